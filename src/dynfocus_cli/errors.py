@@ -1,0 +1,41 @@
+"""The one exception tree. A message says what is wrong and what to do; `exit_code` is the contract's."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DynFocusError(Exception):
+    """Base of every error that a user can cause or meet; the command line prints `str(error)`."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(DynFocusError):
+    """An option, a time or a question that makes no sense, alone or for this video."""
+
+    exit_code = 2
+
+
+class VideoUnreadable(DynFocusError):
+    """The file is missing, is no video, or gives no frame."""
+
+    exit_code = 3
+
+
+class ModelUnavailable(DynFocusError):
+    """The model is unknown, incomplete, or cannot run on this machine."""
+
+    exit_code = 4
+
+
+class OutOfMemory(DynFocusError):
+    """Memory ran out after every fallback."""
+
+    exit_code = 5
+
+
+class SomeVideosFailed(DynFocusError):
+    """Some of several videos failed; their own records say why."""
+
+    exit_code = 6

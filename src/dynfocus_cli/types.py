@@ -1,0 +1,243 @@
+"""What one stage hands to the next: frozen, validated, free of torch.
+
+Shape legend, used by every docstring and comment of the package:
+
+    B    batch                      P    pooled patches a frame (16)
+    T    sampled frames             G    spatial prototypes a frame (22 = 16 + 6)
+    N    patches a frame            Q    Q-Former queries a frame
+    L    event prototypes           D_v  vision width
+    K    key frames                 D_l  language-model width
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from dynfocus_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Scorer = Literal["visual", "question"]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSource:
+    """What the container says of a video, before any frame of it is decoded."""
+
+    path: str
+    """As the user gave it."""
+    duration_s: float
+    """From the first displayed frame to the end of the last one."""
+    width: int
+    """Pixels as displayed: after rotation and sample aspect ratio."""
+    height: int
+    fps: float
+    """Average displayed frames a second."""
+    codec: str
+    rotation: int
+    """Degrees clockwise that the decoded picture is turned for display: 0, 90, 180 or 270."""
+    variable_frame_rate: bool
+    stream_index: int
+    """The chosen video stream, as an index into the container's streams."""
+    start_s: float
+    """Presentation time of the first displayed frame on the container's clock; other times count from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingOptions:
+    """Which moments of a video to look at: the flags `--fps --frames --max-frames --start --end --at`."""
+
+    fps: float | None = None
+    """Frames a second; excludes `frames`. None with `frames` None takes the model's default."""
+    frames: int | None = None
+    """This many frames, evenly spaced."""
+    max_frames: int | None = None
+    """Upper bound whatever the policy; None takes the model's."""
+    start_s: float | None = None
+    end_s: float | None = None
+    at_s: float | None = None
+    """A moment to look at closely; past the end it is an error, unlike a time found in the question."""
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and self.frames is not None:
+            raise UsageError("--fps and --frames exclude each other: give a rate or a number of frames.")
+        if self.fps is not None and not self.fps > 0:
+            raise UsageError(f"--fps must be above 0, got {self.fps:g}.")
+        if self.frames is not None and self.frames < 1:
+            raise UsageError(f"--frames must be at least 1, got {self.frames}.")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise UsageError(f"--max-frames must be at least 1, got {self.max_frames}.")
+        if self.start_s is not None and self.end_s is not None and not self.start_s < self.end_s:
+            raise UsageError(f"--start must come before --end, got {self.start_s:g} s and {self.end_s:g} s.")
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """The moments to decode, decided before any decoding."""
+
+    policy: Literal["fps", "uniform"]
+    fps: float | None
+    """Base rate in frames a second that the plan really has (after `max_frames`); focus spans are denser."""
+    times_s: tuple[float, ...]
+    """Strictly increasing, relative to the first displayed frame."""
+    start_s: float
+    end_s: float
+    focus: tuple[Span, ...] = ()
+    """Spans sampled more densely, because the question or `--at` names them."""
+    focus_times_s: tuple[float, ...] = ()
+    """The named moments themselves, each one of `times_s`: their frames are always key frames."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """Some consecutive sampled frames, decoded and scaled."""
+
+    pixels: NDArray[np.uint8]
+    """(B, height, width, 3), RGB."""
+    times_s: tuple[float, ...]
+    """The sampled moments, relative to the first displayed frame."""
+    pts_s: tuple[float, ...]
+    """Presentation times of the frames that are on screen at those moments, relative likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionOptions:
+    """How many events and key frames: the flags `--prototypes --key-ratio --budget --scorer`."""
+
+    prototypes: int | None = None
+    """L; None takes the model's."""
+    key_ratio: float | None = None
+    """K / L; None takes the model's."""
+    budget: int | None = None
+    """Most video tokens that a prompt may hold: lowers K first, then the number of sampled frames."""
+    scorer: Scorer | None = None
+
+    def __post_init__(self) -> None:
+        if self.prototypes is not None and self.prototypes < 1:
+            raise UsageError(f"--prototypes must be at least 1, got {self.prototypes}.")
+        if self.key_ratio is not None and not 0 < self.key_ratio <= 1:
+            raise UsageError(f"--key-ratio must lie above 0 and at most 1, got {self.key_ratio:g}.")
+        if self.budget is not None and self.budget < 1:
+            raise UsageError(f"--budget must be at least 1 token, got {self.budget}.")
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationOptions:
+    """How the answer is written."""
+
+    max_new_tokens: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise UsageError(f"--max-new-tokens must be at least 1, got {self.max_new_tokens}.")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which network ran, and how."""
+
+    name: str
+    backend: str
+    revision: str
+    """Short digest of the weights."""
+    quantization: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionInfo:
+    """What DPE was asked to do."""
+
+    scorer: str
+    prototypes: int
+    """L, after the limits that the number of frames sets."""
+    key_frames: int
+    """K."""
+    clustering: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBill:
+    """Where the language model's context went, in tokens."""
+
+    video: int
+    """`per_key_frame * K + per_other_frame * (T - K)`."""
+    per_key_frame: int
+    per_other_frame: int
+    prompt: int
+    """Text tokens: system prompt and question."""
+    generated: int
+    context: int
+    """The most that the language model can hold."""
+    all_patches: int
+    """What the sampled frames would have cost with every patch kept."""
+
+    @property
+    def left(self) -> int:
+        """Tokens of the context still free after the answer."""
+        return self.context - self.video - self.prompt - self.generated
+
+
+@dataclass(frozen=True, slots=True)
+class FrameEvidence:
+    """One sampled frame, as judged."""
+
+    index: int
+    """Position among the sampled frames, from 0."""
+    time_s: float
+    timecode: str
+    """`HH:MM:SS.mmm`."""
+    event: int
+    """Event that the frame belongs to, numbered from 0 in time order of the events' centre frames."""
+    meaningful: bool
+    """True for a key frame."""
+    score: float
+    """Its event's score, 0 to 1 over the events of this video."""
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Wall time a stage, seconds."""
+
+    decode: float
+    encode: float
+    select: float
+    generate: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The selection and its cost, without an answer (`dynfocus.inspection/1`)."""
+
+    source: VideoSource
+    question: str | None
+    model: ModelInfo
+    sampling: SamplingPlan
+    selection: SelectionInfo
+    tokens: TokenBill
+    frames: tuple[FrameEvidence, ...]
+    timings_s: Timings
+    seed: int = 0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def key_frames(self) -> tuple[FrameEvidence, ...]:
+        """The key frames, in time order."""
+        return tuple(frame for frame in self.frames if frame.meaningful)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer and its evidence (`dynfocus.answer/1`)."""
+
+    answer: str
+    evidence: Inspection = field(repr=False)
+    """The same selection that `inspect` with this question reports."""
