@@ -1,3 +1,146 @@
-"""Ask a local video a question and see the evidence."""
+"""Ask a local video a question and see the evidence.
+
+    import dynfocus_cli as dynfocus
+
+    model = dynfocus.load()
+    reply = model.ask("video.mp4", "What is she doing at 08:00?")
+    print(reply.answer, [frame.timecode for frame in reply.evidence.key_frames])
+
+Names load on first use, so that importing the package costs nothing and brings in no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.errors import (
+        DynFocusError,
+        ModelUnavailable,
+        OutOfMemory,
+        UsageError,
+        VideoUnreadable,
+    )
+    from dynfocus_cli.pipeline import RunOptions
+    from dynfocus_cli.progress import Progress
+    from dynfocus_cli.types import (
+        Answer,
+        FrameEvidence,
+        GenerationOptions,
+        Inspection,
+        SamplingOptions,
+        SelectionOptions,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "DynFocus",
+    "DynFocusError",
+    "FrameEvidence",
+    "GenerationOptions",
+    "Inspection",
+    "ModelUnavailable",
+    "OutOfMemory",
+    "RunOptions",
+    "SamplingOptions",
+    "SelectionOptions",
+    "UsageError",
+    "VideoUnreadable",
+    "__version__",
+    "load",
+]
+
+_HOME_OF = {
+    "Answer": "types",
+    "DynFocusError": "errors",
+    "FrameEvidence": "types",
+    "GenerationOptions": "types",
+    "Inspection": "types",
+    "ModelUnavailable": "errors",
+    "OutOfMemory": "errors",
+    "RunOptions": "pipeline",
+    "SamplingOptions": "types",
+    "SelectionOptions": "types",
+    "UsageError": "errors",
+    "VideoUnreadable": "errors",
+}
+"""Public name -> module of this package that defines it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load(model: str | None = None, *, device: str = "auto") -> DynFocus:
+    """Load a model by name or folder; None takes the default one.
+
+    Raises ModelUnavailable where it is unknown, incomplete, or cannot run on this machine.
+    """
+    from dynfocus_cli.checkpoints import load_model
+
+    return DynFocus(load_model(model, device))
+
+
+class DynFocus:
+    """A loaded model: `ask` and `inspect` do what the commands of these names do."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+
+    def __repr__(self) -> str:
+        return f"DynFocus({self.model.info})"
+
+    def ask(
+        self,
+        video: str,
+        question: str,
+        options: RunOptions | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Answer `question` about the file `video`, with the evidence."""
+        from dynfocus_cli import pipeline
+
+        return pipeline.ask(video, question, self.model, options or _defaults(), progress or _Quiet())
+
+    def inspect(
+        self,
+        video: str,
+        question: str | None = None,
+        options: RunOptions | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Inspection:
+        """Select the key frames of the file `video`, without an answer."""
+        from dynfocus_cli import pipeline
+
+        return pipeline.inspect(video, question, self.model, options or _defaults(), progress or _Quiet())
+
+
+class _Quiet:
+    """A `Progress` that shows nothing."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        pass
+
+    def advance(self, n: int) -> None:
+        pass
+
+
+def _defaults() -> RunOptions:
+    from dynfocus_cli.pipeline import RunOptions
+    from dynfocus_cli.types import GenerationOptions, SamplingOptions, SelectionOptions
+
+    return RunOptions(SamplingOptions(), SelectionOptions(), GenerationOptions())

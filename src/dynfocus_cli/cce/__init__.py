@@ -1,0 +1,1 @@
+"""Compact cooperative encoding: how many tokens each frame is given, and which."""

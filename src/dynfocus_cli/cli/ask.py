@@ -1,0 +1,106 @@
+"""`dynfocus ask VIDEO... QUESTION`"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.output import Format, format_of, one_line, write_line, write_record
+from dynfocus_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.progress import Progress
+    from dynfocus_cli.types import Answer
+
+
+def ask(
+    videos: Annotated[
+        list[str],
+        typer.Argument(
+            # Optional for the parser alone: of a single argument it would say that the video is missing.
+            default_factory=list,
+            metavar="VIDEO",
+            show_default=False,
+            help="Files or folders, or - for paths on standard input.",
+        ),
+    ],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", show_default=False, help="What to ask of each video.")
+    ],
+    model: opt.ModelOption = None,
+    device: opt.DeviceOption = "auto",
+    fps: opt.FpsOption = None,
+    frames: opt.FramesOption = None,
+    max_frames: opt.MaxFramesOption = None,
+    start: opt.StartOption = None,
+    end: opt.EndOption = None,
+    at: opt.AtOption = None,
+    prototypes: opt.PrototypesOption = None,
+    key_ratio: opt.KeyRatioOption = None,
+    budget: opt.BudgetOption = None,
+    scorer: opt.ScorerOption = None,
+    seed: opt.SeedOption = opt.DEFAULT_SEED,
+    max_new_tokens: opt.MaxNewTokensOption = opt.DEFAULT_MAX_NEW_TOKENS,
+    json: opt.JsonOption = False,
+    jsonl: opt.JsonlOption = False,
+    quiet: opt.QuietOption = False,
+) -> None:
+    """Answer a question about a video, and show which frames the answer rests on."""
+    with reported():
+        _check_question(videos, question)
+        format = format_of(json, jsonl)
+        sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
+        selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
+        from dynfocus_cli.cli.each import for_each, videos_from
+        from dynfocus_cli.types import GenerationOptions
+
+        generation = GenerationOptions(max_new_tokens=max_new_tokens, seed=seed)
+        paths = videos_from(videos, format)
+
+        def work(video: str, loaded: LoadedModel, progress: Progress) -> Answer:
+            from dynfocus_cli import pipeline
+
+            run_options = pipeline.RunOptions(sampling, selection, generation)
+            return pipeline.ask(video, question, loaded, run_options, progress)
+
+        def show(answer: Answer) -> None:
+            _show(answer, format, quiet, several=len(paths) > 1)
+
+        for_each(paths, work, show, model=model, device=device, format=format, quiet=quiet)
+
+
+def _check_question(videos: list[str], question: str) -> None:
+    if not videos or _is_video(question):
+        raise UsageError('No question: it comes last, as in: dynfocus ask video.mp4 "What happens?"')
+    if not question.strip():
+        raise UsageError("The question is empty.")
+
+
+def _is_video(argument: str) -> bool:
+    """A video where the question should be: the question was left out after several videos."""
+    from dynfocus_cli.batch import STDIN, VIDEO_SUFFIXES
+
+    suffix = os.path.splitext(argument)[1].lower()
+    return argument == STDIN or (suffix in VIDEO_SUFFIXES and os.path.exists(argument))
+
+
+def _show(answer: Answer, format: Format, quiet: bool, several: bool) -> None:
+    from dynfocus_cli import report
+    from dynfocus_cli.cli.evidence import show_evidence
+
+    evidence = answer.evidence
+    if format != "text":
+        write_record(report.answer_record(answer))
+        return
+    path = evidence.source.path
+    if several:
+        write_line(f"{path}: {one_line(answer.answer)}")
+    else:
+        write_line(answer.answer if sys.stdout.isatty() else one_line(answer.answer))
+    show_evidence(evidence, quiet, several, table=not several)

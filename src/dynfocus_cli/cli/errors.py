@@ -1,0 +1,97 @@
+"""The one mapper from exception to message and exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import typer
+
+from dynfocus_cli.cli.output import visible
+from dynfocus_cli.errors import DynFocusError, OutOfMemory
+
+UNEXPECTED = 1
+INTERRUPTED = 130
+
+
+class Failure(NamedTuple):
+    """An exception as the user meets it."""
+
+    code: int
+    """Exit code."""
+    kind: str
+    """Name for scripts: the class in `dynfocus_cli.errors`, or the unexpected exception's own."""
+    message: str
+
+
+def failure_of(error: Exception) -> Failure:
+    """What to say of `error`, and which code to exit with."""
+    if isinstance(error, DynFocusError):
+        return Failure(error.exit_code, type(error).__name__, str(error))
+    if _is_out_of_memory(error):
+        message = "Out of memory. Try fewer frames (--frames or --max-frames), or --device cpu."
+        return Failure(OutOfMemory.exit_code, OutOfMemory.__name__, message)
+    kind = type(error).__name__
+    what = " ".join(str(error).split())
+    said = f"{kind}: {what}".removesuffix(".") if what else kind
+    return Failure(UNEXPECTED, kind, f"Unexpected {said}. Set DYNFOCUS_DEBUG=1 to see where it comes from.")
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn whatever the block raises into a message on stderr and a SystemExit with the contract's code."""
+    try:
+        yield
+    except typer.Exit:
+        raise  # a decision already made, for Typer to carry out
+    except BrokenPipeError:
+        # The reader has seen enough (`| head -1`). That is no failure, and nobody is left to tell.
+        _detach_stdout()
+        raise SystemExit(0) from None
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        raise SystemExit(INTERRUPTED) from None
+    except Exception as error:
+        trace(error)
+        failure = failure_of(error)
+        say(f"Error: {failure.message}")
+        raise SystemExit(failure.code) from None
+
+
+def say(line: str) -> None:
+    """A line on stderr, control characters made visible."""
+    if sys.stderr is not None:
+        print(visible(line), file=sys.stderr, flush=True)
+
+
+def trace(error: Exception) -> None:
+    """The traceback of `error` on stderr, where DYNFOCUS_DEBUG=1 asks for it."""
+    if os.environ.get("DYNFOCUS_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    # Without torch in memory it cannot be torch's error, so this never imports it.
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    # torch's CPU allocator raises a bare RuntimeError.
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _detach_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not meet the broken pipe again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass  # a stdout that is no file, as in tests
+    finally:
+        os.close(nowhere)

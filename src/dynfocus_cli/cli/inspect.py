@@ -1,0 +1,96 @@
+"""`dynfocus inspect VIDEO...`"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.output import format_of, write_line, write_record
+from dynfocus_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.progress import Progress
+    from dynfocus_cli.types import Inspection
+
+
+def inspect(
+    videos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VIDEO",
+            show_default=False,
+            help="Files or folders, or - for paths on standard input.",
+        ),
+    ],
+    question: Annotated[
+        str | None, typer.Option("--question", metavar="TEXT", help="Choose the frames for this question.")
+    ] = None,
+    model: opt.ModelOption = None,
+    device: opt.DeviceOption = "auto",
+    fps: opt.FpsOption = None,
+    frames: opt.FramesOption = None,
+    max_frames: opt.MaxFramesOption = None,
+    start: opt.StartOption = None,
+    end: opt.EndOption = None,
+    at: opt.AtOption = None,
+    prototypes: opt.PrototypesOption = None,
+    key_ratio: opt.KeyRatioOption = None,
+    budget: opt.BudgetOption = None,
+    scorer: opt.ScorerOption = None,
+    seed: opt.SeedOption = opt.DEFAULT_SEED,
+    json: opt.JsonOption = False,
+    jsonl: opt.JsonlOption = False,
+    quiet: opt.QuietOption = False,
+) -> None:
+    """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
+    with reported():
+        if question is not None and not question.strip():
+            raise UsageError("--question is empty.")
+        format = format_of(json, jsonl)
+        sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
+        selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
+        from dynfocus_cli.cli.each import for_each, videos_from
+        from dynfocus_cli.types import GenerationOptions
+
+        paths = videos_from(videos, format)
+        several = len(paths) > 1
+        first = True
+
+        def work(video: str, loaded: LoadedModel, progress: Progress) -> Inspection:
+            from dynfocus_cli import pipeline
+
+            run_options = pipeline.RunOptions(sampling, selection, GenerationOptions(seed=seed))
+            return pipeline.inspect(video, question, loaded, run_options, progress)
+
+        def show(inspection: Inspection) -> None:
+            nonlocal first
+            if format == "text":
+                _show(inspection, quiet, several, first)
+            else:
+                from dynfocus_cli import report
+
+                write_record(report.inspection_record(inspection))
+            first = False
+
+        for_each(paths, work, show, model=model, device=device, format=format, quiet=quiet)
+
+
+def _show(inspection: Inspection, quiet: bool, several: bool, first: bool) -> None:
+    """The table of key frames on stdout: aligned for a reader, tab-separated for a pipe."""
+    from dynfocus_cli.cli.evidence import show_evidence
+    from dynfocus_cli.report.terminal import aligned_table, separated_table
+
+    if sys.stdout.isatty():
+        if several:
+            write_line(inspection.source.path if first else f"\n{inspection.source.path}")
+        lines = aligned_table(inspection)
+    else:
+        lines = separated_table(inspection, with_video=several, with_header=first)
+    for line in lines:
+        write_line(line)
+    show_evidence(inspection, quiet, several, table=False)

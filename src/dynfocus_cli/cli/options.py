@@ -1,0 +1,105 @@
+"""The options that commands share, each defined once, and what the library calls them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import SamplingOptions, SelectionOptions
+
+DEFAULT_MAX_NEW_TOKENS = 64
+DEFAULT_SEED = 0
+"""Both as in `types.GenerationOptions`, which is not imported here for the sake of a quick `--help`."""
+
+Device = Literal["auto", "cpu", "cuda"]
+ScorerName = Literal["visual", "question"]
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME|PATH", help="Model to use; the shipped dynfocus-tiny by default."),
+]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where to run the model.")]
+FpsOption = Annotated[
+    float | None, typer.Option("--fps", metavar="F", help="Sample F frames a second. Excludes --frames.")
+]
+FramesOption = Annotated[
+    int | None, typer.Option("--frames", metavar="N", help="Sample N frames, evenly spaced. Excludes --fps.")
+]
+MaxFramesOption = Annotated[
+    int | None, typer.Option("--max-frames", metavar="N", help="Sample at most N frames.")
+]
+StartOption = Annotated[
+    str | None,
+    typer.Option("--start", metavar="TIME", help="Look from here on. TIME: 90, 1:30, 1:02:03.5, 2m30s."),
+]
+EndOption = Annotated[str | None, typer.Option("--end", metavar="TIME", help="Look up to here.")]
+AtOption = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="Look closely at this moment of the video.")
+]
+PrototypesOption = Annotated[
+    int | None, typer.Option("--prototypes", metavar="L", help="Events to divide the video into.")
+]
+KeyRatioOption = Annotated[
+    float | None,
+    typer.Option("--key-ratio", metavar="R", help="Share of the events judged meaningful, 0 to 1."),
+]
+BudgetOption = Annotated[
+    int | None, typer.Option("--budget", metavar="TOKENS", help="Most tokens that the video may take.")
+]
+ScorerOption = Annotated[
+    ScorerName | None,
+    typer.Option("--scorer", help="Rank events by the picture alone, or by the question too."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of the run.")]
+MaxNewTokensOption = Annotated[
+    int, typer.Option("--max-new-tokens", metavar="N", help="Longest answer, in tokens.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object; for a single video.")]
+JsonlOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line, one a video.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No evidence, no progress; warnings and errors stay.")
+]
+
+
+def sampling_options(
+    fps: float | None,
+    frames: int | None,
+    max_frames: int | None,
+    start: str | None,
+    end: str | None,
+    at: str | None,
+) -> SamplingOptions:
+    """Which moments to look at. Raises UsageError for a time or a combination that makes no sense."""
+    from dynfocus_cli.types import SamplingOptions
+
+    return SamplingOptions(
+        fps=fps,
+        frames=frames,
+        max_frames=max_frames,
+        start_s=_seconds("--start", start),
+        end_s=_seconds("--end", end),
+        at_s=_seconds("--at", at),
+    )
+
+
+def selection_options(
+    prototypes: int | None, key_ratio: float | None, budget: int | None, scorer: ScorerName | None
+) -> SelectionOptions:
+    """How many events and key frames. Raises UsageError for values out of range."""
+    from dynfocus_cli.types import SelectionOptions
+
+    return SelectionOptions(prototypes=prototypes, key_ratio=key_ratio, budget=budget, scorer=scorer)
+
+
+def _seconds(flag: str, time: str | None) -> float | None:
+    if time is None:
+        return None
+    from dynfocus_cli.errors import UsageError
+    from dynfocus_cli.video.timecode import parse_time
+
+    try:
+        return parse_time(time)
+    except UsageError as error:
+        raise UsageError(f"{flag}: {error}") from error

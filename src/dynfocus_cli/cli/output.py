@@ -1,0 +1,61 @@
+"""The one way to stdout: lines of text or of JSON, each flushed when it is complete."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal
+
+from dynfocus_cli.errors import UsageError
+
+Format = Literal["text", "json", "jsonl"]
+
+
+def format_of(json: bool, jsonl: bool) -> Format:
+    """What `--json` and `--jsonl` together ask for."""
+    if json and jsonl:
+        raise UsageError("--json and --jsonl exclude each other: one object, or one line a video.")
+    return "json" if json else "jsonl" if jsonl else "text"
+
+
+def write_record(record: dict[str, Any]) -> None:
+    """One line of JSON, UTF-8 whatever the locale: JSON knows no other encoding."""
+    from dynfocus_cli.report import dumps
+
+    # A file name that is no valid text holds lone surrogates; backslashreplace spells them as JSON does.
+    _write((dumps(record) + "\n").encode("utf-8", "backslashreplace"))
+
+
+def write_line(line: str) -> None:
+    """One line of text in the terminal's encoding, control characters made visible on a terminal."""
+    if sys.stdout is None:
+        return
+    if sys.stdout.isatty():
+        line = visible(line)
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        # Gives a file name that is no valid text its own bytes back.
+        _write((line + "\n").encode(encoding, "surrogateescape"))
+    except UnicodeEncodeError:
+        _write((line + "\n").encode(encoding, "backslashreplace"))
+
+
+def visible(text: str) -> str:
+    """`text` with control characters other than line breaks and tabs replaced, so that none moves a cursor.
+
+    visible("a\\x1b[2Jb") == "a\\ufffd[2Jb"
+    """
+    return "".join(
+        char if char in "\n\t" or not (char < " " or "\x7f" <= char < "\xa0") else "\ufffd" for char in text
+    )
+
+
+def one_line(text: str) -> str:
+    """`text` with each run of white space, line breaks among them, as one space."""
+    return " ".join(text.split())
+
+
+def _write(data: bytes) -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()

@@ -1,0 +1,68 @@
+"""Progress on stderr: a bar a stage that leaves nothing behind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from dynfocus_cli.progress import Progress
+
+_LABELS = {
+    "decode": "Reading the video",
+    "encode": "Looking at frames",
+    "select": "Choosing key frames",
+    "generate": "Writing the answer",
+}
+
+
+def wanted(quiet: bool) -> bool:
+    """Whether anybody would see it."""
+    return not quiet and sys.stderr is not None and sys.stderr.isatty()
+
+
+@contextmanager
+def shown(title: str, enabled: bool) -> Iterator[Progress]:
+    """A display for one video, gone when the block ends; `title` stands before each stage."""
+    if not enabled:
+        yield _Silent()
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    spinner = SpinnerColumn("dots" if console.encoding.lower().startswith("utf") else "line")
+    columns = (spinner, TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    # stdout is the answer's alone: rich must not pass it through the display.
+    with Bar(*columns, console=console, transient=True, redirect_stdout=False) as bar:
+        yield _Stages(bar, f"{escape(title)}  " if title else "")
+
+
+class _Silent:
+    def stage(self, name: str, total: int | None) -> None:
+        pass
+
+    def advance(self, n: int) -> None:
+        pass
+
+
+class _Stages:
+    """One line, which each stage takes over from the one before."""
+
+    def __init__(self, bar: Bar, prefix: str) -> None:
+        self._bar = bar
+        self._prefix = prefix
+        self._task = bar.add_task(f"{prefix}Loading", total=None)
+
+    def stage(self, name: str, total: int | None) -> None:
+        self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(f"{self._prefix}{_LABELS.get(name, name)}", total=total)
+
+    def advance(self, n: int) -> None:
+        self._bar.advance(self._task, n)

@@ -1,0 +1,1 @@
+"""Dynamic event prototype estimation: which moments of a video are meaningful."""

@@ -1,0 +1,61 @@
+"""From decoded pixels to what the vision encoder takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from dynfocus_cli.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FILE_NAME = "preprocessor_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How a frame becomes the vision encoder's input; the decoder scales, this normalises."""
+
+    size: int = 224
+    """Pixels a side, after scaling."""
+    fit: Literal["squash", "center_crop"] = "center_crop"
+    """`squash` keeps the whole picture, `center_crop` its shape (as the release does)."""
+    # CLIP's statistics, which EVA and LLaMA-VID share.
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """Normalises pixels that already have the right size.
+
+        Shape:
+            pixels: `(B, size, size, 3)`, RGB. Returns `(B, 3, size, size)`, float32.
+        """
+        scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255.0  # (B, 3, size, size)
+        mean = torch.tensor(self.mean).view(3, 1, 1)
+        std = torch.tensor(self.std).view(3, 1, 1)
+        return (scaled - mean) / std
+
+    def save(self, folder: Path) -> None:
+        """Writes `preprocessor_config.json` into `folder`."""
+        text = json.dumps(asdict(self), indent=2)
+        (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Preprocessing:
+        """Reads `preprocessor_config.json` from `folder`.
+
+        Raises:
+            ModelUnavailable: the file is missing or says something unknown.
+        """
+        try:
+            fields = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+            fields |= {key: tuple(fields[key]) for key in ("mean", "std")}
+            return cls(**fields)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelUnavailable(f"{folder / FILE_NAME} cannot be used: {error}") from error

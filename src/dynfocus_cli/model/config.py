@@ -1,0 +1,89 @@
+"""The sizes and settings of one DynFocus network, from the miniature to the paper's 7B."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers import InstructBlipQFormerConfig, InstructBlipVisionConfig, LlamaConfig, PreTrainedConfig
+
+
+@strict
+class DynFocusConfig(PreTrainedConfig):
+    """Configuration of `DynFocusModel`.
+
+    The paper fixes the mechanism; these fields fix sizes, and the few places where the miniature differs.
+    Everything that differs from the paper defaults to the paper's way.
+    """
+
+    model_type = "dynfocus"
+    sub_configs_defaults = {
+        "vision_config": InstructBlipVisionConfig,
+        "qformer_config": InstructBlipQFormerConfig,
+        "text_config": LlamaConfig,
+    }
+
+    vision_config: dict | PreTrainedConfig | None = None
+    qformer_config: dict | PreTrainedConfig | None = None
+    text_config: dict | PreTrainedConfig | None = None
+
+    num_query_tokens: int = 32
+    """Q: learned queries of the Q-Former."""
+    pooled_side: int = 4
+    """Frames are pooled to `pooled_side ** 2` patches for event prototypes and cones."""
+    prototypes: int = 25
+    """L: event prototypes a video."""
+    key_ratio: float = 0.8
+    """K / L: share of the events that are judged meaningful."""
+    event_neighbours: int = 5
+    """C of the density in T-DPC."""
+    event_feature: Literal["pooled", "frame_mean"] = "pooled"
+    """What T-DPC compares: the pooled patches as in the paper, or their mean, where brief small events
+    stand out better."""
+    temporal_clustering: Literal["dpc_knn"] = "dpc_knn"
+    spatial_prototypes: tuple[int, ...] | list[int] = (16, 6)
+    """S-DPC: spatial prototypes a level; a key frame's cones are `pooled_side ** 2 + sum` tokens."""
+    spatial_neighbours: tuple[int, ...] | list[int] = (8, 3)
+    scorer: Literal["visual", "question"] = "visual"
+    """Which score ranks the events when none is asked for."""
+    question_aware_score: bool = False
+    """Whether the score network has weights for the question."""
+    score_hidden_size: int | None = None
+    """Width of the score network; None takes twice the vision width, as the release does."""
+    pin_focus: bool = False
+    """Whether frames at moments that the question names always become key frames."""
+    patch_position_scale: float = 0.0
+    """Size of a fixed 2-D sine code added to the patch features ahead of CCE; 0 leaves it out."""
+    slot_embedding: bool = False
+    """Whether each of a frame's token slots has a learned embedding of its own."""
+    time_encoding: Literal["none", "timecode"] = "none"
+    """`timecode` adds the word embeddings of a frame's minutes and seconds to each of its tokens."""
+    minute_token_ids: tuple[int, ...] | list[int] = ()
+    """Token of `00:`, `01:` ...; for `time_encoding: timecode`."""
+    second_token_ids: tuple[int, ...] | list[int] = ()
+    """Token of `00` ... `59`."""
+    projector_norm: bool = False
+    """Whether a norm follows the projectors into the language model."""
+
+    fps: float = 1.0
+    """Default sampling rate, frames a second."""
+    max_frames: int = 200
+    """Default limit on sampled frames."""
+    prompt_template: str = "<video> {question}"
+    """The prompt; `<video>` marks the place of the video tokens."""
+
+    initializer_range: float = 0.02
+
+    def __post_init__(self, **kwargs: object) -> None:
+        super().__post_init__(**kwargs)
+        self.qformer_config.encoder_hidden_size = self.vision_config.hidden_size
+
+    @property
+    def cone_tokens(self) -> int:
+        """Cones of one key frame: pooled patches and spatial prototypes."""
+        return self.pooled_side**2 + sum(self.spatial_prototypes)
+
+    @property
+    def patches(self) -> int:
+        """N: patches a frame."""
+        return (self.vision_config.image_size // self.vision_config.patch_size) ** 2

@@ -1,0 +1,142 @@
+"""The records that scripts read: `dynfocus.answer/1`, `dynfocus.inspection/1`, `dynfocus.error/1`.
+
+Key order and rounding are fixed (times 3 decimals, scores 4, rates 6): equal evidence gives equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import Answer, Inspection
+
+ANSWER = "dynfocus.answer/1"
+INSPECTION = "dynfocus.inspection/1"
+ERROR = "dynfocus.error/1"
+
+Record = dict[str, Any]
+
+
+def answer_record(answer: Answer) -> Record:
+    """An answer with its evidence."""
+    evidence = answer.evidence
+    return {
+        "schema": ANSWER,
+        "video": evidence.source.path,
+        "question": evidence.question,
+        "answer": answer.answer,
+        **_evidence(evidence),
+    }
+
+
+def inspection_record(inspection: Inspection) -> Record:
+    """A selection without an answer."""
+    return {
+        "schema": INSPECTION,
+        "video": inspection.source.path,
+        "question": inspection.question,
+        **_evidence(inspection),
+    }
+
+
+def error_record(video: str, code: int, kind: str, message: str) -> Record:
+    """A video that failed, among others in `--jsonl`; `code` is what it alone would exit with."""
+    return {"schema": ERROR, "video": video, "error": {"code": code, "kind": kind, "message": message}}
+
+
+def dumps(record: Record) -> str:
+    """One line of JSON, without a line break."""
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)
+
+
+def load_schema(name: str) -> Record:
+    """The JSON Schema (2020-12) of a record, by what stands in its `schema`, such as `dynfocus.answer/1`."""
+    if name not in (ANSWER, INSPECTION, ERROR):
+        raise KeyError(f"no schema {name!r}; there are {ANSWER}, {INSPECTION} and {ERROR}")
+    file_name = name.removeprefix("dynfocus.").replace("/", "-") + ".schema.json"
+    schema: Record = json.loads(files(__package__).joinpath("schema", file_name).read_text(encoding="utf-8"))
+    return schema
+
+
+def _evidence(of: Inspection) -> Record:
+    """What both records share, in the contract's order."""
+    source, sampling, tokens, timings = of.source, of.sampling, of.tokens, of.timings_s
+    return {
+        "model": {
+            "name": of.model.name,
+            "backend": of.model.backend,
+            "revision": of.model.revision,
+            "quantization": of.model.quantization,
+            "device": of.model.device,
+        },
+        "source": {
+            "duration_s": _seconds(source.duration_s),
+            "width": source.width,
+            "height": source.height,
+            "fps": _rate(source.fps),
+            "codec": source.codec,
+            "rotation": source.rotation,
+            "variable_frame_rate": source.variable_frame_rate,
+        },
+        "sampling": {
+            "policy": sampling.policy,
+            "fps": None if sampling.fps is None else _rate(sampling.fps),
+            "frames": len(of.frames),
+            "start_s": _seconds(sampling.start_s),
+            "end_s": _seconds(sampling.end_s),
+            "focus": [[_seconds(start), _seconds(end)] for start, end in sampling.focus],
+        },
+        "selection": {
+            "scorer": of.selection.scorer,
+            "prototypes": of.selection.prototypes,
+            "key_frames": of.selection.key_frames,
+            "clustering": of.selection.clustering,
+        },
+        "tokens": {
+            "video": tokens.video,
+            "per_key_frame": tokens.per_key_frame,
+            "per_other_frame": tokens.per_other_frame,
+            "prompt": tokens.prompt,
+            "generated": tokens.generated,
+            "context": tokens.context,
+            "all_patches": tokens.all_patches,
+        },
+        "frames": [
+            {
+                "index": frame.index,
+                "time_s": _seconds(frame.time_s),
+                "timecode": frame.timecode,
+                "event": frame.event,
+                "meaningful": frame.meaningful,
+                "score": _rounded(frame.score, 4),
+                "tokens": frame.tokens,
+            }
+            for frame in of.frames
+        ],
+        "timings_s": {
+            "decode": _seconds(timings.decode),
+            "encode": _seconds(timings.encode),
+            "select": _seconds(timings.select),
+            "generate": _seconds(timings.generate),
+            "total": _seconds(timings.total),
+        },
+        "cache": {"features": "off"},
+        "seed": of.seed,
+        "warnings": list(of.warnings),
+    }
+
+
+def _seconds(value: float) -> float:
+    return _rounded(value, 3)
+
+
+def _rate(value: float) -> float:
+    """Six decimals, so that 30000/1001 and one frame an hour both keep their meaning."""
+    return _rounded(value, 6)
+
+
+def _rounded(value: float, digits: int) -> float:
+    """Always a Python float, never minus zero: neither NumPy's types nor a sign may change the bytes."""
+    return round(float(value), digits) + 0.0

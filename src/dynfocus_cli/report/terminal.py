@@ -1,0 +1,162 @@
+"""The evidence for a reader: a timeline strip, a table of key frames, and what the video cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import FrameEvidence, Inspection, TokenBill
+
+
+class _Glyphs(NamedTuple):
+    """Shapes, not colours, carry the meaning: the strip reads the same without colour."""
+
+    key: str
+    key_end: str
+    """Last cell of a key frame several cells wide, so that two neighbours stay two."""
+    events: tuple[str, str]
+    """Shading of the other frames, for even and odd events."""
+    times: str
+
+
+_UNICODE = _Glyphs(key="█", key_end="▉", events=("░", "▒"), times="×")
+_ASCII = _Glyphs(key="#", key_end="|", events=(".", ":"), times="x")
+
+WIDEST_FRAME = 8
+"""Cells: a few frames on a wide terminal stay a strip and do not become a wall."""
+
+_COLUMNS = ("frame", "time_s", "timecode", "event", "score", "tokens")
+
+
+def stderr_console() -> Console:
+    """Where evidence goes. rich honours NO_COLOR, FORCE_COLOR, COLUMNS and a dumb terminal."""
+    return Console(stderr=True, highlight=False, emoji=False, markup=False)
+
+
+def print_selection(console: Console, inspection: Inspection, *, table: bool) -> None:
+    """The strip with its times, the table of key frames where `table`, and the token budget."""
+    console.print()
+    for line in _strip(inspection.frames, console.width, _glyphs(console)):
+        _print(console, line)
+    console.print()
+    if table and inspection.key_frames:
+        heading, *rows = aligned_table(inspection)
+        _print(console, Text(heading, style="bold"))
+        for row in rows:
+            _print(console, Text(row))
+        console.print()
+    for sentence in _budget(inspection, _glyphs(console).times):
+        console.print(Text(sentence))
+
+
+def print_timings(console: Console, inspection: Inspection) -> None:
+    """One line: seconds a stage."""
+    spent = inspection.timings_s
+    stages = {
+        "decode": spent.decode,
+        "encode": spent.encode,
+        "select": spent.select,
+        "generate": spent.generate,
+    }
+    parts = [f"{name} {seconds:.2f} s" for name, seconds in stages.items() if seconds or name != "generate"]
+    console.print(Text(", ".join([*parts, f"total {spent.total:.2f} s"]), style="dim"))
+
+
+def aligned_table(inspection: Inspection) -> list[str]:
+    """The key frames as lines of text with aligned columns; the first line is the heading."""
+    rows = [_COLUMNS, *(_cells(frame) for frame in inspection.key_frames)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def separated_table(inspection: Inspection, *, with_video: bool, with_header: bool) -> list[str]:
+    """The key frames as tab-separated lines; `with_video` puts the path in a first column."""
+    rows = [_cells(frame) for frame in inspection.key_frames]
+    if with_video:
+        # A tab or line break in a file name would be read as a column or a row.
+        path = " ".join(inspection.source.path.splitlines()).replace("\t", " ")
+        rows = [(path, *row) for row in rows]
+    if with_header:
+        rows.insert(0, ("video", *_COLUMNS) if with_video else _COLUMNS)
+    return ["\t".join(row) for row in rows]
+
+
+def _cells(frame: FrameEvidence) -> tuple[str, ...]:
+    time, score = f"{frame.time_s:.3f}", f"{frame.score:.4f}"
+    return str(frame.index), time, frame.timecode, str(frame.event), score, str(frame.tokens)
+
+
+def _print(console: Console, line: Text) -> None:
+    """A line that is cut at the terminal's edge and never wrapped: a wrapped strip or table says nothing."""
+    console.print(line, no_wrap=True, overflow="crop", crop=True)
+
+
+def _glyphs(console: Console) -> _Glyphs:
+    return _UNICODE if console.encoding.lower().startswith("utf") else _ASCII
+
+
+def _strip(frames: Sequence[FrameEvidence], width: int, glyphs: _Glyphs) -> list[Text]:
+    """The sampled frames from left to right, and under them the times of some.
+
+    Few frames get several cells each, many share one; a cell is a key frame's when any of its frames is one.
+
+        8 frames, 3 of them key frames, in events 0 0 0 1 1 2 2 2, two cells a frame:
+
+        ░░█▉░░▒▒█▉░░█▉░░
+        00:00:00
+    """
+    width = max(width, 1)
+    each = min(max(width // len(frames), 1), WIDEST_FRAME)
+    cells = min(len(frames) * each, width)
+    strip = Text()
+    for cell in range(cells):
+        first = cell * len(frames) // cells
+        behind = max((cell + 1) * len(frames) // cells, first + 1)
+        if any(frame.meaningful for frame in frames[first:behind]):
+            ends = each > 1 and cell % each == each - 1
+            strip.append(glyphs.key_end if ends else glyphs.key, style="bold green")
+        else:
+            strip.append(glyphs.events[frames[first].event % 2], style="dim")
+    return [strip, Text(_scale(frames, cells), style="dim")]
+
+
+def _scale(frames: Sequence[FrameEvidence], cells: int) -> str:
+    """Times to the second, each starting under its frame, as many as fit with a gap between them.
+
+    Labels are the frames' own times and not a ruler: a span sampled densely takes more of the strip.
+    """
+    labels = [frame.timecode.partition(".")[0] for frame in frames]
+    pitch = max(len(label) for label in labels) + 8
+    line = ""
+    for start in range(0, cells, pitch):
+        label = labels[start * len(frames) // cells]
+        if start + len(label) <= cells or start == 0:
+            line = line.ljust(start) + label
+    return line
+
+
+def _budget(inspection: Inspection, times: str) -> list[str]:
+    """What the video took, what every patch would have taken, and what is left."""
+    bill = inspection.tokens
+    key = len(inspection.key_frames)
+    other = len(inspection.frames) - key
+    taken = (
+        f"{bill.video} video tokens = {bill.per_key_frame} {times} {key} key frames"
+        f" + {bill.per_other_frame} {times} {other} others."
+    )
+    return [f"{taken} All patches would take {bill.all_patches}{_ratio(bill)}.", _context(bill)]
+
+
+def _ratio(bill: TokenBill) -> str:
+    if bill.video == 0:
+        return ""
+    return f", {bill.all_patches / bill.video:.1f} times as many"
+
+
+def _context(bill: TokenBill) -> str:
+    generated = f", {bill.generated} answer" if bill.generated else ""
+    return f"Context: {bill.left} of {bill.context} tokens left ({bill.prompt} prompt{generated})."

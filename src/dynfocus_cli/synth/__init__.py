@@ -1,0 +1,1 @@
+"""A world of generated clips whose every question has one exact answer."""

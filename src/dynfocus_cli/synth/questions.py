@@ -1,0 +1,390 @@
+"""Questions about a generated clip, each with one exact answer.
+
+Answers are read from *observations*: what is on stage at given moments. The questions on a whole clip observe
+every second; training on shorter excerpts observes only the frames it shows, so that an answer is always
+decided by the frames that the model sees.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, Thing
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, its one right answer, and where to look for it."""
+
+    type: str
+    question: str
+    answer: str
+    key_times_s: tuple[float, ...]
+    """Observed moments that decide the answer; empty where all of them do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is on stage at one moment."""
+
+    time_s: float
+    scene: int
+    sightings: tuple[Sighting, ...]
+
+
+def observe(script: Script, times_s: Sequence[float]) -> list[Observation]:
+    """What a viewer of the frames at `times_s` (seconds, ascending) sees."""
+    observed = []
+    for time_s in times_s:
+        scene = script.scene_at(time_s)
+        observed.append(Observation(time_s, scene.index, scene.at(time_s)))
+    return observed
+
+
+def ask(
+    observed: Sequence[Observation], rng: random.Random, count: int, types: Sequence[str] | None = None
+) -> list[Question]:
+    """Draws `count` questions, their types in rotation; fewer where the clip does not offer so many."""
+    wanted = list(types or QUESTION_TYPES)
+    rng.shuffle(wanted)
+    asked: dict[tuple[str, str], Question] = {}
+    for attempt in range(4 * count):
+        if len(asked) == count:
+            break
+        kind = wanted[attempt % len(wanted)]
+        drawn = QUESTION_TYPES[kind](observed, rng)
+        if drawn is None:
+            continue
+        fields, answer, key_times_s = drawn
+        text = rng.choice(TEMPLATES[kind]).format(**fields)
+        asked.setdefault((kind, text), Question(kind, text, answer, key_times_s))
+    return list(asked.values())
+
+
+def timecode(time_s: float) -> str:
+    """`MM:SS` of the second that contains `time_s`."""
+    return f"{int(time_s) // 60:02d}:{int(time_s) % 60:02d}"
+
+
+def name(thing: Thing, article: str | None = None) -> str:
+    """`red circle`, or `a red circle`, `an orange star`, `the red circle`."""
+    words = f"{thing.color} {thing.shape}"
+    if article == "a":
+        article = "an" if thing.color[0] in "aeiou" else "a"
+    return f"{article} {words}" if article else words
+
+
+Drawn = tuple[dict[str, str], str, tuple[float, ...]] | None
+
+
+def _what(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    alone = [o for o in observed if len(o.sightings) == 1]
+    if not alone:
+        return None
+    seen = rng.choice(alone)
+    return {"time": timecode(seen.time_s)}, name(seen.sightings[0].thing, "a"), (seen.time_s,)
+
+
+def _color(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    seen = rng.choice(observed)
+    unique = _unique(seen, lambda thing: thing.shape)
+    if not unique:
+        return None
+    thing = rng.choice(unique).thing
+    return {"time": timecode(seen.time_s), "shape": thing.shape}, thing.color, (seen.time_s,)
+
+
+def _shape(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    seen = rng.choice(observed)
+    unique = _unique(seen, lambda thing: thing.color)
+    if not unique:
+        return None
+    thing = rng.choice(unique).thing
+    return {"time": timecode(seen.time_s), "color": thing.color}, thing.shape, (seen.time_s,)
+
+
+def _digit(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    shown = [
+        (o, digits[0])
+        for o in observed
+        if len(digits := [s.thing for s in o.sightings if s.thing.shape in DIGITS]) == 1
+    ]
+    if not shown:
+        return None
+    seen, thing = rng.choice(shown)
+    return {"time": timecode(seen.time_s)}, thing.shape, (seen.time_s,)
+
+
+def _position(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    seen = rng.choice(observed)
+    unique = [s for s in _unique(seen, lambda thing: thing) if s.position is not None]
+    if not unique:
+        return None
+    sighting = rng.choice(unique)
+    assert sighting.position is not None
+    return (
+        {"time": timecode(seen.time_s), "thing": name(sighting.thing)},
+        sighting.position,
+        (seen.time_s,),
+    )
+
+
+def _appear(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    times = _times_of_things(observed)
+    if not times:
+        return None
+    if rng.random() < 0.5:
+        thing = rng.choice(list(times))
+        return {"a_thing": name(thing, "a")}, "yes", tuple(times[thing])
+    # A hard no: a colour and a shape that both occur, but never together.
+    colors, shapes = sorted({t.color for t in times}), sorted({t.shape for t in times})
+    absent = [Thing(c, s) for c in colors for s in shapes if Thing(c, s) not in times]
+    if not absent or rng.random() < 0.4:
+        absent = [Thing(c, s) for c in COLORS for s in SHAPES if Thing(c, s) not in times]
+    return {"a_thing": name(rng.choice(absent), "a")}, "no", ()
+
+
+def _when(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    times = _times_of_things(observed)
+    late = [thing for thing in times if times[thing][0] > observed[0].time_s]
+    if not late or (len(late) < len(times) and rng.random() < 0.1):
+        late = list(times)
+    if not late:
+        return None
+    thing = rng.choice(late)
+    return {"thing": name(thing)}, timecode(times[thing][0]), (times[thing][0],)
+
+
+def _count(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    counts = sorted({len(o.sightings) for o in observed})
+    number = rng.choice(counts)
+    seen = rng.choice([o for o in observed if len(o.sightings) == number])
+    return {"time": timecode(seen.time_s)}, str(number), (seen.time_s,)
+
+
+def _first(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    times = _times_of_things(observed)
+    if len(times) < 2:
+        return None
+    one, other = rng.sample(list(times), 2)
+    if times[one][0] == times[other][0]:
+        return None
+    earlier = min(one, other, key=lambda thing: times[thing][0])
+    fields = {"one": name(one, "the"), "other": name(other, "the")}
+    return fields, name(earlier, "the"), (times[one][0], times[other][0])
+
+
+def _before(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    pair = _neighbours(observed, rng)
+    if pair is None:
+        return None
+    (earlier, early_s), (later, late_s) = pair
+    return {"thing": name(later)}, name(earlier, "a"), (early_s, late_s)
+
+
+def _after(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    pair = _neighbours(observed, rng)
+    if pair is None:
+        return None
+    (earlier, early_s), (later, late_s) = pair
+    return {"thing": name(earlier)}, name(later, "a"), (early_s, late_s)
+
+
+def _motion(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    seen_at: dict[tuple[Thing, str], list[float]] = {}
+    still: set[Thing] = set()
+    for o in observed:
+        for s in o.sightings:
+            if s.actor.direction:
+                seen_at.setdefault((s.thing, s.actor.direction), []).append(o.time_s)
+            else:
+                still.add(s.thing)
+    things = [thing for thing, _ in seen_at]
+    moving = [
+        key
+        for key, times in seen_at.items()
+        if len(times) >= 2 and key[0] not in still and things.count(key[0]) == 1
+    ]
+    if not moving:
+        return None
+    thing, direction = rng.choice(moving)
+    return {"thing": name(thing)}, direction, tuple(seen_at[thing, direction])
+
+
+def _scenes(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    firsts: dict[int, float] = {}
+    for o in observed:
+        firsts.setdefault(o.scene, o.time_s)
+    return {}, str(len(firsts)), tuple(firsts.values())
+
+
+def _needle(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    flashes = {s.thing: o.time_s for o in observed for s in o.sightings if s.actor.needle}
+    if len(flashes) != 1:
+        return None
+    ((thing, time_s),) = flashes.items()
+    return {}, name(thing, "a"), (time_s,)
+
+
+def _turn(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    turned: dict[str, list[tuple[Thing, float]]] = {}
+    for earlier, later in itertools.pairwise(observed):
+        for s in later.sightings:
+            before = {p.thing for p in earlier.sightings if p.actor is s.actor}
+            if before and s.thing not in before:
+                turned.setdefault(s.thing.shape, []).append((s.thing, later.time_s))
+    once = {shape: found[0] for shape, found in turned.items() if len(found) == 1}
+    if not once:
+        return None
+    shape = rng.choice(list(once))
+    thing, time_s = once[shape]
+    return {"shape": shape}, thing.color, (time_s,)
+
+
+def _unique(seen: Observation, trait: Callable[[Thing], object]) -> list[Sighting]:
+    traits = [trait(s.thing) for s in seen.sightings]
+    return [s for s in seen.sightings if traits.count(trait(s.thing)) == 1]
+
+
+def _times_of_things(observed: Sequence[Observation]) -> dict[Thing, list[float]]:
+    times: dict[Thing, list[float]] = {}
+    for o in observed:
+        for thing in sorted({s.thing for s in o.sightings}):
+            times.setdefault(thing, []).append(o.time_s)
+    return times
+
+
+def _neighbours(
+    observed: Sequence[Observation], rng: random.Random
+) -> tuple[tuple[Thing, float], tuple[Thing, float]] | None:
+    """Two things, each alone in its scene (needles aside) and in no other, whose scenes follow each other."""
+    cast: dict[int, set[Thing]] = {}
+    firsts: dict[int, float] = {}
+    for o in observed:
+        firsts.setdefault(o.scene, o.time_s)
+        cast.setdefault(o.scene, set()).update(s.thing for s in o.sightings if not s.actor.needle)
+    order = sorted(cast)
+    everywhere = [thing for things in cast.values() for thing in things]
+    pairs = [
+        ((next(iter(cast[a])), firsts[a]), (next(iter(cast[b])), firsts[b]))
+        for a, b in itertools.pairwise(order)
+        if len(cast[a]) == len(cast[b]) == 1 and all(everywhere.count(t) == 1 for t in cast[a] | cast[b])
+    ]
+    return rng.choice(pairs) if pairs else None
+
+
+QUESTION_TYPES: dict[str, Callable[[Sequence[Observation], random.Random], Drawn]] = {
+    "what": _what,
+    "color": _color,
+    "shape": _shape,
+    "digit": _digit,
+    "position": _position,
+    "appear": _appear,
+    "when": _when,
+    "count": _count,
+    "first": _first,
+    "before": _before,
+    "after": _after,
+    "motion": _motion,
+    "scenes": _scenes,
+    "needle": _needle,
+    "turn": _turn,
+}
+
+TEMPLATES: dict[str, tuple[str, ...]] = {
+    "what": (
+        "What is shown at {time}?",
+        "What can be seen at {time}?",
+        "What is on screen at {time}?",
+        "At {time}, what is visible?",
+        "What do you see at {time}?",
+    ),
+    "color": (
+        "What color is the {shape} at {time}?",
+        "At {time}, what color is the {shape}?",
+        "Which color does the {shape} have at {time}?",
+        "Tell me the color of the {shape} at {time}.",
+    ),
+    "shape": (
+        "What is the {color} thing at {time}?",
+        "Which shape is {color} at {time}?",
+        "At {time}, what is the {color} object?",
+        "What shape is the {color} thing at {time}?",
+    ),
+    "digit": (
+        "Which digit is shown at {time}?",
+        "What number is on screen at {time}?",
+        "At {time}, which digit can be seen?",
+        "What digit do you see at {time}?",
+    ),
+    "position": (
+        "Where is the {thing} at {time}?",
+        "At {time}, where is the {thing}?",
+        "In which part of the picture is the {thing} at {time}?",
+        "What is the position of the {thing} at {time}?",
+    ),
+    "appear": (
+        "Does {a_thing} appear?",
+        "Is there {a_thing} in the video?",
+        "Does {a_thing} ever appear in the video?",
+        "Can {a_thing} be seen at any time?",
+        "Did you see {a_thing}?",
+    ),
+    "when": (
+        "When does the {thing} first appear?",
+        "At what time does the {thing} appear?",
+        "When is the {thing} seen first?",
+        "When does the {thing} show up?",
+    ),
+    "count": (
+        "How many objects are there at {time}?",
+        "How many things are visible at {time}?",
+        "At {time}, how many objects can be seen?",
+        "Count the objects at {time}.",
+    ),
+    "first": (
+        "Which comes first, {one} or {other}?",
+        "Which appears first: {one} or {other}?",
+        "What is seen earlier, {one} or {other}?",
+        "Between {one} and {other}, which appears first?",
+    ),
+    "before": (
+        "What comes right before the {thing}?",
+        "What is shown before the {thing}?",
+        "What was in the scene before the {thing}?",
+        "Which object precedes the {thing}?",
+    ),
+    "after": (
+        "What comes right after the {thing}?",
+        "What is shown after the {thing}?",
+        "What was in the scene after the {thing}?",
+        "Which object follows the {thing}?",
+    ),
+    "motion": (
+        "Which way does the {thing} move?",
+        "In which direction does the {thing} move?",
+        "Where is the {thing} moving to?",
+        "What is the direction of the {thing}?",
+    ),
+    "scenes": (
+        "How many scenes are there?",
+        "How many scenes does the video have?",
+        "What is the number of scenes?",
+        "Count the scenes in the video.",
+    ),
+    "needle": (
+        "What flashes up briefly?",
+        "What appears only for a moment?",
+        "Which object is seen only briefly?",
+        "What is shown for just a second or two?",
+    ),
+    "turn": (
+        "What color does the {shape} turn into?",
+        "Which color does the {shape} change to?",
+        "The {shape} changes color. What is the new color?",
+        "What is the new color of the {shape} after it changes?",
+    ),
+}

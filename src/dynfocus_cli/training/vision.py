@@ -1,0 +1,151 @@
+"""Stage 1 of the tiny recipe: the vision encoder alone, on single frames with dense labels.
+
+Each patch learns to say which shape and colour covers it and where on the grid that thing stands. The labels'
+heads are thrown away; the features stay, frozen, for every later stage.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import InstructBlipVisionModel
+
+from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.synth.render import coverage, render_frame
+from dynfocus_cli.synth.world import COLORS, SHAPES, Sighting, write_script
+from dynfocus_cli.training.run import Run, warm_cosine
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dynfocus_cli.model.config import DynFocusConfig
+
+COLOR_NAMES = tuple(COLORS)
+CELLS = 9
+BACKGROUND_WEIGHT = 0.2
+"""Most patches are background: without this the loss would be mostly about them."""
+
+
+class DenseHeads(nn.Module):
+    """Linear read-outs of a patch's shape, colour and grid cell; the last class of each is background."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.shape = nn.Linear(width, len(SHAPES) + 1)
+        self.color = nn.Linear(width, len(COLORS) + 1)
+        self.cell = nn.Linear(width, CELLS + 1)
+
+    def forward(self, patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`(B, N, D_v)` -> logits `(B, N, classes)` for shape, colour and cell."""
+        normed = self.norm(patches)
+        return self.shape(normed), self.color(normed), self.cell(normed)
+
+
+def patch_features(vision: InstructBlipVisionModel, pixels: Tensor) -> Tensor:
+    """Patch features without CLS and without the final norm: `(B, 3, H, W)` -> `(B, N, D_v)`."""
+    return vision.encoder(vision.embeddings(pixels)).last_hidden_state[:, 1:]
+
+
+def draw_batch(rng: random.Random, batch: int, image_size: int, patch_size: int) -> tuple[NDArray, NDArray]:
+    """Random frames of random clips with the labels of their patches.
+
+    Returns pixels `(B, image_size, image_size, 3)` uint8 and labels `(B, N, 3)` int64: shape, colour, cell.
+    """
+    frames = np.empty((batch, image_size, image_size, 3), np.uint8)
+    labels = np.empty((batch, (image_size // patch_size) ** 2, 3), np.int64)
+    for item in range(batch):
+        script = write_script(rng.getrandbits(40) | 1 << 41)
+        time_s = _interesting_second(script.duration_s, script.needles, rng)
+        frames[item] = augment(render_frame(script, time_s, 2 * image_size), image_size, rng)
+        labels[item] = _labels(script.scene_at(time_s).at(time_s), image_size, patch_size)
+    return frames, labels
+
+
+def _interesting_second(duration_s: int, needles: tuple, rng: random.Random) -> float:
+    if needles and rng.random() < 0.4:
+        return float(rng.choice(needles).start_s)
+    return rng.randrange(4 * duration_s) / 4
+
+
+def augment(frame: NDArray, size: int, rng: random.Random) -> NDArray:
+    """Scales a frame down as a decoder would, with the small damage that video codecs and cameras do."""
+    resample = rng.choice((Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.BILINEAR))
+    scaled = np.asarray(Image.fromarray(frame).resize((size, size), resample), dtype=np.float32)
+    noise = np.random.default_rng(rng.getrandbits(32))
+    gain = noise.normal(1.0, 0.04) * noise.normal(1.0, 0.02, 3)
+    offset = noise.normal(0.0, 5.0)
+    scaled = scaled * gain.astype(np.float32) + np.float32(offset)
+    if rng.random() < 0.5:
+        scaled += noise.normal(0.0, rng.uniform(0.0, 6.0), scaled.shape).astype(np.float32)
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def _labels(sightings: tuple[Sighting, ...], image_size: int, patch_size: int) -> NDArray:
+    grid = image_size // patch_size
+    labels = np.empty((grid * grid, 3), np.int64)
+    labels[:] = (len(SHAPES), len(COLORS), CELLS)
+    best = np.full(grid * grid, 0.08, np.float32)  # less paint than this leaves a patch background
+    for seen in sightings:
+        mask = coverage(seen, image_size).astype(np.float32) / 255.0
+        share = mask.reshape(grid, patch_size, grid, patch_size).mean((1, 3)).reshape(-1)
+        cell = min(2, max(0, round(seen.row))) * 3 + min(2, max(0, round(seen.column)))
+        label = (SHAPES.index(seen.thing.shape), COLOR_NAMES.index(seen.thing.color), cell)
+        labels[share > best] = label
+        best = np.maximum(best, share)
+    return labels
+
+
+def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The weighted cross-entropy of the three read-outs, and the accuracy of each over foreground patches."""
+    loss = torch.zeros((), device=labels.device)
+    accuracy = []
+    for kind, scores in enumerate(logits):
+        scores = scores.float()
+        background = scores.shape[-1] - 1
+        weight = torch.ones(background + 1, device=scores.device)
+        weight[background] = BACKGROUND_WEIGHT
+        target = labels[..., kind]
+        loss = loss + F.cross_entropy(scores.flatten(0, 1), target.flatten(), weight=weight)
+        shown = target != background
+        accuracy.append((scores.argmax(-1) == target)[shown].float().mean())
+    return loss, torch.stack(accuracy)
+
+
+def train_vision(folder: Path, config: DynFocusConfig, *, steps: int, batch: int, seed: int) -> None:
+    """Trains the vision encoder in `folder` until `steps`, resuming where an earlier call stopped."""
+    run = Run(folder, "vision")
+    torch.manual_seed(seed)
+    vision = InstructBlipVisionModel._from_config(config.vision_config, attn_implementation="eager")
+    heads = DenseHeads(config.vision_config.hidden_size)
+    modules = nn.ModuleDict({"vision": vision, "heads": heads})
+    optimizer = torch.optim.AdamW(modules.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
+    first = run.resume(modules, optimizer)["step"]
+    preprocessing = Preprocessing(config.vision_config.image_size, "squash")
+    running = torch.zeros(3)
+    for step in range(first, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = 1.5e-3 * warm_cosine(step, steps, warmup=200)
+        # Drawn from the step alone, so that a resumed run sees what an unbroken one would.
+        rng = random.Random(seed * 1_000_003 + step)
+        pixels, labels = draw_batch(rng, batch, config.vision_config.image_size, config.vision_config.patch_size)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = heads(patch_features(vision, preprocessing(pixels)))
+        loss, accuracy = dense_loss(logits, torch.from_numpy(labels))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
+        optimizer.step()
+        running = accuracy if step == first else 0.95 * running + 0.05 * accuracy
+        if (step + 1) % 100 == 0:
+            shape, color, cell = (round(float(value), 3) for value in running)
+            run.log(step=step + 1, loss=round(float(loss), 4), shape=shape, color=color, cell=cell)
+        if (step + 1) % 500 == 0 or step + 1 == steps:
+            run.save(step + 1, modules, optimizer)

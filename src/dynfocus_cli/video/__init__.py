@@ -1,0 +1,44 @@
+"""From a video file to timestamped frames: probe, plan the sampling, decode.
+
+The names load on first use, so that the command line parses a time without importing PyAV.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dynfocus_cli.video.decode import decode_frames
+    from dynfocus_cli.video.mentions import Mentions, find_mentions
+    from dynfocus_cli.video.probing import probe
+    from dynfocus_cli.video.sampling import FOCUS_HALF_WIDTH_S, plan_sampling
+    from dynfocus_cli.video.timecode import format_timecode, parse_time
+
+__all__ = [
+    "FOCUS_HALF_WIDTH_S",
+    "Mentions",
+    "decode_frames",
+    "find_mentions",
+    "format_timecode",
+    "parse_time",
+    "plan_sampling",
+    "probe",
+]
+
+_HOMES = {
+    "FOCUS_HALF_WIDTH_S": "sampling",
+    "Mentions": "mentions",
+    "decode_frames": "decode",
+    "find_mentions": "mentions",
+    "format_timecode": "timecode",
+    "parse_time": "timecode",
+    "plan_sampling": "sampling",
+    "probe": "probing",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

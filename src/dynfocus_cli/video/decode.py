@@ -1,0 +1,95 @@
+"""Exact frames at planned moments, scaled while they are still in the decoder's format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from dynfocus_cli.errors import VideoUnreadable
+from dynfocus_cli.types import FrameBatch, VideoSource
+from dynfocus_cli.video.playhead import Playhead
+
+Fit = Literal["squash", "center_crop"]
+
+# swscale widens its bicubic kernel by the factor of reduction, so it does not alias; vision towers were trained
+# on bicubic pictures. ACCURATE_RND and BITEXACT give the same bytes whatever the processor's vector units are.
+_INTERPOLATION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+
+
+def decode_frames(
+    source: VideoSource, times_s: Sequence[float], *, width: int, height: int, fit: Fit, batch_size: int
+) -> Iterator[FrameBatch]:
+    """The frames on screen at `times_s`, upright, in batches of at most `batch_size`.
+
+    Moments are seconds from the first displayed frame and must not go back. Two moments on one frame give it
+    twice. `squash` scales the displayed picture to `width` x `height` pixels; `center_crop` scales it until it
+    covers them and cuts off equally on both sides. Memory holds one batch, whatever the video's length.
+
+    Raises:
+        ValueError: moments that go back, or a size or batch below 1.
+        VideoUnreadable: no frame can be decoded, or the file is gone.
+    """
+    if min(width, height, batch_size) < 1:
+        raise ValueError(f"size and batch must be at least 1, got {width = }, {height = }, {batch_size = }")
+    if any(not earlier <= later for earlier, later in zip(times_s, times_s[1:], strict=False)):
+        raise ValueError("times_s must not go back")
+    return _batches(source, times_s, _Upright(source, width, height, fit), batch_size)
+
+
+def _batches(
+    source: VideoSource, times_s: Sequence[float], upright: _Upright, batch_size: int
+) -> Iterator[FrameBatch]:
+    with Playhead(source) as playhead:
+        for first in range(0, len(times_s), batch_size):
+            moments = tuple(times_s[first : first + batch_size])
+            pixels = np.empty((len(moments), upright.height, upright.width, 3), np.uint8)
+            pts_s = []
+            for row, moment in enumerate(moments):
+                shown = playhead.at(moment)
+                pixels[row] = upright(shown.picture)
+                pts_s.append(shown.pts_s - source.start_s)
+            yield FrameBatch(pixels, moments, tuple(pts_s))
+
+
+class _Upright:
+    """Scales and turns decoded pictures; one scaler is set up for all frames of a video."""
+
+    def __init__(self, source: VideoSource, width: int, height: int, fit: Fit) -> None:
+        self.width, self.height = width, height
+        self._path = source.path
+        self._quarter_turns = source.rotation // 90  # clockwise
+        self._scaled = (width, height)
+        if fit == "center_crop":
+            self._scaled = _covering((source.width, source.height), (width, height))
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
+        """Shape: (height, width, 3), RGB."""
+        width, height = self._scaled if self._quarter_turns % 2 == 0 else self._scaled[::-1]
+        try:
+            scaled = self._reformatter.reformat(
+                picture, width, height, format="rgb24", interpolation=_INTERPOLATION, threads=1
+            )
+        except av.FFmpegError as error:
+            raise VideoUnreadable(
+                f"{self._path}: its pixel format {picture.format.name} cannot be converted. Convert it to H.264 MP4."
+            ) from error
+        turned = np.rot90(scaled.to_ndarray(), -self._quarter_turns)  # (scaled height, scaled width, 3)
+        left, top = (self._scaled[0] - self.width) // 2, (self._scaled[1] - self.height) // 2
+        return turned[top : top + self.height, left : left + self.width]
+
+
+def _covering(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """The smallest (width, height) of the proportions of `size` that covers `target`.
+
+        size 1280x720, target 224x224 -> 398x224    size 480x640, target 224x224 -> 224x298
+    """
+    (width, height), (target_width, target_height) = size, target
+    if target_width * height >= target_height * width:
+        return target_width, max(target_height, height * target_width // width)
+    return max(target_width, width * target_height // height), target_height

@@ -1,0 +1,182 @@
+"""Times that a question names: "at 08:00", "between 1:20 and 2:05", "in the last 30 seconds"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.types import Span
+from dynfocus_cli.video.timecode import format_timecode, parse_time
+
+_WORDS = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90,
+}  # fmt: skip
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+# What follows may make it something else: "5 s/m", "1:20:99:1", "90s-style", "4:305".
+_STOP = r"(?![\w/%:]|\.[0-9]|-[a-z])"
+_NUMBER = rf"\b(?:[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?|{'|'.join(_WORDS)})"
+# A lone "m" or "h" is no unit here: "at 5 m" is a distance, "2h" seldom a position.
+_UNIT = r"(?:seconds?|secs?|s|minutes?|mins?|hours?|hrs?)"
+_CODE = r"\b(?:[0-9]{1,2}:)?[0-9]{1,3}:[0-9]{2}(?:\.[0-9]{1,3})?"  # 08:00, 1:02:03.5; not the ratio 16:9
+_COMPACT = r"\b(?:(?:[0-9]{1,2}h)?[0-9]{1,3}m[0-9]{1,2}(?:\.[0-9]{1,3})?s|[0-9]{1,2}h[0-9]{1,2}m)"  # 2m30s, 1h2m
+_LENGTH = rf"{_NUMBER}[ -]?{_UNIT}\b(?:,?(?: and)? {_NUMBER}[ -]?{_UNIT}\b){{0,2}}"  # 2 minutes and 30 seconds
+_TIME = rf"(?:{_CODE}|{_COMPACT}|{_LENGTH}){_STOP}"
+_TO = r"(?:to|until|till|through|and|-|–|—)"
+_ABOUT = r"(?:about |around |roughly |exactly )?"
+_FLAGS = re.ASCII | re.IGNORECASE  # ASCII: without it the long s of old print would be an "s"
+
+_TIME_OF_DAY = re.compile(
+    rf"(?:(?:between|from) {_CODE} ?{_TO} ?|{_CODE} ?[-–—] ?)?{_CODE}"
+    r"(?: ?(?:[ap]\.? ?m\b|o['’]?clock\b)| (?:in the (?:morning|afternoon|evening)|at night|today|tonight)\b)",
+    _FLAGS,
+)
+_SPANS = (
+    re.compile(rf"\b(?:between|from) (?:the )?(?P<start>{_TIME}) ?{_TO} ?(?P<end>{_TIME})", _FLAGS),
+    # "between 20 and 30 seconds": the unit is said once.
+    re.compile(
+        rf"\b(?:between|from) (?P<start>{_NUMBER}) ?{_TO} ?(?P<end>{_NUMBER}[ -]?(?P<unit>{_UNIT}){_STOP})", _FLAGS
+    ),
+    re.compile(rf"(?<![\w:.])(?P<start>{_CODE}) ?(?:to|[-–—]) ?(?P<end>{_CODE}{_STOP})", _FLAGS),
+)
+_EDGES = (
+    re.compile(rf"\b(?P<edge>first|opening|initial|last|final|closing) (?P<length>{_LENGTH}){_STOP}", _FLAGS),
+    # Only "in the last minute": a "last minute goal" and a "first, second and third" name no time.
+    re.compile(
+        r"\b(?:in|during|within|over|of) the (?:very )?(?P<edge>first|opening|initial|last|final|closing) "
+        rf"(?P<length>second|minute|hour){_STOP}",
+        _FLAGS,
+    ),
+)
+_MOMENTS = (
+    # A bare time code needs a cue before it, or to open the question or a bracket: scores and verses look alike.
+    re.compile(
+        r"(?:\b(?:at|around|about|near|after|before|until|till|since|from|past|by|time|timestamp) (?:the )?"
+        rf"{_ABOUT}|@ ?|^|[\[(])(?P<time>{_CODE}{_STOP})(?! (?:aspect|ratio|format|screen|score)\b)"
+        rf"(?:,? (?:and|or) (?P<also>{_CODE}{_STOP}))?",
+        _FLAGS,
+    ),
+    re.compile(
+        rf"(?:\b(?:at|around|near|after|before|until|till|since) {_ABOUT}|@ ?)(?P<time>(?:{_COMPACT}|{_LENGTH}){_STOP})"
+        r"(?! (?:of|per|each|long|later|earlier|apart|old)\b)",
+        _FLAGS,
+    ),
+    re.compile(rf"(?P<time>{_LENGTH})[ -](?:mark|point)\b", _FLAGS),
+    re.compile(rf"(?P<time>{_LENGTH}) (?:into\b|in(?= ?[,.?!;]|$))", _FLAGS),
+    re.compile(rf"\bat (?:the )?(?P<unit>second|minute) (?P<time>[0-9]{{1,6}}){_STOP}", _FLAGS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """The moments and spans of the video that a question names, seconds from the first displayed frame."""
+
+    moments: tuple[float, ...] = ()
+    """Sorted, each before the end of the video."""
+    spans: tuple[Span, ...] = ()
+    """Sorted, each inside the video."""
+    warnings: tuple[str, ...] = ()
+    """A sentence for each time that lies past the end."""
+
+
+def find_mentions(question: str, duration_s: float) -> Mentions:
+    """Finds the times that `question` names in a video of `duration_s` seconds; raises nothing on any text.
+
+        "at 08:00", "after 90s"  -> moment       "in the last 30 seconds"    -> span
+        "12 seconds in"          -> moment       "between 1:20 and 2:05"     -> span
+        "at 8:00 am"             -> nothing      "a 16:10 screen", "John 3:16" -> nothing
+
+    A time past the end is warned of and has no effect; a span that begins before the end keeps that part.
+    """
+    return _Reader(" ".join(question.split()), duration_s).read()
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Finds the longest kind of mention first, and takes out what it has read."""
+
+    text: str
+    duration_s: float
+    moments: set[float] = field(default_factory=set)
+    spans: set[Span] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
+
+    def read(self) -> Mentions:
+        self._take(_TIME_OF_DAY)
+        for pattern in _SPANS:
+            for match in self._take(pattern):
+                unit = match.groupdict().get("unit")
+                start = _seconds(f"{match['start']} {unit}" if unit else match["start"])
+                self._add_span(start, _seconds(match["end"]))
+        for pattern in _EDGES:
+            for match in self._take(pattern):
+                self._add_edge(match["edge"].lower(), _seconds(match["length"]))
+        for pattern in _MOMENTS:
+            for match in self._take(pattern):
+                found = match.groupdict()
+                unit = found.get("unit")
+                self._add_moment(_seconds(f"{found['time']} {unit}" if unit else found["time"]))
+                if also := found.get("also"):
+                    self._add_moment(_seconds(also))
+        return Mentions(tuple(sorted(self.moments)), tuple(sorted(self.spans)), tuple(self.warnings))
+
+    def _take(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+        matches = list(pattern.finditer(self.text))
+        # Not spaces: they could join what stood before to what stood after.
+        self.text = pattern.sub(lambda match: "|" * len(match[0]), self.text)
+        return matches
+
+    def _add_moment(self, time_s: float | None) -> None:
+        if time_s is None:
+            return
+        if time_s < self.duration_s:
+            self.moments.add(time_s)
+        else:
+            self._warn(time_s, "that time is ignored")
+
+    def _add_span(self, start_s: float | None, end_s: float | None) -> None:
+        if start_s is None or end_s is None:
+            return
+        start_s, end_s = min(start_s, end_s), max(start_s, end_s)
+        if start_s == end_s or start_s >= self.duration_s:
+            self._add_moment(start_s)
+            return
+        if end_s > self.duration_s:
+            self._warn(end_s, "only the part inside the video is looked at closely")
+        self.spans.add((start_s, min(end_s, self.duration_s)))
+
+    def _add_edge(self, edge: str, length_s: float | None) -> None:
+        if not length_s:
+            return
+        if length_s > self.duration_s:
+            self._warn(length_s, "that time is ignored")
+        elif edge in ("first", "opening", "initial"):
+            self.spans.add((0.0, length_s))
+        else:
+            self.spans.add((self.duration_s - length_s, self.duration_s))
+
+    def _warn(self, time_s: float, consequence: str) -> None:
+        sentence = (
+            f"The question names {format_timecode(time_s)}, but the video is "
+            f"{format_timecode(self.duration_s)} long: {consequence}."
+        )
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds of a time code, a compact time, a length in words ("two minutes and 5 s") or one unit ("minute")."""
+    if ":" in text or re.fullmatch(_COMPACT, text, _FLAGS):
+        try:
+            return parse_time(text)
+        except UsageError:  # 1:75
+            return None
+    parts = re.findall(rf"({_NUMBER})[ -]?({_UNIT})\b", text, _FLAGS) or [("1", text)]
+    return float(sum(_number(number) * _UNIT_SECONDS[unit[0].lower()] for number, unit in parts))
+
+
+def _number(text: str) -> float:
+    word = _WORDS.get(text.lower())
+    return float(text) if word is None else float(word)

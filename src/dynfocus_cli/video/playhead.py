@@ -1,0 +1,121 @@
+"""The frame on screen at a moment: decodes forward, and seeks where that is shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from dynfocus_cli.errors import VideoUnreadable
+from dynfocus_cli.types import VideoSource
+from dynfocus_cli.video.container import TimedFrame, open_container, prepare, timed_frames
+
+EPSILON_S = 1e-6
+"""A frame due at the asked moment is on screen, although sums of floats may put the moment just before it."""
+
+SEEK_GAP_S = 2.0
+"""Sync points are seldom closer than this: over a shorter gap, decoding on is the shorter way."""
+
+SEEK_MARGINS_S = (0.0, 4.0, 16.0, 64.0)
+"""How much earlier to try where a seek landed too late: MPEG-TS has no index, and lands between sync points."""
+
+
+class Playhead:
+    """Moves through a video in one direction, from one asked moment to the next; holds two frames at most."""
+
+    def __init__(self, source: VideoSource) -> None:
+        self._source = source
+        self._interval_s = 1 / source.fps if source.fps > 0 else 0.0
+        self._seek_gap_s = SEEK_GAP_S
+        self._container: InputContainer
+        self._stream: VideoStream
+        self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    def at(self, time_s: float) -> TimedFrame:
+        """The frame on screen `time_s` seconds after the first displayed frame.
+
+        Before the first frame that is the first, after the last decodable one the last. Moments must not go back.
+
+            frames at  0.0  0.1  0.3       at(0.1) -> 0.1    at(0.29) -> 0.1    at(7) -> 0.3
+
+        Raises:
+            VideoUnreadable: no frame of the video can be decoded.
+        """
+        target_s = self._source.start_s + time_s + EPSILON_S
+        if not self._ended and target_s - self._position_s() > self._seek_gap_s:
+            self._seek(target_s)
+        self._play_until(target_s)
+        if self._shown is None:
+            raise VideoUnreadable(f"{self._source.path}: no frame of it can be decoded. Convert it to H.264 MP4.")
+        return self._shown
+
+    def _open(self) -> None:
+        self._container = open_container(self._source.path)
+        stream = self._container.streams[self._source.stream_index]
+        if not isinstance(stream, VideoStream):
+            raise VideoUnreadable(f"{self._source.path}: changed while it was read. Try again when it is complete.")
+        self._stream = stream
+        prepare(self._container, stream)
+        self._start_frames(after_seek=False)
+
+    def _start_frames(self, *, after_seek: bool) -> None:
+        self._frames: Iterator[TimedFrame] = timed_frames(
+            self._container, self._stream, frame_interval_s=self._interval_s, after_seek=after_seek
+        )
+        self._shown: TimedFrame | None = None
+        self._ahead: TimedFrame | None = None
+        self._ended = False
+
+    def _position_s(self) -> float:
+        at = self._ahead or self._shown
+        return self._source.start_s if at is None else at.pts_s
+
+    def _play_until(self, target_s: float) -> None:
+        """Shows the last frame due by `target_s`, having looked one frame further."""
+        while not self._ended:
+            if self._ahead is None:
+                self._ahead = next(self._frames, None)
+            if self._ahead is None:
+                self._ended = True
+            elif self._shown is None or self._ahead.pts_s <= target_s:
+                self._shown, self._ahead = self._ahead, None
+            else:
+                return
+
+    def _seek(self, target_s: float) -> None:
+        """Goes to a sync point from which `target_s` can be reached; to the start of the file if none is found."""
+        position_s = self._position_s()
+        for margin_s in SEEK_MARGINS_S:
+            if self._land(max(target_s - margin_s, self._source.start_s), target_s):
+                if self._position_s() <= position_s:
+                    # No sync point lay in between: the next one is further on than the gap supposed.
+                    self._seek_gap_s *= 2
+                return
+        self._container.close()
+        self._open()
+        self._seek_gap_s = float("inf")
+
+    def _land(self, seek_s: float, target_s: float) -> bool:
+        """Seeks; true where the first frame that decodes from there is due by `target_s`."""
+        time_base = self._stream.time_base
+        if not time_base:
+            return False
+        try:
+            self._container.seek(int(seek_s / time_base), stream=self._stream)
+        except av.FFmpegError:
+            return False
+        self._start_frames(after_seek=True)
+        self._shown = next(self._frames, None)
+        return self._shown is not None and self._shown.pts_s <= target_s and self._shown.picture.pts is not None

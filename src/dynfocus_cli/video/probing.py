@@ -1,0 +1,180 @@
+"""What a video file is, before any of it is sampled."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from fractions import Fraction
+from statistics import median
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from dynfocus_cli.errors import VideoUnreadable
+from dynfocus_cli.types import VideoSource
+from dynfocus_cli.video.container import TimedFrame, open_container, packets, prepare, timed_frames
+
+RATE_PACKETS = 512
+"""Packets from the start over which the evenness of the frame rate is measured: bounded, whatever the length."""
+
+MAX_FPS = 1000.0
+"""Above this a rate is the container's clock, not a rate of frames."""
+
+_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+@dataclass(slots=True)
+class _Stamps:
+    """Presentation times of packets, in units of the stream's clock."""
+
+    shown: list[int] = field(default_factory=list)
+    durations: list[int] = field(default_factory=list)
+    count: int = 0
+    reordered_until: int | None = None
+    """Last decoding time seen: every frame shown before it has been read."""
+    only_decoding_times: bool = False
+
+    def add(self, packet: Packet[VideoStream]) -> None:
+        """Takes note of a packet, unless an edit list hides it or it is the empty one at the end."""
+        if packet.size == 0 or packet.is_discard:
+            return
+        self.count += 1
+        self.only_decoding_times |= packet.pts is None and packet.dts is not None
+        if (stamp := packet.dts if packet.pts is None else packet.pts) is not None:
+            self.shown.append(stamp)
+            self.durations.append(packet.duration or 0)
+        self.reordered_until = packet.dts
+
+    def deltas(self) -> list[int]:
+        """Times from one frame to the next, as far as no frame in between can still be unread."""
+        until = self.reordered_until
+        times = sorted({stamp for stamp in self.shown if until is None or stamp <= until})
+        return [after - before for before, after in zip(times, times[1:], strict=False)]
+
+
+def probe(path: str | os.PathLike[str]) -> VideoSource:
+    """Reads the head and the tail of a video file and decodes its first frame.
+
+    Raises:
+        VideoUnreadable: no such regular file, no video in it (text, audio, cover art alone), or no frame decodes.
+    """
+    name = os.fspath(path)
+    with open_container(name) as container:
+        stream = _choose_stream(container, name)
+        head = _Stamps()
+        for packet in packets(container, stream):
+            if packet.size == 0 or head.count == RATE_PACKETS:
+                break
+            head.add(packet)
+        deltas = head.deltas()
+        fps = _average_fps(stream, deltas)
+    first = _first_frame(name, stream_index=stream.index, fps=fps)
+    with open_container(name) as container:
+        stream = _video_stream(container, name, stream.index)
+        duration_s = _duration_s(container, stream, head, start_s=first.pts_s, fps=fps)
+        rotation = round(-first.picture.rotation / 90) * 90 % 360
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        width, height = max(1, round(first.picture.width * aspect)), first.picture.height
+        return VideoSource(
+            path=name,
+            duration_s=duration_s,
+            width=height if rotation in (90, 270) else width,
+            height=width if rotation in (90, 270) else height,
+            fps=fps,
+            codec=stream.codec_context.codec.canonical_name,
+            rotation=rotation,
+            variable_frame_rate=_is_uneven(deltas),
+            stream_index=stream.index,
+            start_s=first.pts_s,
+        )
+
+
+def _choose_stream(container: InputContainer, name: str) -> VideoStream:
+    """The video that players show: the default one, then the largest; a picture attached to music is none."""
+    candidates = [stream for stream in container.streams.video if not stream.disposition & _PICTURES]
+    if not candidates:
+        held = "only audio and its cover art" if container.streams.video else "only audio"
+        what = held if container.streams.audio else "no moving picture"
+        raise VideoUnreadable(f"{name}: holds {what}. Give a file with a video track.")
+    decodable = [stream for stream in candidates if stream.codec_context is not None]
+    if not decodable:
+        raise VideoUnreadable(f"{name}: no decoder for its video track. Convert it to H.264 MP4.")
+    return max(
+        decodable,
+        key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height, -stream.index),
+    )
+
+
+def _video_stream(container: InputContainer, name: str, index: int) -> VideoStream:
+    stream = container.streams[index] if index < len(container.streams) else None
+    if not isinstance(stream, VideoStream) or stream.codec_context is None:
+        raise VideoUnreadable(f"{name}: changed while it was read. Try again when it is complete.")
+    return stream
+
+
+def _first_frame(name: str, *, stream_index: int, fps: float) -> TimedFrame:
+    with open_container(name) as container:
+        stream = _video_stream(container, name, stream_index)
+        prepare(container, stream)
+        first = next(timed_frames(container, stream, frame_interval_s=1 / fps), None)
+    if first is None:
+        raise VideoUnreadable(f"{name}: no frame of it can be decoded. Copy the video again or convert it to H.264 MP4.")
+    return first
+
+
+def _average_fps(stream: VideoStream, deltas: list[int]) -> float:
+    declared = float(stream.average_rate or stream.guessed_rate or 0)
+    if 0 < declared <= MAX_FPS:
+        return declared
+    seconds = float(sum(deltas) * (stream.time_base or Fraction(0)))
+    return min(len(deltas) / seconds, MAX_FPS) if seconds > 0 else 1.0
+
+
+def _is_uneven(deltas: list[int]) -> bool:
+    """Containers round presentation times to their clock: one tick up or down is still an even rate."""
+    if not deltas:
+        return False
+    typical = median(deltas)
+    tolerance = max(2.0, 0.05 * typical)
+    return any(abs(delta - typical) > tolerance for delta in deltas)
+
+
+def _duration_s(container: InputContainer, stream: VideoStream, head: _Stamps, *, start_s: float, fps: float) -> float:
+    """From the first displayed frame to the end of the last one, seconds.
+
+    Declared durations may belong to the audio, count from 0 or from the start, or be those of the file before it
+    was cut short; so the last packets are looked at, found with the declared end, and all packets failing that.
+    """
+    time_base = stream.time_base or Fraction(1, 1000)
+    interval = median(head.deltas() or [1 / fps / float(time_base)])
+    tail = _tail(container, stream, start_s)
+    if not tail.shown:
+        with open_container(container.name) as again:
+            tail = _Stamps()
+            for packet in packets(again, _video_stream(again, container.name, stream.index)):
+                tail.add(packet)
+    if not tail.shown:
+        return tail.count / fps
+    end = max(stamp + (duration or interval) for stamp, duration in zip(tail.shown, tail.durations, strict=True))
+    # Where packets carry decoding times alone (AVI), frames are shown later by the decoder's delay.
+    delay_s = start_s - float(min(head.shown) * time_base) if head.only_decoding_times else 0.0
+    return max(0.0, float(end * time_base) + max(0.0, delay_s) - start_s)
+
+
+def _tail(container: InputContainer, stream: VideoStream, start_s: float) -> _Stamps:
+    """The packets from the last sync point on; none where the end is not declared or not there."""
+    tail = _Stamps()
+    time_base = stream.time_base or Fraction(1, 1000)
+    declared_s = max(float((stream.duration or 0) * time_base), (container.duration or 0) / av.time_base)
+    if declared_s <= 0:
+        return tail
+    try:
+        container.seek(int((start_s + declared_s) / time_base), stream=stream)
+    except av.FFmpegError:
+        return tail
+    for packet in packets(container, stream):
+        tail.add(packet)
+    return tail
