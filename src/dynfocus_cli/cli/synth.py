@@ -22,7 +22,7 @@ def synth(
     with reported():
         if out.exists() and not out.is_dir():
             raise UsageError(f"{out} is a file; OUT must be a folder.")
-        from dynfocus_cli.training.synth import write_clips
+        from dynfocus_cli.synth.write import write_clips
 
         for path in write_clips(out, clips, seed):
             write_line(str(path))

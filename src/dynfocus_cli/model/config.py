@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import InstructBlipQFormerConfig, InstructBlipVisionConfig, LlamaConfig, PreTrainedConfig
@@ -17,7 +17,7 @@ class DynFocusConfig(PreTrainedConfig):
     """
 
     model_type = "dynfocus"
-    sub_configs_defaults = {
+    sub_configs_defaults: ClassVar[dict] = {
         "vision_config": InstructBlipVisionConfig,
         "qformer_config": InstructBlipQFormerConfig,
         "text_config": LlamaConfig,
@@ -82,6 +82,11 @@ class DynFocusConfig(PreTrainedConfig):
     def cone_tokens(self) -> int:
         """Cones of one key frame: pooled patches and spatial prototypes."""
         return self.pooled_side**2 + sum(self.spatial_prototypes)
+
+    @property
+    def rod_tokens(self) -> int:
+        """Rods of any frame."""
+        return 2
 
     @property
     def patches(self) -> int:

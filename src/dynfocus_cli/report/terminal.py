@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import FrameEvidence, Inspection, TokenBill
+    from dynfocus_cli.types import FrameEvidence, Inspection
 
 
 class _Glyphs(NamedTuple):
@@ -38,7 +38,7 @@ def stderr_console() -> Console:
 
 
 def print_selection(console: Console, inspection: Inspection, *, table: bool) -> None:
-    """The strip with its times, the table of key frames where `table`, and the token budget."""
+    """The strip with its times and legend, the table of key frames where `table`, and the token budget."""
     console.print()
     for line in _strip(inspection.frames, console.width, _glyphs(console)):
         _print(console, line)
@@ -100,7 +100,7 @@ def _glyphs(console: Console) -> _Glyphs:
 
 
 def _strip(frames: Sequence[FrameEvidence], width: int, glyphs: _Glyphs) -> list[Text]:
-    """The sampled frames from left to right, and under them the times of some.
+    """The sampled frames from left to right, and under them the times of some and a legend.
 
     Few frames get several cells each, many share one; a cell is a key frame's when any of its frames is one.
 
@@ -121,7 +121,8 @@ def _strip(frames: Sequence[FrameEvidence], width: int, glyphs: _Glyphs) -> list
             strip.append(glyphs.key_end if ends else glyphs.key, style="bold green")
         else:
             strip.append(glyphs.events[frames[first].event % 2], style="dim")
-    return [strip, Text(_scale(frames, cells), style="dim")]
+    legend = f"{glyphs.key} key frame   {' '.join(glyphs.events)} other frames, shaded by event"
+    return [strip, Text(_scale(frames, cells), style="dim"), Text(legend, style="dim")]
 
 
 def _scale(frames: Sequence[FrameEvidence], cells: int) -> str:
@@ -145,18 +146,13 @@ def _budget(inspection: Inspection, times: str) -> list[str]:
     key = len(inspection.key_frames)
     other = len(inspection.frames) - key
     taken = (
-        f"{bill.video} video tokens = {bill.per_key_frame} {times} {key} key frames"
-        f" + {bill.per_other_frame} {times} {other} others."
+        f"{bill.video} video tokens = {bill.per_key_frame} {times} {key} (key frames)"
+        f" + {bill.per_other_frame} {times} {other} (others)"
     )
-    return [f"{taken} All patches would take {bill.all_patches}{_ratio(bill)}.", _context(bill)]
-
-
-def _ratio(bill: TokenBill) -> str:
-    if bill.video == 0:
-        return ""
-    return f", {bill.all_patches / bill.video:.1f} times as many"
-
-
-def _context(bill: TokenBill) -> str:
-    generated = f", {bill.generated} answer" if bill.generated else ""
-    return f"Context: {bill.left} of {bill.context} tokens left ({bill.prompt} prompt{generated})."
+    ratio = f", {bill.all_patches / bill.video:.1f} times as many" if bill.video else ""
+    answer = f", {bill.generated} answer" if bill.generated else ""
+    return [
+        taken,
+        f"All patches would take {bill.all_patches}{ratio}.",
+        f"Context: {bill.left} of {bill.context} tokens left ({bill.prompt} prompt{answer}).",
+    ]

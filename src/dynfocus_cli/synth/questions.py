@@ -55,7 +55,7 @@ def ask(
         if len(asked) == count:
             break
         kind = wanted[attempt % len(wanted)]
-        drawn = QUESTION_TYPES[kind](observed, rng)
+        drawn = (QUESTION_TYPES | EXERCISES)[kind](observed, rng)
         if drawn is None:
             continue
         fields, answer, key_times_s = drawn
@@ -244,6 +244,15 @@ def _turn(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     return {"shape": shape}, thing.color, (time_s,)
 
 
+def _describe(observed: Sequence[Observation], rng: random.Random) -> Drawn:
+    seen = rng.choice(observed)
+    if not seen.sightings or any(s.position is None for s in seen.sightings):
+        return None
+    in_order = sorted(seen.sightings, key=lambda s: (round(s.row), round(s.column)))
+    answer = ", ".join(f"{name(s.thing)} {s.position}" for s in in_order)
+    return {"time": timecode(seen.time_s)}, answer, (seen.time_s,)
+
+
 def _unique(seen: Observation, trait: Callable[[Thing], object]) -> list[Sighting]:
     traits = [trait(s.thing) for s in seen.sightings]
     return [s for s in seen.sightings if traits.count(trait(s.thing)) == 1]
@@ -293,6 +302,9 @@ QUESTION_TYPES: dict[str, Callable[[Sequence[Observation], random.Random], Drawn
     "needle": _needle,
     "turn": _turn,
 }
+
+EXERCISES: dict[str, Callable[[Sequence[Observation], random.Random], Drawn]] = {"describe": _describe}
+"""For training alone: long answers teach much at once, and match exactly too seldom to be a test."""
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "what": (
@@ -380,6 +392,11 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "What appears only for a moment?",
         "Which object is seen only briefly?",
         "What is shown for just a second or two?",
+    ),
+    "describe": (
+        "What objects are visible at {time}?",
+        "At {time}, which objects can be seen?",
+        "What objects can be seen at {time}?",
     ),
     "turn": (
         "What color does the {shape} turn into?",

@@ -6,12 +6,14 @@ import json
 import os
 import random
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.connector import VideoFeatures
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.synth.render import render_frame
@@ -35,29 +37,15 @@ class ClipStore:
 
     def build(self, model: DynFocusModel, preprocessing: Preprocessing, seed: int) -> None:
         """Renders and encodes the clips that are not on disk yet."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        config = model.config
-        rows, width = int(self.starts[-1]), config.vision_config.hidden_size
-        shapes = {"patches": (config.patches, width), "prototypes": (sum(config.spatial_prototypes), width)}
-        maps = {}
-        for name, shape in shapes.items():
-            path = self.folder / f"{name}.f16"
-            mode = "r+" if path.exists() else "w+"
-            maps[name] = np.memmap(path, np.float16, mode, shape=(rows, *shape))
-        self._patches, self._prototypes = maps["patches"], maps["prototypes"]
+        self.open(model.config)
+        assert self._patches is not None
+        assert self._prototypes is not None
         progress = self.folder / "progress.json"
         done = json.loads(progress.read_text())["clips"] if progress.exists() else 0
         for clip in range(done, len(self.scripts)):
-            script = self.scripts[clip]
-            rng = random.Random(seed * 7_919 + clip)
-            size = preprocessing.size
-            frames = [
-                augment(render_frame(script, float(second), 2 * size), size, rng)
-                for second in range(script.duration_s)
-            ]
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                patches = model.encode_frames(preprocessing(np.stack(frames))).float()
-            features = model.connector.prepare(patches.unsqueeze(0))
+            patches = self._encode(clip, model, preprocessing, seed)
+            with torch.no_grad():
+                features = model.connector.prepare(patches.unsqueeze(0))
             span = slice(self.starts[clip], self.starts[clip + 1])
             self._patches[span] = features.patches[0].numpy()
             self._prototypes[span] = features.prototypes[0].numpy()
@@ -66,12 +54,40 @@ class ClipStore:
                 part.write_text(json.dumps({"clips": clip + 1}))
                 os.replace(part, progress)
 
+    def open(self, config: DynFocusConfig) -> None:
+        """Maps the features' files, which are made if they are not there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows, width = int(self.starts[-1]), config.vision_config.hidden_size
+        shapes = {"patches": (config.patches, width), "prototypes": (sum(config.spatial_prototypes), width)}
+        maps = {}
+        for name, shape in shapes.items():
+            path = self.folder / f"{name}.f16"
+            mode: Literal["r+", "w+"] = "r+" if path.exists() else "w+"
+            maps[name] = np.memmap(path, np.float16, mode, shape=(rows, *shape))
+        self._patches, self._prototypes = maps["patches"], maps["prototypes"]
+
+    def encode_some(
+        self, model: DynFocusModel, preprocessing: Preprocessing, seed: int, clips: int
+    ) -> list[Tensor]:
+        """Patch features (T, N, D_v) of the first `clips` clips, as the vision encoder gives them."""
+        return [self._encode(clip, model, preprocessing, seed) for clip in range(clips)]
+
+    @torch.no_grad()
+    def _encode(self, clip: int, model: DynFocusModel, preprocessing: Preprocessing, seed: int) -> Tensor:
+        script, size = self.scripts[clip], preprocessing.size
+        rng = random.Random(seed * 7_919 + clip)
+        frames = [
+            augment(render_frame(script, float(second), 2 * size), size, rng)
+            for second in range(script.duration_s)
+        ]
+        with torch.autocast("cpu", torch.bfloat16):
+            return model.encode_frames(preprocessing(np.stack(frames))).float()
+
     def features(self, clips: list[int], seconds: list[list[int]]) -> VideoFeatures:
         """Features of the frames at the given whole seconds of each clip; equally many a clip."""
-        assert self._patches is not None and self._prototypes is not None
-        rows = [
-            self.starts[clip] + np.asarray(times) for clip, times in zip(clips, seconds, strict=True)
-        ]
+        assert self._patches is not None
+        assert self._prototypes is not None
+        rows = [self.starts[clip] + np.asarray(times) for clip, times in zip(clips, seconds, strict=True)]
         return VideoFeatures(
             torch.stack([_load(self._patches, index) for index in rows]),
             torch.stack([_load(self._prototypes, index) for index in rows]),

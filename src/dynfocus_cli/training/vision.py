@@ -135,7 +135,7 @@ def train_vision(folder: Path, config: DynFocusConfig, *, steps: int, batch: int
             group["lr"] = 1.5e-3 * warm_cosine(step, steps, warmup=200)
         # Drawn from the step alone, so that a resumed run sees what an unbroken one would.
         rng = random.Random(seed * 1_000_003 + step)
-        pixels, labels = draw_batch(rng, batch, config.vision_config.image_size, config.vision_config.patch_size)
+        pixels, labels = draw_batch(rng, batch, preprocessing.size, config.vision_config.patch_size)
         with torch.autocast("cpu", torch.bfloat16):
             logits = heads(patch_features(vision, preprocessing(pixels)))
         loss, accuracy = dense_loss(logits, torch.from_numpy(labels))

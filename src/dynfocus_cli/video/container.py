@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.container import InputContainer
@@ -15,7 +16,7 @@ from av.video.stream import VideoStream
 from dynfocus_cli.errors import VideoUnreadable
 
 MAX_CONSECUTIVE_FAILURES = 64
-"""Isolated unreadable packets are skipped; this bound ensures that a file that only fails still terminates."""
+"""Isolated unreadable packets are skipped; this bound makes a file that only fails end too."""
 
 MAX_THREADS = 16
 """FFmpeg advises against more, and every thread of the decoder holds frames."""
@@ -44,8 +45,12 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
         status = os.stat(name)
     except (OSError, ValueError) as error:
         if isinstance(error, PermissionError):
-            raise VideoUnreadable(f"{name}: permission denied. Make the file readable and try again.") from error
-        raise VideoUnreadable(f"{name}: no such file. Check the path; only local files are opened.") from error
+            raise VideoUnreadable(
+                f"{name}: permission denied. Make the file readable and try again."
+            ) from error
+        raise VideoUnreadable(
+            f"{name}: no such file. Check the path; only local files are opened."
+        ) from error
     if stat.S_ISDIR(status.st_mode):
         raise VideoUnreadable(f"{name}: is a folder. Give a video file inside it.")
     if not stat.S_ISREG(status.st_mode):
@@ -74,7 +79,7 @@ def prepare(container: InputContainer, stream: VideoStream) -> None:
     for other in container.streams:
         if other.index != stream.index:
             other.discard = av.stream.Discard.all
-    stream.thread_type = "AUTO"  # type: ignore[assignment]  # PyAV's setter takes the name
+    stream.thread_type = "AUTO"
     stream.thread_count = min(len(os.sched_getaffinity(0)), MAX_THREADS)
 
 
@@ -103,6 +108,7 @@ def timed_frames(
     sync_pts: int | None = None
     last_s: float | None = None
     waiting = after_seek
+    time_base = stream.time_base or Fraction(0)
     for packet in packets(container, stream):
         if waiting:
             if not packet.is_keyframe:
@@ -114,7 +120,7 @@ def timed_frames(
             elif sync_pts is not None and picture.pts < sync_pts:
                 continue
             else:
-                pts_s = float(picture.pts * (picture.time_base or stream.time_base))
+                pts_s = float(picture.pts * time_base)
             if last_s is None or pts_s >= last_s:
                 last_s = pts_s
                 yield TimedFrame(picture, pts_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import av
@@ -16,8 +17,8 @@ from dynfocus_cli.video.playhead import Playhead
 
 Fit = Literal["squash", "center_crop"]
 
-# swscale widens its bicubic kernel by the factor of reduction, so it does not alias; vision towers were trained
-# on bicubic pictures. ACCURATE_RND and BITEXACT give the same bytes whatever the processor's vector units are.
+# swscale widens its bicubic kernel as it shrinks, so it does not alias; vision towers learnt from bicubic
+# pictures. ACCURATE_RND and BITEXACT give the same bytes on every processor.
 _INTERPOLATION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
@@ -27,8 +28,8 @@ def decode_frames(
     """The frames on screen at `times_s`, upright, in batches of at most `batch_size`.
 
     Moments are seconds from the first displayed frame and must not go back. Two moments on one frame give it
-    twice. `squash` scales the displayed picture to `width` x `height` pixels; `center_crop` scales it until it
-    covers them and cuts off equally on both sides. Memory holds one batch, whatever the video's length.
+    twice. `squash` scales the displayed picture to `width` x `height` pixels; `center_crop` scales it until
+    it covers them and cuts off equally on both sides. Memory holds one batch, whatever the video's length.
 
     Raises:
         ValueError: moments that go back, or a size or batch below 1.
@@ -36,7 +37,7 @@ def decode_frames(
     """
     if min(width, height, batch_size) < 1:
         raise ValueError(f"size and batch must be at least 1, got {width = }, {height = }, {batch_size = }")
-    if any(not earlier <= later for earlier, later in zip(times_s, times_s[1:], strict=False)):
+    if any(not earlier <= later for earlier, later in pairwise(times_s)):
         raise ValueError("times_s must not go back")
     return _batches(source, times_s, _Upright(source, width, height, fit), batch_size)
 
@@ -77,9 +78,10 @@ class _Upright:
             )
         except av.FFmpegError as error:
             raise VideoUnreadable(
-                f"{self._path}: its pixel format {picture.format.name} cannot be converted. Convert it to H.264 MP4."
+                f"{self._path}: pixel format {picture.format.name} is not supported. Convert it to H.264 MP4."
             ) from error
-        turned = np.rot90(scaled.to_ndarray(), -self._quarter_turns)  # (scaled height, scaled width, 3)
+        pixels = np.asarray(scaled.to_ndarray(), np.uint8)
+        turned = np.rot90(pixels, -self._quarter_turns)  # (scaled height, scaled width, 3)
         left, top = (self._scaled[0] - self.width) // 2, (self._scaled[1] - self.height) // 2
         return turned[top : top + self.height, left : left + self.width]
 
@@ -87,7 +89,7 @@ class _Upright:
 def _covering(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
     """The smallest (width, height) of the proportions of `size` that covers `target`.
 
-        size 1280x720, target 224x224 -> 398x224    size 480x640, target 224x224 -> 224x298
+    size 1280x720, target 224x224 -> 398x224    size 480x640, target 224x224 -> 224x298
     """
     (width, height), (target_width, target_height) = size, target
     if target_width * height >= target_height * width:

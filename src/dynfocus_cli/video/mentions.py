@@ -10,8 +10,8 @@ from dynfocus_cli.types import Span
 from dynfocus_cli.video.timecode import format_timecode, parse_time
 
 _WORDS = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90,
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90,
 }  # fmt: skip
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -21,8 +21,12 @@ _NUMBER = rf"\b(?:[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?|{'|'.join(_WORDS)})"
 # A lone "m" or "h" is no unit here: "at 5 m" is a distance, "2h" seldom a position.
 _UNIT = r"(?:seconds?|secs?|s|minutes?|mins?|hours?|hrs?)"
 _CODE = r"\b(?:[0-9]{1,2}:)?[0-9]{1,3}:[0-9]{2}(?:\.[0-9]{1,3})?"  # 08:00, 1:02:03.5; not the ratio 16:9
-_COMPACT = r"\b(?:(?:[0-9]{1,2}h)?[0-9]{1,3}m[0-9]{1,2}(?:\.[0-9]{1,3})?s|[0-9]{1,2}h[0-9]{1,2}m)"  # 2m30s, 1h2m
-_LENGTH = rf"{_NUMBER}[ -]?{_UNIT}\b(?:,?(?: and)? {_NUMBER}[ -]?{_UNIT}\b){{0,2}}"  # 2 minutes and 30 seconds
+_COMPACT = (
+    r"\b(?:(?:[0-9]{1,2}h)?[0-9]{1,3}m[0-9]{1,2}(?:\.[0-9]{1,3})?s|[0-9]{1,2}h[0-9]{1,2}m)"  # 2m30s, 1h2m
+)
+_LENGTH = (
+    rf"{_NUMBER}[ -]?{_UNIT}\b(?:,?(?: and)? {_NUMBER}[ -]?{_UNIT}\b){{0,2}}"  # 2 minutes and 30 seconds
+)
 _TIME = rf"(?:{_CODE}|{_COMPACT}|{_LENGTH}){_STOP}"
 _TO = r"(?:to|until|till|through|and|-|–|—)"
 _ABOUT = r"(?:about |around |roughly |exactly )?"
@@ -30,14 +34,16 @@ _FLAGS = re.ASCII | re.IGNORECASE  # ASCII: without it the long s of old print w
 
 _TIME_OF_DAY = re.compile(
     rf"(?:(?:between|from) {_CODE} ?{_TO} ?|{_CODE} ?[-–—] ?)?{_CODE}"
-    r"(?: ?(?:[ap]\.? ?m\b|o['’]?clock\b)| (?:in the (?:morning|afternoon|evening)|at night|today|tonight)\b)",
+    r"(?: ?(?:[ap]\.? ?m\b|o['’]?clock\b)"
+    r"| (?:in the (?:morning|afternoon|evening)|at night|today|tonight)\b)",
     _FLAGS,
 )
 _SPANS = (
     re.compile(rf"\b(?:between|from) (?:the )?(?P<start>{_TIME}) ?{_TO} ?(?P<end>{_TIME})", _FLAGS),
     # "between 20 and 30 seconds": the unit is said once.
     re.compile(
-        rf"\b(?:between|from) (?P<start>{_NUMBER}) ?{_TO} ?(?P<end>{_NUMBER}[ -]?(?P<unit>{_UNIT}){_STOP})", _FLAGS
+        rf"\b(?:between|from) (?P<start>{_NUMBER}) ?{_TO} ?(?P<end>{_NUMBER}[ -]?(?P<unit>{_UNIT}){_STOP})",
+        _FLAGS,
     ),
     re.compile(rf"(?<![\w:.])(?P<start>{_CODE}) ?(?:to|[-–—]) ?(?P<end>{_CODE}{_STOP})", _FLAGS),
 )
@@ -51,7 +57,7 @@ _EDGES = (
     ),
 )
 _MOMENTS = (
-    # A bare time code needs a cue before it, or to open the question or a bracket: scores and verses look alike.
+    # A bare time code needs a cue, or to open the question or a bracket: scores and verses look alike.
     re.compile(
         r"(?:\b(?:at|around|about|near|after|before|until|till|since|from|past|by|time|timestamp) (?:the )?"
         rf"{_ABOUT}|@ ?|^|[\[(])(?P<time>{_CODE}{_STOP})(?! (?:aspect|ratio|format|screen|score)\b)"
@@ -59,7 +65,8 @@ _MOMENTS = (
         _FLAGS,
     ),
     re.compile(
-        rf"(?:\b(?:at|around|near|after|before|until|till|since) {_ABOUT}|@ ?)(?P<time>(?:{_COMPACT}|{_LENGTH}){_STOP})"
+        rf"(?:\b(?:at|around|near|after|before|until|till|since) {_ABOUT}|@ ?)"
+        rf"(?P<time>(?:{_COMPACT}|{_LENGTH}){_STOP})"
         r"(?! (?:of|per|each|long|later|earlier|apart|old)\b)",
         _FLAGS,
     ),
@@ -167,7 +174,7 @@ class _Reader:
 
 
 def _seconds(text: str) -> float | None:
-    """Seconds of a time code, a compact time, a length in words ("two minutes and 5 s") or one unit ("minute")."""
+    """Seconds of a time code, a compact time, a length ("two minutes and 5 s") or one unit ("minute")."""
     if ":" in text or re.fullmatch(_COMPACT, text, _FLAGS):
         try:
             return parse_time(text)

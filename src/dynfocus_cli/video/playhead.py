@@ -21,7 +21,7 @@ SEEK_GAP_S = 2.0
 """Sync points are seldom closer than this: over a shorter gap, decoding on is the shorter way."""
 
 SEEK_MARGINS_S = (0.0, 4.0, 16.0, 64.0)
-"""How much earlier to try where a seek landed too late: MPEG-TS has no index, and lands between sync points."""
+"""How much earlier to try where a seek landed too late: without an index (MPEG-TS) seeks only come near."""
 
 
 class Playhead:
@@ -46,7 +46,7 @@ class Playhead:
     def at(self, time_s: float) -> TimedFrame:
         """The frame on screen `time_s` seconds after the first displayed frame.
 
-        Before the first frame that is the first, after the last decodable one the last. Moments must not go back.
+        Before the first frame that is the first, after the last decodable one the last. Moments only advance.
 
             frames at  0.0  0.1  0.3       at(0.1) -> 0.1    at(0.29) -> 0.1    at(7) -> 0.3
 
@@ -58,14 +58,18 @@ class Playhead:
             self._seek(target_s)
         self._play_until(target_s)
         if self._shown is None:
-            raise VideoUnreadable(f"{self._source.path}: no frame of it can be decoded. Convert it to H.264 MP4.")
+            raise VideoUnreadable(
+                f"{self._source.path}: no frame of it can be decoded. Convert it to H.264 MP4."
+            )
         return self._shown
 
     def _open(self) -> None:
         self._container = open_container(self._source.path)
         stream = self._container.streams[self._source.stream_index]
         if not isinstance(stream, VideoStream):
-            raise VideoUnreadable(f"{self._source.path}: changed while it was read. Try again when it is complete.")
+            raise VideoUnreadable(
+                f"{self._source.path}: changed while it was read. Try again when it is complete."
+            )
         self._stream = stream
         prepare(self._container, stream)
         self._start_frames(after_seek=False)
@@ -95,7 +99,7 @@ class Playhead:
                 return
 
     def _seek(self, target_s: float) -> None:
-        """Goes to a sync point from which `target_s` can be reached; to the start of the file if none is found."""
+        """Goes to a sync point from which `target_s` can be reached, or to the start of the file."""
         position_s = self._position_s()
         for margin_s in SEEK_MARGINS_S:
             if self._land(max(target_s - margin_s, self._source.start_s), target_s):
@@ -118,4 +122,6 @@ class Playhead:
             return False
         self._start_frames(after_seek=True)
         self._shown = next(self._frames, None)
-        return self._shown is not None and self._shown.pts_s <= target_s and self._shown.picture.pts is not None
+        return (
+            self._shown is not None and self._shown.pts_s <= target_s and self._shown.picture.pts is not None
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from statistics import median
 
 import av
@@ -18,7 +19,7 @@ from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video.container import TimedFrame, open_container, packets, prepare, timed_frames
 
 RATE_PACKETS = 512
-"""Packets from the start over which the evenness of the frame rate is measured: bounded, whatever the length."""
+"""Packets from the start whose times tell whether the frame rate is even: bounded, whatever the length."""
 
 MAX_FPS = 1000.0
 """Above this a rate is the container's clock, not a rate of frames."""
@@ -52,18 +53,19 @@ class _Stamps:
         """Times from one frame to the next, as far as no frame in between can still be unread."""
         until = self.reordered_until
         times = sorted({stamp for stamp in self.shown if until is None or stamp <= until})
-        return [after - before for before, after in zip(times, times[1:], strict=False)]
+        return [after - before for before, after in pairwise(times)]
 
 
 def probe(path: str | os.PathLike[str]) -> VideoSource:
     """Reads the head and the tail of a video file and decodes its first frame.
 
     Raises:
-        VideoUnreadable: no such regular file, no video in it (text, audio, cover art alone), or no frame decodes.
+        VideoUnreadable: no such regular file, no video in it (text, audio, cover art), or no frame decodes.
     """
     name = os.fspath(path)
     with open_container(name) as container:
         stream = _choose_stream(container, name)
+        index = stream.index  # read here: PyAV's streams dangle once their container is closed
         head = _Stamps()
         for packet in packets(container, stream):
             if packet.size == 0 or head.count == RATE_PACKETS:
@@ -71,9 +73,9 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
             head.add(packet)
         deltas = head.deltas()
         fps = _average_fps(stream, deltas)
-    first = _first_frame(name, stream_index=stream.index, fps=fps)
+    first = _first_frame(name, stream_index=index, fps=fps)
     with open_container(name) as container:
-        stream = _video_stream(container, name, stream.index)
+        stream = _video_stream(container, name, index)
         duration_s = _duration_s(container, stream, head, start_s=first.pts_s, fps=fps)
         rotation = round(-first.picture.rotation / 90) * 90 % 360
         aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -87,7 +89,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
             codec=stream.codec_context.codec.canonical_name,
             rotation=rotation,
             variable_frame_rate=_is_uneven(deltas),
-            stream_index=stream.index,
+            stream_index=index,
             start_s=first.pts_s,
         )
 
@@ -104,7 +106,11 @@ def _choose_stream(container: InputContainer, name: str) -> VideoStream:
         raise VideoUnreadable(f"{name}: no decoder for its video track. Convert it to H.264 MP4.")
     return max(
         decodable,
-        key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height, -stream.index),
+        key=lambda stream: (
+            bool(stream.disposition & Disposition.default),
+            stream.width * stream.height,
+            -stream.index,
+        ),
     )
 
 
@@ -121,7 +127,9 @@ def _first_frame(name: str, *, stream_index: int, fps: float) -> TimedFrame:
         prepare(container, stream)
         first = next(timed_frames(container, stream, frame_interval_s=1 / fps), None)
     if first is None:
-        raise VideoUnreadable(f"{name}: no frame of it can be decoded. Copy the video again or convert it to H.264 MP4.")
+        raise VideoUnreadable(
+            f"{name}: no frame of it can be decoded. Copy the video again or convert it to H.264 MP4."
+        )
     return first
 
 
@@ -142,11 +150,13 @@ def _is_uneven(deltas: list[int]) -> bool:
     return any(abs(delta - typical) > tolerance for delta in deltas)
 
 
-def _duration_s(container: InputContainer, stream: VideoStream, head: _Stamps, *, start_s: float, fps: float) -> float:
+def _duration_s(
+    container: InputContainer, stream: VideoStream, head: _Stamps, *, start_s: float, fps: float
+) -> float:
     """From the first displayed frame to the end of the last one, seconds.
 
-    Declared durations may belong to the audio, count from 0 or from the start, or be those of the file before it
-    was cut short; so the last packets are looked at, found with the declared end, and all packets failing that.
+    Declared durations may be the audio's, count from 0 or from the start, or be of the file before it was cut
+    short; so the last packets are looked at, found with the declared end, and all packets failing that.
     """
     time_base = stream.time_base or Fraction(1, 1000)
     interval = median(head.deltas() or [1 / fps / float(time_base)])
@@ -158,7 +168,9 @@ def _duration_s(container: InputContainer, stream: VideoStream, head: _Stamps, *
                 tail.add(packet)
     if not tail.shown:
         return tail.count / fps
-    end = max(stamp + (duration or interval) for stamp, duration in zip(tail.shown, tail.durations, strict=True))
+    end = max(
+        stamp + (duration or interval) for stamp, duration in zip(tail.shown, tail.durations, strict=True)
+    )
     # Where packets carry decoding times alone (AVI), frames are shown later by the decoder's delay.
     delay_s = start_s - float(min(head.shown) * time_base) if head.only_decoding_times else 0.0
     return max(0.0, float(end * time_base) + max(0.0, delay_s) - start_s)

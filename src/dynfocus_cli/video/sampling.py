@@ -1,13 +1,25 @@
-"""Which moments of a video to decode, decided before any decoding."""
+"""Which moments of a video to look at, decided before any decoding."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.types import SamplingOptions, SamplingPlan, Span, VideoSource
 from dynfocus_cli.video.mentions import Mentions
+from dynfocus_cli.video.moments import (
+    ROUNDING,
+    fill,
+    grid,
+    merge,
+    outside,
+    replace_nearest,
+    spread,
+    steps,
+    thin,
+    union,
+)
 from dynfocus_cli.video.timecode import format_timecode
 
 FOCUS_HALF_WIDTH_S = 4.0
@@ -16,7 +28,40 @@ FOCUS_HALF_WIDTH_S = 4.0
 FOCUS_DENSITY = 2.0
 """Rate inside a focus span, as a multiple of the base rate."""
 
-_ROUNDING_S = 1e-6
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The plan before anything is looked at more closely."""
+
+    span: Span
+    count: int
+    exact: bool
+    """`count` was asked for with `--frames`; else it follows from a rate and may grow up to `limit`."""
+    limit: int
+    rate: float
+    """Frames a second that were asked for: what focus doubles, also where `limit` made the base sparser."""
+    own_fps: float
+
+    @property
+    def fps(self) -> float:
+        """Frames a second that the base really has."""
+        if self.follows_rate:
+            return self.rate
+        return self.count / (self.span[1] - self.span[0])
+
+    @property
+    def follows_rate(self) -> bool:
+        """True where the moments are `start + k / rate`."""
+        evenly = self.exact and self.rate < self.own_fps
+        return not evenly and self.count == steps(self.span[1] - self.span[0], self.rate)
+
+    @property
+    def gap_s(self) -> float:
+        """Half a frame interval, seconds: what lies closer is taken for the same frame."""
+        return 0.5 / self.own_fps
+
+    def times(self) -> list[float]:
+        return grid(self.span, self.rate) if self.follows_rate else spread([self.span], self.count)
 
 
 def plan_sampling(
@@ -30,54 +75,147 @@ def plan_sampling(
     """The moments to look at, seconds from the first displayed frame; pure.
 
     At a rate, moment k is `start + k / fps`, before the end. Where that is too many, or with `--frames`, n
-    moments divide the span evenly, each at the beginning of its n-th: both ways begin with the first frame, and
-    the rate is exactly `n / span`. The end itself is no moment, no frame is on screen there.
+    moments divide the span evenly, each at the beginning of its n-th. So either way it begins with the first,
+    the rate is exactly `n / span`, and no moment is the end itself, where no frame is on screen.
 
         60 s at 1 fps -> 0, 1, ... 59      60 s with 4 frames -> 0, 15, 30, 45
 
-    Around named moments, and in named spans, the rate is doubled, up to the video's own; the moments themselves
-    are always kept. Where that exceeds the limit, focus takes at most half of it, or what the rest leaves over.
+    Around named moments and in named spans (focus) the rate is doubled, up to the video's own; a named moment
+    is itself sampled. Where that exceeds the limit, focus takes half of it, or its even share if more.
 
     Raises:
-        UsageError: `--start` or `--at` past the end, or `--at` outside of `--start` and `--end`.
+        UsageError: `--start` or `--at` past the end, or `--at` outside of `--start` to `--end`.
     """
-    (start, end), warnings = _span(source, options)
-    limit = default_max_frames if options.max_frames is None else options.max_frames
-    own_fps = source.fps if source.fps > 0 else default_fps
-    frames_shown = max(1, math.ceil((end - start) * own_fps - _ROUNDING_S))
-    if options.frames is not None:
-        wanted, nominal_fps = options.frames, min(default_fps, own_fps)
-        limit_is_news = options.frames > limit
-    else:
-        nominal_fps = min(options.fps or default_fps, own_fps)
-        wanted = _steps(end - start, nominal_fps)
-        limit_is_news = options.fps is not None and wanted > limit
-    if limit_is_news:
-        flag = f"--frames {options.frames}" if options.frames is not None else f"--fps {options.fps:g}"
-        warnings.append(f"{flag} gives {wanted} frames; --max-frames lowers that to {limit}.")
-    count = min(wanted, limit, frames_shown)
-
-    pinned, spans = _named(source, options, mentions, (start, end), warnings)
-    pinned = _pinned(pinned, limit, 0.5 / own_fps, warnings)
-    focus = _union([_window(moment, start, end) for moment in pinned] + spans)
-    dense_fps = min(FOCUS_DENSITY * max(nominal_fps, count / max(end - start, _ROUNDING_S)), own_fps)
-    keeps_rate = options.frames is None and count == wanted
-    times, fps = _base(start, end, count, nominal_fps if keeps_rate else None)
-    if focus and dense_fps > (fps or math.inf) * (1 + _ROUNDING_S):
-        exactly = count if options.frames is not None else None
-        times, fps = _densified(
-            (start, end), focus, pinned, times, fps or 0.0, dense_fps, exactly or min(limit, frames_shown), keeps_rate
-        )
-        if exactly is not None:
-            times = _filled(times, pinned, exactly, end, 0.5 / own_fps)
-    times = _with_pinned(times, pinned, 0.5 / own_fps, limit)
+    warnings: list[str] = []
+    span = _span(source, options, warnings)
+    base = _base(source, options, span, default_fps, default_max_frames, warnings)
+    most = base.count if base.exact else base.limit
+    pinned = _pinned(source, options, mentions, base, most, warnings)
+    around = [(moment - FOCUS_HALF_WIDTH_S, moment + FOCUS_HALF_WIDTH_S) for moment in pinned]
+    clipped = [_within(part, span) for part in (*around, *mentions.spans)]
+    focus = union([part for part in clipped if part is not None])
+    times, fps = _place(base, focus, pinned, most)
     return SamplingPlan(
-        policy="fps" if options.frames is None else "uniform",
-        fps=fps,
+        policy="uniform" if base.exact else "fps",
+        fps=fps if span[1] > span[0] else None,
         times_s=tuple(times),
-        start_s=start,
-        end_s=end,
+        start_s=span[0],
+        end_s=span[1],
         focus=tuple(focus),
         focus_times_s=tuple(pinned),
         warnings=tuple(warnings),
     )
+
+
+def _span(source: VideoSource, options: SamplingOptions, warnings: list[str]) -> Span:
+    """From `--start` to `--end`, inside the video."""
+    length = f"the video is {format_timecode(source.duration_s)} long"
+    start = 0.0 if options.start_s is None else options.start_s
+    end = source.duration_s if options.end_s is None else options.end_s
+    for flag, value in (("--start", start), ("--end", end), ("--at", options.at_s or 0.0)):
+        if not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"{flag} must be a time from 0 on, got {value:g}.")
+    if start > 0 and start >= source.duration_s:
+        raise UsageError(f"--start {format_timecode(start)} is past the end: {length}.")
+    if options.at_s is not None and options.at_s > 0 and options.at_s >= source.duration_s:
+        raise UsageError(f"--at {format_timecode(options.at_s)} is past the end: {length}.")
+    if end > source.duration_s:
+        warnings.append(
+            f"--end {format_timecode(end)} is past the end: {length}, and is looked at up to there."
+        )
+    span = start, min(end, source.duration_s)
+    if options.at_s is not None and not (span[0] <= options.at_s < span[1] or span[0] == options.at_s):
+        raise UsageError(
+            f"--at {format_timecode(options.at_s)} lies outside of --start and --end "
+            f"({format_timecode(span[0])} to {format_timecode(span[1])})."
+        )
+    return span
+
+
+def _base(
+    source: VideoSource,
+    options: SamplingOptions,
+    span: Span,
+    default_fps: float,
+    default_max_frames: int,
+    warnings: list[str],
+) -> _Base:
+    own_fps = source.fps if source.fps > 0 else 1.0
+    length_s = span[1] - span[0]
+    limit = default_max_frames if options.max_frames is None else options.max_frames
+    shown = steps(length_s, own_fps)
+    if options.frames is None:
+        rate = min(default_fps if options.fps is None else options.fps, own_fps)
+        wanted = steps(length_s, rate)
+        asked = None if options.fps is None else f"--fps {options.fps:g}"
+    else:
+        wanted = min(options.frames, shown)
+        rate = own_fps if wanted == shown else max(min(default_fps, own_fps), wanted / length_s)
+        asked = f"--frames {options.frames}"
+    if asked is not None and wanted > limit:
+        warnings.append(f"{asked} asks for {wanted} frames, but --max-frames is {limit}: {limit} are taken.")
+    return _Base(span, min(wanted, limit), options.frames is not None, limit, rate, own_fps)
+
+
+def _pinned(
+    source: VideoSource,
+    options: SamplingOptions,
+    mentions: Mentions,
+    base: _Base,
+    most: int,
+    warnings: list[str],
+) -> list[float]:
+    """The named moments that are sampled themselves, sorted: `--at` first, no two on one frame."""
+    pinned: list[float] = []
+    for moment in (() if options.at_s is None else (options.at_s,)) + mentions.moments:
+        if moment >= source.duration_s and moment != options.at_s:
+            continue  # the mention's own warning says so
+        if not (base.span[0] <= moment < base.span[1] or moment == base.span[0]):
+            warnings.append(
+                f"{format_timecode(moment)} lies outside of --start and --end: that time is ignored."
+            )
+        elif all(abs(moment - other) >= base.gap_s for other in pinned):
+            if len(pinned) < most:
+                pinned.append(moment)
+            else:
+                warnings.append(f"{format_timecode(moment)} is ignored: only {most} frames are taken.")
+    return sorted(pinned)
+
+
+def _within(part: Span, span: Span) -> Span | None:
+    start, end = max(part[0], span[0]), min(part[1], span[1])
+    return (start, end) if end > start else None
+
+
+def _place(base: _Base, focus: list[Span], pinned: list[float], most: int) -> tuple[list[float], float]:
+    """The moments, and the rate outside of focus: dense in `focus`, the base elsewhere, `most` at most."""
+    if base.span[1] <= base.span[0]:
+        return [base.span[0]], 0.0
+    dense_fps = min(FOCUS_DENSITY * max(base.rate, base.fps), base.own_fps)
+    if not focus or base.fps >= dense_fps * (1 - ROUNDING):
+        return merge(replace_nearest(base.times(), pinned), pinned, base.gap_s), base.fps
+    # Beginning at a named moment puts it on the grid, with its neighbours at even distances.
+    near = merge([moment for part in focus for moment in _dense(part, pinned, dense_fps)], pinned, base.gap_s)
+    rest = outside(base.span, focus)
+    rest_s = sum(end - start for start, end in rest)
+    fps = base.fps
+    far_most = sum(steps(end - start, base.own_fps if base.exact else base.rate) for start, end in rest)
+    if base.exact or len(near) + far_most > most:
+        # The rest needs no more than its share at the base rate: naming a large part of the video must not
+        # make that part sparser.
+        far_share = min(far_most, math.floor(rest_s * base.fps + ROUNDING))
+        near = thin(near, pinned, max(most // 2, most - far_share, len(pinned)))
+        far = spread(rest, min(far_most, most - len(near)))
+        fps = min(len(far) / rest_s, base.own_fps) if far else fps
+    else:
+        far = [time for time in grid(base.span, base.rate) if any(start <= time < end for start, end in rest)]
+    times = merge(near + far, pinned, base.gap_s)
+    return (fill(times, base.count, base.span, base.gap_s) if base.exact else times), fps
+
+
+def _dense(part: Span, pinned: list[float], rate: float) -> list[float]:
+    """Moments of `rate` in one focus span, through its first named moment if it has one."""
+    anchor = next((moment for moment in pinned if part[0] <= moment < part[1]), part[0])
+    before = math.floor((anchor - part[0]) * rate + ROUNDING)
+    after = steps(part[1] - anchor, rate)
+    return [max(part[0], anchor + step / rate) for step in range(-before, after)]

@@ -1,0 +1,51 @@
+"""From a question to the token ids around the video tokens."""
+
+from __future__ import annotations
+
+from transformers import PreTrainedTokenizerBase
+
+from dynfocus_cli.model.config import DynFocusConfig
+
+VIDEO, QUESTION = "<video>", "{question}"
+
+
+class PromptWriter:
+    """Writes prompts by a config's `prompt_template`, and reads answers back."""
+
+    def __init__(self, config: DynFocusConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+        """
+        Raises:
+            ValueError: the template lacks `<video>` or `{question}`, or holds `<video>` twice.
+        """
+        before, mark, self._after = config.prompt_template.partition(VIDEO)
+        if not mark or VIDEO in self._after or QUESTION not in self._after:
+            raise ValueError(f"a prompt template needs one {VIDEO} and then {QUESTION}, got {mark = }")
+        self.tokenizer = tokenizer
+        self.before_video: list[int] = tokenizer(before)["input_ids"]
+        """Ids ahead of the video tokens, beginning with BOS."""
+
+    def after_video(self, question: str) -> list[int]:
+        """Ids that follow the video tokens, up to where the answer begins."""
+        # Replaced, not formatted: a question may hold braces.
+        return self._plain(self._after.replace(QUESTION, question))
+
+    def length(self, question: str) -> int:
+        """Text tokens of the whole prompt."""
+        return len(self.before_video) + len(self.after_video(question))
+
+    def question(self, question: str, longest: int) -> list[int]:
+        """Ids that the Q-Former reads: the question alone, cut on the left to `longest` tokens."""
+        return self._plain(f" {question}")[-longest:]
+
+    def answer(self, answer: str) -> list[int]:
+        """Ids that a right answer is made of, with the end mark. For training."""
+        return [*self._plain(f" {answer}"), self.tokenizer.eos_token_id]
+
+    def read(self, generated: list[int]) -> str:
+        """The answer's text."""
+        text: str = self.tokenizer.decode(generated, skip_special_tokens=True)
+        return text.strip()
+
+    def _plain(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids

@@ -1,0 +1,15 @@
+"""How long work reports on itself; the command line draws it, the library may leave it out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told of each stage as it begins, and of each piece of it that is done."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A stage begins: `encode`, `select` or `generate`, of `total` pieces if that is known."""
+
+    def advance(self, n: int) -> None:
+        """`n` more pieces of the current stage are done."""

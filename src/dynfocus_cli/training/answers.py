@@ -1,0 +1,151 @@
+"""Stage 2 and 3 of the tiny recipe: connector, score network and language model, from answers alone.
+
+Clips grow from 2 frames to whole ones; frames keep their real times throughout. Packed lessons come first,
+because they show many questions at the cost of one video; conditioned ones, where the Q-Former and the score
+network read the question, come last.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dynfocus_cli.model.connector import EventSelection, Exploration
+from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.training.lessons import IGNORED, Lesson, block_mask
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of the curriculum."""
+
+    name: str
+    steps: int
+    frames: tuple[int, ...]
+    """Numbers of frames, one drawn a step."""
+    rows: int
+    """Videos a step; fewer where videos are long, see `rows_for`."""
+    questions: int
+    """Questions a video."""
+    conditioned: bool
+    rate: float
+    """Peak learning rate."""
+    floor: float = 0.3
+    """Share of the peak at the phase's end."""
+    sigma: tuple[float, float] = (0.1, 0.1)
+    """Perturbed top-k noise, from the phase's first step to its last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a lesson came to."""
+
+    answer_loss: Tensor
+    selection_loss: Tensor
+    right: list[tuple[str, bool]]
+    """A question's type, and whether greedy decoding would have given its answer to the letter."""
+    selection: EventSelection
+
+
+def initialise(model: DynFocusModel) -> None:
+    """Scales that a miniature trained from scratch needs; the language model's head is tied and small."""
+    words = model.get_input_embeddings().weight
+    nn.init.normal_(words, std=0.5)
+    nn.init.constant_(model.language_model.model.norm.weight, 0.15)
+    for projector in (model.connector.fine, model.connector.coarse):
+        nn.init.constant_(projector[-1].weight, 0.5)
+    if model.connector.slots is not None:
+        nn.init.normal_(model.connector.slots, std=0.3)
+
+
+def study(
+    model: DynFocusModel,
+    lesson: Lesson,
+    before_video: list[int],
+    *,
+    events: int,
+    key_events: int,
+    exploration: Exploration | None,
+    question_aware: bool,
+) -> Outcome:
+    """Runs the network on a lesson, by the same stages as inference."""
+    connector = model.connector
+    selection = connector.select(
+        lesson.features,
+        events=events,
+        key_events=key_events,
+        question=lesson.asked if question_aware else None,
+        pinned=lesson.pinned,
+        exploration=exploration,
+    )
+    tokens, _ = model.video_tokens(lesson.features, selection, lesson.asked, lesson.times_s)
+    embed = model.get_input_embeddings()
+    rows = tokens.shape[0]
+    start = embed(torch.tensor(before_video)).expand(rows, -1, -1)
+    prefix = torch.cat((start, tokens.to(start.dtype)), dim=1)  # (B, prefix, D_l)
+    length = prefix.shape[1]
+    allowed = block_mask(length, lesson.segment)
+    mask = torch.zeros_like(allowed, dtype=torch.float32).masked_fill(~allowed, -1e9)
+    places = torch.cat((torch.arange(length).expand(rows, -1), length + lesson.offset), dim=1)
+    hidden = model.language_model.model(
+        inputs_embeds=torch.cat((prefix, embed(lesson.text)), dim=1),
+        attention_mask=mask,
+        position_ids=places,
+        use_cache=False,
+    ).last_hidden_state[:, length:]
+    answered = lesson.labels != IGNORED
+    logits = model.language_model.lm_head(hidden[answered]).float()  # (answer tokens, vocabulary)
+    targets = lesson.labels[answered]
+    return Outcome(
+        F.cross_entropy(logits, targets),
+        _selection_loss(selection, lesson.decisive),
+        list(_verdicts(lesson, answered, logits.argmax(-1) == targets)),
+        selection,
+    )
+
+
+def _selection_loss(selection: EventSelection, decisive: Tensor) -> Tensor:
+    """Cross-entropy of the events that hold decisive frames, over the rows that have any.
+
+    It speeds up what the answers' loss teaches through the perturbed top-k.
+    """
+    wanted = torch.zeros_like(selection.raw_scores).scatter_add(1, selection.assignment, decisive.float()) > 0
+    some = wanted.any(1) & ~wanted.all(1)
+    if not some.any():
+        return selection.raw_scores.sum() * 0.0
+    log_share = selection.raw_scores[some].log_softmax(1)
+    return -log_share.masked_fill(~wanted[some], -torch.inf).logsumexp(1).mean()
+
+
+def _verdicts(lesson: Lesson, answered: Tensor, right: Tensor) -> Iterable[tuple[str, bool]]:
+    rows = torch.arange(len(answered)).unsqueeze(1).expand_as(answered)[answered]
+    wrong: dict[tuple[int, int], bool] = defaultdict(bool)
+    for row, segment, hit in zip(
+        rows.tolist(), lesson.segment[answered].tolist(), right.tolist(), strict=True
+    ):
+        wrong[row, segment] |= not hit
+    for (row, segment), missed in wrong.items():
+        yield lesson.questions[row][segment].type, not missed
+
+
+def rows_for(phase: Phase, frames: int) -> int:
+    """Keeps a step's number of video tokens about even: `phase.rows` videos of up to 32 frames."""
+    return max(2, phase.rows * 32 // max(32, frames))
+
+
+def sigma_at(phase: Phase, step: int) -> float:
+    """Noise of the perturbed top-k, annealed linearly through the phase."""
+    first, last = phase.sigma
+    return first + (last - first) * step / max(1, phase.steps)
+
+
+def key_events_for(events: int, rng: random.Random) -> int:
+    """A number of key events as users may ask for; a quarter of the events most often."""
+    share = rng.choice((0.25, 0.25, 0.25, 0.125, 0.5))
+    return max(1, round(share * events))

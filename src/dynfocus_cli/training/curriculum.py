@@ -1,0 +1,189 @@
+"""The loop that walks the curriculum, and its validation."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from dynfocus_cli.model.connector import Exploration
+from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.synth.questions import EXERCISES, QUESTION_TYPES
+from dynfocus_cli.training.answers import (
+    Outcome,
+    Phase,
+    initialise,
+    key_events_for,
+    rows_for,
+    sigma_at,
+    study,
+)
+from dynfocus_cli.training.clips import ClipStore
+from dynfocus_cli.training.lessons import EVEN_WEIGHTS, Lesson, compose, draw_excerpts
+from dynfocus_cli.training.run import Run
+
+PERTURBED_SAMPLES = 100
+SELECTION_WEIGHT = 0.1
+QUESTION_DROPOUT = 0.3
+"""Share of the conditioned steps whose score network sees no question, so that both scorers stay trained."""
+
+CURRICULUM = (
+    Phase("two", 800, (2,), 32, 6, False, 1.5e-3, 1.0),
+    Phase("four", 600, (2, 4, 4), 24, 8, False, 1.5e-3, 1.0),
+    Phase("eight", 700, (4, 8, 8), 16, 8, False, 1.5e-3, 0.8),
+    Phase("sixteen", 700, (8, 16, 16), 12, 12, False, 1.2e-3, 0.8),
+    Phase("long", 1500, (16, 32, 32, 64), 8, 14, False, 1.0e-3, 0.6),
+    Phase("whole", 1000, (24, 32, 48, 64, 96, 120), 8, 14, False, 6e-4, 0.5, sigma=(0.1, 0.05)),
+    Phase("question", 800, (24, 32, 48, 64, 96, 120), 4, 4, True, 5e-4, 0.1, sigma=(0.05, 0.05)),
+)
+
+
+class Student:
+    """A model on its way through the curriculum."""
+
+    def __init__(
+        self,
+        folder: Path,
+        model: DynFocusModel,
+        prompt: PromptWriter,
+        lessons: ClipStore,
+        exam: ClipStore,
+        seed: int,
+    ) -> None:
+        self.run = Run(folder, "answers")
+        self.model, self.prompt, self.lessons, self.exam, self.seed = model, prompt, lessons, exam, seed
+        torch.manual_seed(seed)
+        initialise(model)
+        model.vision.requires_grad_(False)
+        self.score = [p for p in model.connector.score_network.parameters() if p.requires_grad]
+        scored = {id(p) for p in self.score}
+        self.rest = [p for p in model.parameters() if p.requires_grad and id(p) not in scored]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": self.rest, "share": 1.0}, {"params": self.score, "share": 0.5}],
+            betas=(0.9, 0.98),
+            weight_decay=0.02,
+        )
+        self.mastery = dict.fromkeys((*QUESTION_TYPES, *EXERCISES), 0.0)
+        """Recent share of right answers a question type; the weaker ones are asked more."""
+        self.workers = dist.get_world_size() if dist.is_initialized() else 1
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+
+    def learn(self, curriculum: Sequence[Phase] = CURRICULUM) -> None:
+        """Walks the whole curriculum, resuming where an earlier call stopped."""
+        state = self.run.resume(self.model, self.optimizer)
+        self.mastery |= state.get("mastery", {})
+        done = state["step"]
+        first = 0
+        for phase in curriculum:
+            for step in range(max(0, done - first), phase.steps):
+                self._step(phase, step, first + step)
+                number = first + step + 1
+                if self.rank == 0 and (number % 200 == 0 or step + 1 == phase.steps):
+                    self.run.log(step=number, phase=phase.name, **self.examine(phase))
+                    self.run.save(number, self.model, self.optimizer, mastery=self.mastery)
+            first += phase.steps
+
+    def _step(self, phase: Phase, step: int, number: int) -> None:
+        # Drawn from the step alone, so that a resumed run sees what an unbroken one would.
+        # What decides a step's size is drawn alike by all workers, its clips by each for itself.
+        rng = random.Random(self.seed * 1_000_003 + number)
+        own = random.Random((self.seed * 1_000_003 + number) * self.workers + self.rank)
+        lesson = self._lesson(phase, rng.choice(phase.frames), own, self.lessons)
+        rate = phase.rate * (1.0 + (phase.floor - 1.0) * step / phase.steps) * min(1.0, (number + 1) / 100)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        noise = torch.Generator().manual_seed(own.getrandbits(40))
+        exploration = Exploration(sigma_at(phase, step), PERTURBED_SAMPLES, noise)
+        aware = phase.conditioned and rng.random() >= QUESTION_DROPOUT
+        outcome = self._study(lesson, rng, exploration, aware)
+        loss = outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
+        self.optimizer.zero_grad()
+        loss.backward()
+        for kind, right in outcome.right:
+            self.mastery[kind] += 0.02 * (right - self.mastery[kind])
+        self._share_gradients()
+        # Apart: where scores are nearly equal, min-max normalisation makes this gradient explode.
+        nn.utils.clip_grad_norm_(self.score, 0.5)
+        nn.utils.clip_grad_norm_(self.rest, 1.0)
+        self.optimizer.step()
+        if self.rank == 0 and (number + 1) % 50 == 0:
+            self.run.log(
+                step=number + 1,
+                loss=round(outcome.answer_loss.item(), 4),
+                selection=round(outcome.selection_loss.item(), 3),
+                mean=round(sum(self.mastery.values()) / len(self.mastery), 3),
+            )
+
+    def _share_gradients(self) -> None:
+        """Averages gradients, and what is known of the types, over the workers."""
+        if self.workers == 1:
+            return
+        parameters = [*self.rest, *self.score]
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([*(part.flatten() for part in parts), torch.tensor(list(self.mastery.values()))])
+        dist.all_reduce(flat)
+        flat /= self.workers
+        self.mastery = dict(zip(self.mastery, flat[-len(self.mastery) :].tolist(), strict=True))
+        offset = 0
+        for parameter in parameters:
+            shared = flat[offset : offset + parameter.numel()]
+            parameter.grad = shared.view_as(parameter)
+            offset += parameter.numel()
+
+    def _lesson(self, phase: Phase, frames: int, rng: random.Random, store: ClipStore) -> Lesson:
+        weights = {kind: 0.3 + (1.0 - share) for kind, share in self.mastery.items()}
+        excerpts = draw_excerpts(
+            store,
+            rng,
+            rows=-(-rows_for(phase, frames) // (self.workers if store is self.lessons else 1)),
+            frames=frames,
+            questions=phase.questions,
+            weights=weights if store is self.lessons else EVEN_WEIGHTS,
+        )
+        longest = self.model.connector.question_encoder.longest_question
+        return compose(store, excerpts, self.prompt, conditioned=phase.conditioned, longest=longest)
+
+    def _study(
+        self, lesson: Lesson, rng: random.Random, exploration: Exploration | None, question_aware: bool
+    ) -> Outcome:
+        events = min(self.model.config.prototypes, lesson.features.frames)
+        share = self.model.config.key_ratio
+        key_events = max(1, round(share * events)) if exploration is None else key_events_for(events, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            return study(
+                self.model,
+                lesson,
+                self.prompt.before_video,
+                events=events,
+                key_events=key_events,
+                exploration=exploration,
+                question_aware=question_aware,
+            )
+
+    @torch.no_grad()
+    def examine(self, phase: Phase, batches: int = 12) -> dict[str, object]:
+        """Accuracy on held-out clips in the phase's form, overall and a type, and needles covered."""
+        asked: Counter[str] = Counter()
+        right: Counter[str] = Counter()
+        needles = covered = 0
+        for batch in range(batches):
+            rng = random.Random(batch)
+            lesson = self._lesson(phase, rng.choice(phase.frames), rng, self.exam)
+            outcome = self._study(lesson, rng, None, phase.conditioned)
+            for kind, hit in outcome.right:
+                asked[kind] += 1
+                right[kind] += hit
+            shown = torch.zeros_like(lesson.decisive).scatter(1, outcome.selection.key_frames, True)
+            needles += int(lesson.decisive.any(1).sum())
+            covered += int((lesson.decisive & shown).any(1).sum())
+        return {
+            "accuracy": round(sum(right.values()) / sum(asked.values()), 4),
+            "selected": round(covered / max(1, needles), 3),
+            "types": {kind: round(right[kind] / asked[kind], 2) for kind in sorted(asked)},
+        }

@@ -1,0 +1,67 @@
+"""Defaults that are written twice, the lazy names, and the small functions."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+import dynfocus_cli
+from dynfocus_cli import batch, types
+from dynfocus_cli.cli import options
+from dynfocus_cli.cli.errors import failure_of
+from dynfocus_cli.cli.output import one_line, visible
+
+
+def test_option_defaults_are_the_librarys():
+    defaults = types.GenerationOptions()
+    assert (defaults.max_new_tokens, defaults.seed) == (options.DEFAULT_MAX_NEW_TOKENS, options.DEFAULT_SEED)
+    assert get_args(options.ScorerName) == get_args(types.Scorer)
+
+
+def test_public_names_are_what_they_say():
+    assert dynfocus_cli.Answer is types.Answer
+    assert dynfocus_cli.DynFocusError.__name__ == "DynFocusError"
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = dynfocus_cli.nothing
+
+
+def test_load_gives_a_model_that_asks(stand_in):
+    model = dynfocus_cli.load("tiny", device="cpu")
+    assert stand_in.loads == [("tiny", "cpu")]
+    assert model.ask("a.mp4", "q").answer == "A red\ncircle."
+    assert model.inspect("a.mp4").key_frames[0].tokens == 40
+
+
+def test_visible():
+    assert visible("a\x1b[2Jb\n\tü\x9b") == "a\ufffd[2Jb\n\tü\ufffd"
+    assert one_line(" a\n\n b ") == "a b"
+
+
+def test_torchs_error_is_out_of_memory():
+    torch = pytest.importorskip("torch")
+    assert failure_of(torch.OutOfMemoryError("CUDA out of memory")).code == 5
+
+
+def test_unexpected_is_one_sentence_on_one_line():
+    failure = failure_of(ValueError("first\nsecond."))
+    assert failure.code == 1
+    assert failure.message.startswith("Unexpected ValueError: first second. Set DYNFOCUS_DEBUG=1")
+
+
+def test_outcomes_come_one_by_one(tmp_path):
+    videos = [str(tmp_path / name) for name in ("a.mp4", "b.mp4")]
+    for video in videos:
+        open(video, "w").close()
+    seen = []
+    outcomes = batch.run(videos, lambda video: seen.append(video) or len(seen))
+    assert next(outcomes).result == 1
+    assert seen == videos[:1]
+    assert next(outcomes).result == 2
+
+
+def test_an_unreadable_folder_is_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert batch.expand([str(tmp_path / "empty")], ()) == [str(tmp_path / "empty")]
+    with pytest.raises(dynfocus_cli.VideoUnreadable, match="No video files directly in the folder"):
+        batch.check(str(tmp_path / "empty"))

@@ -1,0 +1,195 @@
+"""What only a real process shows: imports, pipes, signals, a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+import dynfocus_cli
+
+COMMANDS = [[], ["ask"], ["inspect"], ["synth"]]
+
+HEAVY = ("torch", "transformers", "av", "numpy", "rich", "safetensors", "PIL", "click")
+
+# SUBSTITUTE: as in conftest.py, for a process of its own.
+LIBRARY = """
+import sys
+sys.path.insert(0, {tests!r})
+import conftest, types
+library = conftest.StandIn()
+for name, contents in {{
+    "pipeline": dict(ask=library.ask, inspect=library.inspect, RunOptions=conftest.RunOptions),
+    "checkpoints": dict(load_model=library.load_model),
+}}.items():
+    module = types.ModuleType("dynfocus_cli." + name)
+    module.__dict__.update(contents)
+    sys.modules[module.__name__] = module
+"""
+
+
+def with_library(more: str = "") -> list[str]:
+    code = LIBRARY.format(tests=os.path.dirname(__file__)) + textwrap.dedent(more)
+    code += "\nfrom dynfocus_cli.cli.app import main; main()"
+    return [sys.executable, "-c", code]
+
+
+def dynfocus(*arguments: str, **kwargs):
+    code = "from dynfocus_cli.cli.app import main; main()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, **kwargs)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_imports_nothing_heavy(command):
+    code = f"""
+        import sys
+        sys.argv = ["dynfocus", *{command!r}, "--help"]
+        from dynfocus_cli.cli.app import main
+        try:
+            main()
+        except SystemExit as end:
+            assert end.code == 0, end.code
+        print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.stderr == "[]\n"
+    assert "Usage: dynfocus" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["ask", "gone.mp4", "q"], ["ask", "a.mp4"], ["inspect", "gone.mp4", "--at", "8:00", "--jsonl"]],
+    ids=" ".join,
+)
+def test_what_fails_early_fails_without_torch(arguments):
+    code = f"""
+        import sys
+        sys.argv = ["dynfocus", *{arguments!r}]
+        from dynfocus_cli.cli.app import main
+        try:
+            main()
+        except SystemExit as end:
+            assert end.code in (2, 3), end.code
+        assert not set(sys.modules) & {{"torch", "av", "transformers"}}
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_version():
+    done = dynfocus("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"dynfocus {dynfocus_cli.__version__}\n", "")
+
+
+def test_usage_error_of_the_parser():
+    done = dynfocus("ask", "--no-such-option")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such option" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_seen_enough(tmp_path):
+    videos = [str(tmp_path / f"{index}.mp4") for index in range(50)]
+    for video in videos:
+        open(video, "w").close()
+    command = [*with_library(), "ask", "--quiet", *videos, "q"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (0, b"")
+
+
+def test_a_locale_without_unicode(tmp_path):
+    """Text is escaped where it must be; JSON is UTF-8 always; the strip falls back to ASCII."""
+    (tmp_path / "a.mp4").touch()
+    command = [*with_library('library.answer = "犬"'), "ask", str(tmp_path / "a.mp4"), "q"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, b"\\u72ac\n")
+    assert b"####" in done.stderr
+    done = subprocess.run([*command, "--json"], capture_output=True, env=environment)
+    assert "犬".encode() in done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_an_answer_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with open("/dev/full", "wb") as full:
+        command = [*with_library(), "ask", str(tmp_path / "a.mp4"), "q", "--quiet"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Unexpected OSError")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_exits_130(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    slow = """
+        import time
+        def ask(*_):
+            print("started", file=sys.stderr, flush=True)
+            time.sleep(60)
+        sys.modules["dynfocus_cli.pipeline"].ask = ask
+    """
+    command = [*with_library(slow), "ask", str(tmp_path / "a.mp4"), "q"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr.readline() == b"started\n"
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert (process.returncode, said) == (130, b"Interrupted.\n")
+
+
+def test_on_a_terminal(tmp_path):
+    """The answer with its line breaks, then the evidence, with bars coming and going in between."""
+    (tmp_path / "a.mp4").touch()
+    output, code = in_terminal([*with_library(), "ask", str(tmp_path / "a.mp4"), "q"])
+    assert code == 0
+    assert "A red\r\ncircle.\r\n" in output
+    assert output.index("circle.") < output.index("42 video tokens") < output.index("total 1.00 s")
+
+
+def test_inspect_on_a_terminal_is_aligned(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    output, code = in_terminal([*with_library(), "inspect", str(tmp_path / "a.mp4"), "--quiet"])
+    assert code == 0
+    assert "frame  time_s" in output
+    assert "\t" not in output
+
+
+def in_terminal(command: list[str]) -> tuple[str, int]:
+    """What `command` writes to a terminal on both streams, and its exit code."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"}
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    parts = []
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # Linux's way to say that the other end is closed
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(ours)
+    return b"".join(parts).decode(), process.wait(timeout=60)
+
+
+def test_the_library_is_lazy():
+    code = """
+        import sys
+        import dynfocus_cli
+        dynfocus_cli.DynFocusError
+        dynfocus_cli.Answer
+        assert "load" in dir(dynfocus_cli)
+        assert not set(sys.modules) & {"torch", "numpy", "av", "rich", "typer"}
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

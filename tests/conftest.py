@@ -1,0 +1,33 @@
+"""What holds for every test: its own home, its own randomness, no settings from outside."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("dynfocus", deadline=None)
+settings.load_profile("dynfocus")
+
+
+@pytest.fixture(autouse=True)
+def _hygiene(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Isolates HOME and the XDG folders, unsets DYNFOCUS_*, restores the global random states."""
+    home: Path = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    for name in [
+        name for name in os.environ if name.startswith("DYNFOCUS_") and name != "DYNFOCUS_REQUIRE_GPU"
+    ]:
+        monkeypatch.delenv(name)
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    yield
+    random.setstate(python_state)
+    np.random.set_state(numpy_state)

@@ -1,0 +1,41 @@
+"""The shared shapes of degenerate input, and the release's recorded behaviour."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+GoldenCase = Callable[[str], tuple[dict[str, Any], dict[str, Tensor]]]
+
+
+@pytest.fixture(autouse=True)
+def one_thread_and_own_randomness() -> Iterator[None]:
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_rng_state(state)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def golden() -> GoldenCase:
+    """Description and tensors of a recorded case of the release; see NOTES.md in that folder."""
+    default = Path(__file__).parents[2] / ".." / "shared" / "golden"
+    folder = Path(os.environ.get("DYNFOCUS_GOLDEN", default))
+    if not (folder / "manifest.json").is_file():
+        pytest.skip(f"the release's recorded data are not at {folder}; DYNFOCUS_GOLDEN names their folder")
+    cases = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["cases"]
+
+    def load(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        return cases[name], load_file(folder / cases[name]["file"])
+
+    return load

@@ -1,0 +1,73 @@
+"""Pooling and event means against loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from dynfocus_cli.dpe.event_prototypes import event_prototypes, pool_grid
+
+GoldenCase = Callable[[str], tuple[dict[str, Any], dict[str, torch.Tensor]]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("grid", "side"), [(4, 4), (8, 4), (16, 4), (6, 2), (3, 1)])
+def test_pool_grid_equals_the_loop(grid: int, side: int, dtype: torch.dtype) -> None:
+    patches = torch.randn(3, grid * grid, 5).to(dtype)
+    found = pool_grid(patches, side)
+    assert found.shape == (3, side * side, 5)
+    assert found.dtype == dtype
+    block = grid // side
+    for t in range(3):
+        for row in range(side):
+            for column in range(side):
+                inside = [
+                    patches[t, y * grid + x].float()
+                    for y in range(row * block, (row + 1) * block)
+                    for x in range(column * block, (column + 1) * block)
+                ]
+                expected = torch.stack(inside).mean(0).to(dtype)
+                assert_close(found[t, row * side + column], expected)
+
+
+@pytest.mark.parametrize(("count", "side"), [(15, 4), (0, 4), (9, 4), (196, 4), (16, 0), (4, 4)])
+def test_a_grid_that_does_not_fit_is_refused(count: int, side: int) -> None:
+    with pytest.raises(ValueError, match=r"square grid|pooled evenly"):
+        pool_grid(torch.zeros(2, count, 3), side)
+
+
+@pytest.mark.parametrize("name", [f"a_compress_spatial_{i}" for i in range(4)])
+def test_pool_grid_does_as_the_release(name: str, golden: GoldenCase) -> None:
+    case, tensors = golden(name)
+    if case["quirk"]:
+        with pytest.raises(ValueError, match="pooled evenly"):
+            pool_grid(tensors["x"], case["compress_size"])
+        return
+    assert_close(pool_grid(tensors["x"], case["compress_size"]), tensors["y"], **case["tol"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_event_prototypes_equal_the_loop(dtype: torch.dtype) -> None:
+    pooled = torch.randn(11, 4, 6).to(dtype)
+    assignment = torch.tensor([0, 0, 1, 2, 2, 2, 0, 3, 1, 1, 1])
+    found = event_prototypes(pooled, assignment, 4)
+    assert found.dtype == dtype
+    for event in range(4):
+        frames = [pooled[t].float() for t in range(11) if assignment[t] == event]
+        assert_close(found[event], torch.stack(frames).mean(0).to(dtype))
+
+
+def test_one_frame_an_event_is_the_frames() -> None:
+    pooled = torch.randn(5, 16, 3)
+    assert_close(event_prototypes(pooled, torch.arange(5), 5), pooled)
+
+
+def test_gradient_is_one_over_the_number_of_frames() -> None:
+    pooled = torch.randn(4, 2, 3, requires_grad=True)
+    event_prototypes(pooled, torch.tensor([0, 1, 1, 1]), 2).sum().backward()
+    expected = torch.tensor([1.0, 1 / 3, 1 / 3, 1 / 3]).view(4, 1, 1).expand(4, 2, 3)
+    assert_close(pooled.grad, expected)

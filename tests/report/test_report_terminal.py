@@ -1,0 +1,135 @@
+"""The evidence as text: at every width, without colour, without Unicode."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from dynfocus_cli.report.terminal import (
+    aligned_table,
+    print_selection,
+    print_timings,
+    separated_table,
+    stderr_console,
+)
+
+
+class Terminal(io.StringIO):
+    def __init__(self, encoding: str = "utf-8") -> None:
+        super().__init__()
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+
+def render(inspection, width, *, encoding="utf-8", table=True, colour=False):
+    terminal = Terminal(encoding)
+    system = "truecolor" if colour else None
+    console = Console(
+        file=terminal, width=width, force_terminal=colour, color_system=system, markup=False, highlight=False
+    )
+    print_selection(console, inspection, table=table)
+    print_timings(console, inspection)
+    return terminal.getvalue()
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+@pytest.mark.parametrize("frames", [1, 2, 12, 61, 200, 1000])
+def test_no_line_is_wider_than_the_terminal(make_inspection, width, frames):
+    lines = render(make_inspection(frames=frames), width).splitlines()
+    assert all(len(line) <= width for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_many_frames_fill_the_width_and_few_get_equal_cells(make_inspection, width):
+    assert len(render(make_inspection(frames=1000), width).splitlines()[1]) == width
+    few = render(make_inspection(frames=12), width).splitlines()[1]
+    assert len(few) % 12 == 0
+    assert len(few) <= width < len(few) + 12 or len(few) == 12 * 8
+
+
+def test_strip_of_the_docstring(make_inspection):
+    lines = render(make_inspection(frames=6, key_every=3), 12).splitlines()
+    assert lines[1] == "█▉░░░░█▉▒▒▒▒"
+    assert lines[2].startswith("00:00:00")
+    assert lines[3] == "█ key frame "  # and the rest is cut, as any line is
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_ascii_where_the_encoding_asks_for_it(make_inspection, encoding):
+    text = render(make_inspection(frames=6), 12, encoding=encoding)
+    assert text.isascii()
+    assert text.splitlines()[1] == "#|....#|::::"
+
+
+def test_shapes_carry_the_meaning_without_colour(make_inspection):
+    inspection = make_inspection(frames=40)
+    plain = render(inspection, 80)
+    coloured = render(inspection, 80, colour=True)
+    assert "\x1b[" in coloured
+    assert "\x1b" not in plain
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+def test_no_color_is_honoured(make_inspection, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    console = Console(file=terminal, width=80, force_terminal=True)
+    print_selection(console, make_inspection(), table=True)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", terminal.getvalue())
+
+
+def test_every_key_frame_is_seen_in_a_crowded_strip(make_inspection):
+    strip = render(make_inspection(frames=1000, key_every=50), 60).splitlines()[1]
+    assert strip.count("█") == 20
+
+
+def test_budget_adds_up(make_inspection):
+    text = render(make_inspection(frames=12, key_every=3), 200)
+    assert "176 video tokens = 40 × 4 (key frames) + 2 × 8 (others)" in text
+    assert "All patches would take 768, 4.4 times as many." in text
+    assert "Context: 1841 of 2048 tokens left (31 prompt)." in text
+
+
+def test_a_bill_without_video_tokens_is_no_division_by_zero(make_inspection):
+    inspection = make_inspection(frames=1)
+    nothing = replace(inspection, tokens=replace(inspection.tokens, video=0))
+    assert "All patches would take 64." in render(nothing, 200)
+
+
+def test_timings_leave_out_a_stage_that_did_not_run(make_inspection):
+    inspection = make_inspection()
+    assert render(inspection, 200).splitlines()[-1] == (
+        "decode 0.40 s, encode 0.60 s, select 0.02 s, total 1.04 s"
+    )
+    answered = replace(inspection, timings_s=replace(inspection.timings_s, generate=0.3))
+    assert "generate 0.30 s" in render(answered, 200)
+
+
+def test_aligned_table(make_inspection):
+    heading, *rows = aligned_table(make_inspection(frames=12))
+    assert heading.split() == ["frame", "time_s", "timecode", "event", "score", "tokens"]
+    assert len(rows) == 4
+    assert len({len(row) for row in (heading, *rows)}) == 1
+
+
+def test_separated_table(make_inspection):
+    inspection = make_inspection(frames=4, video="a\tb\n.mp4")
+    assert separated_table(inspection, with_video=False, with_header=True) == [
+        "frame\ttime_s\ttimecode\tevent\tscore\ttokens",
+        "0\t0.000\t00:00:00.000\t0\t1.0000\t40",
+        "3\t1.500\t00:00:01.500\t1\t0.7500\t40",
+    ]
+    rows = separated_table(inspection, with_video=True, with_header=True)
+    assert {row.count("\t") for row in rows} == {6}
+    assert len(separated_table(inspection, with_video=True, with_header=False)) == 2
+
+
+def test_evidence_goes_to_stderr():
+    assert stderr_console().stderr

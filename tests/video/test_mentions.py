@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynfocus_cli.video.mentions import Mentions, find_mentions
+
+
+@pytest.mark.parametrize(
+    ("question", "moments"),
+    [
+        ("What is she doing at 08:00?", [480]),
+        ("at 08:00.5", [480.5]),
+        ("What happens at 12 seconds?", [12]),
+        ("after 90s", [90]),
+        ("at 2m30s", [150]),
+        ("at 1 minute and 30 seconds.", [90]),
+        ("1:20 who is it?", [80]),
+        ("(1:20) who", [80]),
+        ("30 seconds into the video", [30]),
+        ("two minutes in, what", [120]),
+        ("at the 2-minute mark", [120]),
+        ("at minute 3", [180]),
+        ("@3:00", [180]),
+        ("at 5:00 and at 6:00", [300, 360]),
+        ("at 5:00 and 6:00?", [300, 360]),
+        ("at 1:00, no, at 1:00", [60]),
+        ("At  01:00\n!", [60]),
+    ],
+)
+def test_moments(question: str, moments: list[float]) -> None:
+    assert find_mentions(question, 600.0) == Mentions(moments=tuple(map(float, moments)))
+
+
+@pytest.mark.parametrize(
+    ("question", "span"),
+    [
+        ("between 1:20 and 2:05", (80, 125)),
+        ("from 1:20 to 2:05, what", (80, 125)),
+        ("from 10s to 20s", (10, 20)),
+        ("between 20 and 30 seconds", (20, 30)),
+        ("0:45-0:50 what", (45, 50)),
+        ("between 2:05 and 1:20", (80, 125)),
+        ("in the last 30 seconds", (570, 600)),
+        ("in the first 2 minutes", (0, 120)),
+        ("in the first minute", (0, 60)),
+        ("the final ten seconds", (590, 600)),
+        ("between 0:00 and 10:00", (0, 600)),
+    ],
+)
+def test_spans(question: str, span: tuple[float, float]) -> None:
+    assert find_mentions(question, 600.0) == Mentions(spans=(span,))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        "Is it 8:00 am?",
+        "at 8:00 am",
+        "at 8:00 p.m.",
+        "at 8:00PM",
+        "at 8 o'clock",
+        "at 8:00 o'clock",
+        "between 8:00 and 9:00 pm",
+        "at 8:00 in the morning",
+        "16:9 aspect",
+        "at 16:9",
+        "at 16:10 aspect",
+        "John 3:16",
+        "the score was 1:15",
+        "every 5 seconds",
+        "for 10 seconds",
+        "at 5 m/s",
+        "at 5 m",
+        "at 8",
+        "at 1:75",
+        "a last minute goal",
+        "first, second and third",
+        "at 10:30:99:12",
+        "at 30 seconds per lap",
+        "at 5:305",
+    ],
+)
+def test_what_names_no_position(question: str) -> None:
+    assert find_mentions(question, 3600.0) == Mentions()
+
+
+@pytest.mark.parametrize("question", ["at 1:00", "at 99:00", "in the last 5 minutes", "from 2:00 to 3:00"])
+def test_a_time_past_the_end_is_warned_of_and_changes_nothing(question: str) -> None:
+    found = find_mentions(question, 60.0)
+    assert (found.moments, found.spans) == ((), ())
+    assert len(found.warnings) == 1
+    assert "00:01:00.000 long" in found.warnings[0]
+
+
+def test_a_span_that_runs_past_the_end_keeps_its_part_of_the_video() -> None:
+    found = find_mentions("from 0:50 to 20:00", 60.0)
+    assert found.spans == ((50.0, 60.0),)
+    assert "00:20:00.000" in found.warnings[0]
+
+
+PIECES = st.sampled_from(
+    [
+        "at ",
+        "between ",
+        "from ",
+        " and ",
+        " to ",
+        "first ",
+        "last ",
+        "the ",
+        "8:00",
+        "1:75",
+        "0:99:99",
+        "12",
+        " seconds",
+        "m",
+        "s",
+        "h",
+        "pm",
+        "a.m.",
+        "-",
+        ":",
+        ".",
+        "ſ",
+        "٣",
+        "twenty",
+        " minute",
+        "\n",
+        "@",
+        "9" * 7,
+        "in",
+        " mark",
+    ]
+)
+
+
+@given(st.text() | st.lists(PIECES).map("".join), st.floats(min_value=0, max_value=1e6))
+def test_any_text_gives_times_inside_the_video(question: str, duration_s: float) -> None:
+    found = find_mentions(question, duration_s)
+    assert all(0 <= moment < duration_s for moment in found.moments)
+    assert all(0 <= start < end <= duration_s for start, end in found.spans)
+
+
+def test_a_long_question_is_read_in_no_time() -> None:
+    find_mentions("at 1 second and 2 " * 5_000 + "9" * 50_000 + ":" * 20_000, 60.0)
