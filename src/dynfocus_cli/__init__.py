@@ -11,10 +11,11 @@ Names load on first use, so that importing the package costs nothing and brings 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+# `typing` and `importlib` take longer than all the rest of `dynfocus --help`; type checkers know this name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dynfocus_cli.checkpoints import LoadedModel
     from dynfocus_cli.errors import (
         DynFocusError,
@@ -74,6 +75,8 @@ _HOME_OF = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from dynfocus_cli.model.connector import EventSelection, Exploration
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.training.lessons import IGNORED, Lesson, block_mask
+from dynfocus_cli.training.vision import DenseHeads
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Phase:
     """Peak learning rate."""
     floor: float = 0.3
     """Share of the peak at the phase's end."""
-    sigma: tuple[float, float] = (0.1, 0.1)
+    sigma: tuple[float, float] = (0.3, 0.3)
     """Perturbed top-k noise, from the phase's first step to its last."""
 
 
@@ -53,13 +54,23 @@ class Outcome:
     selection: EventSelection
 
 
-def initialise(model: DynFocusModel) -> None:
-    """Scales that a miniature trained from scratch needs; the language model's head is tied and small."""
+def initialise(model: DynFocusModel, heads: DenseHeads) -> None:
+    """Scales that a miniature trained from scratch needs; the language model's head is tied and small.
+
+    The projectors begin with the vision stage's read-outs of shape, colour and cell. Colour is a tenth of the
+    features' variance, and without this the language model is still colour-blind after a thousand steps.
+    """
     words = model.get_input_embeddings().weight
     nn.init.normal_(words, std=0.5)
     nn.init.constant_(model.language_model.model.norm.weight, 0.15)
     for projector in (model.connector.fine, model.connector.coarse):
         nn.init.constant_(projector[-1].weight, 0.5)
+        with torch.no_grad():
+            weight, bias = heads.as_linear()
+            # Prototypes average over patches, rods over a whole frame, most of which is background.
+            gain = 0.5 if projector is model.connector.fine else 1.5
+            projector[0].weight[: len(weight)] = gain * weight
+            projector[0].bias[: len(bias)] = gain * bias
     if model.connector.slots is not None:
         nn.init.normal_(model.connector.slots, std=0.3)
 

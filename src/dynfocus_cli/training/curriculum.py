@@ -27,6 +27,7 @@ from dynfocus_cli.training.answers import (
 from dynfocus_cli.training.clips import ClipStore
 from dynfocus_cli.training.lessons import EVEN_WEIGHTS, Lesson, compose, draw_excerpts
 from dynfocus_cli.training.run import Run
+from dynfocus_cli.training.vision import DenseHeads
 
 PERTURBED_SAMPLES = 100
 SELECTION_WEIGHT = 0.1
@@ -34,13 +35,13 @@ QUESTION_DROPOUT = 0.3
 """Share of the conditioned steps whose score network sees no question, so that both scorers stay trained."""
 
 CURRICULUM = (
-    Phase("two", 800, (2,), 32, 6, False, 1.5e-3, 1.0),
+    Phase("two", 500, (2,), 32, 6, False, 1.5e-3, 1.0),
     Phase("four", 600, (2, 4, 4), 24, 8, False, 1.5e-3, 1.0),
-    Phase("eight", 700, (4, 8, 8), 16, 8, False, 1.5e-3, 0.8),
-    Phase("sixteen", 700, (8, 16, 16), 12, 12, False, 1.2e-3, 0.8),
-    Phase("long", 1500, (16, 32, 32, 64), 8, 14, False, 1.0e-3, 0.6),
-    Phase("whole", 1000, (24, 32, 48, 64, 96, 120), 8, 14, False, 6e-4, 0.5, sigma=(0.1, 0.05)),
-    Phase("question", 800, (24, 32, 48, 64, 96, 120), 4, 4, True, 5e-4, 0.1, sigma=(0.05, 0.05)),
+    Phase("eight", 900, (4, 8, 8), 16, 8, False, 1.5e-3, 0.8),
+    Phase("sixteen", 1000, (8, 16, 16), 12, 12, False, 1.2e-3, 0.8),
+    Phase("long", 2000, (16, 32, 32, 64), 8, 14, False, 1.0e-3, 0.6, sigma=(0.3, 0.1)),
+    Phase("whole", 1200, (24, 32, 48, 64, 96, 120), 8, 14, False, 6e-4, 0.5, sigma=(0.1, 0.05)),
+    Phase("question", 1200, (24, 32, 48, 64, 96, 120), 4, 4, True, 5e-4, 0.1, sigma=(0.3, 0.05)),
 )
 
 
@@ -54,12 +55,13 @@ class Student:
         prompt: PromptWriter,
         lessons: ClipStore,
         exam: ClipStore,
+        heads: DenseHeads,
         seed: int,
     ) -> None:
         self.run = Run(folder, "answers")
         self.model, self.prompt, self.lessons, self.exam, self.seed = model, prompt, lessons, exam, seed
         torch.manual_seed(seed)
-        initialise(model)
+        initialise(model, heads)
         model.vision.requires_grad_(False)
         self.score = [p for p in model.connector.score_network.parameters() if p.requires_grad]
         scored = {id(p) for p in self.score}

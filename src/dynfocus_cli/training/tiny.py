@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.features.familiarity import Familiarity
@@ -27,7 +28,7 @@ from dynfocus_cli.training.clips import ClipStore
 from dynfocus_cli.training.curriculum import CURRICULUM, Student
 from dynfocus_cli.training.tiny_config import IMAGE_SIZE, tiny_config
 from dynfocus_cli.training.tokenizer import train_tokenizer
-from dynfocus_cli.training.vision import train_vision
+from dynfocus_cli.training.vision import DenseHeads, train_vision
 
 LESSON_CLIPS, LESSON_SEED = 3000, 1_000_000
 EXAM_CLIPS, EXAM_SEED = 150, 500_000
@@ -69,21 +70,23 @@ def _learn(rank: int, workers: int, work: Path, seed: int) -> None:
         meeting_point = (work / "workers").absolute()
         dist.init_process_group("gloo", init_method=f"file://{meeting_point}", rank=rank, world_size=workers)
     model, prompt = fresh_model(seed)
-    load_vision(model, work)
+    heads = load_vision(model, work)
     lessons = ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED)
     exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
     lessons.open(model.config)
     exam.open(model.config)
-    Student(work, model, prompt, lessons, exam, seed).learn(CURRICULUM)
+    Student(work, model, prompt, lessons, exam, heads, seed).learn(CURRICULUM)
     if workers > 1:
         dist.destroy_process_group()
 
 
-def load_vision(model: DynFocusModel, work: Path) -> None:
-    """Puts the trained vision encoder of `work` into `model`."""
+def load_vision(model: DynFocusModel, work: Path) -> DenseHeads:
+    """Puts the trained vision encoder of `work` into `model`, and returns the heads it was trained with."""
     state = torch.load(work / "vision.ckpt", weights_only=True)["model"]
-    own = {name.removeprefix("vision."): value for name, value in state.items() if name.startswith("vision.")}
-    model.vision.load_state_dict(own)
+    heads = DenseHeads(model.config.vision_config.hidden_size)
+    trained = nn.ModuleDict({"vision": model.vision, "heads": heads})
+    trained.load_state_dict(state)
+    return heads
 
 
 def export(work: Path, out: Path, seed: int) -> None:

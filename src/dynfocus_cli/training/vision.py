@@ -43,6 +43,12 @@ class DenseHeads(nn.Module):
         self.color = nn.Linear(width, len(COLORS) + 1)
         self.cell = nn.Linear(width, CELLS + 1)
 
+    def as_linear(self) -> tuple[Tensor, Tensor]:
+        """All read-outs as one affine map of un-normed features, for features of unit variance."""
+        weight = torch.cat((self.shape.weight, self.color.weight, self.cell.weight))  # (classes, D_v)
+        bias = torch.cat((self.shape.bias, self.color.bias, self.cell.bias))
+        return weight * self.norm.weight, bias + weight @ self.norm.bias
+
     def forward(self, patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`(B, N, D_v)` -> logits `(B, N, classes)` for shape, colour and cell."""
         normed = self.norm(patches)

@@ -1,0 +1,55 @@
+# The developer's commands; `make` alone lists them. Needs make and Python 3.11 or newer with venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+DIST ?= dist
+# More arguments for pytest, as in: make test ARGS="tests/dpe -x"
+ARGS ?=
+
+VIDEO := examples/demo.mp4
+QUESTION_1 ?= What is shown at 00:12?
+QUESTION_2 ?= What is shown at 00:12?
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types bench tiny wheel
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(INSTALLED)  ## install dynfocus and its tools into .venv
+
+# torch goes first: its pin decides which build all the rest must fit.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed and this is " + sys.version.split()[0] + ": name another one with make PYTHON=...")'
+	$(PYTHON) -m venv "$(VENV)"
+	"$(BIN)/python" -m pip install --quiet --constraint constraints.txt torch
+	"$(BIN)/python" -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch "$@"
+
+demo: setup  ## ask two questions about examples/demo.mp4
+	"$(BIN)/dynfocus" ask $(VIDEO) "$(QUESTION_1)"
+	"$(BIN)/dynfocus" ask $(VIDEO) "$(QUESTION_2)"
+
+test: setup  ## run the tests
+	"$(BIN)/python" -m pytest $(ARGS)
+
+lint: setup  ## check style and formatting
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+
+types: setup  ## check types
+	"$(BIN)/mypy"
+
+bench: setup  ## measure accuracy, frame selection and start-up time
+	"$(BIN)/python" benchmarks/accuracy.py
+	"$(BIN)/python" benchmarks/selection.py
+	"$(BIN)/python" benchmarks/startup.py
+
+tiny: setup  ## train dynfocus-tiny from nothing; resumes where it stopped
+	"$(BIN)/python" -m dynfocus_cli.training.tiny
+
+wheel: setup  ## build the wheel, weights included
+	"$(BIN)/python" -m pip wheel --quiet --no-deps --wheel-dir "$(DIST)" .

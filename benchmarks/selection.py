@@ -1,0 +1,124 @@
+"""Hypothesis: the learned scores find brief events that even, random and purely geometric choices miss.
+
+32 frames of each clip, 16 events, K = 4 and 8 key frames, so every policy spends the same tokens. A needle
+event (something on screen for 1-2 s) counts as found when one of its frames is a key frame. 32 frames of a
+long clip may miss a needle altogether; no policy can find that one, so shares are of the sampled needles, and
+the share of all needles stands beside it.
+
+    python benchmarks/selection.py --clips 200 --seed 12 [--model PATH]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+FRAMES, EVENTS, KEYS = 32, 16, (4, 8)
+NEEDLE_QUESTION = "What flashes up briefly?"
+POLICIES = ("question", "visual", "dpc", "uniform", "random")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=12, help="of the clips, as for `dynfocus synth`")
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--out", type=Path, default=None, help="write the result here as JSON too")
+    arguments = parser.parse_args()
+
+    import torch
+
+    from dynfocus_cli.checkpoints import load_model
+    from dynfocus_cli.synth.world import write_script
+    from dynfocus_cli.synth.write import clip_seed, write_video
+
+    torch.set_num_threads(1)
+    model = load_model(arguments.model, "auto")
+    needles = sampled = 0
+    found: Counter[tuple[str, int]] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in range(arguments.clips):
+            script = write_script(clip_seed(arguments.seed, clip))
+            if not script.needles:
+                continue
+            path = Path(folder) / "clip.mp4"
+            write_video(script, path)
+            times, chosen = choices(str(path), model, random.Random(clip))
+            for needle in script.needles:
+                needles += 1
+                shown = {i for i, time_s in enumerate(times) if needle.start_s <= time_s < needle.end_s}
+                sampled += bool(shown)
+                for policy, frames in chosen.items():
+                    found[policy] += bool(shown & frames)
+    result = {
+        "clips": arguments.clips,
+        "seed": arguments.seed,
+        "revision": model.info.revision,
+        "needles": needles,
+        "sampled": sampled,
+        "found_of_sampled": {
+            f"K={k}": {policy: round(found[policy, k] / sampled, 4) for policy in POLICIES} for k in KEYS
+        },
+        "found_of_all": {
+            f"K={k}": {policy: round(found[policy, k] / needles, 4) for policy in POLICIES} for k in KEYS
+        },
+    }
+    print(f"{needles} needles, {sampled} of them in a sampled frame; share of those found:")
+    print("      " + " ".join(f"{policy:>9}" for policy in POLICIES))
+    for key, shares in result["found_of_sampled"].items():
+        print(f"{key:5} " + " ".join(f"{shares[policy]:9.1%}" for policy in POLICIES))
+    if arguments.out is not None:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
+
+
+def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tuple[str, int], set[int]]]:
+    """The sampled times of a video, and the key frames that each policy picks at each K."""
+    import torch
+
+    from dynfocus_cli.dpe.density_peaks import cluster
+    from dynfocus_cli.dpe.topk import hard_topk
+    from dynfocus_cli.types import SamplingOptions
+    from dynfocus_cli.video import decode_frames, find_mentions, plan_sampling, probe
+
+    source = probe(path)
+    plan = plan_sampling(
+        source,
+        SamplingOptions(frames=FRAMES),
+        find_mentions("", source.duration_s),
+        default_fps=model.config.fps,
+        default_max_frames=model.config.max_frames,
+    )
+    scaling = model.preprocessing
+    batches = decode_frames(
+        source, plan.times_s, width=scaling.size, height=scaling.size, fit=scaling.fit, batch_size=FRAMES
+    )
+    chosen: dict[tuple[str, int], set[int]] = {}
+    with torch.inference_mode():
+        pixels = scaling(next(iter(batches)).pixels).to(model.device)
+        patches = model.network.encode_frames(pixels).unsqueeze(0)
+        connector = model.network.connector
+        features = connector.prepare(patches)
+        clusters = cluster(features.patches.mean(2), EVENTS, model.config.event_neighbours)
+        asked = model.encode_question(NEEDLE_QUESTION)
+        for k in KEYS:
+            for policy in ("question", "visual"):
+                selection = connector.select(
+                    features, events=EVENTS, key_events=k, question=asked if policy == "question" else None
+                )
+                chosen[policy, k] = set(selection.key_frames[0].tolist())
+            chosen["dpc", k] = set(clusters.centres.gather(1, hard_topk(clusters.rank, k))[0].tolist())
+            chosen["uniform", k] = {int((place + 0.5) * FRAMES / k) for place in range(k)}
+            chosen["random", k] = set(rng.sample(range(FRAMES), k))
+    return list(plan.times_s), chosen
+
+
+if __name__ == "__main__":
+    main()
