@@ -48,4 +48,4 @@ def allow(frames: int, *, prototypes: int, key_ratio: float, limit: int, cone_to
     events = min(prototypes, frames)
     wanted = max(1, int(key_ratio * events + 0.5))
     affordable = (limit - ROD_TOKENS * frames) // cone_tokens
-    return Allowance(events, min(wanted, affordable))
+    return Allowance(events, min(wanted, affordable, events))

@@ -110,12 +110,13 @@ def _look(
     prompt_tokens = model.prompt.length("" if question is None else question)
     limit = _video_token_limit(model, options, prompt_tokens)
     mentions = find_mentions(question or "", source.duration_s)
+    most = most_frames(limit, config.cone_tokens)
     plan = plan_sampling(
         source,
-        options.sampling,
+        replace(options.sampling, max_frames=min(options.sampling.max_frames or config.max_frames, most)),
         mentions,
         default_fps=config.fps,
-        default_max_frames=min(config.max_frames, most_frames(limit, config.cone_tokens)),
+        default_max_frames=config.max_frames,
     )
     patches, times_s = _encode(source, plan, model, progress, watch)
     with watch("select"), torch.inference_mode():
@@ -136,7 +137,9 @@ def _look(
             events=allowance.events,
             key_events=allowance.key_frames,
             question=asked if scorer == "question" else None,
-            pinned=_pinned(plan, times_s, allowance.key_frames) if config.pin_focus else None,
+            pinned=_pinned(plan, options.sampling.at_s, times_s, allowance.key_frames)
+            if config.pin_focus
+            else None,
         )
     warnings = (*mentions.warnings, *plan.warnings, *_unfamiliar(model, patches))
     return _Looked(source, plan, features, times_s, selection, scorer, asked, prompt_tokens, warnings)
@@ -145,10 +148,12 @@ def _look(
 def _video_token_limit(model: LoadedModel, options: RunOptions, prompt_tokens: int) -> int:
     """Video tokens that the context has room for, or `--budget` if that is less."""
     room = model.context - prompt_tokens - options.generation.max_new_tokens
-    if room < 1:
+    least = model.config.cone_tokens + model.config.rod_tokens
+    if room < least:
         raise UsageError(
-            f"The question takes {prompt_tokens} tokens of a context of {model.context}: shorten it, or "
-            "lower --max-new-tokens."
+            f"The prompt ({prompt_tokens} tokens) and the answer ({options.generation.max_new_tokens}) leave "
+            f"{max(0, room)} of {model.context} tokens for the video, and a key frame takes {least}: shorten "
+            "the question, or lower --max-new-tokens."
         )
     return room if options.selection.budget is None else min(room, options.selection.budget)
 
@@ -187,7 +192,8 @@ def _encode(
                 patches.append(model.network.encode_frames(pixels))
                 times_s += [batch.times_s[place] for place in fresh]
         progress.advance(len(batch.times_s))
-    return torch.cat(patches), torch.tensor(times_s, device=model.device)
+    # float64: ten hours in, float32 is off by milliseconds.
+    return torch.cat(patches), torch.tensor(times_s, dtype=torch.float64, device=model.device)
 
 
 def _scorer(wanted: str | None, model: LoadedModel, question: EncodedQuestion | None) -> str:
@@ -201,12 +207,12 @@ def _scorer(wanted: str | None, model: LoadedModel, question: EncodedQuestion | 
     return "visual" if question is None else model.config.scorer
 
 
-def _pinned(plan: SamplingPlan, times_s: Tensor, most: int) -> Tensor | None:
-    """(1, T) bool: the frames on screen at the named moments; the first `most` of them."""
+def _pinned(plan: SamplingPlan, at_s: float | None, times_s: Tensor, most: int) -> Tensor | None:
+    """(1, T) bool: the frames on screen at the named moments; `most` of them, `--at` before the rest."""
     if not plan.focus_times_s:
         return None
     pinned = torch.zeros(1, len(times_s), dtype=torch.bool, device=times_s.device)
-    for moment in plan.focus_times_s:
+    for moment in sorted(plan.focus_times_s, key=lambda named: named != at_s):
         if int(pinned.sum()) < most:
             shown = int((times_s <= moment + 1e-6).sum()) - 1
             pinned[0, max(0, shown)] = True

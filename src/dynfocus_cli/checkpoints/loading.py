@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +24,13 @@ from dynfocus_cli.model.connector import Question
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.types import ModelInfo
+
+_COMPLAINTS = {
+    "missing_keys": "missing",
+    "unexpected_keys": "not known",
+    "mismatched_keys": "of the wrong size",
+}
+"""What transformers reports of the weights, and how it is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +79,89 @@ def load_model(name_or_path: str | None, device: str = "auto") -> LoadedModel:
     place = _device(device)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    try:
+    with _part(folder, "config.json"):
+        _check_config(folder)
         config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
-        if config.model_type != DynFocusConfig.model_type:
-            raise ModelUnavailable(f"{folder} holds a {config.model_type!r} model, not a DynFocus one.")
-        network, report = DynFocusModel.from_pretrained(
-            folder, config=config, local_files_only=True, output_loading_info=True, dtype=torch.float32
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        prompt = PromptWriter(config, tokenizer)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelUnavailable(f"The model in {folder} cannot be loaded: {_first_line(error)}") from error
-    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if report[problem]:
-            keys = ", ".join(sorted(map(str, report[problem]))[:3])
+    with _part(folder, "weights"):
+        network = _network(folder, config, place)
+    with _part(folder, "tokenizer"):
+        if not (folder / "tokenizer.json").is_file():
+            raise ModelUnavailable(f"{folder} is incomplete: it has no tokenizer.json.")
+        # False, not left out: else transformers asks on the terminal whether to run a folder's own code.
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if len(tokenizer) > config.text_config.vocab_size:
             raise ModelUnavailable(
-                f"The weights in {folder} do not fit its config: {problem.replace('_', ' ')} {keys}."
+                f"The tokenizer in {folder} has {len(tokenizer)} words, and the network knows "
+                f"{config.text_config.vocab_size}."
             )
+    with _part(folder, "prompt_template"):
+        prompt = PromptWriter(config, tokenizer)
+    preprocessing = Preprocessing.load(folder)
+    if preprocessing.size != config.vision_config.image_size:
+        raise ModelUnavailable(
+            f"The preprocessor_config.json in {folder} makes frames of {preprocessing.size} pixels, and its "
+            f"config.json takes {config.vision_config.image_size}."
+        )
     return LoadedModel(
         info=ModelInfo(name, "dynfocus", revision(folder), "none", place.type),
-        network=network.to(place).eval(),
+        network=network,
         prompt=prompt,
-        preprocessing=Preprocessing.load(folder),
+        preprocessing=preprocessing,
         familiarity=Familiarity.load(folder),
         device=place,
     )
+
+
+@contextmanager
+def _part(folder: Path, part: str) -> Iterator[None]:
+    """Says which part of a model folder is at fault. Memory that ran out is no fault of the folder."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise ModelUnavailable(f"The {part} in {folder} cannot be used: {_first_line(error)}") from error
+
+
+def _check_config(folder: Path) -> None:
+    """Raises ModelUnavailable for the `config.json` of another model, or of half a one."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if kind != DynFocusConfig.model_type:
+        what = f"a {kind!r} model" if kind else "a model that does not say what it is"
+        raise ModelUnavailable(f"{folder} holds {what}, not a DynFocus one: see model_type in config.json.")
+    # Left to the defaults of transformers, a part that is not described has billions of parameters.
+    missing = [part for part in DynFocusConfig.sub_configs_defaults if not isinstance(config.get(part), dict)]
+    if missing:
+        raise ModelUnavailable(f"The config.json in {folder} does not describe {', '.join(missing)}.")
+
+
+def _network(folder: Path, config: DynFocusConfig, place: torch.device) -> DynFocusModel:
+    """The network with each of its weights read from `folder`, and with none left over."""
+    loaded: Any = DynFocusModel.from_pretrained(
+        folder,
+        config=config,
+        local_files_only=True,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are told below, by name
+        dtype=torch.float32,
+    )
+    network, report = loaded
+    for problem, complaint in _COMPLAINTS.items():
+        if found := sorted(map(_key, report[problem])):
+            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+            raise ModelUnavailable(
+                f"The weights in {folder} do not fit its config.json: {', '.join(found[:3])}{more} {complaint}."
+            )
+    ready: DynFocusModel = network.to(place).eval()
+    return ready
+
+
+def _key(reported: str | tuple[str, torch.Size, torch.Size]) -> str:
+    """A parameter's name, and for one of the wrong size what it has and needs."""
+    if isinstance(reported, str):
+        return reported
+    name, has, needs = reported
+    return f"{name} {tuple(has)} for {tuple(needs)}"
 
 
 def revision(folder: Path) -> str:

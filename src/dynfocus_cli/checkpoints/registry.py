@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from dynfocus_cli.errors import ModelUnavailable
@@ -33,13 +34,19 @@ def find_model(name_or_path: str | None) -> tuple[str, Path]:
     bundled = bundled_models()
     if wanted in bundled:
         return wanted, bundled[wanted]
-    folder = Path(wanted)
-    if (folder / "config.json").is_file():
+    # os.path, since pathlib raises for a name that is too long to be one.
+    if wanted and os.path.isfile(os.path.join(wanted, "config.json")):
+        folder = Path(wanted)
         return folder.resolve().name, folder
     known = ", ".join(bundled) or "none"
-    if folder.is_dir():
+    if wanted and os.path.isdir(wanted):
         raise ModelUnavailable(
             f"{wanted} is a folder without config.json, so no model. Known models: {known}."
+        )
+    if wanted == DEFAULT_MODEL:
+        raise ModelUnavailable(
+            f"{DEFAULT_MODEL} did not come with this installation: install dynfocus again, or name another "
+            "--model."
         )
     raise ModelUnavailable(
         f"No model {wanted!r}: it is neither a known name ({known}) nor a folder. "

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from dynfocus_cli.errors import ModelUnavailable
 
 FILE_NAME = "familiarity.safetensors"
 
@@ -65,9 +68,16 @@ class Familiarity:
 
     @classmethod
     def load(cls, folder: Path) -> Familiarity | None:
-        """Reads `familiarity.safetensors` from `folder`; None where there is none."""
+        """Reads `familiarity.safetensors` from `folder`; None where there is none.
+
+        Raises:
+            ModelUnavailable: the file is damaged or lacks a tensor.
+        """
         path = folder / FILE_NAME
         if not path.exists():
             return None
-        tensors = load_file(path)
-        return cls(tensors["mean"], tensors["whitening"], float(tensors["threshold"]))
+        try:
+            tensors = load_file(path)
+            return cls(tensors["mean"], tensors["whitening"], float(tensors["threshold"]))
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            raise ModelUnavailable(f"{path} cannot be used: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
@@ -14,6 +14,8 @@ from dynfocus_cli.errors import ModelUnavailable
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Fit = Literal["squash", "center_crop"]
 
 FILE_NAME = "preprocessor_config.json"
 
@@ -24,11 +26,22 @@ class Preprocessing:
 
     size: int = 224
     """Pixels a side, after scaling."""
-    fit: Literal["squash", "center_crop"] = "center_crop"
+    fit: Fit = "center_crop"
     """`squash` keeps the whole picture, `center_crop` its shape (as the release does)."""
     # CLIP's statistics, which EVA and LLaMA-VID share.
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
     std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.size, int) and self.size > 0):
+            raise ValueError(f"size must be a number of pixels, got {self.size!r}")
+        if self.fit not in get_args(Fit):
+            raise ValueError(f"fit must be one of {get_args(Fit)}, got {self.fit!r}")
+        numbers = (*self.mean, *self.std)
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(isinstance(n, int | float) for n in numbers):
+            raise ValueError(f"mean and std must be 3 numbers each, got {self.mean} and {self.std}")
+        if not all(self.std):
+            raise ValueError(f"std must not be 0, got {self.std}")
 
     def __call__(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
         """Normalises pixels that already have the right size.
@@ -55,7 +68,10 @@ class Preprocessing:
         """
         try:
             fields = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-            fields |= {key: tuple(fields[key]) for key in ("mean", "std")}
-            return cls(**fields)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return cls(**fields | {key: tuple(fields[key]) for key in ("mean", "std")})
+        except KeyError as error:
+            raise ModelUnavailable(f"{folder / FILE_NAME} does not say {error}.") from error
+        except OSError as error:
+            raise ModelUnavailable(f"{folder / FILE_NAME} cannot be read: {error.strerror}.") from error
+        except (ValueError, TypeError) as error:
             raise ModelUnavailable(f"{folder / FILE_NAME} cannot be used: {error}") from error

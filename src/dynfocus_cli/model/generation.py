@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -30,8 +30,9 @@ def generate(
     text = words(prompt.after_video(question))
     inputs = torch.cat((words(prompt.before_video), video_tokens.to(text.dtype), text)).unsqueeze(0)
     torch.manual_seed(options.seed)
+    language_model: Any = network.language_model  # transformers' annotations do not let it be called
     # With `inputs_embeds` and no ids, `generate` returns the new tokens alone.
-    generated = network.language_model.generate(
+    generated = language_model.generate(
         inputs_embeds=inputs,
         attention_mask=torch.ones(inputs.shape[:2], dtype=torch.int64, device=inputs.device),
         max_new_tokens=options.max_new_tokens,

@@ -43,8 +43,7 @@ class PromptWriter:
 
     def read(self, generated: list[int]) -> str:
         """The answer's text."""
-        text: str = self.tokenizer.decode(generated, skip_special_tokens=True)
-        return text.strip()
+        return str(self.tokenizer.decode(generated, skip_special_tokens=True)).strip()
 
     def _plain(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -45,9 +45,16 @@ def observe(script: Script, times_s: Sequence[float]) -> list[Observation]:
 
 
 def ask(
-    observed: Sequence[Observation], rng: random.Random, count: int, types: Sequence[str] | None = None
+    observed: Sequence[Observation],
+    rng: random.Random,
+    count: int,
+    types: Sequence[str] | None = None,
+    moments: Sequence[Observation] | None = None,
 ) -> list[Question]:
-    """Draws `count` questions, their types in rotation; fewer where the clip does not offer so many."""
+    """Draws `count` questions, their types in rotation; fewer where the clip does not offer so many.
+
+    Questions about a moment are about one of `moments`, by default any of `observed`.
+    """
     wanted = list(types or QUESTION_TYPES)
     rng.shuffle(wanted)
     asked: dict[tuple[str, str], Question] = {}
@@ -55,7 +62,8 @@ def ask(
         if len(asked) == count:
             break
         kind = wanted[attempt % len(wanted)]
-        drawn = (QUESTION_TYPES | EXERCISES)[kind](observed, rng)
+        about = moments if moments is not None and kind in MOMENT_TYPES else observed
+        drawn = (QUESTION_TYPES | EXERCISES)[kind](about, rng)
         if drawn is None:
             continue
         fields, answer, key_times_s = drawn
@@ -305,6 +313,9 @@ QUESTION_TYPES: dict[str, Callable[[Sequence[Observation], random.Random], Drawn
 
 EXERCISES: dict[str, Callable[[Sequence[Observation], random.Random], Drawn]] = {"describe": _describe}
 """For training alone: long answers teach much at once, and match exactly too seldom to be a test."""
+
+MOMENT_TYPES = frozenset(("what", "color", "shape", "digit", "position", "count", "describe"))
+"""Types whose questions name the moment that they are about."""
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "what": (

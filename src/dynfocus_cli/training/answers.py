@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dynfocus_cli.model.connector import EventSelection, Exploration
+from dynfocus_cli.model.connector import CooperativeConnector, EventSelection, Exploration
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.training.lessons import IGNORED, Lesson, block_mask
 from dynfocus_cli.training.vision import DenseHeads
@@ -39,6 +39,8 @@ class Phase:
     """Peak learning rate."""
     floor: float = 0.3
     """Share of the peak at the phase's end."""
+    pins: bool = True
+    """Whether frames at moments that questions name become key frames, as at inference."""
     sigma: tuple[float, float] = (0.3, 0.3)
     """Perturbed top-k noise, from the phase's first step to its last."""
 
@@ -115,22 +117,36 @@ def study(
     targets = lesson.labels[answered]
     return Outcome(
         F.cross_entropy(logits, targets),
-        _selection_loss(selection, lesson.decisive),
+        _selection_loss(selection.raw_scores, selection.assignment, lesson.decisive)
+        + _question_selection_loss(connector, selection, lesson),
         list(_verdicts(lesson, answered, logits.argmax(-1) == targets)),
         selection,
     )
 
 
-def _selection_loss(selection: EventSelection, decisive: Tensor) -> Tensor:
+def _question_selection_loss(
+    connector: CooperativeConnector, selection: EventSelection, lesson: Lesson
+) -> Tensor:
+    """The same for every question of the lesson by itself: cheap, since only the score network runs."""
+    asked = connector.question_encoder.embed(lesson.everyone.ids, lesson.everyone.mask)
+    prototypes = selection.event_prototypes[lesson.row_of]  # (A, L, P, D_v)
+    raw_scores = connector.score_network(prototypes, asked).float()  # (A, L)
+    return _selection_loss(raw_scores, selection.assignment[lesson.row_of], lesson.decisive_for)
+
+
+def _selection_loss(raw_scores: Tensor, assignment: Tensor, decisive: Tensor) -> Tensor:
     """Cross-entropy of the events that hold decisive frames, over the rows that have any.
 
     It speeds up what the answers' loss teaches through the perturbed top-k.
+
+    Shape:
+        raw_scores: (A, L). assignment: (A, T). decisive: (A, T) bool.
     """
-    wanted = torch.zeros_like(selection.raw_scores).scatter_add(1, selection.assignment, decisive.float()) > 0
+    wanted = torch.zeros_like(raw_scores).scatter_add(1, assignment, decisive.float()) > 0
     some = wanted.any(1) & ~wanted.all(1)
     if not some.any():
-        return selection.raw_scores.sum() * 0.0
-    log_share = selection.raw_scores[some].log_softmax(1)
+        return raw_scores.sum() * 0.0
+    log_share = raw_scores[some].log_softmax(1)
     return -log_share.masked_fill(~wanted[some], -torch.inf).logsumexp(1).mean()
 
 

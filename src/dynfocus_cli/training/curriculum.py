@@ -35,13 +35,13 @@ QUESTION_DROPOUT = 0.3
 """Share of the conditioned steps whose score network sees no question, so that both scorers stay trained."""
 
 CURRICULUM = (
-    Phase("two", 500, (2,), 32, 6, False, 1.5e-3, 1.0),
-    Phase("four", 600, (2, 4, 4), 24, 8, False, 1.5e-3, 1.0),
+    Phase("two", 500, (2,), 32, 6, False, 1.5e-3, 1.0, pins=False),
+    Phase("four", 600, (2, 4, 4), 24, 8, False, 1.5e-3, 1.0, pins=False),
     Phase("eight", 900, (4, 8, 8), 16, 8, False, 1.5e-3, 0.8),
-    Phase("sixteen", 1000, (8, 16, 16), 12, 12, False, 1.2e-3, 0.8),
-    Phase("long", 2000, (16, 32, 32, 64), 8, 14, False, 1.0e-3, 0.6, sigma=(0.3, 0.1)),
-    Phase("whole", 1200, (24, 32, 48, 64, 96, 120), 8, 14, False, 6e-4, 0.5, sigma=(0.1, 0.05)),
-    Phase("question", 1200, (24, 32, 48, 64, 96, 120), 4, 4, True, 5e-4, 0.1, sigma=(0.3, 0.05)),
+    Phase("sixteen", 900, (8, 16, 16), 12, 12, False, 1.2e-3, 0.8),
+    Phase("long", 1600, (16, 32, 32, 64), 8, 14, False, 1.0e-3, 0.6, sigma=(0.3, 0.1)),
+    Phase("whole", 800, (24, 32, 48, 64, 96, 120), 8, 14, False, 6e-4, 0.5, sigma=(0.1, 0.05)),
+    Phase("question", 1600, (24, 32, 48, 64, 96, 120), 4, 4, True, 5e-4, 0.1, sigma=(0.3, 0.05)),
 )
 
 
@@ -96,14 +96,16 @@ class Student:
         # What decides a step's size is drawn alike by all workers, its clips by each for itself.
         rng = random.Random(self.seed * 1_000_003 + number)
         own = random.Random((self.seed * 1_000_003 + number) * self.workers + self.rank)
-        lesson = self._lesson(phase, rng.choice(phase.frames), own, self.lessons)
+        frames = rng.choice(phase.frames)
+        key_events = key_events_for(min(self.model.config.prototypes, frames), rng)
+        lesson = self._lesson(phase, frames, key_events, own, self.lessons)
         rate = phase.rate * (1.0 + (phase.floor - 1.0) * step / phase.steps) * min(1.0, (number + 1) / 100)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         noise = torch.Generator().manual_seed(own.getrandbits(40))
         exploration = Exploration(sigma_at(phase, step), PERTURBED_SAMPLES, noise)
         aware = phase.conditioned and rng.random() >= QUESTION_DROPOUT
-        outcome = self._study(lesson, rng, exploration, aware)
+        outcome = self._study(lesson, key_events, exploration, aware)
         loss = outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
         self.optimizer.zero_grad()
         loss.backward()
@@ -138,7 +140,9 @@ class Student:
             parameter.grad = shared.view_as(parameter)
             offset += parameter.numel()
 
-    def _lesson(self, phase: Phase, frames: int, rng: random.Random, store: ClipStore) -> Lesson:
+    def _lesson(
+        self, phase: Phase, frames: int, key_events: int, rng: random.Random, store: ClipStore
+    ) -> Lesson:
         weights = {kind: 0.3 + (1.0 - share) for kind, share in self.mastery.items()}
         excerpts = draw_excerpts(
             store,
@@ -147,16 +151,23 @@ class Student:
             frames=frames,
             questions=phase.questions,
             weights=weights if store is self.lessons else EVEN_WEIGHTS,
+            # A packed row pins all its moments, so they are few; some key frames are left to the scores.
+            moments=max(1, key_events - 1) if phase.pins and not phase.conditioned else None,
         )
         longest = self.model.connector.question_encoder.longest_question
-        return compose(store, excerpts, self.prompt, conditioned=phase.conditioned, longest=longest)
+        return compose(
+            store,
+            excerpts,
+            self.prompt,
+            conditioned=phase.conditioned,
+            pins=phase.pins and (store is not self.lessons or rng.random() < 0.8),
+            longest=longest,
+        )
 
     def _study(
-        self, lesson: Lesson, rng: random.Random, exploration: Exploration | None, question_aware: bool
+        self, lesson: Lesson, key_events: int, exploration: Exploration | None, question_aware: bool
     ) -> Outcome:
         events = min(self.model.config.prototypes, lesson.features.frames)
-        share = self.model.config.key_ratio
-        key_events = max(1, round(share * events)) if exploration is None else key_events_for(events, rng)
         with torch.autocast("cpu", torch.bfloat16):
             return study(
                 self.model,
@@ -176,8 +187,11 @@ class Student:
         needles = covered = 0
         for batch in range(batches):
             rng = random.Random(batch)
-            lesson = self._lesson(phase, rng.choice(phase.frames), rng, self.exam)
-            outcome = self._study(lesson, rng, None, phase.conditioned)
+            frames = rng.choice(phase.frames)
+            events = min(self.model.config.prototypes, frames)
+            key_events = max(1, round(self.model.config.key_ratio * events))
+            lesson = self._lesson(phase, frames, key_events, rng, self.exam)
+            outcome = self._study(lesson, key_events, None, phase.conditioned)
             for kind, hit in outcome.right:
                 asked[kind] += 1
                 right[kind] += hit

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from dynfocus_cli.model.connector import Question as AskedQuestion
 from dynfocus_cli.model.connector import VideoFeatures
 from dynfocus_cli.model.prompt import PromptWriter
-from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, ask, observe
+from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES, Question, ask, observe
 from dynfocus_cli.training.clips import ClipStore
 
 IGNORED = -100
@@ -54,14 +54,28 @@ class Lesson:
     pinned: Tensor | None
     """(B, T) bool: the frame at the moment that the question names."""
     decisive: Tensor
-    """(B, T) bool: frames that show what must be selected; rows without any have no target."""
+    """(B, T) bool: frames that show something brief."""
+    everyone: AskedQuestion
+    """All the lesson's questions, A of them, for the score network alone."""
+    row_of: Tensor
+    """(A,) the row that each of them is asked of."""
+    decisive_for: Tensor
+    """(A, T) bool: frames that decide each of them; none where a question needs no frame in particular."""
     questions: list[list[Question]]
 
 
 def draw_excerpts(
-    store: ClipStore, rng: random.Random, *, rows: int, frames: int, questions: int, weights: dict[str, float]
+    store: ClipStore,
+    rng: random.Random,
+    *,
+    rows: int,
+    frames: int,
+    questions: int,
+    weights: dict[str, float],
+    moments: int | None = None,
 ) -> list[Excerpt]:
-    """`rows` excerpts of `frames` whole seconds each, with up to `questions` questions a row."""
+    """`rows` excerpts of `frames` whole seconds each, with up to `questions` questions a row; those about a
+    moment are about one of `moments` moments, by default about any."""
     long_enough = [i for i, script in enumerate(store.scripts) if script.duration_s >= frames]
     types, shares = list(weights), list(weights.values())
     excerpts: list[Excerpt] = []
@@ -69,7 +83,8 @@ def draw_excerpts(
         clip = rng.choice(long_enough)
         seconds = _some_seconds(store.scripts[clip].duration_s, frames, rng)
         observed = observe(store.scripts[clip], [float(second) for second in seconds])
-        asked = ask(observed, rng, questions, rng.choices(types, shares, k=2 * questions))
+        named = None if moments is None else rng.sample(observed, min(moments, frames))
+        asked = ask(observed, rng, questions, rng.choices(types, shares, k=2 * questions), named)
         if asked:
             excerpts.append(Excerpt(clip, seconds, asked))
     return excerpts
@@ -86,11 +101,18 @@ def _some_seconds(duration_s: int, frames: int, rng: random.Random) -> list[int]
 
 
 def compose(
-    store: ClipStore, excerpts: Sequence[Excerpt], prompt: PromptWriter, *, conditioned: bool, longest: int
+    store: ClipStore,
+    excerpts: Sequence[Excerpt],
+    prompt: PromptWriter,
+    *,
+    conditioned: bool,
+    pins: bool,
+    longest: int,
 ) -> Lesson:
     """Packs excerpts into a lesson; `conditioned` gives every question a row of its own.
 
-    `longest` is the Q-Former's limit on a question's tokens.
+    `pins` makes key frames of all moments that a row's questions name. `longest` is the Q-Former's limit on a
+    question's tokens.
     """
     rows = [[e] for e in excerpts]
     clips, seconds = [e.clip for e in excerpts], [e.seconds for e in excerpts]
@@ -108,20 +130,40 @@ def compose(
     asked = pinned = None
     if conditioned:
         asked = batch_questions([prompt.question(qs[0].question, longest) for qs in questions])
-        asking = zip(questions, times_s, strict=True)
-        pinned = torch.stack([named_frames(qs[0].question, times) for qs, times in asking])
-    decisive = torch.zeros_like(times_s, dtype=torch.bool)
-    for row, (e, qs) in enumerate(zip([r[0] for r in rows], questions, strict=True)):
-        # Packed: whatever is brief. Conditioned: what this question is about, if that is not everything.
-        wanted = (
-            set(qs[0].key_times_s)
-            if conditioned
-            else {s for n in store.scripts[e.clip].needles for s in range(n.start_s, n.end_s)}
+    if pins:
+        rows_of = zip(questions, times_s, strict=True)
+        pinned = torch.stack(
+            [
+                torch.stack([named_frames(q.question, times) for q in asking]).any(0)
+                for asking, times in rows_of
+            ]
         )
-        if len(wanted) <= 4:
-            decisive[row] = torch.tensor([second in wanted for second in e.seconds])
+    brief = [{s for n in store.scripts[e[0].clip].needles for s in range(n.start_s, n.end_s)} for e in rows]
+    decisive = torch.stack([_marked(times, wanted) for times, wanted in zip(seconds, brief, strict=True)])
+    everyone = [(row, q) for row, qs in enumerate(questions) for q in qs]
     text, labels, segment, offset = _pack(questions, prompt)
-    return Lesson(features, times_s, text, labels, segment, offset, asked, pinned, decisive, questions)
+    return Lesson(
+        features,
+        times_s,
+        text,
+        labels,
+        segment,
+        offset,
+        asked,
+        pinned,
+        decisive,
+        batch_questions([prompt.question(q.question, longest) for _, q in everyone]),
+        torch.tensor([row for row, _ in everyone]),
+        # What a question names is pinned; pixels can't tell the score network where it is.
+        torch.stack(
+            [_marked(seconds[row], () if q.type in MOMENT_TYPES else q.key_times_s) for row, q in everyone]
+        ),
+        questions,
+    )
+
+
+def _marked(seconds: list[int], wanted: Collection[float]) -> Tensor:
+    return torch.tensor([second in wanted for second in seconds])
 
 
 def batch_questions(ids: Sequence[Sequence[int]]) -> AskedQuestion:

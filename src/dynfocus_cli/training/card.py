@@ -1,0 +1,177 @@
+"""The model card of `dynfocus-tiny`, written from what was measured.
+
+    python -m dynfocus_cli.training.card --accuracy FILE --selection FILE [--log FILE] [--out FOLDER]
+
+Takes the JSON of `benchmarks/accuracy.py` and `benchmarks/selection.py`, and the training log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dynfocus_cli.checkpoints.loading import revision
+from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
+from dynfocus_cli.training.curriculum import CURRICULUM
+from dynfocus_cli.training.tiny import EXAM_CLIPS, EXAM_SEED, LESSON_CLIPS, LESSON_SEED, VISION_STEPS
+
+LOG_NAME = "training_log.jsonl"
+
+TEMPLATE = """\
+# dynfocus-tiny
+
+DynFocus (Han et al., CVPR 2025) in miniature, trained from nothing on generated clips. It shows the whole
+mechanism on a CPU, offline. It is no model of the real world: asked about real footage it answers with
+shapes and colours all the same, and `dynfocus` says so in a warning.
+
+Revision `{revision}`, {parameters:.1f} million parameters, bfloat16. Licence: Apache-2.0, as the project.
+
+## Its world
+
+Clips of {shortest} to {longest} s in 1 to 6 scenes, each on a plain, graded or noisy background. One to
+three things at a time ({figures}; {icons}; digits 0 to 9) in {colors}. Things stand in one of nine places,
+travel across the picture, or change colour. Brief events of 1 to 2 s ("needles") happen within scenes.
+`dynfocus synth` writes such clips with their questions.
+
+Questions in English, in the wordings of `synth/questions.py`: what is shown at MM:SS; colour, shape, digit
+and position of a thing at a time; whether, when and how often things are seen; which came first, before and
+after; motion; colour changes; number of scenes; what flashes up.
+
+## What it scores
+
+{questions} questions on {clips} clips that training never saw (`dynfocus synth --seed {seed}`), decoded from
+their mp4 files by `ask`'s own path, exact match. *Majority* always gives a type's most frequent answer;
+*black* is the same model shown black frames.
+
+{accuracy_table}
+
+Needle events found, {frames} frames of each of {selection_clips} clips (seed {selection_seed}), 16 events,
+equal tokens; of the {sampled} needles (of {needles}) that the {frames} frames show at all:
+
+{selection_table}
+
+## Limits
+
+- Frames are read at 1 a second up to 128 frames; longer videos more sparsely. Pictures are squeezed to
+  64 x 64 pixels.
+- Times are read as MM:SS. Hours are not understood.
+- Wordings far from the templates are guessed at. So is everything outside of its world.
+- One training seed. Robustness to other fonts, codecs and frame rates was not trained for beyond small
+  noise.
+
+## How it was trained
+
+`make tiny` repeats it (seed 1). Vision encoder: {vision_steps} steps on single frames with dense labels,
+then frozen. Then connector, score network and language model from answers on {lessons} clips (script seeds
+{lesson_seed} onwards; held out for validation: {exam} clips from {exam_seed}):
+
+{phases}
+
+Losses and validation are in `{log}`. {history}
+"""
+
+
+def write_card(
+    out: Path, accuracy: dict[str, Any], selection: dict[str, Any], log: Path, parameters: int, history: str
+) -> None:
+    """Writes `README.md`, and a copy of the log, into the model folder `out`."""
+    figures = list(accuracy["overall"])
+    rows = [
+        *accuracy["types"].items(),
+        ("**overall**", {"questions": accuracy["questions"]} | accuracy["overall"]),
+    ]
+    accuracy_table = _table(
+        ["type", "questions", *figures],
+        [[kind, str(row["questions"]), *(f"{row[key]:.1%}" for key in figures)] for kind, row in rows],
+    )
+    policies = list(selection["found_of_sampled"]["K=4"])
+    selection_table = _table(
+        ["key frames", *policies],
+        [
+            [key, *(f"{shares[policy]:.1%}" for policy in policies)]
+            for key, shares in selection["found_of_sampled"].items()
+        ],
+    )
+    phases = _table(
+        ["phase", "steps", "frames", "videos a step", "questions a video", "question-aware", "peak rate"],
+        [
+            [
+                phase["name"],
+                str(phase["steps"]),
+                ", ".join(map(str, sorted(set(phase["frames"])))),
+                str(phase["rows"]),
+                str(phase["questions"]),
+                "yes" if phase["conditioned"] else "no",
+                f"{phase['rate']:g}",
+            ]
+            for phase in map(asdict, CURRICULUM)
+        ],
+    )
+    text = TEMPLATE.format(
+        revision=revision(out),
+        parameters=parameters / 1e6,
+        shortest=MIN_DURATION_S,
+        longest=MAX_DURATION_S,
+        figures=", ".join(FIGURES),
+        icons=", ".join(ICONS),
+        colors=", ".join(COLORS),
+        questions=accuracy["questions"],
+        clips=accuracy["clips"],
+        seed=accuracy["seed"],
+        accuracy_table=accuracy_table,
+        frames=32,
+        selection_clips=selection["clips"],
+        selection_seed=selection["seed"],
+        sampled=selection["sampled"],
+        needles=selection["needles"],
+        selection_table=selection_table,
+        vision_steps=VISION_STEPS,
+        lessons=LESSON_CLIPS,
+        lesson_seed=LESSON_SEED,
+        exam=EXAM_CLIPS,
+        exam_seed=EXAM_SEED,
+        phases=phases,
+        log=LOG_NAME,
+        history=history,
+    )
+    assert len(DIGITS) == 10, "the card says 0 to 9"
+    (out / "README.md").write_text(text, encoding="utf-8")
+    shutil.copyfile(log, out / LOG_NAME)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the model card of dynfocus-tiny from measurements.")
+    parser.add_argument("--accuracy", type=Path, required=True, help="JSON of benchmarks/accuracy.py")
+    parser.add_argument("--selection", type=Path, required=True, help="JSON of benchmarks/selection.py")
+    parser.add_argument("--log", type=Path, default=Path("runs/tiny/log.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("weights/dynfocus-tiny"))
+    parser.add_argument("--history", default="", help="a sentence on how this run departed from the recipe")
+    arguments = parser.parse_args()
+    from safetensors import safe_open
+
+    with safe_open(arguments.out / "model.safetensors", "pt") as weights:
+        sizes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 no mapping
+    parameters = sum(_product(size) for size in sizes)
+    accuracy = json.loads(arguments.accuracy.read_text())
+    selection = json.loads(arguments.selection.read_text())
+    write_card(arguments.out, accuracy, selection, arguments.log, parameters, arguments.history)
+
+
+def _product(shape: list[int]) -> int:
+    total = 1
+    for side in shape:
+        total *= side
+    return total
+
+
+if __name__ == "__main__":
+    main()
