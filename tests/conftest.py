@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,8 @@ settings.load_profile("dynfocus")
 
 @pytest.fixture(autouse=True)
 def _hygiene(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Isolates HOME and the XDG folders, unsets DYNFOCUS_*, restores the global random states."""
+    """Isolates HOME and the XDG folders, unsets DYNFOCUS_*, restores the global random states; torch has one
+    thread, since small tensors on busy cores are slow on two."""
     home: Path = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
@@ -28,6 +30,14 @@ def _hygiene(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     ]:
         monkeypatch.delenv(name)
     python_state, numpy_state = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")  # imported by no test that can do without
+    if torch is not None:
+        torch_state, threads = torch.get_rng_state(), torch.get_num_threads()
+        torch.manual_seed(0)
+        torch.set_num_threads(1)
     yield
+    if torch is not None:
+        torch.set_rng_state(torch_state)
+        torch.set_num_threads(threads)
     random.setstate(python_state)
     np.random.set_state(numpy_state)

@@ -1,6 +1,6 @@
 """A stand-in for the model, and a runner.
 
-SUBSTITUTE: `pipeline` and `checkpoints` are replaced at the boundary that the command line calls, since these
+SUBSTITUTE: `pipeline` and `checkpoints` are replaced at the boundary that the command line calls, for failures that
 tests are about options, streams and exit codes. End-to-end tests with the shipped model stand elsewhere.
 """
 

@@ -20,16 +20,6 @@ def records(stdout):
     return found
 
 
-def test_answer_alone_on_stdout_and_evidence_on_stderr(stand_in, run, clip):
-    result = run("ask", clip("a.mp4"), "What is there?")
-    assert result.exit_code == 0
-    assert result.stdout == "A red circle.\n"
-    assert "42 video tokens = 40 × 1 (key frames) + 2 × 1 (others)" in result.stderr
-    assert "00:00:00.000" in result.stderr
-    assert "total 1.00 s" in result.stderr
-    assert stand_in.calls[0][:2] == ("a.mp4", "What is there?")
-
-
 def test_quiet_keeps_warnings(stand_in, run, clip):
     stand_in.warnings = ("Not its world.",)
     result = run("ask", clip("a.mp4"), "q", "--quiet")
@@ -136,15 +126,6 @@ def test_debug_shows_the_traceback(stand_in, run, clip, monkeypatch):
     assert "Traceback (most recent call last)" in result.stderr
 
 
-def test_json_is_one_object(stand_in, run, clip):
-    result = run("ask", clip("a.mp4"), "Où ?", "--json")
-    (record,) = records(result.stdout)
-    assert record["question"] == "Où ?"
-    assert record["answer"] == "A red\ncircle."
-    assert "Où ?" in result.stdout
-    assert result.stderr == ""
-
-
 def test_several_in_text_have_their_path(stand_in, run, clip):
     stand_in.warnings = ("Careful.",)
     result = run("ask", clip("a.mp4"), clip("b.mp4"), "q", "--quiet")
@@ -152,13 +133,6 @@ def test_several_in_text_have_their_path(stand_in, run, clip):
     assert result.stdout == "a.mp4: A red circle.\nb.mp4: A red circle.\n"
     assert result.stderr == "Warning: a.mp4: Careful.\nWarning: b.mp4: Careful.\n"
     assert len(stand_in.loads) == 1
-
-
-def test_several_have_their_strip_under_their_path(stand_in, run, clip):
-    result = run("ask", clip("a.mp4"), clip("b.mp4"), "q")
-    assert result.stderr.startswith("\na.mp4\n")
-    assert result.stderr.count("42 video tokens") == 2
-    assert "timecode" not in result.stderr
 
 
 def test_a_failed_video_stops_no_other(stand_in, run, clip):

@@ -27,8 +27,8 @@ class Store:
     scripts: list[Script]
 
     def features(self, clips: list[int], seconds: list[list[int]]) -> VideoFeatures:
-        patches = torch.stack([some_patches(len(times), clip) for clip, times in zip(clips, seconds, strict=True)])
-        return self.model.connector.prepare(patches)
+        patches = [some_patches(len(times), clip) for clip, times in zip(clips, seconds, strict=True)]
+        return self.model.connector.prepare(torch.stack(patches))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def excerpts() -> list[Excerpt]:
 
 def lesson_of(model, prompt, excerpts: list[Excerpt], conditioned: bool = False) -> Lesson:
     store = Store(model, [write_script(seed) for seed in (11, 12)])
-    return compose(store, excerpts, prompt, conditioned=conditioned, longest=96)
+    return compose(store, excerpts, prompt, conditioned=conditioned, pins=conditioned, longest=96)
 
 
 def run(model, prompt, lesson: Lesson, exploration: Exploration | None = None, aware: bool = False):

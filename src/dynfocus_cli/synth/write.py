@@ -37,7 +37,7 @@ def write_clips(
     Equal seeds give equal clips and questions, however many are written.
 
     Raises:
-        UsageError: `clips` or `seed` out of range, or `out` cannot be written to.
+        UsageError: `clips` or `seed` out of range, or a file in `out` cannot be written.
     """
     if not 1 <= clips < 1 << 20:
         raise UsageError(f"--clips must lie between 1 and {(1 << 20) - 1}, got {clips}.")
@@ -52,7 +52,10 @@ def write_clips(
         for clip in range(clips):
             script = write_script(clip_seed(seed, clip))
             path = out / f"clip-{clip:05d}.mp4"
-            write_video(script, path)
+            try:
+                write_video(script, path)
+            except OSError as error:
+                raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
             observed = observe(script, [float(second) for second in range(script.duration_s)])
             for asked in ask(observed, random.Random(script.seed), questions_per_clip):
                 record = {
@@ -70,12 +73,15 @@ def write_clips(
 def write_video(script: Script, path: Path, *, size: int = SIZE, fps: int = FPS) -> None:
     """Paints a script at `fps` frames a second and encodes it as H.264; the file appears whole or not."""
     part = path.with_suffix(".part")
-    with av.open(str(part), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "veryfast"})
-        stream.width = stream.height = size
-        stream.pix_fmt = "yuv420p"
-        for index in range(script.duration_s * fps):
-            pixels = render_frame(script, index / fps, size)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode())
-    os.replace(part, path)
+    try:
+        with av.open(str(part), "w", format="mp4") as container:
+            stream = container.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "veryfast"})
+            stream.width = stream.height = size
+            stream.pix_fmt = "yuv420p"
+            for index in range(script.duration_s * fps):
+                pixels = render_frame(script, index / fps, size)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(stream.encode())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

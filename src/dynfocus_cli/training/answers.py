@@ -34,7 +34,8 @@ class Phase:
     """Videos a step; fewer where videos are long, see `rows_for`."""
     questions: int
     """Questions a video."""
-    conditioned: bool
+    conditioned: float
+    """Share of the steps whose questions each have a row of their own, read by Q-Former and score network."""
     rate: float
     """Peak learning rate."""
     floor: float = 0.3
@@ -161,9 +162,9 @@ def _verdicts(lesson: Lesson, answered: Tensor, right: Tensor) -> Iterable[tuple
         yield lesson.questions[row][segment].type, not missed
 
 
-def rows_for(phase: Phase, frames: int) -> int:
-    """Keeps a step's number of video tokens about even: `phase.rows` videos of up to 32 frames."""
-    return max(2, phase.rows * 32 // max(32, frames))
+def rows_for(rows: int, frames: int) -> int:
+    """Keeps a step's number of video tokens about even: `rows` videos of up to 32 frames, fewer of longer."""
+    return max(2, rows * 32 // max(32, frames))
 
 
 def sigma_at(phase: Phase, step: int) -> float:

@@ -97,7 +97,15 @@ def write_card(
         ],
     )
     phases = _table(
-        ["phase", "steps", "frames", "videos a step", "questions a video", "question-aware", "peak rate"],
+        [
+            "phase",
+            "steps",
+            "frames",
+            "videos a step",
+            "questions a video",
+            "question-aware steps",
+            "peak rate",
+        ],
         [
             [
                 phase["name"],
@@ -105,7 +113,7 @@ def write_card(
                 ", ".join(map(str, sorted(set(phase["frames"])))),
                 str(phase["rows"]),
                 str(phase["questions"]),
-                "yes" if phase["conditioned"] else "no",
+                f"{phase['conditioned']:.0%}",
                 f"{phase['rate']:g}",
             ]
             for phase in map(asdict, CURRICULUM)

@@ -31,17 +31,19 @@ from dynfocus_cli.training.vision import DenseHeads
 
 PERTURBED_SAMPLES = 100
 SELECTION_WEIGHT = 0.1
+CONDITIONED_ROWS, CONDITIONED_QUESTIONS = 4, 4
+"""Videos a step and questions a video where each question has a row of its own."""
 QUESTION_DROPOUT = 0.3
 """Share of the conditioned steps whose score network sees no question, so that both scorers stay trained."""
 
 CURRICULUM = (
-    Phase("two", 500, (2,), 32, 6, False, 1.5e-3, 1.0, pins=False),
-    Phase("four", 600, (2, 4, 4), 24, 8, False, 1.5e-3, 1.0, pins=False),
-    Phase("eight", 900, (4, 8, 8), 16, 8, False, 1.5e-3, 0.8),
-    Phase("sixteen", 900, (8, 16, 16), 12, 12, False, 1.2e-3, 0.8),
-    Phase("long", 1600, (16, 32, 32, 64), 8, 14, False, 1.0e-3, 0.6, sigma=(0.3, 0.1)),
-    Phase("whole", 800, (24, 32, 48, 64, 96, 120), 8, 14, False, 6e-4, 0.5, sigma=(0.1, 0.05)),
-    Phase("question", 1600, (24, 32, 48, 64, 96, 120), 4, 4, True, 5e-4, 0.1, sigma=(0.3, 0.05)),
+    Phase("two", 500, (2,), 32, 6, 0.0, 1.5e-3, 1.0, pins=False),
+    Phase("four", 600, (2, 4, 4), 24, 8, 0.0, 1.5e-3, 1.0, pins=False),
+    Phase("eight", 900, (4, 8, 8), 16, 8, 0.0, 1.5e-3, 0.8),
+    Phase("sixteen", 900, (4, 8, 16, 16), 12, 12, 0.3, 7e-4, 0.7),
+    Phase("long", 1600, (8, 16, 32, 32, 64), 8, 14, 0.4, 6e-4, 0.6, sigma=(0.3, 0.1)),
+    Phase("whole", 800, (24, 32, 48, 64, 96, 120), 8, 14, 0.5, 4e-4, 0.6, sigma=(0.1, 0.05)),
+    Phase("question", 1600, (16, 32, 48, 64, 96, 120), 8, 14, 1.0, 4e-4, 0.1, sigma=(0.3, 0.05)),
 )
 
 
@@ -98,13 +100,14 @@ class Student:
         own = random.Random((self.seed * 1_000_003 + number) * self.workers + self.rank)
         frames = rng.choice(phase.frames)
         key_events = key_events_for(min(self.model.config.prototypes, frames), rng)
-        lesson = self._lesson(phase, frames, key_events, own, self.lessons)
+        conditioned = rng.random() < phase.conditioned
+        lesson = self._lesson(phase, frames, key_events, conditioned, own, self.lessons)
         rate = phase.rate * (1.0 + (phase.floor - 1.0) * step / phase.steps) * min(1.0, (number + 1) / 100)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         noise = torch.Generator().manual_seed(own.getrandbits(40))
         exploration = Exploration(sigma_at(phase, step), PERTURBED_SAMPLES, noise)
-        aware = phase.conditioned and rng.random() >= QUESTION_DROPOUT
+        aware = conditioned and rng.random() >= QUESTION_DROPOUT
         outcome = self._study(lesson, key_events, exploration, aware)
         loss = outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
         self.optimizer.zero_grad()
@@ -141,25 +144,32 @@ class Student:
             offset += parameter.numel()
 
     def _lesson(
-        self, phase: Phase, frames: int, key_events: int, rng: random.Random, store: ClipStore
+        self,
+        phase: Phase,
+        frames: int,
+        key_events: int,
+        conditioned: bool,
+        rng: random.Random,
+        store: ClipStore,
     ) -> Lesson:
+        rows = rows_for(CONDITIONED_ROWS if conditioned else phase.rows, frames)
         weights = {kind: 0.3 + (1.0 - share) for kind, share in self.mastery.items()}
         excerpts = draw_excerpts(
             store,
             rng,
-            rows=-(-rows_for(phase, frames) // (self.workers if store is self.lessons else 1)),
+            rows=-(-rows // (self.workers if store is self.lessons else 1)),
             frames=frames,
-            questions=phase.questions,
+            questions=CONDITIONED_QUESTIONS if conditioned else phase.questions,
             weights=weights if store is self.lessons else EVEN_WEIGHTS,
-            # A packed row pins all its moments, so they are few; some key frames are left to the scores.
-            moments=max(1, key_events - 1) if phase.pins and not phase.conditioned else None,
+            # A packed row pins all its moments, so they are few; half the key frames are left to the scores.
+            moments=max(1, key_events // 2) if phase.pins and not conditioned else None,
         )
         longest = self.model.connector.question_encoder.longest_question
         return compose(
             store,
             excerpts,
             self.prompt,
-            conditioned=phase.conditioned,
+            conditioned=conditioned,
             pins=phase.pins and (store is not self.lessons or rng.random() < 0.8),
             longest=longest,
         )
@@ -190,8 +200,9 @@ class Student:
             frames = rng.choice(phase.frames)
             events = min(self.model.config.prototypes, frames)
             key_events = max(1, round(self.model.config.key_ratio * events))
-            lesson = self._lesson(phase, frames, key_events, rng, self.exam)
-            outcome = self._study(lesson, key_events, None, phase.conditioned)
+            conditioned = phase.conditioned >= 0.5
+            lesson = self._lesson(phase, frames, key_events, conditioned, rng, self.exam)
+            outcome = self._study(lesson, key_events, None, conditioned)
             for kind, hit in outcome.right:
                 asked[kind] += 1
                 right[kind] += hit

@@ -1,0 +1,208 @@
+"""Model folders: what is saved is what is loaded, and what is wrong with one is said by name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from builders import IMAGE_SIZE, save_small, small_model
+from safetensors.torch import load_file, save_file
+
+from dynfocus_cli.checkpoints import bundled_models, find_model, load_model
+from dynfocus_cli.checkpoints.loading import revision
+from dynfocus_cli.errors import ModelUnavailable, UsageError
+from dynfocus_cli.features.familiarity import Familiarity
+
+Damage = Callable[[Path], object]
+
+
+def test_round_trip_is_bit_equal(saved: Path) -> None:
+    original, loaded = small_model(), load_model(str(saved), "cpu")
+    expected, found = original.state_dict(), loaded.network.state_dict()
+    assert expected.keys() == found.keys()
+    for name in expected:
+        assert torch.equal(expected[name], found[name]), name
+    assert not loaded.network.training
+    assert loaded.familiarity is None
+    assert loaded.preprocessing.size == IMAGE_SIZE
+    assert (loaded.info.name, loaded.info.device, loaded.info.quantization) == ("small", "cpu", "none")
+
+
+def test_tied_embeddings_stay_tied(saved: Path) -> None:
+    language_model = load_model(str(saved), "cpu").network.language_model
+    words, head = language_model.get_input_embeddings().weight, language_model.lm_head.weight
+    assert words.data_ptr() == head.data_ptr()
+    # Stored once: a second copy in the file could differ from the first.
+    stored = load_file(saved / "model.safetensors")
+    assert ("language_model.lm_head.weight" in stored) + (
+        "language_model.model.embed_tokens.weight" in stored
+    ) == 1
+
+
+def test_settings_survive(saved: Path) -> None:
+    config, original = load_model(str(saved), "cpu").config, small_model().config
+    for name in ("prototypes", "key_ratio", "event_feature", "scorer", "pin_focus", "prompt_template"):
+        assert getattr(config, name) == getattr(original, name), name
+    assert list(config.minute_token_ids) == list(original.minute_token_ids)
+    assert config.qformer_config.encoder_hidden_size == config.vision_config.hidden_size
+
+
+def test_weights_saved_in_bfloat16_compute_in_float32(tmp_path: Path) -> None:
+    save_small(tmp_path / "half")
+    small_model().to(torch.bfloat16).save_pretrained(tmp_path / "half")
+    model = load_model(str(tmp_path / "half"), "cpu")
+    assert {parameter.dtype for parameter in model.network.parameters()} == {torch.float32}
+    assert model.dtype == torch.float32
+
+
+def config_with(**changes: object) -> Damage:
+    def damage(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | changes))
+
+    return damage
+
+
+def weights_with(change: Callable[[dict[str, torch.Tensor]], object]) -> Damage:
+    def damage(folder: Path) -> None:
+        tensors = load_file(folder / "model.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+    return damage
+
+
+def file_with(name: str, content: str | bytes) -> Damage:
+    data = content.encode() if isinstance(content, str) else content
+    return lambda folder: (folder / name).write_bytes(data)
+
+
+def without(name: str) -> Damage:
+    return lambda folder: (folder / name).unlink()
+
+
+def as_pickle(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def cut_short(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+QUERY = "connector.rods.query.weight"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (weights_with(lambda tensors: tensors.pop(QUERY)), f"{QUERY} missing"),
+        (weights_with(lambda tensors: tensors.update(extra=torch.zeros(2))), "extra not known"),
+        (weights_with(lambda tensors: tensors.update({QUERY: torch.zeros(2, 3)})), f"{QUERY} (2, 3)"),
+        (weights_with(lambda tensors: tensors.clear()), "more missing"),
+        (file_with("model.safetensors", b"no weights at all" * 9), "The weights in"),
+        (cut_short, "The weights in"),
+        (without("model.safetensors"), "no file named model.safetensors"),
+        (as_pickle, "no file named model.safetensors"),
+        (config_with(model_type="llama"), "holds a 'llama' model, not a DynFocus one"),
+        # Without its parts described, transformers would build billions of parameters.
+        (file_with("config.json", "{}"), "model_type in config.json"),
+        (config_with(vision_config=None, text_config={}), "does not describe vision_config"),
+        (file_with("config.json", "{"), "The config.json in"),
+        (file_with("config.json", b"\xff\xfe"), "The config.json in"),
+        (file_with("config.json", "[1]"), "model_type in config.json"),
+        (config_with(prompt_template="no place for a video"), "prompt_template"),
+        (config_with(pooled_side=2), "connector.slots"),
+        (config_with(score_hidden_size=17), "multiple of 4"),
+        (without("tokenizer.json"), "no tokenizer.json"),
+        (file_with("tokenizer.json", "{}"), "The tokenizer in"),
+        (without("preprocessor_config.json"), "preprocessor_config.json"),
+        (file_with("preprocessor_config.json", "{"), "preprocessor_config.json"),
+        (file_with("preprocessor_config.json", '{"size": 32}'), "does not say 'mean'"),
+        (
+            file_with("preprocessor_config.json", '{"size": 64, "mean": [0, 0, 0], "std": [1, 1, 1]}'),
+            "64 pixels",
+        ),
+        (
+            file_with("preprocessor_config.json", '{"fit": "zoom", "mean": [0, 0, 0], "std": [1, 1, 1]}'),
+            "fit must be one of",
+        ),
+        (file_with("familiarity.safetensors", b"nothing" * 20), "familiarity.safetensors"),
+        (
+            lambda folder: save_file({"mean": torch.zeros(16)}, folder / "familiarity.safetensors"),
+            "familiarity.safetensors",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(saved: Path, tmp_path: Path, damage: Damage, said: str) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(saved, folder)
+    damage(folder)
+    with pytest.raises(ModelUnavailable) as caught:
+        load_model(str(folder), "cpu")
+    message = str(caught.value)
+    assert said in message
+    assert str(folder) in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_folders_own_code_is_neither_run_nor_asked_about(saved: Path, tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "coded"
+    shutil.copytree(saved, folder)
+    config_with(auto_map={"AutoConfig": "code.Config", "AutoTokenizer": ["code.Words", None]})(folder)
+    (folder / "code.py").write_text("raise SystemExit('ran')")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on the terminal"))
+    assert load_model(str(folder), "cpu").info.name == "coded"
+
+
+def test_a_familiarity_file_is_read(saved: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "known"
+    shutil.copytree(saved, folder)
+    Familiarity(torch.zeros(16), torch.eye(16), 2.5).save(folder)
+    known = load_model(str(folder), "cpu").familiarity
+    assert known is not None
+    assert known.threshold == 2.5
+
+
+def test_the_revision_is_of_the_weights(saved: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(saved, folder)
+    assert revision(folder) == revision(saved) == load_model(str(saved), "cpu").info.revision
+    weights_with(lambda tensors: tensors[QUERY].add_(1e-3))(folder)
+    assert revision(folder) != revision(saved)
+
+
+@pytest.mark.parametrize(
+    "name", ["nope", "", "nowhere/at/all", "x" * 300, "a\0b", "https://example.org/m"], ids=repr
+)
+def test_an_unknown_model_is_named(name: str) -> None:
+    with pytest.raises(ModelUnavailable, match="neither a known name") as caught:
+        find_model(name)
+    assert repr(name) in str(caught.value)
+
+
+def test_a_folder_without_a_config_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=r"folder without config\.json"):
+        find_model(str(tmp_path))
+
+
+def test_a_folder_is_found_from_anywhere(saved: Path, monkeypatch) -> None:
+    monkeypatch.chdir(saved.parent)
+    assert find_model("small")[0] == "small"
+    monkeypatch.chdir(saved)
+    assert find_model(".")[0] == "small"
+    assert "small" not in bundled_models()
+
+
+def test_devices(saved: Path) -> None:
+    with pytest.raises(UsageError, match="--device"):
+        load_model(str(saved), "tpu")
+    if not torch.cuda.is_available():
+        assert load_model(str(saved), "auto").device.type == "cpu"
+        with pytest.raises(ModelUnavailable, match="No CUDA GPU"):
+            load_model(str(saved), "cuda")

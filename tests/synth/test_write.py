@@ -1,0 +1,112 @@
+"""Clips as files: what is decoded is what was painted, and a seed is its bytes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.synth.questions import QUESTION_TYPES
+from dynfocus_cli.synth.render import render_frame
+from dynfocus_cli.synth.world import write_script
+from dynfocus_cli.synth.write import FPS, QUESTIONS_FILE, SIZE, clip_seed, write_clips, write_video
+from dynfocus_cli.video import decode_frames, probe
+
+
+def is_short(seed: int, clips: int) -> bool:
+    return all(write_script(clip_seed(seed, clip)).duration_s <= 22 for clip in range(clips))
+
+
+SHORT = next(seed for seed in itertools.count() if is_short(seed, 2))
+"""A set whose first two clips are quick to write."""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("clips") / "new" / "folder"
+    assert [path.name for path in write_clips(out, 2, SHORT)] == ["clip-00000.mp4", "clip-00001.mp4"]
+    return out
+
+
+def test_the_frame_of_each_second_is_the_painted_one(written: Path) -> None:
+    for clip in range(2):
+        script = write_script(clip_seed(SHORT, clip))
+        source = probe(str(written / f"clip-{clip:05d}.mp4"))
+        assert source.duration_s == pytest.approx(script.duration_s, abs=1e-3)
+        assert (source.width, source.height, source.fps, source.codec) == (SIZE, SIZE, FPS, "h264")
+        seconds = [float(second) for second in range(script.duration_s)]
+        (batch,) = decode_frames(source, seconds, width=SIZE, height=SIZE, fit="squash", batch_size=200)
+        assert batch.pts_s == pytest.approx(seconds, abs=1e-3)
+        painted = [render_frame(script, second, SIZE).astype(int) for second in seconds]
+        for place, found in enumerate(batch.pixels.astype(int)):
+            error = np.abs(found - painted[place]).mean()
+            assert error < 4.0, "H.264 at crf 20 stays near"
+            for other in {max(0, place - 1), min(len(painted) - 1, place + 1)} - {place}:
+                if np.abs(painted[place] - painted[other]).mean() > 2.0:
+                    assert error < np.abs(found - painted[other]).mean(), "not the second before or after"
+
+
+def test_questions_file(written: Path) -> None:
+    records = [json.loads(line) for line in (written / QUESTIONS_FILE).read_text().splitlines()]
+    assert {record["video"] for record in records} == {"clip-00000.mp4", "clip-00001.mp4"}
+    assert len(records) == 24
+    for record in records:
+        assert list(record) == ["video", "question", "answer", "type", "key_times_s"]
+        assert record["type"] in QUESTION_TYPES
+
+
+def test_equal_seeds_are_equal_files_however_many_are_written(written: Path, tmp_path: Path) -> None:
+    assert len(list(write_clips(tmp_path, 1, SHORT))) == 1
+    assert (tmp_path / "clip-00000.mp4").read_bytes() == (written / "clip-00000.mp4").read_bytes()
+    assert (written / QUESTIONS_FILE).read_text().startswith((tmp_path / QUESTIONS_FILE).read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip-00000.mp4", QUESTIONS_FILE]
+
+
+@pytest.mark.parametrize(("clips", "seed"), [(0, 0), (-1, 0), (1 << 20, 0), (1, -1)])
+def test_numbers_out_of_range(tmp_path: Path, clips: int, seed: int) -> None:
+    with pytest.raises(UsageError, match=r"--(clips|seed) must"):
+        next(write_clips(tmp_path / "out", clips, seed))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("blocked", ["", QUESTIONS_FILE, "clip-00000.mp4"])
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path, blocked: str) -> None:
+    out = tmp_path / "out"
+    if blocked:
+        (out / blocked).mkdir(parents=True)
+    else:
+        out.touch()
+    with pytest.raises(UsageError, match=r"cannot be written"):
+        list(write_clips(out, 1, SHORT))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_an_unfinished_file_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dynfocus_cli.synth.write.render_frame", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_video(write_script(1), tmp_path / "clip.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(
+    one=st.tuples(st.integers(0, 2**32 - 1), st.integers(0, (1 << 20) - 1)),
+    other=st.tuples(st.integers(0, 2**32 - 1), st.integers(0, (1 << 20) - 1)),
+)
+def test_seeds_are_apart_from_each_other_and_from_those_of_training(
+    one: tuple[int, int], other: tuple[int, int]
+) -> None:
+    assert (clip_seed(*one) == clip_seed(*other)) == (one == other)
+    # training/tiny.py: exam from 500 000, lessons from 1 000 000, tokenizer from 2 000 000 + 1500 a seed,
+    # vision 40 random bits above 2^41.
+    highest_of_vision = 1 << 41 | (1 << 40) - 1
+    highest_of_tokenizer = 2_000_000 + (2**31) * 1500
+    assert clip_seed(*one) > max(highest_of_vision, highest_of_tokenizer)
