@@ -73,8 +73,6 @@ def test_the_docstrings_example() -> None:
     ("frames", "prototypes", "ratio", "expected"),
     [(32, 25, 0.8, (25, 20)), (200, 60, 0.4, (60, 24)), (200, 80, 0.6, (80, 48)), (16, 25, 0.8, (16, 13))],
 )
-def test_the_papers_settings(
-    frames: int, prototypes: int, ratio: float, expected: tuple[int, int]
-) -> None:
+def test_the_papers_settings(frames: int, prototypes: int, ratio: float, expected: tuple[int, int]) -> None:
     found = allow(frames, prototypes=prototypes, key_ratio=ratio, limit=10_000, cone_tokens=38)
     assert (found.events, found.key_frames) == expected

@@ -155,7 +155,9 @@ def test_the_answer_on_stdout_and_the_evidence_on_stderr() -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_two_processes_give_the_same_bytes_apart_from_timings(tmp_path: Path, folder: Path, monkeypatch) -> None:
+def test_two_processes_give_the_same_bytes_apart_from_timings(
+    tmp_path: Path, folder: Path, monkeypatch
+) -> None:
     monkeypatch.chdir(tmp_path)  # where there is neither the project nor its weights
     arguments = ("ask", str(folder / "clip.mp4"), QUESTION, "--json", "--seed", "3")
     one, other = installed(*arguments), run(*arguments)
@@ -173,7 +175,10 @@ def test_two_processes_give_the_same_bytes_apart_from_timings(tmp_path: Path, fo
 
 
 def test_a_traceback_only_where_it_is_asked_for() -> None:
-    plain, debug = run("ask", "text.mp4", QUESTION), installed("ask", "text.mp4", QUESTION, DYNFOCUS_DEBUG="1")
+    plain, debug = (
+        run("ask", "text.mp4", QUESTION),
+        installed("ask", "text.mp4", QUESTION, DYNFOCUS_DEBUG="1"),
+    )
     assert plain.exit_code == debug.returncode == 3
     assert plain.stdout == debug.stdout == ""
     assert "Traceback" not in plain.stderr
@@ -206,7 +211,8 @@ def test_frames_prototypes_and_key_ratio(ratio: str, key: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "frames", "key"), [(184, 16, 4), (183, 16, 3), (145, 16, 2), (70, 16, 1), (69, 15, 1), (40, 1, 1)]
+    ("budget", "frames", "key"),
+    [(184, 16, 4), (183, 16, 3), (145, 16, 2), (70, 16, 1), (69, 15, 1), (40, 1, 1)],
 )
 def test_a_budget_lowers_key_frames_first_and_then_frames(budget: int, frames: int, key: int) -> None:
     record = ask("--budget", str(budget), "--max-frames", "100", question=OPEN_QUESTION)

@@ -1,7 +1,8 @@
 """A stand-in for the model, and a runner.
 
-SUBSTITUTE: `pipeline` and `checkpoints` are replaced at the boundary that the command line calls, for failures that
-tests are about options, streams and exit codes. End-to-end tests with the shipped model stand elsewhere.
+SUBSTITUTE: `pipeline` and `checkpoints` are replaced at the boundary that the command line calls, where a failure
+has to be simulated, a call to be counted, or a process to be interrupted. What the shipped model shows for itself
+stands in tests/test_end_to_end.py.
 """
 
 from __future__ import annotations

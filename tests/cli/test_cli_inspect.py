@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
-from types import ModuleType
 
-import jsonschema
 import pytest
 
-from dynfocus_cli.report import load_schema
+from dynfocus_cli.synth.world import write_script
+from dynfocus_cli.synth.write import clip_seed
 
 
 def test_several_have_a_column_for_the_path_and_one_header(stand_in, run, clip):

@@ -35,7 +35,9 @@ def test_an_answer_ends(prompt) -> None:
     assert prompt.read([]) == ""
 
 
-@pytest.mark.parametrize("template", ["{question}", "<video>", "{question} <video>", "<video> <video> {question}"])
+@pytest.mark.parametrize(
+    "template", ["{question}", "<video>", "{question} <video>", "<video> <video> {question}"]
+)
 def test_a_template_has_one_place_for_each(template: str) -> None:
     with pytest.raises(ValueError, match="prompt template"):
         PromptWriter(small_config(prompt_template=template), TOKENIZER)

@@ -145,7 +145,11 @@ def test_a_frame_that_stays_on_screen_is_taken_once(tiny, tmp_path: Path) -> Non
 def test_inspect_selects_as_ask_does(tiny, video: str) -> None:
     question = "What flashes up briefly?"
     asked, looked = tiny.ask(video, question).evidence, tiny.inspect(video, question)
-    assert (asked.frames, asked.selection, asked.sampling) == (looked.frames, looked.selection, looked.sampling)
+    assert (asked.frames, asked.selection, asked.sampling) == (
+        looked.frames,
+        looked.selection,
+        looked.sampling,
+    )
     assert asked.selection.scorer == "question"
     assert tiny.inspect(video).selection.scorer == "visual"
 

@@ -115,7 +115,9 @@ def derive(script: Script, kind: str, fields: dict[str, str]) -> str:
         case "count":
             return str(len(things))
         case "position":
-            return position(only([actor for thing, actor in stage if thing == parsed(fields["thing"])]), second)
+            return position(
+                only([actor for thing, actor in stage if thing == parsed(fields["thing"])]), second
+            )
         case "appear":
             return "yes" if seconds_of(script, parsed(fields["a_thing"])) else "no"
         case "when":

@@ -150,7 +150,8 @@ def _network(folder: Path, config: DynFocusConfig, place: torch.device) -> DynFo
         if found := sorted(map(_key, report[problem])):
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise ModelUnavailable(
-                f"The weights in {folder} do not fit its config.json: {', '.join(found[:3])}{more} {complaint}."
+                f"The weights in {folder} do not fit its config.json: "
+                f"{', '.join(found[:3])}{more} {complaint}."
             )
     ready: DynFocusModel = network.to(place).eval()
     return ready

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import InstructBlipQFormerConfig, InstructBlipVisionConfig, LlamaConfig, PreTrainedConfig
@@ -23,9 +23,18 @@ class DynFocusConfig(PreTrainedConfig):
         "text_config": LlamaConfig,
     }
 
-    vision_config: dict | PreTrainedConfig | None = None
-    qformer_config: dict | PreTrainedConfig | None = None
-    text_config: dict | PreTrainedConfig | None = None
+    if TYPE_CHECKING:
+        # What they are once built; they may be given as dicts.
+        vision_config: InstructBlipVisionConfig
+        qformer_config: InstructBlipQFormerConfig
+        text_config: LlamaConfig
+
+        def __init__(self, **fields: Any) -> None: ...
+
+    else:
+        vision_config: dict | PreTrainedConfig | None = None
+        qformer_config: dict | PreTrainedConfig | None = None
+        text_config: dict | PreTrainedConfig | None = None
 
     num_query_tokens: int = 32
     """Q: learned queries of the Q-Former."""
@@ -91,4 +100,7 @@ class DynFocusConfig(PreTrainedConfig):
     @property
     def patches(self) -> int:
         """N: patches a frame."""
-        return (self.vision_config.image_size // self.vision_config.patch_size) ** 2
+        side, patch = self.vision_config.image_size, self.vision_config.patch_size
+        if not isinstance(side, int) or not isinstance(patch, int):
+            raise ValueError(f"frames and patches must be square, got {side} and {patch}")
+        return (side // patch) ** 2

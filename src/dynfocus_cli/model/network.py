@@ -32,7 +32,9 @@ class DynFocusModel(PreTrainedModel):
 
     def get_input_embeddings(self) -> torch.nn.Embedding:
         """The language model's word embeddings."""
-        return self.language_model.get_input_embeddings()
+        words = self.language_model.get_input_embeddings()
+        assert isinstance(words, torch.nn.Embedding)
+        return words
 
     def set_input_embeddings(self, value: torch.nn.Module) -> None:
         """Replaces the language model's word embeddings."""

@@ -66,14 +66,16 @@ def initialise(model: DynFocusModel, heads: DenseHeads) -> None:
     words = model.get_input_embeddings().weight
     nn.init.normal_(words, std=0.5)
     nn.init.constant_(model.language_model.model.norm.weight, 0.15)
-    for projector in (model.connector.fine, model.connector.coarse):
-        nn.init.constant_(projector[-1].weight, 0.5)
+    # Prototypes average over patches, rods over a whole frame, most of which is background.
+    for projector, gain in ((model.connector.fine, 0.5), (model.connector.coarse, 1.5)):
+        first, norm = projector[0], projector[-1]
+        assert isinstance(first, nn.Linear)
+        assert isinstance(norm, nn.RMSNorm)
+        nn.init.constant_(norm.weight, 0.5)
         with torch.no_grad():
             weight, bias = heads.as_linear()
-            # Prototypes average over patches, rods over a whole frame, most of which is background.
-            gain = 0.5 if projector is model.connector.fine else 1.5
-            projector[0].weight[: len(weight)] = gain * weight
-            projector[0].bias[: len(bias)] = gain * bias
+            first.weight[: len(weight)] = gain * weight
+            first.bias[: len(bias)] = gain * bias
     if model.connector.slots is not None:
         nn.init.normal_(model.connector.slots, std=0.3)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.features.familiarity import Familiarity
@@ -59,7 +59,7 @@ def train(work: Path, seed: int, workers: int) -> None:
     if workers == 1:
         _learn(0, 1, work, seed)
     else:
-        mp.spawn(_learn, (workers, work, seed), nprocs=workers)
+        spawn(_learn, (workers, work, seed), nprocs=workers)
 
 
 def _learn(rank: int, workers: int, work: Path, seed: int) -> None:
@@ -99,7 +99,7 @@ def export(work: Path, out: Path, seed: int) -> None:
     exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
     known = Familiarity.measure(exam.encode_some(model, PREPROCESSING, seed, clips=60), FAMILIARITY_MARGIN)
     out.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(out)
+    model.bfloat16().save_pretrained(out)
     prompt.tokenizer.save_pretrained(out)
     PREPROCESSING.save(out)
     known.save(out)

@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 
 from dynfocus_cli.model.config import DynFocusConfig
 
-IMAGE_SIZE = 64
+IMAGE_SIZE, PATCH_SIZE = 64, 8
 CONTEXT = 2048
 
 
@@ -20,7 +20,7 @@ def tiny_config(tokenizer: PreTrainedTokenizerFast) -> DynFocusConfig:
             "num_hidden_layers": 4,
             "num_attention_heads": 4,
             "image_size": IMAGE_SIZE,
-            "patch_size": 8,
+            "patch_size": PATCH_SIZE,
             "initializer_range": 0.02,
         },
         qformer_config={
@@ -42,6 +42,9 @@ def tiny_config(tokenizer: PreTrainedTokenizerFast) -> DynFocusConfig:
             "num_attention_heads": 4,
             "num_key_value_heads": 4,
             "head_dim": 48,
+            # With the usual base of 10,000 only a third of so small a head's dimensions turn slowly enough to
+            # compare a question with what stands 400 tokens before it.
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e7},
             "max_position_embeddings": CONTEXT,
             "tie_word_embeddings": True,
             "initializer_range": 0.06,
@@ -60,8 +63,8 @@ def tiny_config(tokenizer: PreTrainedTokenizerFast) -> DynFocusConfig:
         patch_position_scale=1.5,
         slot_embedding=True,
         time_encoding="timecode",
-        minute_token_ids=[tokenizer.convert_tokens_to_ids(f"{minute:02d}:") for minute in range(100)],
-        second_token_ids=[tokenizer.convert_tokens_to_ids(f"{second:02d}") for second in range(60)],
+        minute_token_ids=tokenizer.convert_tokens_to_ids([f"{minute:02d}:" for minute in range(100)]),
+        second_token_ids=tokenizer.convert_tokens_to_ids([f"{second:02d}" for second in range(60)]),
         projector_norm=True,
         fps=1.0,
         max_frames=128,

@@ -21,6 +21,7 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import COLORS, SHAPES, Sighting, write_script
 from dynfocus_cli.training.run import Run, warm_cosine
+from dynfocus_cli.training.tiny_config import IMAGE_SIZE, PATCH_SIZE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,14 +135,14 @@ def train_vision(folder: Path, config: DynFocusConfig, *, steps: int, batch: int
     modules = nn.ModuleDict({"vision": vision, "heads": heads})
     optimizer = torch.optim.AdamW(modules.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
     first = run.resume(modules, optimizer)["step"]
-    preprocessing = Preprocessing(config.vision_config.image_size, "squash")
+    preprocessing = Preprocessing(IMAGE_SIZE, "squash")
     running = torch.zeros(3)
     for step in range(first, steps):
         for group in optimizer.param_groups:
             group["lr"] = 1.5e-3 * warm_cosine(step, steps, warmup=200)
         # Drawn from the step alone, so that a resumed run sees what an unbroken one would.
         rng = random.Random(seed * 1_000_003 + step)
-        pixels, labels = draw_batch(rng, batch, preprocessing.size, config.vision_config.patch_size)
+        pixels, labels = draw_batch(rng, batch, IMAGE_SIZE, PATCH_SIZE)
         with torch.autocast("cpu", torch.bfloat16):
             logits = heads(patch_features(vision, preprocessing(pixels)))
         loss, accuracy = dense_loss(logits, torch.from_numpy(labels))

@@ -1,0 +1,1 @@
+"""The network: configuration, parts, assembly, prompts and generation."""

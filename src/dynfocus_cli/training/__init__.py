@@ -1,0 +1,1 @@
+"""The recipes that train the shipped model, and what they share."""
