@@ -1,4 +1,4 @@
-"""The shipped model on real files, as a user meets it: the installed command, and the same in this process."""
+"""The shipped model on real files, as a user meets it: the installed command, and the same in-process."""
 
 from __future__ import annotations
 

@@ -61,7 +61,11 @@ def ask(video: str, question: str, model: LoadedModel, options: RunOptions, prog
     with watch("generate"), torch.inference_mode():
         progress.stage("generate", None)
         tokens, _ = model.network.video_tokens(
-            looked.features, looked.selection, looked.question, looked.times_s.unsqueeze(0)
+            looked.features,
+            looked.selection,
+            looked.question,
+            looked.times_s.unsqueeze(0),
+            looked.pinned,
         )
         generated = generate(model, tokens[0], question, options.generation)
     evidence = _evidence(looked, model, options, question, watch, len(generated))
@@ -90,6 +94,8 @@ class _Looked:
     times_s: Tensor
     """(T,)."""
     selection: EventSelection
+    pinned: Tensor | None
+    """(1, T) bool: frames at the moments that the question names."""
     scorer: str
     question: EncodedQuestion | None
     prompt_tokens: int
@@ -132,17 +138,18 @@ def _look(
         )
         asked = model.encode_question(question)
         scorer = _scorer(wanted.scorer, model, asked)
+        pinned = None
+        if config.pin_focus:
+            pinned = _pinned(plan, options.sampling.at_s, times_s, allowance.key_frames)
         selection = model.network.connector.select(
             features,
             events=allowance.events,
             key_events=allowance.key_frames,
             question=asked if scorer == "question" else None,
-            pinned=_pinned(plan, options.sampling.at_s, times_s, allowance.key_frames)
-            if config.pin_focus
-            else None,
+            pinned=pinned,
         )
     warnings = (*mentions.warnings, *plan.warnings, *_unfamiliar(model, patches))
-    return _Looked(source, plan, features, times_s, selection, scorer, asked, prompt_tokens, warnings)
+    return _Looked(source, plan, features, times_s, selection, pinned, scorer, asked, prompt_tokens, warnings)
 
 
 def _video_token_limit(model: LoadedModel, options: RunOptions, prompt_tokens: int) -> int:

@@ -1,8 +1,8 @@
 """A stand-in for the model, and a runner.
 
-SUBSTITUTE: `pipeline` and `checkpoints` are replaced at the boundary that the command line calls, where a failure
-has to be simulated, a call to be counted, or a process to be interrupted. What the shipped model shows for itself
-stands in tests/test_end_to_end.py.
+SUBSTITUTE: `pipeline` and `checkpoints` are replaced at the boundary that the command line calls, where a
+failure has to be simulated, a call to be counted, or a process to be interrupted. What the shipped model
+shows for itself stands in tests/test_end_to_end.py.
 """
 
 from __future__ import annotations

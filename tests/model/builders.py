@@ -53,12 +53,14 @@ def small_config(**changes: object) -> DynFocusConfig:
 
 
 def small_model(seed: int = 0, **changes: object) -> DynFocusModel:
-    """Random weights; the question's part of the score network, 0 when fresh, is random too."""
+    """Random weights, also where a fresh network has zeros: the question in the score, the focus mark."""
     torch.manual_seed(seed)
     model = DynFocusModel(small_config(**changes)).eval()
     film = model.connector.score_network.question_film
     if film is not None:
         torch.nn.init.normal_(film.weight)
+    if model.connector.focus_mark is not None:
+        torch.nn.init.normal_(model.connector.focus_mark)
     return model
 
 

@@ -87,6 +87,21 @@ def test_a_frames_time_code_is_all_that_is_added_to_its_tokens(model, prompt) ->
         assert torch.equal(timed[0, token], plain[0, token] + clock)
 
 
+def test_named_frames_carry_a_mark_and_no_others_do(model) -> None:
+    pinned = torch.tensor([[False, True, False, False, True, False]])
+    with torch.no_grad():
+        features = model.connector.prepare(some_patches(6).unsqueeze(0))
+        selection = model.connector.select(features, events=4, key_events=3, pinned=pinned)
+        plain, frame_of_token = model.connector.encode(features, selection, None)
+        marked, _ = model.connector.encode(features, selection, None, pinned)
+        unmarked, _ = model.connector.encode(features, selection, None, torch.zeros_like(pinned))
+    assert torch.equal(plain, unmarked)
+    named = pinned[0, frame_of_token[0]]
+    assert torch.equal(marked[0, ~named], plain[0, ~named])
+    assert named.sum() == 80
+    assert torch.equal(marked[0, named], plain[0, named] + model.connector.focus_mark)
+
+
 def test_without_a_time_encoding_nothing_is_added() -> None:
     model = small_model(time_encoding="none")
     with torch.no_grad():
@@ -111,7 +126,7 @@ def test_a_batch_of_two_is_each_alone(model, prompt, with_question: bool) -> Non
         selection = model.connector.select(
             features, events=5, key_events=3, question=question, pinned=pinned[rows]
         )
-        return selection, *model.video_tokens(features, selection, question, times_s[rows])
+        return selection, *model.video_tokens(features, selection, question, times_s[rows], pinned[rows])
 
     with torch.no_grad():
         selection, tokens, frame_of_token = run(slice(0, 2))

@@ -92,7 +92,9 @@ def test_a_lesson_is_inference(model, prompt, excerpts, conditioned: bool) -> No
     lesson = lesson_of(model, prompt, excerpts[:1], conditioned)
     outcome, packed = run(model, prompt, lesson, aware=conditioned)
     embed = model.get_input_embeddings()
-    tokens, _ = model.video_tokens(lesson.features, outcome.selection, lesson.asked, lesson.times_s)
+    tokens, _ = model.video_tokens(
+        lesson.features, outcome.selection, lesson.asked, lesson.times_s, lesson.pinned
+    )
     for place, question in enumerate(excerpts[0].questions):
         row, segment = (place, 0) if conditioned else (0, place)
         text = prompt.after_video(question.question)

@@ -27,7 +27,7 @@ SECONDS = 30
 
 
 def write_noise(path: Path, still_s: int = 0) -> str:
-    """`SECONDS` seconds at 2 frames a second of random blocks; the first frame stays for `still_s` seconds."""
+    """`SECONDS` seconds of random blocks, 2 frames a second; the first frame stays for `still_s` seconds."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=2, options={"preset": "ultrafast"})

@@ -61,6 +61,8 @@ class DynFocusConfig(PreTrainedConfig):
     """Width of the score network; None takes twice the vision width, as the release does."""
     pin_focus: bool = False
     """Whether frames at moments that the question names always become key frames."""
+    focus_embedding: bool = False
+    """Whether the tokens of those frames carry a learned mark."""
     patch_position_scale: float = 0.0
     """Size of a fixed 2-D sine code added to the patch features ahead of CCE; 0 leaves it out."""
     slot_embedding: bool = False

@@ -117,6 +117,8 @@ class CooperativeConnector(nn.Module):
             else None
         )
 
+        self.focus_mark = nn.Parameter(torch.zeros(language_width)) if config.focus_embedding else None
+
     def prepare(self, patches: Tensor) -> VideoFeatures:
         """Position code and spatial prototypes.
 
@@ -185,11 +187,16 @@ class CooperativeConnector(nn.Module):
         )
 
     def encode(
-        self, features: VideoFeatures, selection: EventSelection, question: Question | None
+        self,
+        features: VideoFeatures,
+        selection: EventSelection,
+        question: Question | None,
+        pinned: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """CCE: the video tokens in time order, without their time codes.
 
         Shape:
+            pinned: (B, T) bool, as `select` takes it.
             returns: tokens (B, M, D_l) and the frame of each token (B, M), M = 40 K + 2 (T - K).
         """
         rods = self._rods(features, question)  # (B, T, 2, D_l)
@@ -199,8 +206,12 @@ class CooperativeConnector(nn.Module):
             rods = rods + self.slots[-2:]
         key_frames = selection.key_frames
         videos = [interleave(*video) for video in zip(rods, cones, key_frames, strict=True)]
-        tokens, frame_of_token = zip(*videos, strict=True)
-        return torch.stack(tokens), torch.stack(frame_of_token)
+        each_tokens, each_frame = zip(*videos, strict=True)
+        tokens, frame_of_token = torch.stack(each_tokens), torch.stack(each_frame)
+        if self.focus_mark is not None and pinned is not None:
+            marked = pinned.gather(1, frame_of_token).unsqueeze(-1).to(tokens.dtype)  # (B, M, 1)
+            tokens = tokens + marked * self.focus_mark.to(tokens.dtype)
+        return tokens, frame_of_token
 
     def _rods(self, features: VideoFeatures, question: Question | None) -> Tensor:
         batch, frames = features.patches.shape[:2]

@@ -56,14 +56,16 @@ class DynFocusModel(PreTrainedModel):
         selection: EventSelection,
         question: Question | None,
         times_s: Tensor,
+        pinned: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """CCE's tokens with the time codes of their frames.
 
         Shape:
             times_s: (B, T) seconds.
+            pinned: (B, T) bool, frames at moments that the question names.
             returns: tokens (B, M, D_l) and the frame of each token (B, M).
         """
-        tokens, frame_of_token = self.connector.encode(features, selection, question)
+        tokens, frame_of_token = self.connector.encode(features, selection, question, pinned)
         if self.config.time_encoding == "timecode":
             clock = self.time_code(times_s)  # (B, T, D_l)
             places = frame_of_token.unsqueeze(-1).expand_as(tokens)

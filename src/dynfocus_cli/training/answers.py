@@ -76,6 +76,8 @@ def initialise(model: DynFocusModel, heads: DenseHeads) -> None:
             weight, bias = heads.as_linear()
             first.weight[: len(weight)] = gain * weight
             first.bias[: len(bias)] = gain * bias
+    if model.connector.focus_mark is not None:
+        nn.init.normal_(model.connector.focus_mark, std=0.5)
     if model.connector.slots is not None:
         nn.init.normal_(model.connector.slots, std=0.3)
 
@@ -100,7 +102,7 @@ def study(
         pinned=lesson.pinned,
         exploration=exploration,
     )
-    tokens, _ = model.video_tokens(lesson.features, selection, lesson.asked, lesson.times_s)
+    tokens, _ = model.video_tokens(lesson.features, selection, lesson.asked, lesson.times_s, lesson.pinned)
     embed = model.get_input_embeddings()
     rows = tokens.shape[0]
     start = embed(torch.tensor(before_video)).expand(rows, -1, -1)

@@ -101,7 +101,7 @@ class Student:
         frames = rng.choice(phase.frames)
         key_events = key_events_for(min(self.model.config.prototypes, frames), rng)
         conditioned = rng.random() < phase.conditioned
-        lesson = self._lesson(phase, frames, key_events, conditioned, own, self.lessons)
+        lesson = self._lesson(phase, frames, conditioned, own, self.lessons)
         rate = phase.rate * (1.0 + (phase.floor - 1.0) * step / phase.steps) * min(1.0, (number + 1) / 100)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
@@ -147,7 +147,6 @@ class Student:
         self,
         phase: Phase,
         frames: int,
-        key_events: int,
         conditioned: bool,
         rng: random.Random,
         store: ClipStore,
@@ -161,8 +160,8 @@ class Student:
             frames=frames,
             questions=CONDITIONED_QUESTIONS if conditioned else phase.questions,
             weights=weights if store is self.lessons else EVEN_WEIGHTS,
-            # A packed row pins all its moments, so they are few; half the key frames are left to the scores.
-            moments=max(1, key_events // 2) if phase.pins and not conditioned else None,
+            # All of a packed row's questions about a moment are about one, so that it can be marked.
+            moments=1 if phase.pins and not conditioned else None,
         )
         longest = self.model.connector.question_encoder.longest_question
         return compose(
@@ -170,7 +169,7 @@ class Student:
             excerpts,
             self.prompt,
             conditioned=conditioned,
-            pins=phase.pins and (store is not self.lessons or rng.random() < 0.8),
+            pins=phase.pins and (store is not self.lessons or rng.random() < 0.9),
             longest=longest,
         )
 
@@ -201,7 +200,7 @@ class Student:
             events = min(self.model.config.prototypes, frames)
             key_events = max(1, round(self.model.config.key_ratio * events))
             conditioned = phase.conditioned >= 0.5
-            lesson = self._lesson(phase, frames, key_events, conditioned, rng, self.exam)
+            lesson = self._lesson(phase, frames, conditioned, rng, self.exam)
             outcome = self._study(lesson, key_events, None, conditioned)
             for kind, hit in outcome.right:
                 asked[kind] += 1

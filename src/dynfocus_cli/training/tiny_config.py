@@ -60,6 +60,7 @@ def tiny_config(tokenizer: PreTrainedTokenizerFast) -> DynFocusConfig:
         question_aware_score=True,
         score_hidden_size=128,
         pin_focus=True,
+        focus_embedding=True,
         patch_position_scale=1.5,
         slot_embedding=True,
         time_encoding="timecode",
