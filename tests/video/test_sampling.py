@@ -49,7 +49,7 @@ def test_too_many_frames_are_spread_over_the_span() -> None:
 
 
 def test_an_asked_rate_that_is_lowered_is_said() -> None:
-    assert "--max-frames is 15" in plan(fps=2.0, max_frames=15).warnings[0]
+    assert "allow 15" in plan(fps=2.0, max_frames=15).warnings[0]
     assert "--frames 500" in plan(frames=500).warnings[0]
 
 

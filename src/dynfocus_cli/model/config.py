@@ -88,6 +88,39 @@ class DynFocusConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: object) -> None:
         super().__post_init__(**kwargs)
         self.qformer_config.encoder_hidden_size = self.vision_config.hidden_size
+        self._check()
+
+    def _check(self) -> None:
+        """
+        Raises:
+            ValueError: a setting that no network can be built or run with.
+        """
+        for name in ("prototypes", "num_query_tokens", "event_neighbours", "pooled_side", "max_frames"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+        if not isinstance(self.key_ratio, float | int) or not 0 < self.key_ratio <= 1:
+            raise ValueError(f"key_ratio must lie above 0 and at most 1, got {self.key_ratio!r}")
+        if not isinstance(self.fps, float | int) or not self.fps > 0:
+            raise ValueError(f"fps must be above 0, got {self.fps!r}")
+        choices = {
+            "event_feature": ("pooled", "frame_mean"),
+            "temporal_clustering": ("dpc_knn",),
+            "scorer": ("visual", "question"),
+            "time_encoding": ("none", "timecode"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.scorer == "question" and not self.question_aware_score:
+            raise ValueError("scorer question needs question_aware_score")
+        if self.time_encoding == "timecode":
+            vocabulary = self.text_config.vocab_size
+            ids = (*self.minute_token_ids, *self.second_token_ids)
+            if len(self.second_token_ids) != 60 or not self.minute_token_ids:
+                raise ValueError("time_encoding timecode needs minute_token_ids and 60 second_token_ids")
+            if any(not 0 <= token < vocabulary for token in ids):
+                raise ValueError(f"minute_token_ids and second_token_ids must lie below {vocabulary = }")
 
     @property
     def cone_tokens(self) -> int:

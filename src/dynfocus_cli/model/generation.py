@@ -29,7 +29,6 @@ def generate(
 
     text = words(prompt.after_video(question))
     inputs = torch.cat((words(prompt.before_video), video_tokens.to(text.dtype), text)).unsqueeze(0)
-    torch.manual_seed(options.seed)
     language_model: Any = network.language_model  # transformers' annotations do not let it be called
     # With `inputs_embeds` and no ids, `generate` returns the new tokens alone.
     generated = language_model.generate(

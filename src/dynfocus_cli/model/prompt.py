@@ -46,5 +46,7 @@ class PromptWriter:
         return str(self.tokenizer.decode(generated, skip_special_tokens=True)).strip()
 
     def _plain(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)[
+            "input_ids"
+        ]
         return ids

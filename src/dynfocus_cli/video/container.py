@@ -52,11 +52,11 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
             f"{name}: no such file. Check the path; only local files are opened."
         ) from error
     if stat.S_ISDIR(status.st_mode):
-        raise VideoUnreadable(f"{name}: is a folder. Give a video file inside it.")
+        raise VideoUnreadable(f"{name} is a folder. Give a video file inside it.")
     if not stat.S_ISREG(status.st_mode):
-        raise VideoUnreadable(f"{name}: is not a regular file. Save the video to disk and give that file.")
+        raise VideoUnreadable(f"{name} is not a regular file. Save the video to disk and give that file.")
     if status.st_size == 0:
-        raise VideoUnreadable(f"{name}: the file is empty. Copy or download the video again.")
+        raise VideoUnreadable(f"{name} is empty. Copy or download the video again.")
     try:
         # An absolute path has no protocol in front, even where the name holds a colon.
         container = av.open(
@@ -66,11 +66,11 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
         raise VideoUnreadable(f"{name}: permission denied. Make the file readable and try again.") from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoUnreadable(
-            f"{name}: is not a video that FFmpeg can read. Check that it plays, or convert it to MP4."
+            f"{name} is not a video that FFmpeg can read. Check that it plays, or convert it to MP4."
         ) from error
     if container.format.name in _NOT_VIDEO_FORMATS:
         container.close()
-        raise VideoUnreadable(f"{name}: is a text file, not a video. Give a video file.")
+        raise VideoUnreadable(f"{name} is a text file, not a video. Give a video file.")
     return container
 
 

@@ -68,7 +68,7 @@ class Playhead:
         stream = self._container.streams[self._source.stream_index]
         if not isinstance(stream, VideoStream):
             raise VideoUnreadable(
-                f"{self._source.path}: changed while it was read. Try again when it is complete."
+                f"{self._source.path} changed while it was read. Try again when it is complete."
             )
         self._stream = stream
         prepare(self._container, stream)

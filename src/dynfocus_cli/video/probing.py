@@ -100,7 +100,7 @@ def _choose_stream(container: InputContainer, name: str) -> VideoStream:
     if not candidates:
         held = "only audio and its cover art" if container.streams.video else "only audio"
         what = held if container.streams.audio else "no moving picture"
-        raise VideoUnreadable(f"{name}: holds {what}. Give a file with a video track.")
+        raise VideoUnreadable(f"{name} holds {what}. Give a file with a video track.")
     decodable = [stream for stream in candidates if stream.codec_context is not None]
     if not decodable:
         raise VideoUnreadable(f"{name}: no decoder for its video track. Convert it to H.264 MP4.")
@@ -117,7 +117,7 @@ def _choose_stream(container: InputContainer, name: str) -> VideoStream:
 def _video_stream(container: InputContainer, name: str, index: int) -> VideoStream:
     stream = container.streams[index] if index < len(container.streams) else None
     if not isinstance(stream, VideoStream) or stream.codec_context is None:
-        raise VideoUnreadable(f"{name}: changed while it was read. Try again when it is complete.")
+        raise VideoUnreadable(f"{name} changed while it was read. Try again when it is complete.")
     return stream
 
 

@@ -153,7 +153,9 @@ def _base(
         rate = own_fps if wanted == shown else max(min(default_fps, own_fps), wanted / length_s)
         asked = f"--frames {options.frames}"
     if asked is not None and wanted > limit:
-        warnings.append(f"{asked} asks for {wanted} frames, but --max-frames is {limit}: {limit} are taken.")
+        warnings.append(
+            f"{asked} asks for {wanted} frames, but --max-frames, or the tokens left, allow {limit}."
+        )
     return _Base(span, min(wanted, limit), options.frames is not None, limit, rate, own_fps)
 
 
