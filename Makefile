@@ -7,8 +7,8 @@ DIST ?= dist
 ARGS ?=
 
 VIDEO := examples/demo.mp4
-QUESTION_1 ?= What is shown at 00:12?
-QUESTION_2 ?= What is shown at 00:12?
+QUESTION_1 ?= What color is the 7 at 00:17?
+QUESTION_2 ?= What color is the 7 at 00:21?
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
