@@ -3,7 +3,7 @@
 Exact match on generated clips, decoded from their mp4 files by `ask`'s own path, beside two baselines: the
 most frequent answer of each type, and the same model asked about black frames of the same length.
 
-    python benchmarks/accuracy.py --clips 100 --seed 11 [--model PATH] [--workers 2] [--options ...]
+    python benchmarks/accuracy.py --clips 100 --seed 11 [--model PATH] [--workers 2] [--scorer visual]
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import multiprocessing
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
+
+from provenance import provenance
 
 BLACK = "black"
 
@@ -38,6 +40,7 @@ def main() -> None:
         with multiprocessing.get_context("spawn").Pool(arguments.workers) as pool:
             rows = [row for rows in pool.imap(ask_clip, jobs) for row in rows]
     result = tally(rows) | {"clips": arguments.clips, "seed": arguments.seed, "revision": rows[0]["revision"]}
+    result["measured"] = provenance()
     show(result)
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +55,7 @@ def ask_clip(job: tuple[Path, int, int, str | None, str | None, bool]) -> list[d
     import torch
 
     from dynfocus_cli import pipeline
+    from dynfocus_cli.progress import Silent
     from dynfocus_cli.synth.questions import ask, observe
     from dynfocus_cli.synth.world import write_script
     from dynfocus_cli.synth.write import QUESTIONS_PER_CLIP, clip_seed, write_video
@@ -68,7 +72,7 @@ def ask_clip(job: tuple[Path, int, int, str | None, str | None, bool]) -> list[d
     observed = observe(script, [float(second) for second in range(script.duration_s)])
     rows = []
     for asked in ask(observed, random.Random(script.seed), QUESTIONS_PER_CLIP):
-        seen = pipeline.ask(str(path), asked.question, model, options, _Silent())
+        seen = pipeline.ask(str(path), asked.question, model, options, Silent())
         row = {
             "type": asked.type,
             "answer": asked.answer,
@@ -76,7 +80,7 @@ def ask_clip(job: tuple[Path, int, int, str | None, str | None, bool]) -> list[d
             "revision": model.info.revision,
         }
         if black is not None:
-            row[BLACK] = pipeline.ask(str(black), asked.question, model, options, _Silent()).answer
+            row[BLACK] = pipeline.ask(str(black), asked.question, model, options, Silent()).answer
         rows.append(row)
     for written in (path, black):
         if written is not None:
@@ -109,14 +113,6 @@ def _black_twin(path: Path, duration_s: int) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return twin
-
-
-class _Silent:
-    def stage(self, name: str, total: int | None) -> None:
-        """Not shown."""
-
-    def advance(self, n: int) -> None:
-        """Not shown."""
 
 
 def tally(rows: list[dict]) -> dict:

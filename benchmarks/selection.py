@@ -17,6 +17,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from provenance import provenance
+
 FRAMES, EVENTS, KEYS = 32, 16, (4, 8)
 NEEDLE_QUESTION = "What flashes up briefly?"
 POLICIES = ("question", "visual", "dpc", "uniform", "random")
@@ -68,11 +70,13 @@ def main() -> None:
         "found_of_all": {
             f"K={k}": {policy: round(found[policy, k] / needles, 4) for policy in POLICIES} for k in KEYS
         },
+        "measured": provenance(),
     }
-    print(f"{needles} needles, {sampled} of them in a sampled frame; share of those found:")
-    print("      " + " ".join(f"{policy:>9}" for policy in POLICIES))
-    for key, shares in result["found_of_sampled"].items():
-        print(f"{key:5} " + " ".join(f"{shares[policy]:9.1%}" for policy in POLICIES))
+    print(f"{needles} needles, {sampled} of them in a sampled frame; share found:")
+    print(" " * 15 + " ".join(f"{policy:>9}" for policy in POLICIES))
+    for basis, found in (("sampled", "found_of_sampled"), ("all", "found_of_all")):
+        for key, shares in result[found].items():
+            print(f"{key} of {basis:7} " + " ".join(f"{shares[policy]:9.1%}" for policy in POLICIES))
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
@@ -114,7 +118,7 @@ def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tup
                     features, events=EVENTS, key_events=k, question=asked if policy == "question" else None
                 )
                 chosen[policy, k] = set(selection.key_frames[0].tolist())
-            chosen["dpc", k] = set(clusters.centres.gather(1, hard_topk(clusters.rank, k))[0].tolist())
+            chosen["dpc", k] = set(clusters.centres.gather(1, hard_topk(clusters.log_rank, k))[0].tolist())
             chosen["uniform", k] = {int((place + 0.5) * FRAMES / k) for place in range(k)}
             chosen["random", k] = set(rng.sample(range(FRAMES), k))
     return list(plan.times_s), chosen

@@ -17,6 +17,21 @@ settings.register_profile("dynfocus", deadline=None)
 settings.load_profile("dynfocus")
 
 
+@pytest.hookimpl(tryfirst=True)  # ahead of skips for other reasons: what must run may not hide
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A `gpu` test without a CUDA GPU is skipped, and fails where DYNFOCUS_REQUIRE_GPU=1 promised one."""
+    if item.get_closest_marker("gpu") is None:
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    reason = "needs a CUDA GPU, and torch finds none"
+    if os.environ.get("DYNFOCUS_REQUIRE_GPU") == "1":
+        pytest.fail(f"DYNFOCUS_REQUIRE_GPU=1: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
 @pytest.fixture(autouse=True)
 def _hygiene(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Isolates HOME and the XDG folders, unsets DYNFOCUS_*, restores the global random states; torch has one

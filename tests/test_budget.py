@@ -46,6 +46,7 @@ def test_an_allowance_fits(
     assert cone_tokens * found.key_frames + ROD_TOKENS * frames <= limit
     # As many as asked for, or as fit.
     wanted = max(1, int(key_ratio * found.events + 0.5))
+    assert found.wanted == wanted
     assert found.key_frames == wanted or (
         found.key_frames < wanted and cone_tokens * (found.key_frames + 1) + ROD_TOKENS * frames > limit
     )

@@ -115,8 +115,10 @@ class DynFocus:
     ) -> Answer:
         """Answer `question` about the file `video`, with the evidence."""
         from dynfocus_cli import pipeline
+        from dynfocus_cli.progress import Silent
 
-        return pipeline.ask(video, question, self.model, options or _defaults(), progress or _Quiet())
+        options = options or pipeline.RunOptions()
+        return pipeline.ask(video, question, self.model, options, progress or Silent())
 
     def inspect(
         self,
@@ -128,22 +130,7 @@ class DynFocus:
     ) -> Inspection:
         """Select the key frames of the file `video`, without an answer."""
         from dynfocus_cli import pipeline
+        from dynfocus_cli.progress import Silent
 
-        return pipeline.inspect(video, question, self.model, options or _defaults(), progress or _Quiet())
-
-
-class _Quiet:
-    """A `Progress` that shows nothing."""
-
-    def stage(self, name: str, total: int | None) -> None:
-        pass
-
-    def advance(self, n: int) -> None:
-        pass
-
-
-def _defaults() -> RunOptions:
-    from dynfocus_cli.pipeline import RunOptions
-    from dynfocus_cli.types import GenerationOptions, SamplingOptions, SelectionOptions
-
-    return RunOptions(SamplingOptions(), SelectionOptions(), GenerationOptions())
+        options = options or pipeline.RunOptions()
+        return pipeline.inspect(video, question, self.model, options, progress or Silent())

@@ -18,6 +18,8 @@ class Allowance:
     """L, at most the number of frames."""
     key_frames: int
     """K, at most L."""
+    wanted: int
+    """What K would be without the limit."""
 
 
 def most_frames(limit: int, cone_tokens: int) -> int:
@@ -46,6 +48,6 @@ def allow(frames: int, *, prototypes: int, key_ratio: float, limit: int, cone_to
     if frames > most_frames(limit, cone_tokens):
         raise UsageError(f"{frames} frames do not fit into {limit} video tokens: lower --frames or --fps.")
     events = min(prototypes, frames)
-    wanted = max(1, int(key_ratio * events + 0.5))
+    wanted = min(max(1, int(key_ratio * events + 0.5)), events)
     affordable = (limit - ROD_TOKENS * frames) // cone_tokens
-    return Allowance(events, min(wanted, affordable, events))
+    return Allowance(events, min(wanted, affordable), wanted)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from dynfocus_cli.budget import allow, most_frames
+from dynfocus_cli.budget import Allowance, allow, most_frames
 from dynfocus_cli.checkpoints.loading import LoadedModel
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.model.connector import EventSelection, VideoFeatures
@@ -26,6 +26,7 @@ from dynfocus_cli.types import (
     SelectionOptions,
     TokenBill,
     VideoSource,
+    check_question,
 )
 from dynfocus_cli.video import decode_frames, find_mentions, format_timecode, plan_sampling, probe
 
@@ -52,10 +53,10 @@ def ask(video: str, question: str, model: LoadedModel, options: RunOptions, prog
 
     Raises:
         VideoUnreadable: no frame can be had of the file.
-        UsageError: a time past the end, a budget too small, or a question that is empty or too long.
+        UsageError: a time past the end, a budget too small, a scorer that the model lacks, or a question that
+            is empty, too long or no text.
     """
-    if not question.strip():
-        raise UsageError("The question is empty.")
+    check_question(question)
     watch = Stopwatch()
     looked = _look(video, question, model, options, progress, watch)
     with watch("generate"), torch.inference_mode():
@@ -67,7 +68,7 @@ def ask(video: str, question: str, model: LoadedModel, options: RunOptions, prog
             looked.times_s.unsqueeze(0),
             looked.pinned,
         )
-        generated = generate(model, tokens[0], question, options.generation)
+        generated = generate(model.network, model.prompt, tokens[0], question, options.generation)
     evidence = _evidence(looked, model, options, question, watch, len(generated))
     return Answer(model.prompt.read(generated), evidence)
 
@@ -76,8 +77,8 @@ def inspect(
     video: str, question: str | None, model: LoadedModel, options: RunOptions, progress: Progress
 ) -> Inspection:
     """The selection that `ask` would make, and its cost, without an answer. Raises as `ask` does."""
-    if question is not None and not question.strip():
-        raise UsageError("The question is empty: leave --question out to select without one.")
+    if question is not None:
+        check_question(question)
     watch = Stopwatch()
     looked = _look(video, question, model, options, progress, watch)
     return _evidence(looked, model, options, question, watch, generated=0)
@@ -112,7 +113,11 @@ def _look(
 ) -> _Looked:
     """Probe, plan, decode, encode, select."""
     config = model.config
-    source = probe(video)
+    wanted = options.selection
+    asked = model.encode_question(question)
+    scorer = _scorer(wanted.scorer, model, asked)
+    with watch("decode"):
+        source = probe(video)
     prompt_tokens = model.prompt.length("" if question is None else question)
     limit = _video_token_limit(model, options, prompt_tokens)
     mentions = find_mentions(question or "", source.duration_s)
@@ -128,7 +133,6 @@ def _look(
     with watch("select"), torch.inference_mode():
         progress.stage("select", None)
         features = model.network.connector.prepare(patches.unsqueeze(0))
-        wanted = options.selection
         allowance = allow(
             len(times_s),
             prototypes=wanted.prototypes or config.prototypes,
@@ -136,8 +140,6 @@ def _look(
             limit=limit,
             cone_tokens=config.cone_tokens,
         )
-        asked = model.encode_question(question)
-        scorer = _scorer(wanted.scorer, model, asked)
         pinned = None
         if config.pin_focus:
             pinned = _pinned(plan, options.sampling.at_s, times_s, allowance.key_frames)
@@ -148,7 +150,13 @@ def _look(
             question=asked if scorer == "question" else None,
             pinned=pinned,
         )
-    warnings = (*mentions.warnings, *plan.warnings, *_unfamiliar(model, patches))
+    warnings = (
+        *mentions.warnings,
+        *plan.warnings,
+        *_fewer_key_frames(allowance, limit, wanted.budget),
+        *_left_out(plan, times_s, pinned, allowance),
+        *_unfamiliar(model, patches),
+    )
     return _Looked(source, plan, features, times_s, selection, pinned, scorer, asked, prompt_tokens, warnings)
 
 
@@ -221,9 +229,40 @@ def _pinned(plan: SamplingPlan, at_s: float | None, times_s: Tensor, most: int) 
     pinned = torch.zeros(1, len(times_s), dtype=torch.bool, device=times_s.device)
     for moment in sorted(plan.focus_times_s, key=lambda named: named != at_s):
         if int(pinned.sum()) < most:
-            shown = int((times_s <= moment + 1e-6).sum()) - 1
-            pinned[0, max(0, shown)] = True
+            pinned[0, _on_screen(moment, times_s)] = True
     return pinned
+
+
+def _on_screen(moment: float, times_s: Tensor) -> int:
+    """Index of the frame that is on screen at `moment`."""
+    return max(0, int((times_s <= moment + 1e-6).sum()) - 1)
+
+
+def _fewer_key_frames(allowance: Allowance, limit: int, budget: int | None) -> tuple[str, ...]:
+    """A warning where the tokens hold fewer key frames than asked for."""
+    if allowance.key_frames == allowance.wanted:
+        return ()
+    room = f"has room for only {allowance.key_frames} of {allowance.wanted} key frames"
+    if limit == budget:
+        return (f"--budget {budget} {room}: raise it, or sample fewer frames.",)
+    return (f"The model's context {room}: lower --max-new-tokens, or sample fewer frames.",)
+
+
+def _left_out(
+    plan: SamplingPlan, times_s: Tensor, pinned: Tensor | None, allowance: Allowance
+) -> tuple[str, ...]:
+    """A warning where moments are named whose frames are not `pinned`, for there are more of them than key
+    frames."""
+    if pinned is None:
+        return ()
+    named = len(plan.focus_times_s)
+    kept = sum(bool(pinned[0, _on_screen(moment, times_s)]) for moment in plan.focus_times_s)
+    if kept == named:
+        return ()
+    said = f"There are key frames for only {kept} of {named} named moments"
+    if allowance.key_frames < allowance.wanted:
+        return (f"{said}.",)  # the tokens are short, as another warning says
+    return (f"{said}: raise --key-ratio or --prototypes.",)
 
 
 def _unfamiliar(model: LoadedModel, patches: Tensor) -> tuple[str, ...]:

@@ -13,3 +13,13 @@ class Progress(Protocol):
 
     def advance(self, n: int) -> None:
         """`n` more pieces of the current stage are done."""
+
+
+class Silent:
+    """A `Progress` that nobody sees."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """Not shown."""
+
+    def advance(self, n: int) -> None:
+        """Not shown."""

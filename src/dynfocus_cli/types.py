@@ -24,6 +24,22 @@ Scorer = Literal["visual", "question"]
 Span = tuple[float, float]
 
 
+def check_question(question: str) -> None:
+    """
+    Raises:
+        UsageError: the question is empty, or holds what is no text, such as an argument's bytes that are no
+            UTF-8: Python keeps those as lone surrogates.
+    """
+    if not question.strip():
+        raise UsageError("The question is empty.")
+    try:
+        question.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"The question is not valid text: character {error.start + 1} of it is not UTF-8."
+        ) from error
+
+
 @dataclass(frozen=True, slots=True)
 class VideoSource:
     """What the container says of a video, before any frame of it is decoded."""

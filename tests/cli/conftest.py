@@ -56,7 +56,7 @@ class StandIn:
         self, video: str, question: str | None, model: Any, options: Any, progress: Any
     ) -> Inspection:
         self.calls.append((video, question, options))
-        progress.stage("decode", 2)
+        progress.stage("encode", 2)
         progress.advance(2)
         for name, error in self.errors.items():
             if video.endswith(name):
@@ -85,9 +85,9 @@ MODEL = ModelInfo("dynfocus-tiny", "dynfocus", "0123abcd", "none", "cpu")
 
 @dataclass(frozen=True)
 class RunOptions:
-    sampling: SamplingOptions
-    selection: SelectionOptions
-    generation: GenerationOptions
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    selection: SelectionOptions = field(default_factory=SelectionOptions)
+    generation: GenerationOptions = field(default_factory=GenerationOptions)
 
 
 @pytest.fixture

@@ -6,17 +6,16 @@ import json
 import os
 import sys
 
-import jsonschema
 import pytest
 
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError, VideoUnreadable
-from dynfocus_cli.report import load_schema
+from strict_schema import validate
 
 
 def records(stdout):
     found = [json.loads(line) for line in stdout.splitlines()]
     for record in found:
-        jsonschema.Draft202012Validator(load_schema(record["schema"])).validate(record)
+        validate(record)
     return found
 
 
@@ -24,6 +23,25 @@ def test_quiet_keeps_warnings(stand_in, run, clip):
     stand_in.warnings = ("Not its world.",)
     result = run("ask", clip("a.mp4"), "q", "--quiet")
     assert (result.stdout, result.stderr) == ("A red circle.\n", "Warning: Not its world.\n")
+
+
+@pytest.mark.parametrize("format", ["--json", "--jsonl"])
+@pytest.mark.parametrize("command", [["ask", "a.mp4", "q"], ["inspect", "a.mp4"]])
+def test_warnings_are_said_beside_a_record(stand_in, run, clip, command, format):
+    stand_in.warnings = ("Not its world.", "Past\nthe end.")
+    clip("a.mp4")
+    result = run(*command, format, "--quiet")
+    assert result.stderr == "Warning: Not its world.\nWarning: Past the end.\n"
+    (record,) = records(result.stdout)
+    assert record["warnings"] == list(stand_in.warnings)
+
+
+@pytest.mark.parametrize("flags", ["--quantize none", "--subtitles off", "--subtitles auto", "--no-cache"])
+@pytest.mark.parametrize("command", [["ask", "a.mp4", "q"], ["inspect", "a.mp4"]])
+def test_what_is_not_there_yet_may_be_left_out_by_name(stand_in, run, clip, command, flags):
+    clip("a.mp4")
+    plain, named = run(*command), run(*command, *flags.split())
+    assert (named.exit_code, named.stdout) == (0, plain.stdout)
 
 
 def test_options_reach_the_library(stand_in, run, clip):
@@ -63,6 +81,11 @@ def test_options_reach_the_library(stand_in, run, clip):
         (["a.mp4", "q", "--seed", "-1"], "--seed"),
         (["a.mp4", "q", "--max-new-tokens", "0"], "--max-new-tokens must be at least 1"),
         (["a.mp4", "q", "--no-such-option"], "No such option"),
+        (["a.mp4", "What is \udcff?"], "The question is not valid text: character 9"),
+        (["a.mp4", "q", "--quantize", "int8"], "--quantize int8 is not available yet"),
+        (["a.mp4", "q", "--quantize", "nf4"], "--quantize nf4 is not available yet"),
+        (["a.mp4", "q", "--quantize", "int3"], "--quantize"),
+        (["a.mp4", "q", "--subtitles", "a.srt"], "--subtitles a.srt is not available yet"),
     ],
 )
 def test_usage_errors_exit_2_before_any_work(stand_in, run, clip, arguments, said):

@@ -17,7 +17,17 @@ def test_several_have_a_column_for_the_path_and_one_header(stand_in, run, clip):
     assert stand_in.calls[0][1] == "Who?"
 
 
-@pytest.mark.parametrize("arguments", [["a.mp4", "--question", " "], [], ["a.mp4", "--max-new-tokens", "3"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["a.mp4", "--question", " "],
+        ["a.mp4", "--question", "\udcff"],
+        [],
+        ["a.mp4", "--max-new-tokens", "3"],
+        ["a.mp4", "--quantize", "int8"],
+        ["a.mp4", "--subtitles", "a.srt"],
+    ],
+)
 def test_usage_errors(stand_in, run, clip, arguments):
     clip("a.mp4")
     assert run("inspect", *arguments).exit_code == 2

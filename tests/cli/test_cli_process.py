@@ -9,10 +9,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
 import dynfocus_cli
+from dynfocus_cli.cli import entry
 
 COMMANDS = [[], ["ask"], ["inspect"], ["synth"]]
 
@@ -34,9 +36,9 @@ for name, contents in {{
 """
 
 
-def with_library(more: str = "") -> list[str]:
+def with_library(more: str = "", main: str = "app") -> list[str]:
     code = LIBRARY.format(tests=os.path.dirname(__file__)) + textwrap.dedent(more)
-    code += "\nfrom dynfocus_cli.cli.app import main; main()"
+    code += f"\nfrom dynfocus_cli.cli.{main} import main; main()"
     return [sys.executable, "-c", code]
 
 
@@ -80,6 +82,65 @@ def test_what_fails_early_fails_without_torch(arguments):
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_of_the_console_script_imports_not_even_typer(command):
+    code = f"""
+        import sys
+        sys.argv = ["dynfocus", *{command!r}, "--help"]
+        from dynfocus_cli.cli.entry import main
+        main()
+        print([name for name in {(*HEAVY, "typer")!r} if name in sys.modules], file=sys.stderr)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "80"},
+    )
+    assert done.stderr == "[]\n"
+    assert done.stdout.startswith("Usage: dynfocus " + " ".join(command))
+
+
+def test_the_kept_pages_are_what_the_commands_say():
+    """Regenerate with `python -m dynfocus_cli.cli.entry`."""
+    fresh = entry.fresh_pages()
+    assert set(fresh) == {f"{name}.txt" for name in ("dynfocus", *entry.COMMANDS)}
+    kept = {path.name: path.read_text(encoding="utf-8") for path in Path(entry.PAGES).iterdir()}
+    assert kept == fresh
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["dynfocus", "--help"],
+        ["../help_pages/ask", "--help"],
+        ["/ask", "-h"],
+        ["nothing", "--help"],
+        ["--help", "ask"],
+        ["ask"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_only_pages_of_commands_are_kept(arguments):
+    assert entry.kept_page(arguments) is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["ask", "-h"], ["--version"], ["ask", "a.mp4", "q"], ["inspect", "a.mp4"], ["nothing"]],
+    ids=" ".join,
+)
+def test_a_closed_stdout_is_no_traceback(tmp_path, arguments):
+    (tmp_path / "a.mp4").touch()
+    command = [*with_library(main="entry"), *arguments]
+    closing = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    done = subprocess.run(closing, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.returncode == (2 if arguments == ["nothing"] else 0), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Unexpected" not in done.stderr
 
 
 def test_version():

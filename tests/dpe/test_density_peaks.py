@@ -176,7 +176,7 @@ class TestCluster:
         chosen, assignment = slow_cluster(distances.tolist(), centres, neighbours)
         assert found.centres.tolist() == chosen
         assert found.assignment.tolist() == assignment
-        assert torch.equal(found.rank, density_peaks(distances, neighbours).rank[found.centres])
+        assert torch.equal(found.log_rank, density_peaks(distances, neighbours).log_rank[found.centres])
 
     def test_finds_the_scenes(self) -> None:
         scene = torch.tensor([0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 0, 0])
@@ -193,7 +193,9 @@ class TestCluster:
     def test_order_survives_where_the_density_underflows(self) -> None:
         features = make("wide apart")
         assert (density_peaks(pairwise_distances(features), 3).density == 0).all()
-        assert cluster(features, 4, 3).centres.tolist() != [0, 1, 2, 3]
+        found = cluster(features, 4, 3)
+        assert found.centres.tolist() != [0, 1, 2, 3]
+        assert found.log_rank.isfinite().all()
 
     @pytest.mark.parametrize("n", [1, 2, 5])
     def test_enough_centres_leave_every_point_alone(self, n: int) -> None:

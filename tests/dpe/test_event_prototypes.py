@@ -61,6 +61,15 @@ def test_event_prototypes_equal_the_loop(dtype: torch.dtype) -> None:
         assert_close(found[event], torch.stack(frames).mean(0).to(dtype))
 
 
+def test_a_batch_is_each_video_alone() -> None:
+    pooled, assignment = torch.randn(2, 3, 7, 4, 5), torch.randint(0, 3, (2, 3, 7))
+    found = event_prototypes(pooled, assignment, 3)
+    assert found.shape == (2, 3, 3, 4, 5)
+    for i in range(2):
+        for j in range(3):
+            assert_close(found[i, j], event_prototypes(pooled[i, j], assignment[i, j], 3))
+
+
 def test_one_frame_an_event_is_the_frames() -> None:
     pooled = torch.randn(5, 16, 3)
     assert_close(event_prototypes(pooled, torch.arange(5), 5), pooled)

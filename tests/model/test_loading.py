@@ -12,7 +12,7 @@ import torch
 from builders import IMAGE_SIZE, save_small, small_model
 from safetensors.torch import load_file, save_file
 
-from dynfocus_cli.checkpoints import bundled_models, find_model, load_model
+from dynfocus_cli.checkpoints import bundled_models, find_model, load_model, loading
 from dynfocus_cli.checkpoints.loading import revision
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
@@ -63,6 +63,24 @@ def config_with(**changes: object) -> Damage:
     def damage(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(config | changes))
+
+    return damage
+
+
+def part_with(part: str, **changes: object) -> Damage:
+    """Changes inside one of the config's parts."""
+
+    def damage(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        config_with(**{part: config[part] | changes})(folder)
+
+    return damage
+
+
+def tokenizer_with(**changes: object) -> Damage:
+    def damage(folder: Path) -> None:
+        words = json.loads((folder / "tokenizer.json").read_text())
+        (folder / "tokenizer.json").write_text(json.dumps(words | changes))
 
     return damage
 
@@ -119,6 +137,18 @@ QUERY = "connector.rods.query.weight"
         (config_with(prompt_template="no place for a video"), "prompt_template"),
         (config_with(pooled_side=2), "connector.slots"),
         (config_with(score_hidden_size=17), "multiple of 4"),
+        # Errors of nobody's own kind: of strict dataclasses, a bare RuntimeError, a bare Exception.
+        (part_with("vision_config", hidden_size="wide"), "The config.json in"),
+        (part_with("text_config", vocab_size=-5), "cannot be used"),
+        (part_with("text_config", intermediate_size=-5), "The weights in"),
+        (tokenizer_with(model={"type": "BPE", "vocab": 7}), "The tokenizer in"),
+        (config_with(patch_position_scale=-1.0), "patch_position_scale must be a number from 0 on"),
+        (config_with(patch_position_scale=float("nan")), "patch_position_scale"),
+        (config_with(patch_position_scale="large"), "patch_position_scale"),
+        (config_with(spatial_prototypes=[16, 0]), "spatial_prototypes must be whole numbers above 0"),
+        (config_with(spatial_neighbours=[8, -3]), "spatial_neighbours must be whole numbers above 0"),
+        (config_with(spatial_neighbours=[8, 2.5]), "spatial_neighbours"),
+        (config_with(spatial_neighbours=[8]), "a number for each level"),
         (without("tokenizer.json"), "no tokenizer.json"),
         (file_with("tokenizer.json", "{}"), "The tokenizer in"),
         (without("preprocessor_config.json"), "preprocessor_config.json"),
@@ -137,6 +167,8 @@ QUERY = "connector.rods.query.weight"
             lambda folder: save_file({"mean": torch.zeros(16)}, folder / "familiarity.safetensors"),
             "familiarity.safetensors",
         ),
+        (Familiarity(torch.zeros(8), torch.eye(8), 1.0).save, "vision encoder's width is 16"),
+        (Familiarity(torch.zeros(16), torch.eye(8), 1.0).save, "vision encoder's width is 16"),
     ],
 )
 def test_what_is_wrong_is_named(saved: Path, tmp_path: Path, damage: Damage, said: str) -> None:
@@ -149,6 +181,25 @@ def test_what_is_wrong_is_named(saved: Path, tmp_path: Path, damage: Damage, sai
     assert said in message
     assert str(folder) in message
     assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: out of memory"),
+    ],
+)
+def test_memory_that_ran_out_is_no_fault_of_the_folder(saved: Path, monkeypatch, error: Exception) -> None:
+    def no_room(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(loading, "_network", no_room)
+    with pytest.raises(type(error)) as caught:
+        load_model(str(saved), "cpu")
+    assert caught.value is error
 
 
 def test_a_folders_own_code_is_neither_run_nor_asked_about(saved: Path, tmp_path: Path, monkeypatch) -> None:

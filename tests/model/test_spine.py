@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from dynfocus_cli import (
     SamplingOptions,
     SelectionOptions,
     UsageError,
+    pipeline,
 )
 from dynfocus_cli.features.familiarity import Familiarity
 
@@ -131,6 +133,38 @@ def test_at_comes_before_the_questions_times(tiny, video: str) -> None:
     """With room for one key frame it is the one that the flag names."""
     found = tiny.inspect(video, "What is shown at 00:05?", options(at_s=20.0, key_ratio=0.01))
     assert [frame.time_s for frame in found.key_frames] == [20.0]
+    (said,) = found.warnings
+    assert said == "There are key frames for only 1 of 2 named moments: raise --key-ratio or --prototypes."
+
+
+def test_no_warning_while_every_named_moment_is_a_key_frame(tiny, video: str) -> None:
+    assert tiny.inspect(video, "What is shown at 00:05?", options(at_s=20.0)).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"budget": 216}, None),
+        ({"budget": 5000}, None),
+        ({"budget": 98}, "--budget 98 has room for only 1 of 4 key frames"),
+        ({"budget": 136, "key_ratio": 1.0}, "--budget 136 has room for only 2 of 16 key frames"),
+        ({"max_new_tokens": 2048 - 136 - 4}, "The model's context has room for only 2 of 4 key frames"),
+    ],
+)
+def test_fewer_key_frames_than_asked_for_are_warned_of(
+    tiny, video: str, fields: dict, said: str | None
+) -> None:
+    warnings = tiny.inspect(video, None, options(**fields)).warnings
+    assert len(warnings) == (said is not None)
+    assert said is None or warnings[0].startswith(said)
+
+
+def test_a_named_moment_that_the_budget_leaves_out(tiny, video: str) -> None:
+    found = tiny.inspect(video, "What is shown at 00:05?", options(at_s=20.0, budget=98))
+    assert found.warnings[-2:] == (
+        "--budget 98 has room for only 1 of 4 key frames: raise it, or sample fewer frames.",
+        "There are key frames for only 1 of 2 named moments.",
+    )
 
 
 def test_a_frame_that_stays_on_screen_is_taken_once(tiny, tmp_path: Path) -> None:
@@ -169,6 +203,22 @@ def test_scorers(tiny, video: str) -> None:
         tiny.inspect(video, None, options(scorer="question"))
 
 
+def test_a_scorer_that_cannot_run_is_refused_before_any_decoding(tiny, tmp_path: Path) -> None:
+    """The video is not even opened: there is none."""
+    with pytest.raises(UsageError, match="needs a question"):
+        tiny.inspect(str(tmp_path / "none.mp4"), None, options(scorer="question"))
+
+
+def test_reading_the_container_counts_as_decoding(tiny, video: str, monkeypatch) -> None:
+    def slow(path: str):
+        time.sleep(0.5)
+        return probe(path)
+
+    probe = pipeline.probe
+    monkeypatch.setattr(pipeline, "probe", slow)
+    assert tiny.inspect(video).timings_s.decode >= 0.5
+
+
 def test_twice_is_the_same(tiny, video: str) -> None:
     one, other = tiny.ask(video, "Why?"), tiny.ask(video, "Why?", options(seed=5))
     assert one.answer == other.answer
@@ -187,6 +237,13 @@ def test_empty_questions(tiny, video: str, question: str) -> None:
         tiny.ask(video, question)
     with pytest.raises(UsageError, match="question is empty"):
         tiny.inspect(video, question)
+
+
+def test_a_question_that_is_no_text(tiny, video: str) -> None:
+    """An argument's bytes that are not UTF-8 come as lone surrogates."""
+    for look in (tiny.ask, tiny.inspect):
+        with pytest.raises(UsageError, match="The question is not valid text: character 5"):
+            look(video, "Why \udcff?")
 
 
 def test_another_world_is_warned_of(saved, tmp_path: Path, video: str) -> None:

@@ -8,7 +8,8 @@ from collections import Counter
 
 import pytest
 
-from dynfocus_cli.synth.questions import EXERCISES, QUESTION_TYPES, TEMPLATES, Question, ask, observe
+from dynfocus_cli.synth.questions import EXERCISES, QUESTION_TYPES, Question, ask, observe
+from dynfocus_cli.synth.wordings import TEMPLATES
 from dynfocus_cli.synth.world import COLORS, Script, write_script
 
 SEEDS = range(120)

@@ -6,8 +6,10 @@ import itertools
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.codec.codec import UnknownCodecError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,7 +77,7 @@ def test_numbers_out_of_range(tmp_path: Path, clips: int, seed: int) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("blocked", ["", QUESTIONS_FILE, "clip-00000.mp4"])
+@pytest.mark.parametrize("blocked", ["", "clip-00000.mp4"])
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path, blocked: str) -> None:
     out = tmp_path / "out"
     if blocked:
@@ -85,6 +87,42 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path, blocked: str) -> Non
     with pytest.raises(UsageError, match=r"cannot be written"):
         list(write_clips(out, 1, SHORT))
     assert not list(tmp_path.rglob("*.part"))
+    assert not (out / QUESTIONS_FILE).exists(), "a second try is not refused"
+
+
+def test_questions_that_are_there_already_are_kept(tmp_path: Path) -> None:
+    (tmp_path / QUESTIONS_FILE).write_text("mine")
+    with pytest.raises(UsageError, match=r"questions\.jsonl exists already: name another folder"):
+        list(write_clips(tmp_path, 1, SHORT))
+    assert [path.name for path in tmp_path.iterdir()] == [QUESTIONS_FILE]
+    assert (tmp_path / QUESTIONS_FILE).read_text() == "mine"
+
+
+def test_a_set_that_is_left_half_way_keeps_its_questions(tmp_path: Path) -> None:
+    clips = write_clips(tmp_path, 2, SHORT)
+    next(clips)
+    clips.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip-00000.mp4", QUESTIONS_FILE]
+    assert len((tmp_path / QUESTIONS_FILE).read_text().splitlines()) == 12
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UnknownCodecError("libx264"), r"no libx264 encoder\. Install"),
+        (av.error.EncoderNotFoundError(1, "Encoder not found"), r"no libx264 encoder\. Install"),
+        (av.error.InvalidDataError(1, "Invalid data"), r"clip-00000\.mp4 cannot be written: Invalid data\."),
+        (av.error.PermissionError(1, "Not permitted"), r"clip-00000\.mp4 cannot be written: Not permitted\."),
+    ],
+)
+def test_an_encoder_that_fails(tmp_path: Path, monkeypatch, error: Exception, said: str) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("dynfocus_cli.synth.write.render_frame", fail)  # while the file is open
+    with pytest.raises(UsageError, match=said):
+        list(write_clips(tmp_path, 1, SHORT))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unfinished_file_leaves_nothing(tmp_path: Path, monkeypatch) -> None:

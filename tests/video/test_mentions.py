@@ -25,6 +25,25 @@ from dynfocus_cli.video.mentions import Mentions, find_mentions
         ("@3:00", [180]),
         ("at 5:00 and at 6:00", [300, 360]),
         ("at 5:00 and 6:00?", [300, 360]),
+        ("at 0:05, 0:10 and 0:15", [5, 10, 15]),
+        ("at 0:05, 0:10, and 0:15?", [5, 10, 15]),
+        ("at 00:05 or 00:10 or 00:15", [5, 10, 15]),
+        ("(0:05, 0:10) what", [5, 10]),
+        ("at 0:05, 1:75 and 0:15", [5, 15]),
+        ("at 0:05 and a 16:10 screen", [5]),
+        ("at 0:05 and 16:10 aspect", [5]),
+        ("at 5 seconds and 10 seconds", [5, 10]),
+        ("at 5 s, 10 s and 15 s", [5, 10, 15]),
+        ("at 1 minute and 2 minutes", [60, 120]),
+        ("at 1 minute and 30 seconds or 2 minutes", [90, 120]),
+        ("at 1 minute, 2 minutes and 5 seconds, and 3 minutes", [60, 125, 180]),
+        ("at 5 seconds and 1 minute", [5, 60]),
+        ("at 0 hours, 1 minute and 5 seconds", [65]),
+        ("at 2m30s and 3m30s", [150, 210]),
+        ("at the 1-minute and 2-minute marks", [60, 120]),
+        ("5 seconds and 10 seconds into the video", [5, 10]),
+        ("at 1 minute and 5 seconds later", [60]),
+        ("at 30 seconds, 5 seconds before the cut", [30]),
         ("at 1:00, no, at 1:00", [60]),
         ("At  01:00\n!", [60]),
     ],
@@ -39,6 +58,9 @@ def test_moments(question: str, moments: list[float]) -> None:
         ("between 1:20 and 2:05", (80, 125)),
         ("from 1:20 to 2:05, what", (80, 125)),
         ("from 10s to 20s", (10, 20)),
+        ("between 5 seconds and 10 seconds", (5, 10)),
+        ("between 1 minute and 30 seconds and 2 minutes", (90, 120)),
+        ("in the first 1 minute and 30 seconds", (0, 90)),
         ("between 20 and 30 seconds", (20, 30)),
         ("0:45-0:50 what", (45, 50)),
         ("between 2:05 and 1:20", (80, 125)),
@@ -108,6 +130,8 @@ PIECES = st.sampled_from(
         "from ",
         " and ",
         " to ",
+        " or ",
+        ", ",
         "first ",
         "last ",
         "the ",
@@ -144,5 +168,14 @@ def test_any_text_gives_times_inside_the_video(question: str, duration_s: float)
     assert all(0 <= start < end <= duration_s for start, end in found.spans)
 
 
-def test_a_long_question_is_read_in_no_time() -> None:
-    find_mentions("at 1 second and 2 " * 5_000 + "9" * 50_000 + ":" * 20_000, 60.0)
+@pytest.mark.parametrize(
+    "question",
+    [
+        "at 1 second and 2 " * 5_000 + "9" * 50_000 + ":" * 20_000,
+        "1 hour, 2 minutes, 3 seconds, " * 2_000,
+        "at 1 minute and 2 seconds and " * 2_000,
+        "at 0:01, " + "0:02, " * 10_000,
+    ],
+)
+def test_a_long_question_is_read_in_no_time(question: str) -> None:
+    find_mentions(question, 60.0)

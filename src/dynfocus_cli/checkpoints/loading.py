@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.checkpoints.registry import find_model
-from dynfocus_cli.errors import ModelUnavailable, UsageError
+from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
@@ -31,6 +30,9 @@ _COMPLAINTS = {
     "mismatched_keys": "of the wrong size",
 }
 """What transformers reports of the weights, and how it is said."""
+
+_OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory")
+"""What torch's bare RuntimeErrors say where memory ran out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,15 @@ def load_model(name_or_path: str | None, device: str = "auto") -> LoadedModel:
             f"The preprocessor_config.json in {folder} makes frames of {preprocessing.size} pixels, and its "
             f"config.json takes {config.vision_config.image_size}."
         )
+    familiarity = Familiarity.load(folder)
+    if familiarity is not None:
+        _check_familiarity(folder, familiarity, config.vision_config.hidden_size)
     return LoadedModel(
         info=ModelInfo(name, "dynfocus", revision(folder), "none", place.type),
         network=network,
         prompt=prompt,
         preprocessing=preprocessing,
-        familiarity=Familiarity.load(folder),
+        familiarity=familiarity,
         device=place,
     )
 
@@ -117,7 +122,12 @@ def _part(folder: Path, part: str) -> Iterator[None]:
     """Says which part of a model folder is at fault. Memory that ran out is no fault of the folder."""
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except (DynFocusError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        # No list of kinds: a damaged folder raises nearly anything, from tokenizers even a bare Exception.
+        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY):
+            raise
         raise ModelUnavailable(f"The {part} in {folder} cannot be used: {_first_line(error)}") from error
 
 
@@ -129,9 +139,19 @@ def _check_config(folder: Path) -> None:
         what = f"a {kind!r} model" if kind else "a model that does not say what it is"
         raise ModelUnavailable(f"{folder} holds {what}, not a DynFocus one: see model_type in config.json.")
     # Left to the defaults of transformers, a part that is not described has billions of parameters.
-    missing = [part for part in DynFocusConfig.sub_configs_defaults if not isinstance(config.get(part), dict)]
+    missing = [part for part in DynFocusConfig.sub_configs if not isinstance(config.get(part), dict)]
     if missing:
         raise ModelUnavailable(f"The config.json in {folder} does not describe {', '.join(missing)}.")
+
+
+def _check_familiarity(folder: Path, known: Familiarity, width: int) -> None:
+    """Raises ModelUnavailable where it was measured on features of another width."""
+    shapes = tuple(known.mean.shape), tuple(known.whitening.shape)
+    if shapes != ((width,), (width, width)):
+        raise ModelUnavailable(
+            f"The familiarity.safetensors in {folder} is of other features: its mean is {shapes[0]} and its "
+            f"whitening {shapes[1]}, and the vision encoder's width is {width}."
+        )
 
 
 def _network(folder: Path, config: DynFocusConfig, place: torch.device) -> DynFocusModel:

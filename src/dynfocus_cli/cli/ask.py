@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.output import Format, format_of, one_line, write_line, write_record
+from dynfocus_cli.cli.output import Format, format_of, on_terminal, one_line, write_line, write_record
 from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +46,9 @@ def ask(
     scorer: opt.ScorerOption = None,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
     max_new_tokens: opt.MaxNewTokensOption = opt.DEFAULT_MAX_NEW_TOKENS,
+    quantize: opt.QuantizeOption = "none",
+    subtitles: opt.SubtitlesOption = "off",
+    no_cache: opt.NoCacheOption = False,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
     quiet: opt.QuietOption = False,
@@ -54,6 +56,7 @@ def ask(
     """Answer a question about a video, and show which frames the answer rests on."""
     with reported():
         _check_question(videos, question)
+        opt.refuse_not_yet(quantize, subtitles)
         format = format_of(json, jsonl)
         sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
         selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
@@ -78,8 +81,9 @@ def ask(
 def _check_question(videos: list[str], question: str) -> None:
     if not videos or _is_video(question):
         raise UsageError('No question: it comes last, as in: dynfocus ask video.mp4 "What happens?"')
-    if not question.strip():
-        raise UsageError("The question is empty.")
+    from dynfocus_cli.types import check_question
+
+    check_question(question)
 
 
 def _is_video(argument: str) -> bool:
@@ -92,15 +96,16 @@ def _is_video(argument: str) -> bool:
 
 def _show(answer: Answer, format: Format, quiet: bool, several: bool) -> None:
     from dynfocus_cli import report
-    from dynfocus_cli.cli.evidence import show_evidence
+    from dynfocus_cli.cli.evidence import show_evidence, show_warnings
 
     evidence = answer.evidence
     if format != "text":
         write_record(report.answer_record(answer))
-        return
-    path = evidence.source.path
-    if several:
-        write_line(f"{path}: {one_line(answer.answer)}")
     else:
-        write_line(answer.answer if sys.stdout.isatty() else one_line(answer.answer))
-    show_evidence(evidence, quiet, several, table=not several)
+        if several:
+            write_line(f"{evidence.source.path}: {one_line(answer.answer)}")
+        else:
+            write_line(answer.answer if on_terminal() else one_line(answer.answer))
+        if not quiet:
+            show_evidence(evidence, several, table=not several)
+    show_warnings(evidence, several)

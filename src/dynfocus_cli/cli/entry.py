@@ -9,6 +9,8 @@ import os
 import sys
 
 PAGES = os.path.join(os.path.dirname(__file__), "help_pages")
+COMMANDS = ("ask", "inspect", "synth")
+"""Those with a page of their own."""
 PAGE_WIDTH = 80
 """Columns that the pages are written for; in a narrower terminal Typer wraps them anew."""
 
@@ -16,7 +18,7 @@ PAGE_WIDTH = 80
 def main() -> None:
     """Runs the command line; ends in SystemExit with the contract's exit code."""
     page = kept_page(sys.argv[1:])
-    if page is not None and _columns() >= PAGE_WIDTH:
+    if page is not None and sys.stdout is not None and _columns() >= PAGE_WIDTH:
         try:
             sys.stdout.write(page)
             sys.stdout.flush()
@@ -32,9 +34,11 @@ def kept_page(arguments: list[str]) -> str | None:
     """The page for `--help` or `COMMAND --help`, or None where the arguments ask for anything else."""
     if not arguments or len(arguments) > 2 or arguments[-1] not in ("--help", "-h"):
         return None
+    if len(arguments) == 2 and arguments[0] not in COMMANDS:
+        return None
     name = arguments[0] if len(arguments) == 2 else "dynfocus"
     try:
-        with open(os.path.join(PAGES, f"{os.path.basename(name)}.txt"), encoding="utf-8") as file:
+        with open(os.path.join(PAGES, f"{name}.txt"), encoding="utf-8") as file:
             return file.read()
     except OSError:
         return None

@@ -82,8 +82,9 @@ def _is_out_of_memory(error: Exception) -> bool:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
-    # torch's CPU allocator raises a bare RuntimeError.
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    # torch's CPU allocator raises a bare RuntimeError, and so do some of the libraries that CUDA calls.
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in said or "out of memory" in said)
 
 
 def _detach_stdout() -> None:
@@ -91,7 +92,7 @@ def _detach_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass  # a stdout that is no file, as in tests
+    except (OSError, ValueError, AttributeError):
+        pass  # a stdout that is no file, as in tests, or none at all
     finally:
         os.close(nowhere)

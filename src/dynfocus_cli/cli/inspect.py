@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.output import format_of, write_line, write_record
-from dynfocus_cli.errors import UsageError
+from dynfocus_cli.cli.output import Format, format_of, on_terminal, write_line, write_record
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints import LoadedModel
@@ -43,14 +41,20 @@ def inspect(
     budget: opt.BudgetOption = None,
     scorer: opt.ScorerOption = None,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
+    quantize: opt.QuantizeOption = "none",
+    subtitles: opt.SubtitlesOption = "off",
+    no_cache: opt.NoCacheOption = False,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
     quiet: opt.QuietOption = False,
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
     with reported():
-        if question is not None and not question.strip():
-            raise UsageError("--question is empty.")
+        if question is not None:
+            from dynfocus_cli.types import check_question
+
+            check_question(question)
+        opt.refuse_not_yet(quantize, subtitles)
         format = format_of(json, jsonl)
         sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
         selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
@@ -69,23 +73,30 @@ def inspect(
 
         def show(inspection: Inspection) -> None:
             nonlocal first
-            if format == "text":
-                _show(inspection, quiet, several, first)
-            else:
-                from dynfocus_cli import report
-
-                write_record(report.inspection_record(inspection))
+            _show(inspection, format, quiet, several, first)
             first = False
 
         for_each(paths, work, show, model=model, device=device, format=format, quiet=quiet)
 
 
-def _show(inspection: Inspection, quiet: bool, several: bool, first: bool) -> None:
+def _show(inspection: Inspection, format: Format, quiet: bool, several: bool, first: bool) -> None:
+    from dynfocus_cli import report
+    from dynfocus_cli.cli.evidence import show_evidence, show_warnings
+
+    if format != "text":
+        write_record(report.inspection_record(inspection))
+    else:
+        _write_table(inspection, several, first)
+        if not quiet:
+            show_evidence(inspection, several, table=False)
+    show_warnings(inspection, several)
+
+
+def _write_table(inspection: Inspection, several: bool, first: bool) -> None:
     """The table of key frames on stdout: aligned for a reader, tab-separated for a pipe."""
-    from dynfocus_cli.cli.evidence import show_evidence
     from dynfocus_cli.report.terminal import aligned_table, separated_table
 
-    if sys.stdout.isatty():
+    if on_terminal():
         if several:
             write_line(inspection.source.path if first else f"\n{inspection.source.path}")
         lines = aligned_table(inspection)
@@ -93,4 +104,3 @@ def _show(inspection: Inspection, quiet: bool, several: bool, first: bool) -> No
         lines = separated_table(inspection, with_video=several, with_header=first)
     for line in lines:
         write_line(line)
-    show_evidence(inspection, quiet, several, table=False)

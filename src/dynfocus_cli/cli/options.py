@@ -13,8 +13,11 @@ DEFAULT_MAX_NEW_TOKENS = 64
 DEFAULT_SEED = 0
 """Both as in `types.GenerationOptions`, which is not imported here for the sake of a quick `--help`."""
 
+MAX_SEED = 2**32 - 1
+
 Device = Literal["auto", "cpu", "cuda"]
 ScorerName = Literal["visual", "question"]
+Quantization = Literal["none", "int8", "nf4"]
 
 ModelOption = Annotated[
     str | None,
@@ -52,7 +55,15 @@ ScorerOption = Annotated[
     ScorerName | None,
     typer.Option("--scorer", help="Rank events by the picture alone, or by the question too."),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of the run.")]
+SeedOption = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=MAX_SEED,
+        help="Recorded with the result. Answers are greedy: none depends on it.",
+    ),
+]
 MaxNewTokensOption = Annotated[
     int, typer.Option("--max-new-tokens", metavar="N", help="Longest answer, in tokens.")
 ]
@@ -61,6 +72,30 @@ JsonlOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON objec
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="No evidence, no progress; warnings and errors stay.")
 ]
+QuantizeOption = Annotated[
+    Quantization, typer.Option("--quantize", help="Only none so far: int8 and nf4 are not available yet.")
+]
+SubtitlesOption = Annotated[
+    str,
+    typer.Option(
+        "--subtitles",
+        metavar="FILE|auto|off",
+        help="Subtitles are not read yet: auto and off are the same, FILE is refused.",
+    ),
+]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="There is no cache yet, so this changes nothing.")
+]
+
+
+def refuse_not_yet(quantize: Quantization, subtitles: str) -> None:
+    """Raises UsageError for what the contract has and this version lacks; it may be named to be left out."""
+    from dynfocus_cli.errors import UsageError
+
+    if quantize != "none":
+        raise UsageError(f"--quantize {quantize} is not available yet: leave it out, or give none.")
+    if subtitles not in ("auto", "off"):
+        raise UsageError(f"--subtitles {subtitles} is not available yet: leave it out, or give off.")
 
 
 def sampling_options(

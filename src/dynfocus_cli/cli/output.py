@@ -29,7 +29,7 @@ def write_line(line: str) -> None:
     """One line of text in the terminal's encoding, control characters made visible on a terminal."""
     if sys.stdout is None:
         return
-    if sys.stdout.isatty():
+    if on_terminal():
         line = visible(line)
     encoding = sys.stdout.encoding or "utf-8"
     try:
@@ -37,6 +37,11 @@ def write_line(line: str) -> None:
         _write((line + "\n").encode(encoding, "surrogateescape"))
     except UnicodeEncodeError:
         _write((line + "\n").encode(encoding, "backslashreplace"))
+
+
+def on_terminal() -> bool:
+    """Whether stdout is read by a person; there may be no stdout at all (`>&-`)."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def visible(text: str) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dynfocus_cli.progress import Silent
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from dynfocus_cli.progress import Progress
 
 _LABELS = {
-    "decode": "Reading the video",
     "encode": "Looking at frames",
     "select": "Choosing key frames",
     "generate": "Writing the answer",
@@ -29,7 +30,7 @@ def wanted(quiet: bool) -> bool:
 def shown(title: str, enabled: bool) -> Iterator[Progress]:
     """A display for one video, gone when the block ends; `title` stands before each stage."""
     if not enabled:
-        yield _Silent()
+        yield Silent()
         return
     from rich.console import Console
     from rich.markup import escape
@@ -42,14 +43,6 @@ def shown(title: str, enabled: bool) -> Iterator[Progress]:
     # stdout is the answer's alone: rich must not pass it through the display.
     with Bar(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         yield _Stages(bar, f"{escape(title)}  " if title else "")
-
-
-class _Silent:
-    def stage(self, name: str, total: int | None) -> None:
-        pass
-
-    def advance(self, n: int) -> None:
-        pass
 
 
 class _Stages:

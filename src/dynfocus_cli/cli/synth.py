@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.options import DEFAULT_SEED, SeedOption
+from dynfocus_cli.cli.options import DEFAULT_SEED, MAX_SEED
 from dynfocus_cli.cli.output import write_line
 from dynfocus_cli.errors import UsageError
 
@@ -16,7 +16,9 @@ from dynfocus_cli.errors import UsageError
 def synth(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to; made where there is none.")],
     clips: Annotated[int, typer.Option("--clips", metavar="N", min=1, help="How many clips.")] = 4,
-    seed: SeedOption = DEFAULT_SEED,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=MAX_SEED, help="Other clips for each seed.")
+    ] = DEFAULT_SEED,
 ) -> None:
     """Write generated video clips: the world that dynfocus-tiny was trained on. Prints their paths."""
     with reported():

@@ -46,8 +46,8 @@ class Clusters:
     """(..., c) int64: indices of the centre points, ascending."""
     assignment: Tensor
     """(..., n) int64: each point's cluster, 0 to c - 1."""
-    rank: Tensor
-    """(..., c): density * delta of each centre."""
+    log_rank: Tensor
+    """(..., c) float64: logarithm of density * delta of each centre, what the centres were chosen by."""
 
 
 def pairwise_distances(features: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ def cluster(features: Tensor, centres: int, neighbours: int, forced: Tensor | No
     assignment = distances.gather(-1, columns).argmin(dim=-1)  # (..., n); argmin returns the first minimum
     numbers = torch.arange(count, device=features.device).expand_as(chosen)
     assignment = assignment.scatter(-1, chosen, numbers)  # coincident centres keep themselves
-    return Clusters(chosen, assignment, peaks.rank.gather(-1, chosen))
+    return Clusters(chosen, assignment, peaks.log_rank.gather(-1, chosen))
 
 
 def cluster_means(features: Tensor, assignment: Tensor, clusters: int) -> Tensor:

@@ -43,10 +43,10 @@ def event_prototypes(pooled: Tensor, assignment: Tensor, events: int) -> Tensor:
     """The mean of each event's frames; differentiable in `pooled`.
 
     Shape:
-        pooled: (T, P, D_v).
-        assignment: (T,) int64, each frame's event, 0 to events - 1.
-        returns: (L, P, D_v) with L = events; zeros for an event without frames.
+        pooled: (..., T, P, D_v).
+        assignment: (..., T) int64, each frame's event, 0 to events - 1.
+        returns: (..., L, P, D_v) with L = events; zeros for an event without frames.
     """
     # DynFocus, DPE: m_l = mean of f_t over the frames of event l.
-    means = cluster_means(pooled.flatten(1), assignment, events)  # (L, P * D_v)
-    return means.unflatten(1, pooled.shape[1:])  # (L, P, D_v)
+    means = cluster_means(pooled.flatten(-2), assignment, events)  # (..., L, P * D_v)
+    return means.unflatten(-1, pooled.shape[-2:])  # (..., L, P, D_v)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from huggingface_hub.dataclasses import strict
@@ -17,7 +18,7 @@ class DynFocusConfig(PreTrainedConfig):
     """
 
     model_type = "dynfocus"
-    sub_configs_defaults: ClassVar[dict] = {
+    sub_configs: ClassVar[dict] = {
         "vision_config": InstructBlipVisionConfig,
         "qformer_config": InstructBlipQFormerConfig,
         "text_config": LlamaConfig,
@@ -86,6 +87,11 @@ class DynFocusConfig(PreTrainedConfig):
     initializer_range: float = 0.02
 
     def __post_init__(self, **kwargs: object) -> None:
+        # transformers builds them from 5.20 on, and only those that it is told of in another way.
+        for name, kind in self.sub_configs.items():
+            given = getattr(self, name)
+            if not isinstance(given, PreTrainedConfig):
+                setattr(self, name, kind(**(given or {})))
         super().__post_init__(**kwargs)
         self.qformer_config.encoder_hidden_size = self.vision_config.hidden_size
         self._check()
@@ -97,8 +103,20 @@ class DynFocusConfig(PreTrainedConfig):
         """
         for name in ("prototypes", "num_query_tokens", "event_neighbours", "pooled_side", "max_frames"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if not _is_count(value):
                 raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+        for name in ("spatial_prototypes", "spatial_neighbours"):
+            values = getattr(self, name)
+            if not isinstance(values, list | tuple) or not all(map(_is_count, values)):
+                raise ValueError(f"{name} must be whole numbers above 0, got {values!r}")
+        if len(self.spatial_prototypes) != len(self.spatial_neighbours):
+            raise ValueError(
+                "spatial_prototypes and spatial_neighbours must have a number for each level, got "
+                f"{self.spatial_prototypes!r} and {self.spatial_neighbours!r}"
+            )
+        scale = self.patch_position_scale
+        if not isinstance(scale, float | int) or not 0 <= scale < math.inf:
+            raise ValueError(f"patch_position_scale must be a number from 0 on, got {scale!r}")
         if not isinstance(self.key_ratio, float | int) or not 0 < self.key_ratio <= 1:
             raise ValueError(f"key_ratio must lie above 0 and at most 1, got {self.key_ratio!r}")
         if not isinstance(self.fps, float | int) or not self.fps > 0:
@@ -139,3 +157,8 @@ class DynFocusConfig(PreTrainedConfig):
         if not isinstance(side, int) or not isinstance(patch, int):
             raise ValueError(f"frames and patches must be square, got {side} and {patch}")
         return (side // patch) ** 2
+
+
+def _is_count(value: object) -> bool:
+    """A whole number above 0; True is none, though Python counts with it."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from dynfocus_cli.cce.interleave import interleave
 from dynfocus_cli.cce.rods import Rods
 from dynfocus_cli.cce.spatial_prototypes import spatial_prototypes
-from dynfocus_cli.dpe.density_peaks import cluster, cluster_means
-from dynfocus_cli.dpe.event_prototypes import pool_grid
+from dynfocus_cli.dpe.density_peaks import cluster
+from dynfocus_cli.dpe.event_prototypes import event_prototypes, pool_grid
 from dynfocus_cli.dpe.score import ScoreNetwork
 from dynfocus_cli.dpe.topk import hard_topk, minmax_normalise, perturbed_topk
 from dynfocus_cli.model.config import DynFocusConfig
@@ -159,8 +159,7 @@ class CooperativeConnector(nn.Module):
         pooled = pool_grid(patches.flatten(0, 1), config.pooled_side).unflatten(0, patches.shape[:2])
         compared = pooled.mean(2) if config.event_feature == "frame_mean" else pooled.flatten(2)  # (B, T, *)
         clusters = cluster(compared, events, config.event_neighbours, pinned)
-        prototypes = cluster_means(pooled.flatten(2), clusters.assignment, events)
-        prototypes = prototypes.unflatten(2, pooled.shape[2:])  # (B, L, P, D_v)
+        prototypes = event_prototypes(pooled, clusters.assignment, events)  # (B, L, P, D_v)
         asked = None if question is None else self.question_encoder.embed(question.ids, question.mask)
         raw_scores = self.score_network(prototypes, asked).float()  # (B, L)
         scores = minmax_normalise(raw_scores)

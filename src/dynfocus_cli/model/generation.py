@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.types import GenerationOptions
-
-if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints.loading import LoadedModel
 
 
 def generate(
-    model: LoadedModel, video_tokens: Tensor, question: str, options: GenerationOptions
+    network: DynFocusModel,
+    prompt: PromptWriter,
+    video_tokens: Tensor,
+    question: str,
+    options: GenerationOptions,
 ) -> list[int]:
     """Greedy decoding of the answer's token ids, without the end mark.
 
     Shape:
         video_tokens: (M, D_l).
     """
-    network, prompt = model.network, model.prompt
     embed = network.get_input_embeddings()
 
     def words(ids: list[int]) -> Tensor:

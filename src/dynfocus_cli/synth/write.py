@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+from av.codec.codec import UnknownCodecError
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.synth.questions import ask, observe
@@ -34,40 +35,67 @@ def write_clips(
 ) -> Iterator[Path]:
     """Writes `clips` clips and `questions.jsonl` into `out`, and yields each clip's path once it is whole.
 
-    Equal seeds give equal clips and questions, however many are written.
+    Equal seeds give equal clips and questions, however many are written. A folder holds one set: clips of an
+    earlier, longer one would be left without their questions.
 
     Raises:
-        UsageError: `clips` or `seed` out of range, or a file in `out` cannot be written.
+        UsageError: `clips` or `seed` out of range, `out` has questions already, or a file in it cannot be
+            written.
     """
     if not 1 <= clips < 1 << 20:
         raise UsageError(f"--clips must lie between 1 and {(1 << 20) - 1}, got {clips}.")
     if seed < 0:
         raise UsageError(f"--seed must be at least 0, got {seed}.")
+    questions = out / QUESTIONS_FILE
     try:
         out.mkdir(parents=True, exist_ok=True)
-        records = (out / QUESTIONS_FILE).open("w", encoding="utf-8")
+        records = questions.open("x", encoding="utf-8")
+    except FileExistsError as error:
+        if not out.is_dir():
+            raise UsageError(f"{out} cannot be written to: it is no folder.") from error
+        raise UsageError(
+            f"{questions} exists already: name another folder for OUT, or remove it and its clips first."
+        ) from error
     except OSError as error:
         raise UsageError(f"{out} cannot be written to: {error.strerror}.") from error
-    with records:
-        for clip in range(clips):
-            script = write_script(clip_seed(seed, clip))
-            path = out / f"clip-{clip:05d}.mp4"
-            try:
-                write_video(script, path)
-            except OSError as error:
-                raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
-            observed = observe(script, [float(second) for second in range(script.duration_s)])
-            for asked in ask(observed, random.Random(script.seed), questions_per_clip):
-                record = {
-                    "video": path.name,
-                    "question": asked.question,
-                    "answer": asked.answer,
-                    "type": asked.type,
-                    "key_times_s": list(asked.key_times_s),
-                }
-                records.write(json.dumps(record) + "\n")
-            records.flush()
-            yield path
+    try:
+        with records:
+            for clip in range(clips):
+                script = write_script(clip_seed(seed, clip))
+                path = out / f"clip-{clip:05d}.mp4"
+                _write_or_say_why(script, path)
+                records.writelines(_records(script, path.name, questions_per_clip))
+                records.flush()
+                yield path
+    finally:
+        if questions.stat().st_size == 0:  # not one clip: nothing that would stand in a second try's way
+            questions.unlink()
+
+
+def _write_or_say_why(script: Script, path: Path) -> None:
+    try:
+        write_video(script, path)
+    except (UnknownCodecError, av.error.EncoderNotFoundError) as error:
+        raise UsageError(
+            f"{path} cannot be written: this PyAV has no libx264 encoder. Install one that has: "
+            "pip install --force-reinstall --only-binary av av"
+        ) from error
+    except (OSError, av.FFmpegError) as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _records(script: Script, video: str, count: int) -> Iterator[str]:
+    """The lines of `questions.jsonl` on one clip."""
+    observed = observe(script, [float(second) for second in range(script.duration_s)])
+    for asked in ask(observed, random.Random(script.seed), count):
+        record = {
+            "video": video,
+            "question": asked.question,
+            "answer": asked.answer,
+            "type": asked.type,
+            "key_times_s": list(asked.key_times_s),
+        }
+        yield json.dumps(record) + "\n"
 
 
 def write_video(script: Script, path: Path, *, size: int = SIZE, fps: int = FPS) -> None:

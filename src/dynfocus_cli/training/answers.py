@@ -1,8 +1,9 @@
-"""Stage 2 and 3 of the tiny recipe: connector, score network and language model, from answers alone.
+"""Stages 2 and 3 of the tiny recipe: connector, score network and language model, from questions and answers.
 
 Clips grow from 2 frames to whole ones; frames keep their real times throughout. Packed lessons come first,
 because they show many questions at the cost of one video; conditioned ones, where the Q-Former and the score
-network read the question, come last.
+network read the question, come later. The score network is taught twice: by the answers' loss through the
+perturbed top-k, as in the paper, and by the seconds that the generator knows to decide a question.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Phase:
     """Peak learning rate."""
     floor: float = 0.3
     """Share of the peak at the phase's end."""
+    drilled: tuple[str, ...] = ()
+    """Question types that the phase is for."""
     pins: bool = True
     """Whether frames at moments that questions name become key frames, as at inference."""
     sigma: tuple[float, float] = (0.3, 0.3)

@@ -16,7 +16,7 @@ from typing import Any
 
 from dynfocus_cli.checkpoints.loading import revision
 from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
-from dynfocus_cli.training.curriculum import CURRICULUM
+from dynfocus_cli.training.curriculum import CONDITIONED_QUESTIONS, CONDITIONED_ROWS, CURRICULUM
 from dynfocus_cli.training.tiny import EXAM_CLIPS, EXAM_SEED, LESSON_CLIPS, LESSON_SEED, VISION_STEPS
 
 LOG_NAME = "training_log.jsonl"
@@ -37,7 +37,7 @@ three things at a time ({figures}; {icons}; digits 0 to 9) in {colors}. Things s
 travel across the picture, or change colour. Brief events of 1 to 2 s ("needles") happen within scenes.
 `dynfocus synth` writes such clips with their questions.
 
-Questions in English, in the wordings of `synth/questions.py`: what is shown at MM:SS; colour, shape, digit
+Questions in English, in the wordings of `synth/wordings.py`: what is shown at MM:SS; colour, shape, digit
 and position of a thing at a time; whether, when and how often things are seen; which came first, before and
 after; motion; colour changes; number of scenes; what flashes up.
 
@@ -50,7 +50,7 @@ their mp4 files by `ask`'s own path, exact match. *Majority* always gives a type
 {accuracy_table}
 
 Needle events found, {frames} frames of each of {selection_clips} clips (seed {selection_seed}), 16 events,
-equal tokens; of the {sampled} needles (of {needles}) that the {frames} frames show at all:
+equal tokens; of the {sampled} needles that the {frames} frames show at all, and of all {needles}:
 
 {selection_table}
 
@@ -65,9 +65,13 @@ equal tokens; of the {sampled} needles (of {needles}) that the {frames} frames s
 
 ## How it was trained
 
-`make tiny` repeats it (seed 1). Vision encoder: {vision_steps} steps on single frames with dense labels,
-then frozen. Then connector, score network and language model from answers on {lessons} clips (script seeds
-{lesson_seed} onwards; held out for validation: {exam} clips from {exam_seed}):
+`make tiny` runs the recipe (seed 1). Vision encoder: {vision_steps} steps on single frames with dense labels
+of shape, colour and place, then frozen; those labels' read-outs begin the projectors. Then connector, score
+network and language model from questions and answers on {lessons} clips (script seeds {lesson_seed} onwards;
+held out for validation: {exam} clips from {exam_seed}). The score network learns from the answers' loss
+through the perturbed top-k, and from the seconds that the generator knows to decide a question. Steps in
+which Q-Former and score network read the question ("conditioned") have {rows} videos of 32 frames with
+{asked} questions each, fewer of longer videos.
 
 {phases}
 
@@ -90,10 +94,11 @@ def write_card(
     )
     policies = list(selection["found_of_sampled"]["K=4"])
     selection_table = _table(
-        ["key frames", *policies],
+        ["key frames", "of", *policies],
         [
-            [key, *(f"{shares[policy]:.1%}" for policy in policies)]
-            for key, shares in selection["found_of_sampled"].items()
+            [key, basis, *(f"{shares[policy]:.1%}" for policy in policies)]
+            for basis, found in (("shown", "found_of_sampled"), ("all", "found_of_all"))
+            for key, shares in selection[found].items()
         ],
     )
     phases = _table(
@@ -103,7 +108,7 @@ def write_card(
             "frames",
             "videos a step",
             "questions a video",
-            "question-aware steps",
+            "conditioned steps",
             "peak rate",
         ],
         [
@@ -144,6 +149,8 @@ def write_card(
         exam_seed=EXAM_SEED,
         phases=phases,
         log=LOG_NAME,
+        rows=CONDITIONED_ROWS,
+        asked=CONDITIONED_QUESTIONS,
         history=history,
     )
     assert len(DIGITS) == 10, "the card says 0 to 9"

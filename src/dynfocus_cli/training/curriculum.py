@@ -33,6 +33,11 @@ PERTURBED_SAMPLES = 100
 SELECTION_WEIGHT = 0.1
 CONDITIONED_ROWS, CONDITIONED_QUESTIONS = 4, 4
 """Videos a step and questions a video where each question has a row of its own."""
+DRILL = 6.0
+"""How much more a phase's drilled types are asked."""
+EMPHASIS = {"motion": 3.0, "color": 1.5}
+"""Types asked more than their mastery alone would have it: motion is offered by few clips, and colour must be
+told from a shape's name, which no other type needs."""
 QUESTION_DROPOUT = 0.3
 """Share of the conditioned steps whose score network sees no question, so that both scorers stay trained."""
 
@@ -42,8 +47,11 @@ CURRICULUM = (
     Phase("eight", 900, (4, 8, 8), 16, 8, 0.0, 1.5e-3, 0.8),
     Phase("sixteen", 900, (4, 8, 16, 16), 12, 12, 0.3, 7e-4, 0.7),
     Phase("long", 1600, (8, 16, 32, 32, 64), 8, 14, 0.4, 6e-4, 0.6, sigma=(0.3, 0.1)),
-    Phase("whole", 800, (24, 32, 48, 64, 96, 120), 8, 14, 0.5, 4e-4, 0.6, sigma=(0.1, 0.05)),
-    Phase("question", 1600, (16, 32, 48, 64, 96, 120), 8, 14, 1.0, 4e-4, 0.1, sigma=(0.3, 0.05)),
+    Phase("whole", 600, (24, 32, 48, 64, 96, 120), 8, 14, 0.5, 4e-4, 0.6, sigma=(0.1, 0.05)),
+    Phase("question", 1000, (16, 32, 48, 64, 96, 120), 8, 14, 0.8, 4e-4, 0.2, sigma=(0.3, 0.05)),
+    Phase("motion", 350, (2, 3, 4, 8), 20, 8, 0.2, 5e-4, 0.8, drilled=("motion",)),
+    Phase("motion long", 250, (8, 16, 32), 12, 10, 0.3, 4e-4, 0.8, drilled=("motion",)),
+    Phase("last", 500, (16, 32, 48, 64, 96, 112), 8, 14, 0.7, 4e-4, 0.05, sigma=(0.05, 0.05)),
 )
 
 
@@ -152,7 +160,10 @@ class Student:
         store: ClipStore,
     ) -> Lesson:
         rows = rows_for(CONDITIONED_ROWS if conditioned else phase.rows, frames)
-        weights = {kind: 0.3 + (1.0 - share) for kind, share in self.mastery.items()}
+        weights = {
+            kind: EMPHASIS.get(kind, 1.0) * (0.3 + (1.0 - share)) * (DRILL if kind in phase.drilled else 1.0)
+            for kind, share in self.mastery.items()
+        }
         excerpts = draw_excerpts(
             store,
             rng,

@@ -18,7 +18,7 @@ from torch import Tensor
 from dynfocus_cli.model.connector import Question as AskedQuestion
 from dynfocus_cli.model.connector import VideoFeatures
 from dynfocus_cli.model.prompt import PromptWriter
-from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES, Question, ask, observe
+from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES, Observation, Question, ask, observe
 from dynfocus_cli.training.clips import ClipStore
 
 IGNORED = -100
@@ -83,11 +83,19 @@ def draw_excerpts(
         clip = rng.choice(long_enough)
         seconds = _some_seconds(store.scripts[clip].duration_s, frames, rng)
         observed = observe(store.scripts[clip], [float(second) for second in seconds])
-        named = None if moments is None else rng.sample(observed, min(moments, frames))
+        named = None if moments is None else _telling(observed, moments, rng)
         asked = ask(observed, rng, questions, rng.choices(types, shares, k=2 * questions), named)
         if asked:
             excerpts.append(Excerpt(clip, seconds, asked))
     return excerpts
+
+
+def _telling(observed: Sequence[Observation], moments: int, rng: random.Random) -> list[Observation]:
+    """Moments to ask about, more often such with several things: where one thing is alone, its colour can be
+    told without knowing which thing is meant."""
+    several = [o for o in observed if len(o.sightings) > 1]
+    pool = several if len(several) >= moments and rng.random() < 0.6 else list(observed)
+    return rng.sample(pool, min(moments, len(pool)))
 
 
 def _some_seconds(duration_s: int, frames: int, rng: random.Random) -> list[int]:

@@ -59,6 +59,8 @@ def train(work: Path, seed: int, workers: int) -> None:
     if workers == 1:
         _learn(0, 1, work, seed)
     else:
+        # A killed run leaves the addresses of its workers, which are dead.
+        (work / "workers").unlink(missing_ok=True)
         spawn(_learn, (workers, work, seed), nprocs=workers)
 
 
@@ -103,6 +105,8 @@ def export(work: Path, out: Path, seed: int) -> None:
     prompt.tokenizer.save_pretrained(out)
     PREPROCESSING.save(out)
     known.save(out)
+    for written in out.iterdir():
+        written.chmod(0o644)  # safetensors writes for the owner's eyes alone
     print(json.dumps({"exported": str(out), "step": state["step"], "familiarity": known.threshold}))
 
 

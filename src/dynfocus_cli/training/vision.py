@@ -1,7 +1,7 @@
 """Stage 1 of the tiny recipe: the vision encoder alone, on single frames with dense labels.
 
-Each patch learns to say which shape and colour covers it and where on the grid that thing stands. The labels'
-heads are thrown away; the features stay, frozen, for every later stage.
+Each patch learns to say which shape and colour covers it and where on the grid that thing stands. The
+features stay, frozen, for every later stage; the labels' heads begin the connector's projectors.
 """
 
 from __future__ import annotations

@@ -19,18 +19,36 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 _STOP = r"(?![\w/%:]|\.[0-9]|-[a-z])"
 _NUMBER = rf"\b(?:[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?|{'|'.join(_WORDS)})"
 # A lone "m" or "h" is no unit here: "at 5 m" is a distance, "2h" seldom a position.
-_UNIT = r"(?:seconds?|secs?|s|minutes?|mins?|hours?|hrs?)"
+_S, _M, _H = r"(?:seconds?|secs?|s)\b", r"(?:minutes?|mins?)\b", r"(?:hours?|hrs?)\b"
+_UNIT = rf"(?:{_S}|{_M}|{_H})"
 _CODE = r"\b(?:[0-9]{1,2}:)?[0-9]{1,3}:[0-9]{2}(?:\.[0-9]{1,3})?"  # 08:00, 1:02:03.5; not the ratio 16:9
 _COMPACT = (
     r"\b(?:(?:[0-9]{1,2}h)?[0-9]{1,3}m[0-9]{1,2}(?:\.[0-9]{1,3})?s|[0-9]{1,2}h[0-9]{1,2}m)"  # 2m30s, 1h2m
 )
-_LENGTH = (
-    rf"{_NUMBER}[ -]?{_UNIT}\b(?:,?(?: and)? {_NUMBER}[ -]?{_UNIT}\b){{0,2}}"  # 2 minutes and 30 seconds
-)
+# "2 minutes and 30 seconds" is one length, for its units get smaller; "2 minutes and 3 minutes" is two.
+_JOIN = r",?(?: and)? "
+_SECONDS = rf"{_NUMBER}[ -]?{_S}"
+_MINUTES = rf"{_NUMBER}[ -]?{_M}(?:{_JOIN}{_SECONDS})?"
+_LENGTH = rf"(?:{_NUMBER}[ -]?{_H}(?:{_JOIN}(?:{_MINUTES}|{_SECONDS}))?|{_MINUTES}|{_SECONDS})"
 _TIME = rf"(?:{_CODE}|{_COMPACT}|{_LENGTH}){_STOP}"
 _TO = r"(?:to|until|till|through|and|-|–|—)"
 _ABOUT = r"(?:about |around |roughly |exactly )?"
 _FLAGS = re.ASCII | re.IGNORECASE  # ASCII: without it the long s of old print would be an "s"
+
+
+def _listed(time: str, *, also: str = "") -> str:
+    """`time`, or several of them: "0:05, 0:10 and 0:15". Those after the first must fit `also` too.
+
+    Atomic groups and a bound: else a long list that leads to nothing is read again from each of its times,
+    in each way to divide it.
+    """
+    return rf"(?P<times>(?>{time})(?:(?:,? (?:and|or) |, ?)(?>{time}{also})){{0,15}})"
+
+
+_NO_RATIO = r"(?! (?:aspect|ratio|format|screen|score)\b)"
+_NO_AMOUNT = r"(?! (?:of|per|each|long|later|earlier|apart|old)\b)"
+_NO_OFFSET = r"(?! (?:after|before)\b)"  # "at 1 minute and 5 seconds before the end"
+_EACH = re.compile(rf"{_CODE}|{_COMPACT}|{_LENGTH}", _FLAGS)
 
 _TIME_OF_DAY = re.compile(
     rf"(?:(?:between|from) {_CODE} ?{_TO} ?|{_CODE} ?[-–—] ?)?{_CODE}"
@@ -60,19 +78,17 @@ _MOMENTS = (
     # A bare time code needs a cue, or to open the question or a bracket: scores and verses look alike.
     re.compile(
         r"(?:\b(?:at|around|about|near|after|before|until|till|since|from|past|by|time|timestamp) (?:the )?"
-        rf"{_ABOUT}|@ ?|^|[\[(])(?P<time>{_CODE}{_STOP})(?! (?:aspect|ratio|format|screen|score)\b)"
-        rf"(?:,? (?:and|or) (?P<also>{_CODE}{_STOP}))?",
+        rf"{_ABOUT}|@ ?|^|[\[(]){_listed(_CODE + _STOP + _NO_RATIO)}",
         _FLAGS,
     ),
     re.compile(
         rf"(?:\b(?:at|around|near|after|before|until|till|since) {_ABOUT}|@ ?)"
-        rf"(?P<time>(?:{_COMPACT}|{_LENGTH}){_STOP})"
-        r"(?! (?:of|per|each|long|later|earlier|apart|old)\b)",
+        rf"{_listed(f'(?:{_COMPACT}|{_LENGTH}){_STOP}{_NO_AMOUNT}', also=_NO_OFFSET)}",
         _FLAGS,
     ),
-    re.compile(rf"(?P<time>{_LENGTH})[ -](?:mark|point)\b", _FLAGS),
-    re.compile(rf"(?P<time>{_LENGTH}) (?:into\b|in(?= ?[,.?!;]|$))", _FLAGS),
-    re.compile(rf"\bat (?:the )?(?P<unit>second|minute) (?P<time>[0-9]{{1,6}}){_STOP}", _FLAGS),
+    re.compile(rf"{_listed(_LENGTH)}[ -](?:mark|point)s?\b", _FLAGS),
+    re.compile(rf"{_listed(_LENGTH)} (?:into\b|in(?= ?[,.?!;]|$))", _FLAGS),
+    re.compile(rf"\bat (?:the )?(?P<unit>second|minute) (?P<number>[0-9]{{1,6}}){_STOP}", _FLAGS),
 )
 
 
@@ -93,6 +109,7 @@ def find_mentions(question: str, duration_s: float) -> Mentions:
 
         "at 08:00", "after 90s"  -> moment       "in the last 30 seconds"    -> span
         "12 seconds in"          -> moment       "between 1:20 and 2:05"     -> span
+        "at 5 s, 10 s and 15 s"  -> 3 moments    "at 1 minute and 5 seconds" -> moment
         "at 8:00 am"             -> nothing      "a 16:10 screen", "John 3:16" -> nothing
 
     A time past the end is warned of and has no effect; a span that begins before the end keeps that part.
@@ -123,10 +140,11 @@ class _Reader:
         for pattern in _MOMENTS:
             for match in self._take(pattern):
                 found = match.groupdict()
-                unit = found.get("unit")
-                self._add_moment(_seconds(f"{found['time']} {unit}" if unit else found["time"]))
-                if also := found.get("also"):
-                    self._add_moment(_seconds(also))
+                if "unit" in found:
+                    self._add_moment(_seconds(f"{found['number']} {found['unit']}"))
+                else:
+                    for time in _EACH.findall(found["times"]):
+                        self._add_moment(_seconds(time))
         return Mentions(tuple(sorted(self.moments)), tuple(sorted(self.spans)), tuple(self.warnings))
 
     def _take(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:

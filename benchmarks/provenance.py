@@ -1,0 +1,26 @@
+"""Where and when a result was measured."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+
+
+def provenance() -> dict[str, str | int]:
+    """Machine, software, date and commit, for a result's JSON."""
+    import torch
+
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return {
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count() or 0,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+        "commit": described.stdout.strip() or "unknown",
+    }
