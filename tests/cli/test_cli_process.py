@@ -191,8 +191,10 @@ def test_an_answer_that_cannot_be_written_is_an_error(tmp_path):
 
 def test_an_interrupt_exits_130(tmp_path):
     (tmp_path / "a.mp4").touch()
+    # A shell that starts its jobs in the background has them ignore interrupts, and children inherit that.
     slow = """
-        import time
+        import signal, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         def ask(*_):
             print("started", file=sys.stderr, flush=True)
             time.sleep(60)
