@@ -23,10 +23,6 @@ from strict_schema import validate
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "dynfocus-tiny"
 
-pytestmark = pytest.mark.skipif(
-    not (WEIGHTS / "config.json").is_file(), reason="weights/dynfocus-tiny is not in this checkout"
-)
-
 SECONDS = 16
 QUESTION = "What is shown at 00:05?"
 OPEN_QUESTION = "What flashes up briefly?"

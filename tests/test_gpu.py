@@ -16,12 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "weights" / "dynfocus-tiny"
 DEMO = ROOT / "examples" / "demo.mp4"
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(
-        not (WEIGHTS / "config.json").is_file(), reason="weights/dynfocus-tiny is not in this checkout"
-    ),
-]
+pytestmark = pytest.mark.gpu
 
 FRAMES = 24
 

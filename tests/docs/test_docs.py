@@ -21,10 +21,6 @@ PACKAGE = Path(dynfocus_cli.__file__).parent
 README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
-SHIPPED = ("weights/dynfocus-tiny/config.json", "examples/demo.mp4")
-MISSING = [path for path in SHIPPED if not (ROOT / path).exists()]
-needs_shipped_model = pytest.mark.skipif(bool(MISSING), reason=f"not in this checkout: {', '.join(MISSING)}")
-
 GENERATED = ("runs/", "dist/", ".venv/")
 """What commands make and git ignores."""
 
@@ -110,8 +106,6 @@ def test_the_search_for_paths_finds_what_it_should():
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_each_path_exists(document):
     paths = paths_in(prose(document))
-    if MISSING:
-        paths -= {path for path in paths if path.startswith(("weights/", "examples/"))}
     assert paths, "the document names no path: is the search still right?"
     gone = [path for path in sorted(paths) if not (ROOT / path).exists() and not (PACKAGE / path).exists()]
     assert gone == []
@@ -129,13 +123,7 @@ def test_the_readme_shows_both_commands_on_its_first_screen():
     assert [line.split()[1] for line in top if line.startswith("dynfocus ")] == ["ask", "inspect"]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(line, marks=() if "dynfocus synth" in line else needs_shipped_model)
-        for line in commands_in(README)
-    ],
-)
+@pytest.mark.parametrize("command", commands_in(README))
 def test_each_command_of_the_readme_runs(command, folder):
     done = run(command, folder)
     assert done.returncode == 0, done.stderr
@@ -143,7 +131,6 @@ def test_each_command_of_the_readme_runs(command, folder):
     assert "Warning" not in done.stderr
 
 
-@needs_shipped_model
 def test_the_readme_session_is_what_a_terminal_shows(folder):
     """All but the seconds; scores differ in their last digits between processors, so digits alone may."""
     session = SESSION.search(README.read_text(encoding="utf-8"))
@@ -161,7 +148,6 @@ def _without_digits(text: str) -> list[str]:
     return [" ".join(line.split()) for line in lines if line.strip()]
 
 
-@needs_shipped_model
 def test_the_python_of_the_readme_runs(folder):
     blocks = [block for language, block in BLOCK.findall(README.read_text("utf-8")) if language == "python"]
     assert blocks

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 GoldenCase = Callable[[str], tuple[dict[str, Any], dict[str, Tensor]]]
-
-
-@pytest.fixture(autouse=True)
-def one_thread_and_own_randomness() -> Iterator[None]:
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_rng_state(state)
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
