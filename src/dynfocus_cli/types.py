@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Scorer = Literal["visual", "question"]
 Span = tuple[float, float]
+Condition = Literal["sound", "corrupt", "substituted"]
+"""How a sampled frame came out of a file: whole; decoded from damaged data, so that its picture may be wrong;
+or not at all, so that the last frame before it stands in."""
 
 
 def check_question(question: str) -> None:
@@ -61,6 +64,8 @@ class VideoSource:
     """The chosen video stream, as an index into the container's streams."""
     start_s: float
     """Presentation time of the first displayed frame on the container's clock; other times count from it."""
+    declared_duration_s: float | None = None
+    """What the headers say, whether or not it is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class FrameBatch:
     """The sampled moments, relative to the first displayed frame."""
     pts_s: tuple[float, ...]
     """Presentation times of the frames that are on screen at those moments, relative likewise."""
+    conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)

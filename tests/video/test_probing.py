@@ -109,7 +109,7 @@ def _unreadable(tmp_path: Path) -> dict[str, tuple[Path | str, str]]:
         "pipe": (tmp_path / "pipe.mp4", "not a regular file"),
         "empty": (tmp_path / "empty.mp4", "is empty"),
         "text": (tmp_path / "text.mp4", "is not a video"),
-        "note": (tmp_path / "note.txt", "is a text file"),
+        "note": (tmp_path / "note.txt", "is not a video"),
         "cut": (tmp_path / "cut.mp4", "is not a video"),
         "audio": (write_audio(tmp_path / "sound.m4a"), "only audio. Give"),
         "cover": (write_audio(tmp_path / "cover.mp3", cover=True), "only audio and its cover art"),

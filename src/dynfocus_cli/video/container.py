@@ -1,14 +1,13 @@
-"""Opening a local video and reading its frames in presentation order, whatever is broken in between."""
+"""Opening a local video so that nothing but this one file is read, whatever the file says."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
@@ -21,21 +20,46 @@ MAX_CONSECUTIVE_FAILURES = 64
 MAX_THREADS = 16
 """FFmpeg advises against more, and every thread of the decoder holds frames."""
 
-# FFmpeg draws text files as a terminal picture; nobody asks about a video of their notes.
-_NOT_VIDEO_FORMATS = frozenset({"tty"})
+THREADS_A_CORE = 2
+"""Frames that are left out make the work uneven: with one thread a core, a third of two cores idles."""
+
+MAX_PIXELS = 8192 * 8192
+"""Of one picture: 8K fits twice. A header of a few bytes can claim billions, and gigabytes of memory."""
+
+MAX_STREAMS = 256
+"""A broadcast recording has dozens; each costs memory before a packet is read."""
+
+OPEN_TIMEOUT_S, READ_TIMEOUT_S = 60.0, 60.0
+"""Of one call into FFmpeg. A demuxer that has lost its way can read on and on within a single call."""
+
+# Demuxers of files that hold their own pictures. Not here are those that open what a text names: playlists
+# (hls, dash, concat), session descriptions (sdp, rtsp), picture series (image2 takes `img%03d.png` for a
+# pattern), split recordings (mlv), scripts, devices, and the terminal drawing that stands for a text file.
+_CONTAINERS = (
+    "mov,matroska,avi,mpegts,mpeg,flv,live_flv,kux,asf,asf_o,ogg,nut,rm,mxf,gxf,lxf,wtv,ivf,obu,dv,dhav,nsv,nuv,"
+    "ty,pva,pmp,ifv,ipmovie,cine,ser,swf,roq,smk,bink,film_cpk,filmstrip,flic,4xm,thp,vmd,rl2,rpl,wc3movie,idcin"
+)
+_ELEMENTARY_STREAMS = (
+    "h261,h263,h264,hevc,vvc,evc,av1,apv,m4v,mpegvideo,vc1,vc1test,dirac,cavsvideo,avs2,avs3,mjpeg,mjpeg_2000,"
+    "dnxhd,yuv4mpegpipe"
+)
+_PICTURES = (
+    "gif,apng,jpegxl_anim,bmp_pipe,gif_pipe,j2k_pipe,jpeg_pipe,jpegxl_pipe,png_pipe,tiff_pipe,webp_pipe"
+)
+_SOUND = (
+    "mp3,wav,w64,flac,aac,ac3,eac3,aiff,caf,amr,ape,wv,tta,au"  # opened to be told that there is no picture
+)
+_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": f"{_CONTAINERS},{_ELEMENTARY_STREAMS},{_PICTURES},{_SOUND}",
+    "enable_drefs": "0",  # QuickTime's references to media in other files
+    "max_streams": str(MAX_STREAMS),
+    "max_pixels": str(MAX_PIXELS),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class TimedFrame:
-    """A decoded frame and when it is shown."""
-
-    picture: av.VideoFrame
-    pts_s: float
-    """Presentation time in seconds on the container's clock."""
-
-
-def open_container(path: str | os.PathLike[str]) -> InputContainer:
-    """Opens a regular local file; no protocol but `file` is used, also not from inside a playlist.
+def open_container(path: str | os.PathLike[str], *, hwaccel: HWAccel | None = None) -> InputContainer:
+    """Opens a regular local file; no protocol but `file` and no second file is used.
 
     Raises:
         VideoUnreadable: the path is no regular file, or FFmpeg makes nothing of it.
@@ -59,28 +83,44 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
         raise VideoUnreadable(f"{name} is empty. Copy or download the video again.")
     try:
         # An absolute path has no protocol in front, even where the name holds a colon.
-        container = av.open(
-            os.path.abspath(name), "r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        return av.open(
+            os.path.abspath(name),
+            "r",
+            options=_OPTIONS,
+            metadata_errors="replace",
+            timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
+            hwaccel=hwaccel,
         )
     except PermissionError as error:
         raise VideoUnreadable(f"{name}: permission denied. Make the file readable and try again.") from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoUnreadable(
-            f"{name} is not a video that FFmpeg can read. Check that it plays, or convert it to MP4."
+            f"{name} is not a video that FFmpeg can read; playlists that name other files are not followed. "
+            "Check that it plays, or convert it to MP4."
         ) from error
-    if container.format.name in _NOT_VIDEO_FORMATS:
-        container.close()
-        raise VideoUnreadable(f"{name} is a text file, not a video. Give a video file.")
-    return container
 
 
-def prepare(container: InputContainer, stream: VideoStream) -> None:
-    """Decodes `stream` on all processors, and has the demuxer pass over every other stream."""
+def video_stream(container: InputContainer, index: int) -> VideoStream:
+    """The stream that was chosen when the file was probed.
+
+    Raises:
+        VideoUnreadable: it is not there any more.
+    """
+    stream = container.streams[index] if index < len(container.streams) else None
+    if not isinstance(stream, VideoStream) or stream.codec_context is None:
+        raise VideoUnreadable(f"{container.name} changed while it was read. Try again when it is complete.")
+    return stream
+
+
+def prepare(container: InputContainer, stream: VideoStream, *, threads: int | None = None) -> None:
+    """Sets the decoder's bounds and threads (by default for all processors), and has the demuxer pass over
+    every other stream."""
     for other in container.streams:
         if other.index != stream.index:
             other.discard = av.stream.Discard.all
     stream.thread_type = "AUTO"
-    stream.thread_count = min(len(os.sched_getaffinity(0)), MAX_THREADS)
+    stream.thread_count = threads or min(THREADS_A_CORE * len(os.sched_getaffinity(0)), MAX_THREADS)
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 
 
 def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
@@ -92,42 +132,7 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[V
                 failures = 0
                 yield packet
             return
-        except av.FFmpegError:
+        except av.error.ExitError:
+            return  # the read timeout: what comes after it is out of reach
+        except (av.FFmpegError, OSError):
             failures += 1
-
-
-def timed_frames(
-    container: InputContainer, stream: VideoStream, *, frame_interval_s: float, after_seek: bool = False
-) -> Iterator[TimedFrame]:
-    """The frames that the stream shows from here on, in order of presentation time.
-
-    Undecodable packets are skipped. `after_seek` begins at the first sync point met and drops the frames that
-    are shown before it: an open group of pictures decodes those from references that were never read.
-    Where a raw stream has no timestamps, frames follow each other by `frame_interval_s` (seconds) from 0.
-    """
-    sync_pts: int | None = None
-    last_s: float | None = None
-    waiting = after_seek
-    time_base = stream.time_base or Fraction(0)
-    for packet in packets(container, stream):
-        if waiting:
-            if not packet.is_keyframe:
-                continue
-            waiting, sync_pts = False, packet.pts
-        for picture in _decode(packet):
-            if picture.pts is None:
-                pts_s = 0.0 if last_s is None else last_s + frame_interval_s
-            elif sync_pts is not None and picture.pts < sync_pts:
-                continue
-            else:
-                pts_s = float(picture.pts * time_base)
-            if last_s is None or pts_s >= last_s:
-                last_s = pts_s
-                yield TimedFrame(picture, pts_s)
-
-
-def _decode(packet: Packet[VideoStream]) -> list[av.VideoFrame]:
-    try:
-        return packet.decode()
-    except av.FFmpegError:
-        return []

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from dynfocus_cli.errors import VideoUnreadable
-from dynfocus_cli.types import FrameBatch, VideoSource
-from dynfocus_cli.video.playhead import Playhead
+from dynfocus_cli.types import Condition, FrameBatch, VideoSource
+from dynfocus_cli.video.run_ahead import run_ahead
+from dynfocus_cli.video.screen import frames_on_screen
 
 Fit = Literal["squash", "center_crop"]
+
+BATCHES_AHEAD = 2
+"""Decoded batches that may wait for the encoder."""
 
 # swscale widens its bicubic kernel as it shrinks, so it does not alias; vision towers learnt from bicubic
 # pictures. ACCURATE_RND and BITEXACT give the same bytes on every processor.
@@ -23,13 +28,21 @@ _INTERPOLATION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolat
 
 
 def decode_frames(
-    source: VideoSource, times_s: Sequence[float], *, width: int, height: int, fit: Fit, batch_size: int
+    source: VideoSource,
+    times_s: Sequence[float],
+    *,
+    width: int,
+    height: int,
+    fit: Fit,
+    batch_size: int,
+    hwaccel: HWAccel | None = None,
 ) -> Iterator[FrameBatch]:
     """The frames on screen at `times_s`, upright, in batches of at most `batch_size`.
 
     Moments are seconds from the first displayed frame and must not go back. Two moments on one frame give it
     twice. `squash` scales the displayed picture to `width` x `height` pixels; `center_crop` scales it until
-    it covers them and cuts off equally on both sides. Memory holds one batch, whatever the video's length.
+    it covers them and cuts off equally on both sides. A thread of its own decodes while the caller works, and
+    is at most `BATCHES_AHEAD` batches ahead: memory does not grow with the video's length.
 
     Raises:
         ValueError: moments that go back, or a size or batch below 1.
@@ -39,22 +52,31 @@ def decode_frames(
         raise ValueError(f"size and batch must be at least 1, got {width = }, {height = }, {batch_size = }")
     if any(not earlier <= later for earlier, later in pairwise(times_s)):
         raise ValueError("times_s must not go back")
-    return _batches(source, times_s, _Upright(source, width, height, fit), batch_size)
+    upright = _Upright(source, width, height, fit)
+    return run_ahead(_batches(source, times_s, upright, batch_size, hwaccel), BATCHES_AHEAD)
 
 
 def _batches(
-    source: VideoSource, times_s: Sequence[float], upright: _Upright, batch_size: int
+    source: VideoSource,
+    times_s: Sequence[float],
+    upright: _Upright,
+    batch_size: int,
+    hwaccel: HWAccel | None,
 ) -> Iterator[FrameBatch]:
-    with Playhead(source) as playhead:
-        for first in range(0, len(times_s), batch_size):
-            moments = tuple(times_s[first : first + batch_size])
-            pixels = np.empty((len(moments), upright.height, upright.width, 3), np.uint8)
-            pts_s = []
-            for row, moment in enumerate(moments):
-                shown = playhead.at(moment)
-                pixels[row] = upright(shown.picture)
-                pts_s.append(shown.pts_s - source.start_s)
-            yield FrameBatch(pixels, moments, tuple(pts_s))
+    frames = frames_on_screen(source, times_s, hwaccel)
+    for first in range(0, len(times_s), batch_size):
+        moments = tuple(times_s[first : first + batch_size])
+        pixels = np.empty((len(moments), upright.height, upright.width, 3), np.uint8)
+        pts_s: list[float] = []
+        conditions: list[Condition] = []
+        for row, (frame, condition) in enumerate(islice(frames, len(moments))):
+            if pts_s and frame.pts_s - source.start_s == pts_s[-1]:
+                pixels[row] = pixels[row - 1]
+            else:
+                pixels[row] = upright(frame.picture)
+            pts_s.append(frame.pts_s - source.start_s)
+            conditions.append(condition)
+        yield FrameBatch(pixels, moments, tuple(pts_s), tuple(conditions))
 
 
 class _Upright:

@@ -1,18 +1,21 @@
-"""The frame on screen at a moment: decodes forward, and seeks where that is shorter."""
+"""The sure way to the frame on screen at a moment: decode all that leads to it, whatever is broken."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video.container import TimedFrame, open_container, prepare, timed_frames
+from dynfocus_cli.video.container import open_container, packets, prepare, video_stream
 
 EPSILON_S = 1e-6
 """A frame due at the asked moment is on screen, although sums of floats may put the moment just before it."""
@@ -23,12 +26,66 @@ SEEK_GAP_S = 2.0
 SEEK_MARGINS_S = (0.0, 4.0, 16.0, 64.0)
 """How much earlier to try where a seek landed too late: without an index (MPEG-TS) seeks only come near."""
 
+MAX_PACKETS_WITHOUT_FRAME = 5000
+"""Minutes of video that decode to nothing; a crafted file can hold millions of such packets."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedFrame:
+    """A decoded frame and when it is shown."""
+
+    picture: av.VideoFrame
+    pts_s: float
+    """Presentation time in seconds on the container's clock."""
+    sound: bool
+    """False where damage since the last sync point may have reached it."""
+
+
+def timed_frames(
+    container: InputContainer, stream: VideoStream, *, frame_interval_s: float, after_seek: bool = False
+) -> Iterator[TimedFrame]:
+    """The frames that the stream shows from here on, in order of presentation time.
+
+    Undecodable packets are skipped. `after_seek` begins at the first sync point met and drops the frames that
+    are shown before it: an open group of pictures decodes those from references that were never read.
+    Where a raw stream has no timestamps, frames follow each other by `frame_interval_s` (seconds) from 0.
+    """
+    sync_pts: int | None = None
+    last_s: float | None = None
+    waiting, fruitless, sound = after_seek, 0, True
+    time_base = stream.time_base or Fraction(0)
+    for packet in packets(container, stream):
+        if waiting:
+            if not packet.is_keyframe:
+                continue
+            waiting, sync_pts = False, packet.pts
+        try:
+            pictures = packet.decode()
+            sound = sound and not packet.is_corrupt
+        except av.FFmpegError:
+            pictures, sound = [], False
+        fruitless = 0 if pictures else fruitless + 1
+        if fruitless > MAX_PACKETS_WITHOUT_FRAME:
+            return
+        for picture in pictures:
+            sound = (sound or bool(picture.key_frame)) and not picture.is_corrupt
+            if picture.pts is None:
+                pts_s = 0.0 if last_s is None else last_s + frame_interval_s
+            elif sync_pts is not None and picture.pts < sync_pts:
+                continue
+            else:
+                pts_s = float(picture.pts * time_base)
+            if last_s is None or pts_s >= last_s:
+                last_s = pts_s
+                yield TimedFrame(picture, pts_s, sound)
+
 
 class Playhead:
     """Moves through a video in one direction, from one asked moment to the next; holds two frames at most."""
 
-    def __init__(self, source: VideoSource) -> None:
+    def __init__(self, source: VideoSource, hwaccel: HWAccel | None = None) -> None:
         self._source = source
+        self._hwaccel = hwaccel
         self._interval_s = 1 / source.fps if source.fps > 0 else 0.0
         self._seek_gap_s = SEEK_GAP_S
         self._container: InputContainer
@@ -64,14 +121,9 @@ class Playhead:
         return self._shown
 
     def _open(self) -> None:
-        self._container = open_container(self._source.path)
-        stream = self._container.streams[self._source.stream_index]
-        if not isinstance(stream, VideoStream):
-            raise VideoUnreadable(
-                f"{self._source.path} changed while it was read. Try again when it is complete."
-            )
-        self._stream = stream
-        prepare(self._container, stream)
+        self._container = open_container(self._source.path, hwaccel=self._hwaccel)
+        self._stream = video_stream(self._container, self._source.stream_index)
+        prepare(self._container, self._stream)
         self._start_frames(after_seek=False)
 
     def _start_frames(self, *, after_seek: bool) -> None:
@@ -112,7 +164,10 @@ class Playhead:
         self._seek_gap_s = float("inf")
 
     def _land(self, seek_s: float, target_s: float) -> bool:
-        """Seeks; true where the first frame that decodes from there is due by `target_s`."""
+        """Seeks; true where the first frame that decodes from there is a sync point's, and due by `target_s`.
+
+        Containers may claim sync points that are none; what is decoded from there is no frame of the video.
+        """
         time_base = self._stream.time_base
         if not time_base:
             return False
@@ -123,5 +178,8 @@ class Playhead:
         self._start_frames(after_seek=True)
         self._shown = next(self._frames, None)
         return (
-            self._shown is not None and self._shown.pts_s <= target_s and self._shown.picture.pts is not None
+            self._shown is not None
+            and self._shown.pts_s <= target_s
+            and self._shown.picture.pts is not None
+            and bool(self._shown.picture.key_frame)
         )

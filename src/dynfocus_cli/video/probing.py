@@ -16,7 +16,8 @@ from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video.container import TimedFrame, open_container, packets, prepare, timed_frames
+from dynfocus_cli.video.container import open_container, packets, prepare, video_stream
+from dynfocus_cli.video.playhead import MAX_PACKETS_WITHOUT_FRAME
 
 RATE_PACKETS = 512
 """Packets from the start whose times tell whether the frame rate is even: bounded, whatever the length."""
@@ -37,6 +38,8 @@ class _Stamps:
     reordered_until: int | None = None
     """Last decoding time seen: every frame shown before it has been read."""
     only_decoding_times: bool = False
+    complete: bool = False
+    """No packet follows."""
 
     def add(self, packet: Packet[VideoStream]) -> None:
         """Takes note of a packet, unless an edit list hides it or it is the empty one at the end."""
@@ -65,21 +68,21 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
     name = os.fspath(path)
     with open_container(name) as container:
         stream = _choose_stream(container, name)
-        index = stream.index  # read here: PyAV's streams dangle once their container is closed
-        head = _Stamps()
-        for packet in packets(container, stream):
-            if packet.size == 0 or head.count == RATE_PACKETS:
-                break
-            head.add(packet)
+        prepare(container, stream, threads=1)
+        head, first = _head(container, stream)
+        if first is None:
+            raise VideoUnreadable(
+                f"{name}: no frame of it can be decoded. Copy the video again or convert it to H.264 MP4."
+            )
+        time_base = stream.time_base or Fraction(0)
+        start_s = 0.0 if first.pts is None else float(first.pts * time_base)
         deltas = head.deltas()
         fps = _average_fps(stream, deltas)
-    first = _first_frame(name, stream_index=index, fps=fps)
-    with open_container(name) as container:
-        stream = _video_stream(container, name, index)
-        duration_s = _duration_s(container, stream, head, start_s=first.pts_s, fps=fps)
-        rotation = round(-first.picture.rotation / 90) * 90 % 360
+        declared_s = _declared_s(container, stream)
+        duration_s = _duration_s(container, stream, head, declared_s, start_s=start_s, fps=fps)
+        rotation = round(-first.rotation / 90) * 90 % 360
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        width, height = max(1, round(first.picture.width * aspect)), first.picture.height
+        width, height = max(1, round(first.width * aspect)), first.height
         return VideoSource(
             path=name,
             duration_s=duration_s,
@@ -89,9 +92,31 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
             codec=stream.codec_context.codec.canonical_name,
             rotation=rotation,
             variable_frame_rate=_is_uneven(deltas),
-            stream_index=index,
-            start_s=first.pts_s,
+            stream_index=stream.index,
+            start_s=start_s,
+            declared_duration_s=declared_s,
         )
+
+
+def _head(container: InputContainer, stream: VideoStream) -> tuple[_Stamps, av.VideoFrame | None]:
+    """The first packets' times, and the first frame that they show."""
+    head, first = _Stamps(), None
+    for read, packet in enumerate(packets(container, stream)):
+        if first is None and read < MAX_PACKETS_WITHOUT_FRAME:
+            first = next(iter(_decoded(packet)), None)
+        if packet.size == 0:
+            head.complete = True
+        if head.complete or (head.count >= RATE_PACKETS and first is not None):
+            break
+        head.add(packet)
+    return head, first
+
+
+def _decoded(packet: Packet[VideoStream]) -> list[av.VideoFrame]:
+    try:
+        return packet.decode()
+    except av.FFmpegError:
+        return []
 
 
 def _choose_stream(container: InputContainer, name: str) -> VideoStream:
@@ -114,25 +139,6 @@ def _choose_stream(container: InputContainer, name: str) -> VideoStream:
     )
 
 
-def _video_stream(container: InputContainer, name: str, index: int) -> VideoStream:
-    stream = container.streams[index] if index < len(container.streams) else None
-    if not isinstance(stream, VideoStream) or stream.codec_context is None:
-        raise VideoUnreadable(f"{name} changed while it was read. Try again when it is complete.")
-    return stream
-
-
-def _first_frame(name: str, *, stream_index: int, fps: float) -> TimedFrame:
-    with open_container(name) as container:
-        stream = _video_stream(container, name, stream_index)
-        prepare(container, stream)
-        first = next(timed_frames(container, stream, frame_interval_s=1 / fps), None)
-    if first is None:
-        raise VideoUnreadable(
-            f"{name}: no frame of it can be decoded. Copy the video again or convert it to H.264 MP4."
-        )
-    return first
-
-
 def _average_fps(stream: VideoStream, deltas: list[int]) -> float:
     declared = float(stream.average_rate or stream.guessed_rate or 0)
     if 0 < declared <= MAX_FPS:
@@ -150,8 +156,21 @@ def _is_uneven(deltas: list[int]) -> bool:
     return any(abs(delta - typical) > tolerance for delta in deltas)
 
 
+def _declared_s(container: InputContainer, stream: VideoStream) -> float | None:
+    """What the headers say of the video's length: the stream's, else the file's."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
 def _duration_s(
-    container: InputContainer, stream: VideoStream, head: _Stamps, *, start_s: float, fps: float
+    container: InputContainer,
+    stream: VideoStream,
+    head: _Stamps,
+    declared_s: float | None,
+    *,
+    start_s: float,
+    fps: float,
 ) -> float:
     """From the first displayed frame to the end of the last one, seconds.
 
@@ -160,11 +179,11 @@ def _duration_s(
     """
     time_base = stream.time_base or Fraction(1, 1000)
     interval = median(head.deltas() or [1 / fps / float(time_base)])
-    tail = _tail(container, stream, start_s)
-    if not tail.shown:
+    tail = head if head.complete else _tail(container, stream, start_s + (declared_s or 0.0))
+    if not tail.shown and not head.complete:
         with open_container(container.name) as again:
             tail = _Stamps()
-            for packet in packets(again, _video_stream(again, container.name, stream.index)):
+            for packet in packets(again, video_stream(again, stream.index)):
                 tail.add(packet)
     if not tail.shown:
         return tail.count / fps
@@ -176,16 +195,14 @@ def _duration_s(
     return max(0.0, float(end * time_base) + max(0.0, delay_s) - start_s)
 
 
-def _tail(container: InputContainer, stream: VideoStream, start_s: float) -> _Stamps:
+def _tail(container: InputContainer, stream: VideoStream, end_s: float) -> _Stamps:
     """The packets from the last sync point on; none where the end is not declared or not there."""
     tail = _Stamps()
-    time_base = stream.time_base or Fraction(1, 1000)
-    declared_s = max(float((stream.duration or 0) * time_base), (container.duration or 0) / av.time_base)
-    if declared_s <= 0:
+    if end_s <= 0 or not stream.time_base:
         return tail
     try:
-        container.seek(int((start_s + declared_s) / time_base), stream=stream)
-    except av.FFmpegError:
+        container.seek(int(end_s / stream.time_base), stream=stream)
+    except (av.FFmpegError, OSError, OverflowError):
         return tail
     for packet in packets(container, stream):
         tail.add(packet)

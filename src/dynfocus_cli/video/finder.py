@@ -1,0 +1,307 @@
+"""The short way to the frames on screen at planned moments: decode what they need and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import Self
+
+import av
+from av.codec.hwaccel import HWAccel
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from dynfocus_cli.types import VideoSource
+from dynfocus_cli.video.container import open_container, packets, prepare, video_stream
+from dynfocus_cli.video.playhead import EPSILON_S, SEEK_GAP_S, SEEK_MARGINS_S, TimedFrame
+
+MAX_REORDER = 17
+"""A frame is decoded at most 16 frames after one that is shown later (H.264 and HEVC: the size of the picture
+buffer). So once 17 later frames were read, all that are shown earlier were read too."""
+
+MAX_AHEAD_BYTES = 32 << 20
+"""Of packets held undecoded. Beyond it the oldest are decoded, though a later sync point might spare them."""
+
+_DROPPABLE = frozenset({"h264", "hevc"})
+"""Codecs whose decoders can leave out frames that no other refers to. On AV1 asking for it loses frames, on
+VP9 it does nothing."""
+
+
+class Irregular(Exception):
+    """The short way cannot vouch for the next frame: Playhead has to find it."""
+
+    def __init__(self, reason: str, *, damaged: bool = False) -> None:
+        super().__init__(reason)
+        self.damaged = damaged
+        """The file is broken here, not just written in an unusual way."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A packet that was read, and what decides on it: looked up once, since each look goes through PyAV."""
+
+    packet: Packet[VideoStream]
+    pts: int
+    is_sync_point: bool
+    is_shown: bool
+    """False where an edit list hides the frame that others may yet refer to."""
+    size: int
+    """Bytes."""
+
+    def starts(self, target: int) -> bool:
+        """Decoding for `target` can begin here."""
+        return self.is_sync_point and self.pts <= target
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What the short way has to leave to Playhead, in seconds on the container's clock."""
+
+    until_s: float
+    """Where the next sync point is shown, or infinity."""
+    due_s: Sequence[float]
+    """Presentation times of the frames known to be in it."""
+
+
+class Finder:
+    """Reads packets ahead until the frame on screen at a moment is known by its time, then decodes from the
+    last sync point before it, leaving out frames that neither it nor another one refers to.
+
+        packets     I0 P3 b1 b2 P6 b4 b5 I9 P12 b10 b11     moments 2, 10
+        decoded     I0 P3 -  b2          I9 P12 b10
+    """
+
+    def __init__(self, source: VideoSource, hwaccel: HWAccel | None = None) -> None:
+        self._source = source
+        self._container = open_container(source.path, hwaccel=hwaccel)
+        stream = video_stream(self._container, source.stream_index)
+        prepare(self._container, stream)
+        self._stream, self._decoder = stream, stream.codec_context
+        # Damage raises instead of being painted over, so that it is known which frames to doubt.
+        self._decoder.options = {**self._decoder.options, "err_detect": "explode"}
+        self._droppable = self._decoder.codec.canonical_name in _DROPPABLE
+        self._timed = bool(stream.time_base)
+        """False where packets come without presentation times (raw streams, AVI)."""
+        self._tick = stream.time_base or Fraction(1)
+        self._seek_gap = SEEK_GAP_S / float(self._tick)
+        self._target = self._last = math.floor(source.start_s / float(self._tick)) - 1
+        """The moment looked for, and the presentation time of the frame that the last one came to."""
+        self._awaited: deque[int] = deque()
+        """Presentation times of the frames that moments came to and that have not come out yet."""
+        self._shown: TimedFrame | None = None
+        self._forget()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    def find(self, moments_s: Sequence[float]) -> Iterator[TimedFrame]:
+        """The frame on screen at each of the moments, which do not go back: seconds from the first displayed
+        frame. Past the end it is the last frame.
+
+        Raises:
+            Irregular: the frame for the next moment cannot be told for sure; see `leave_stretch`.
+        """
+        self._awaited.clear()
+        for moment_s in moments_s:
+            self._target = self._ticks(moment_s)
+            if self._target - self._frontier > self._seek_gap and not self._ended:
+                yield from self._drained()
+                self._seek()
+            self._last = self._read_until_known()
+            steps = next((at for at, read in enumerate(self._ahead, 1) if read.pts == self._last), 0)
+            if steps and not self._primed:
+                yield from self._drained()
+                self._prime()
+            self._awaited.append(self._last)
+            for _ in range(steps):
+                self._send(self._ahead.popleft(), drop=self._last)
+                yield from self._ready()
+            yield from self._ready()
+        yield from self._drained()
+
+    def leave_stretch(self, moment_s: float) -> Stretch:
+        """Goes on to the first sync point shown after `moment_s`, from where the short way is open again."""
+        if not self._timed:
+            return Stretch(math.inf, ())
+        target = self._ticks(moment_s)
+        due, until_s = list(self._sent), math.inf
+        self._primed = False
+        self._out.clear()
+        self._sent.clear()
+        try:
+            while (read := self._ahead.popleft() if self._ahead else self._read()) is not None:
+                if read.is_sync_point and read.pts > target:
+                    self._ahead.appendleft(read)
+                    until_s = self._seconds(read.pts)
+                    break
+                due.append(read.pts)
+        except Irregular:
+            pass  # no times from here on
+        return Stretch(until_s, sorted(map(self._seconds, due)))
+
+    def _ticks(self, moment_s: float) -> int:
+        """The presentation time at which a frame is on screen at `moment_s` at the latest."""
+        if not self._timed:
+            raise Irregular("frames without presentation times")
+        return math.floor((self._source.start_s + moment_s + EPSILON_S) / float(self._tick))
+
+    def _seconds(self, pts: int) -> float:
+        return float(pts * self._tick)
+
+    # Reading
+
+    def _forget(self) -> None:
+        """Begins to read where the demuxer now is."""
+        self._packets = packets(self._container, self._stream)
+        self._ahead: deque[_Read] = deque()
+        """Read and not yet decoded, in decoding order."""
+        self._frontier = self._last
+        """Latest presentation time read."""
+        self._ended = False
+        self._primed = False
+        """The decoder was given all from a sync point up to `_ahead`, and can go on there."""
+        self._sync: int | None = None
+        """Presentation time of that sync point."""
+        self._sent: list[int] = []
+        """Presentation times, from `_last` on, that the decoder was given."""
+        self._out: dict[int, av.VideoFrame] = {}
+        """Decoded frames that a moment awaits, or the next one may."""
+
+    def _read(self) -> _Read | None:
+        packet = next(self._packets, None)
+        if packet is None or packet.size == 0:
+            self._ended = True
+            return None
+        if packet.pts is None:
+            self._timed = False
+            raise Irregular("frames without presentation times")
+        self._frontier = max(self._frontier, packet.pts)
+        return _Read(packet, packet.pts, packet.is_keyframe, not packet.is_discard, packet.size)
+
+    def _read_until_known(self) -> int:
+        """Presentation time of the frame on screen at the target; what it does not need is no more ahead."""
+        target = self._target
+        starts = [place for place, read in enumerate(self._ahead) if read.starts(target)]
+        for _ in range(starts[-1] if starts else 0):
+            self._ahead.popleft()
+            self._primed = False
+        later = sum(read.pts > target for read in self._ahead)
+        size = sum(read.size for read in self._ahead)
+        while later < MAX_REORDER and not self._ended and (read := self._read()) is not None:
+            if read.starts(target) and (self._ahead or not self._primed):
+                self._ahead.clear()
+                self._primed, size = False, 0
+            self._ahead.append(read)
+            later += read.pts > target
+            size += read.size
+            if size > MAX_AHEAD_BYTES and self._primed:
+                size -= self._ahead[0].size
+                self._send_oldest()
+        shown = [read.pts for read in self._ahead if read.is_shown]
+        return max(pts for pts in (*self._sent, *shown, self._last) if pts <= target)
+
+    def _send_oldest(self) -> None:
+        """Decodes the first of the packets ahead, before it is known whether a moment needs it."""
+        oldest = self._ahead.popleft()
+        superseded = any(oldest.pts < read.pts <= self._target for read in self._ahead)
+        self._send(oldest, drop=self._target if superseded else oldest.pts)
+
+    def _seek(self) -> None:
+        """Goes to a sync point shown at the target or before, or to the start of the file."""
+        reached = self._frontier
+        for margin_s in SEEK_MARGINS_S:
+            if (landed := self._land(margin_s)) is not None:
+                if landed <= reached:
+                    # No sync point lay in between: the next one is further on than the gap supposed.
+                    self._seek_gap *= 2
+                return
+        self._container.seek(0)
+        self._forget()
+        self._seek_gap = math.inf
+
+    def _land(self, margin_s: float) -> int | None:
+        """Seeks; where the first sync point met is shown, if that is not after the target."""
+        start = math.floor(self._source.start_s / float(self._tick))
+        earlier = self._target - round(margin_s / float(self._tick))
+        try:
+            self._container.seek(max(earlier, start), stream=self._stream)
+        except av.FFmpegError:
+            return None
+        self._forget()
+        while (read := self._read()) is not None:
+            if read.is_sync_point:
+                self._ahead.append(read)
+                return read.pts if read.pts <= self._target else None
+        return None
+
+    # Decoding
+
+    def _prime(self) -> None:
+        first = self._ahead[0]
+        if not first.is_sync_point:
+            raise Irregular("no sync point to begin at")
+        self._decoder.flush_buffers()
+        self._primed, self._sync, self._sent, self._out = True, first.pts, [], {}
+
+    def _send(self, read: _Read, *, drop: int) -> None:
+        """Decodes; a frame shown before `drop` may be left out where no other refers to it."""
+        if read.packet.is_corrupt:
+            raise Irregular("a packet was damaged on its way", damaged=True)
+        if self._droppable:
+            self._decoder.skip_frame = "NONREF" if read.pts < drop else "DEFAULT"
+        if read.is_shown:
+            self._sent.append(read.pts)
+        self._decode(read.packet)
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> None:
+        """Sends a packet, or asks for what the decoder still holds; keeps what a moment may need."""
+        try:
+            pictures = self._decoder.decode(packet)
+        except av.FFmpegError as error:
+            raise Irregular(str(error), damaged=True) from error
+        for picture in pictures:
+            if picture.pts is None:
+                raise Irregular("a frame came out without its presentation time")
+            if picture.is_corrupt:
+                raise Irregular("a frame came out damaged", damaged=True)
+            if picture.pts == self._sync and not picture.key_frame:
+                raise Irregular("the container calls a sync point what is none")
+            self._out[picture.pts] = picture
+        # Full-size pictures: of those that nothing awaits, the target may still come to the last one by it.
+        first = max((pts for pts in self._out if pts <= self._target), default=self._target)
+        self._out = {pts: out for pts, out in self._out.items() if pts >= first or pts in self._awaited}
+
+    def _ready(self) -> Iterator[TimedFrame]:
+        """The awaited frames that have come out."""
+        while self._awaited and (found := self._take(self._awaited[0])) is not None:
+            self._awaited.popleft()
+            yield found
+        first = self._awaited[0] if self._awaited else self._last
+        self._sent = [pts for pts in self._sent if pts >= first]
+
+    def _take(self, pts: int) -> TimedFrame | None:
+        pts_s = self._seconds(pts)
+        if self._shown is None or self._shown.pts_s != pts_s:
+            if pts not in self._out:
+                return None
+            self._shown = TimedFrame(self._out.pop(pts), pts_s, sound=True)
+        return self._shown
+
+    def _drained(self) -> Iterator[TimedFrame]:
+        """All awaited frames, and those that the decoder holds back with them."""
+        yield from self._ready()
+        if self._awaited:
+            self._decode(None)
+            self._primed = False
+            yield from self._ready()
+        if self._awaited:
+            raise Irregular("a frame did not come out")
