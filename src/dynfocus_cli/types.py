@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 Scorer = Literal["visual", "question"]
 Span = tuple[float, float]
+Hwaccel = Literal["none", "auto", "cuda"]
 Condition = Literal["sound", "corrupt", "substituted"]
 """How a sampled frame came out of a file: whole; decoded from damaged data, so that its picture may be wrong;
 or not at all, so that the last frame before it stands in."""
+
+
+CacheUse = Literal["off", "miss", "partial", "hit"]
+"""Of the sampled frames' features, what came from the cache: nothing asked, none, some, all."""
 
 
 def check_question(question: str) -> None:
@@ -65,7 +70,7 @@ class VideoSource:
     start_s: float
     """Presentation time of the first displayed frame on the container's clock; other times count from it."""
     declared_duration_s: float | None = None
-    """What the headers say, whether or not it is so."""
+    """What the headers say, whether or not it is so; None where they are silent, or speak of more streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,15 @@ class GenerationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """How frames come out of the file: the flags `--hwaccel --no-cache`."""
+
+    hwaccel: Hwaccel = "none"
+    cache: bool = True
+    """Keep the frames' features for later questions, and take those that earlier ones kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Which network ran, and how."""
 
@@ -207,6 +221,20 @@ class TokenBill:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """How well the file could be read where it was sampled."""
+
+    declared_duration_s: float | None = None
+    """What the headers say; None where they are silent, or speak of more than the video."""
+    corrupt_frames: int = 0
+    """Sampled frames whose pictures may be wrong."""
+    substituted_frames: int = 0
+    """Sampled frames that could not be decoded: the last one before each stands in."""
+    damaged: tuple[Span, ...] = ()
+    """From the first to the last sampled moment of each run of corrupt or substituted frames."""
+
+
+@dataclass(frozen=True, slots=True)
 class FrameEvidence:
     """One sampled frame, as judged."""
 
@@ -247,6 +275,8 @@ class Inspection:
     tokens: TokenBill
     frames: tuple[FrameEvidence, ...]
     timings_s: Timings
+    health: Health = Health()
+    cache: CacheUse = "off"
     seed: int = 0
     warnings: tuple[str, ...] = ()
 

@@ -20,6 +20,7 @@ import dynfocus_cli
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.types import (
     Answer,
+    DecodingOptions,
     FrameEvidence,
     GenerationOptions,
     Inspection,
@@ -88,6 +89,7 @@ class RunOptions:
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     selection: SelectionOptions = field(default_factory=SelectionOptions)
     generation: GenerationOptions = field(default_factory=GenerationOptions)
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
+from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
@@ -61,6 +62,13 @@ class LoadedModel:
     def dtype(self) -> torch.dtype:
         """What the vision encoder computes in."""
         return self.network.vision.dtype
+
+    @property
+    def vision_tower(self) -> VisionTower:
+        """What turns frames into features, whatever the question."""
+        return VisionTower(
+            self.network.encode_frames, self.preprocessing, self.info.revision, self.device, self.dtype
+        )
 
     def encode_question(self, question: str | None) -> Question | None:
         """The question as the Q-Former reads it, a batch of one."""

@@ -8,6 +8,7 @@ import typer
 
 from dynfocus_cli import __version__
 from dynfocus_cli.cli.ask import ask
+from dynfocus_cli.cli.cache import app as cache
 from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.inspect import inspect
 from dynfocus_cli.cli.synth import synth
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(inspect)
 app.command()(synth)
+app.add_typer(cache)
 
 
 def _print_version(wanted: bool) -> None:

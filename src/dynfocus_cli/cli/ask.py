@@ -48,6 +48,7 @@ def ask(
     max_new_tokens: opt.MaxNewTokensOption = opt.DEFAULT_MAX_NEW_TOKENS,
     quantize: opt.QuantizeOption = "none",
     subtitles: opt.SubtitlesOption = "off",
+    hwaccel: opt.HwaccelOption = "none",
     no_cache: opt.NoCacheOption = False,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
@@ -61,15 +62,16 @@ def ask(
         sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
         selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
         from dynfocus_cli.cli.each import for_each, videos_from
-        from dynfocus_cli.types import GenerationOptions
+        from dynfocus_cli.types import DecodingOptions, GenerationOptions
 
         generation = GenerationOptions(max_new_tokens=max_new_tokens, seed=seed)
+        decoding = DecodingOptions(hwaccel=hwaccel, cache=not no_cache)
         paths = videos_from(videos, format)
 
         def work(video: str, loaded: LoadedModel, progress: Progress) -> Answer:
             from dynfocus_cli import pipeline
 
-            run_options = pipeline.RunOptions(sampling, selection, generation)
+            run_options = pipeline.RunOptions(sampling, selection, generation, decoding)
             return pipeline.ask(video, question, loaded, run_options, progress)
 
         def show(answer: Answer) -> None:

@@ -43,6 +43,7 @@ def inspect(
     seed: opt.SeedOption = opt.DEFAULT_SEED,
     quantize: opt.QuantizeOption = "none",
     subtitles: opt.SubtitlesOption = "off",
+    hwaccel: opt.HwaccelOption = "none",
     no_cache: opt.NoCacheOption = False,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
@@ -59,8 +60,9 @@ def inspect(
         sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
         selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
         from dynfocus_cli.cli.each import for_each, videos_from
-        from dynfocus_cli.types import GenerationOptions
+        from dynfocus_cli.types import DecodingOptions, GenerationOptions
 
+        decoding = DecodingOptions(hwaccel=hwaccel, cache=not no_cache)
         paths = videos_from(videos, format)
         several = len(paths) > 1
         first = True
@@ -68,7 +70,7 @@ def inspect(
         def work(video: str, loaded: LoadedModel, progress: Progress) -> Inspection:
             from dynfocus_cli import pipeline
 
-            run_options = pipeline.RunOptions(sampling, selection, GenerationOptions(seed=seed))
+            run_options = pipeline.RunOptions(sampling, selection, GenerationOptions(seed=seed), decoding)
             return pipeline.inspect(video, question, loaded, run_options, progress)
 
         def show(inspection: Inspection) -> None:

@@ -17,6 +17,7 @@ MAX_SEED = 2**32 - 1
 
 Device = Literal["auto", "cpu", "cuda"]
 ScorerName = Literal["visual", "question"]
+HwaccelName = Literal["none", "auto", "cuda"]
 Quantization = Literal["none", "int8", "nf4"]
 
 ModelOption = Annotated[
@@ -84,7 +85,10 @@ SubtitlesOption = Annotated[
     ),
 ]
 NoCacheOption = Annotated[
-    bool, typer.Option("--no-cache", help="There is no cache yet, so this changes nothing.")
+    bool, typer.Option("--no-cache", help="Neither take frames' features from the cache nor keep them.")
+]
+HwaccelOption = Annotated[
+    HwaccelName, typer.Option("--hwaccel", help="Decode on the GPU: cuda, or auto where it can.")
 ]
 
 

@@ -122,9 +122,17 @@ def _evidence(of: Inspection) -> Record:
             "generate": _seconds(timings.generate),
             "total": _seconds(timings.total),
         },
-        "cache": {"features": "off"},
+        "cache": {"features": of.cache},
         "seed": of.seed,
         "warnings": list(of.warnings),
+        "health": {
+            "declared_duration_s": None
+            if of.health.declared_duration_s is None
+            else _seconds(of.health.declared_duration_s),
+            "corrupt_frames": of.health.corrupt_frames,
+            "substituted_frames": of.health.substituted_frames,
+            "damaged": [[_seconds(start), _seconds(end)] for start, end in of.health.damaged],
+        },
     }
 
 

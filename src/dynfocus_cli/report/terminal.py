@@ -49,8 +49,24 @@ def print_selection(console: Console, inspection: Inspection, *, table: bool) ->
         for row in rows:
             _print(console, Text(row))
         console.print()
+    console.print(Text(_source(inspection, _glyphs(console).times)))
     for sentence in _budget(inspection, _glyphs(console).times):
         console.print(Text(sentence))
+
+
+def _source(inspection: Inspection, times: str) -> str:
+    """What was read, and what of it is out of the ordinary."""
+    source, health = inspection.source, inspection.health
+    parts = [
+        f"{source.width}{times}{source.height} {source.codec}",
+        f"{source.fps:.6g} frames a second" + (", unevenly spaced" if source.variable_frame_rate else ""),
+    ]
+    if source.rotation:
+        parts.append(f"turned by {source.rotation} degrees")
+    for count, what in ((health.corrupt_frames, "corrupt"), (health.substituted_frames, "substituted")):
+        if count:
+            parts.append(f"{count} of {len(inspection.frames)} sampled frames {what}")
+    return f"Video: {'; '.join(parts)}."
 
 
 def print_timings(console: Console, inspection: Inspection) -> None:
@@ -63,7 +79,12 @@ def print_timings(console: Console, inspection: Inspection) -> None:
         "generate": spent.generate,
     }
     parts = [f"{name} {seconds:.2f} s" for name, seconds in stages.items() if seconds or name != "generate"]
-    console.print(Text(", ".join([*parts, f"total {spent.total:.2f} s"]), style="dim"))
+    cached = {"hit": ["features from the cache"], "partial": ["some features from the cache"]}
+    console.print(
+        Text(
+            ", ".join([*parts, f"total {spent.total:.2f} s", *cached.get(inspection.cache, [])]), style="dim"
+        )
+    )
 
 
 def aligned_table(inspection: Inspection) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dynfocus_cli.video.decode import decode_frames
+    from dynfocus_cli.video.hardware import open_hardware
     from dynfocus_cli.video.mentions import Mentions, find_mentions
     from dynfocus_cli.video.probing import probe
     from dynfocus_cli.video.sampling import FOCUS_HALF_WIDTH_S, plan_sampling
@@ -21,6 +22,7 @@ __all__ = [
     "decode_frames",
     "find_mentions",
     "format_timecode",
+    "open_hardware",
     "parse_time",
     "plan_sampling",
     "probe",
@@ -32,6 +34,7 @@ _HOMES = {
     "decode_frames": "decode",
     "find_mentions": "mentions",
     "format_timecode": "timecode",
+    "open_hardware": "hardware",
     "parse_time": "timecode",
     "plan_sampling": "sampling",
     "probe": "probing",

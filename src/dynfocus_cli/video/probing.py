@@ -94,7 +94,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
             variable_frame_rate=_is_uneven(deltas),
             stream_index=stream.index,
             start_s=start_s,
-            declared_duration_s=declared_s,
+            declared_duration_s=declared_s if _speaks_of_it_alone(container, stream) else None,
         )
 
 
@@ -161,6 +161,11 @@ def _declared_s(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
+
+
+def _speaks_of_it_alone(container: InputContainer, stream: VideoStream) -> bool:
+    """The declared duration is this stream's own; a file's may be the sound's, and count from 0."""
+    return bool(stream.duration) or (len(container.streams) == 1 and not container.start_time)
 
 
 def _duration_s(

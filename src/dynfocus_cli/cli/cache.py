@@ -1,0 +1,82 @@
+"""`dynfocus cache info|clear`"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.output import write_line, write_record
+
+if TYPE_CHECKING:
+    from dynfocus_cli.features.cache import CacheInfo, FeatureCache
+
+app = typer.Typer(
+    name="cache",
+    help="Show or remove what is kept of videos for follow-up questions.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def info(json: opt.JsonOption = False) -> None:
+    """Show where the cache is and how much it holds."""
+    with reported():
+        found = _reached(_cache().info)
+        if json:
+            return write_record(_record(found))
+        limit = _size(found.limit) if found.limit else "0, so nothing is kept"
+        write_line(f"folder  {found.folder}")
+        write_line(f"videos  {found.videos}")
+        write_line(f"size    {_size(found.size)}")
+        write_line(f"limit   {limit}")
+
+
+@app.command()
+def clear(json: opt.JsonOption = False) -> None:
+    """Remove all that the cache holds, and nothing else."""
+    with reported():
+        removed = _reached(_cache().clear)
+        if json:
+            return write_record(_record(removed))
+        write_line(f"Removed the features of {removed.videos} videos: {_size(removed.size)} freed.")
+
+
+def _cache() -> FeatureCache:
+    from dynfocus_cli.features.cache import FeatureCache
+
+    return FeatureCache.of_user()
+
+
+def _reached(work: Callable[[], CacheInfo]) -> CacheInfo:
+    from dynfocus_cli.errors import DynFocusError
+
+    try:
+        return work()
+    except OSError as error:
+        raise DynFocusError(
+            f"The cache cannot be used: {error.filename}: {error.strerror}. Name another "
+            "folder with DYNFOCUS_CACHE_DIR."
+        ) from error
+
+
+def _record(found: CacheInfo) -> dict[str, object]:
+    return {
+        "schema": "dynfocus.cache/1",
+        "folder": found.folder,
+        "videos": found.videos,
+        "bytes": found.size,
+        "limit_bytes": found.limit,
+    }
+
+
+def _size(number: int) -> str:
+    """The largest binary unit that leaves at least 1: 5368709120 -> 5.0 GiB."""
+    size, units = float(number), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:
+        size, units = size / 1024, units[1:]
+    return f"{number} bytes" if units[0] == "bytes" else f"{size:.1f} {units[0]}"

@@ -1,0 +1,191 @@
+"""What is reported of a run: every sampled frame, what it cost, and what the user should know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from dynfocus_cli.checkpoints.loading import LoadedModel
+from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.model.connector import EventSelection, VideoFeatures
+from dynfocus_cli.model.connector import Question as EncodedQuestion
+from dynfocus_cli.types import (
+    CacheUse,
+    Condition,
+    FrameEvidence,
+    Health,
+    Inspection,
+    SamplingPlan,
+    SelectionInfo,
+    Span,
+    Timings,
+    TokenBill,
+    VideoSource,
+)
+from dynfocus_cli.video import format_timecode
+
+UNFAMILIAR = (
+    "This does not look like the generated clips that {name} was trained on (distance {distance:.1f}, where "
+    "its own world stays below {threshold:.1f}): take the answer as a guess, or name another --model."
+)
+
+OFF_BY_S, OFF_BY_SHARE = 1.0, 0.05
+"""A declared duration this far from the real one, by both measures, is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, or none."""
+
+    question: str | None
+    encoded: EncodedQuestion | None
+    scorer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A video, looked at for a question whose words played no part but the times they name."""
+
+    source: VideoSource
+    plan: SamplingPlan
+    frames: EncodedFrames
+    """Of each frame on screen at a planned moment, once."""
+    times_s: Tensor
+    """(T,), float64: their moments."""
+    cache: CacheUse
+    prompt_tokens: int
+    limit: int
+    """Video tokens that may be spent."""
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The key frames for a question."""
+
+    features: VideoFeatures
+    """Of a batch of one."""
+    selection: EventSelection
+    pinned: Tensor | None
+    """(1, T) bool: frames at the moments that the question names."""
+    warnings: tuple[str, ...]
+
+
+def report(
+    seen: Seen,
+    chosen: Chosen,
+    asked: Asked,
+    model: LoadedModel,
+    seed: int,
+    timings: Timings,
+    generated: int,
+) -> Inspection:
+    """The evidence; `generated` counts the answer's tokens."""
+    config, selection = model.config, chosen.selection
+    events, scores = selection.assignment[0].tolist(), selection.scores[0].tolist()
+    key_frames = set(selection.key_frames[0].tolist())
+    per_key, per_other = config.cone_tokens + config.rod_tokens, config.rod_tokens
+    frames = tuple(
+        FrameEvidence(
+            index=index,
+            time_s=time_s,
+            timecode=format_timecode(time_s),
+            event=events[index],
+            meaningful=index in key_frames,
+            score=scores[events[index]],
+            tokens=per_key if index in key_frames else per_other,
+        )
+        for index, time_s in enumerate(seen.times_s.tolist())
+    )
+    bill = TokenBill(
+        video=sum(frame.tokens for frame in frames),
+        per_key_frame=per_key,
+        per_other_frame=per_other,
+        prompt=seen.prompt_tokens,
+        generated=generated,
+        context=model.context,
+        all_patches=config.patches * len(frames),
+    )
+    health = _health(seen.source, seen.frames)
+    return Inspection(
+        source=seen.source,
+        question=asked.question,
+        model=model.info,
+        sampling=replace(seen.plan, times_s=tuple(seen.times_s.tolist())),
+        selection=SelectionInfo(
+            asked.scorer, selection.centres.shape[1], len(key_frames), config.temporal_clustering
+        ),
+        tokens=bill,
+        frames=frames,
+        timings_s=timings,
+        health=health,
+        cache=seen.cache,
+        seed=seed,
+        warnings=(
+            *seen.warnings,
+            *chosen.warnings,
+            *_damage(health),
+            *_wrong_duration(seen.source),
+            *_unfamiliar(model, seen.frames.patches),
+        ),
+    )
+
+
+def _health(source: VideoSource, frames: EncodedFrames) -> Health:
+    conditions = frames.conditions
+    return Health(
+        declared_duration_s=source.declared_duration_s,
+        corrupt_frames=conditions.count("corrupt"),
+        substituted_frames=conditions.count("substituted"),
+        damaged=_runs(frames.times_s, conditions),
+    )
+
+
+def _runs(times_s: Sequence[float], conditions: Sequence[Condition]) -> tuple[Span, ...]:
+    """First and last time of each run of frames that are not sound."""
+    runs: list[Span] = []
+    before: Condition = "sound"
+    for time_s, condition in zip(times_s, conditions, strict=True):
+        if condition != "sound":
+            runs.append((time_s, time_s)) if before == "sound" else runs.append((runs.pop()[0], time_s))
+        before = condition
+    return tuple(runs)
+
+
+def _damage(health: Health) -> tuple[str, ...]:
+    """One warning for each damaged stretch."""
+    if not health.damaged:
+        return ()
+    spans = [
+        format_timecode(start) if start == end else f"{format_timecode(start)} to {format_timecode(end)}"
+        for start, end in health.damaged
+    ]
+    more = f" and {len(spans) - 5} more" if len(spans) > 5 else ""
+    count = health.corrupt_frames + health.substituted_frames
+    return (
+        f"The file is damaged around {', '.join(spans[:5])}{more}: {count} sampled "
+        f"{'frame is' if count == 1 else 'frames are'} in doubt, "
+        f"{health.substituted_frames} of them replaced by the last good frame before.",
+    )
+
+
+def _wrong_duration(source: VideoSource) -> tuple[str, ...]:
+    """A warning where the headers are far from the truth: mostly the file was cut short."""
+    declared_s, real_s = source.declared_duration_s, source.duration_s
+    if declared_s is None or abs(declared_s - real_s) <= max(OFF_BY_S, OFF_BY_SHARE * real_s):
+        return ()
+    cut = " The file may be incomplete." if declared_s > real_s else ""
+    return (
+        f"The file says that it is {format_timecode(declared_s)} long, and its frames last "
+        f"{format_timecode(real_s)}.{cut}",
+    )
+
+
+def _unfamiliar(model: LoadedModel, patches: Tensor) -> tuple[str, ...]:
+    known = model.familiarity
+    if known is None or known.is_familiar(patches):
+        return ()
+    distance = known.distance(patches)
+    return (UNFAMILIAR.format(name=model.info.name, distance=distance, threshold=known.threshold),)

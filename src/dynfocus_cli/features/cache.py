@@ -1,0 +1,246 @@
+"""Patch features kept on disk, so that the next question on a video need not decode it again.
+
+    <folder>/features/<key>/<digest>.safetensors    frames that one question had to add
+    <folder>/files/<stamp>.json                     digests of video files
+
+A key stands for a file's content and all that features depend on, and for no question. A file's name is the
+digest of its bytes: one that does not match is damaged and counts for nothing. Files are only ever added or
+removed whole, so processes share a cache without locks: at worst one decodes what another is about to keep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.features.atomic import TEMPORARY, write_atomically
+from dynfocus_cli.features.digests import digest_of
+from dynfocus_cli.features.encoded import EncodedFrames
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import Condition
+
+FORMAT = 1
+"""Of the files below. Another number makes other keys, so nothing old is misread."""
+
+DEFAULT_SIZE = "5GiB"
+
+ABANDONED_S = 3600.0
+"""A temporary file this old is of a process that died."""
+
+_CONDITIONS: tuple[Condition, ...] = ("sound", "corrupt", "substituted")
+_KEY = re.compile(r"[0-9a-f]{64}")
+_SHARD = re.compile(r"[0-9a-f]{64}\.safetensors")
+_MEMO = re.compile(r"[0-9a-f]{64}\.json")
+_TEMPORARY = re.compile(re.escape(TEMPORARY) + ".*")
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """What a cache holds, or what was removed of it."""
+
+    folder: str
+    videos: int
+    """Videos, counted once for each model and setting that read them."""
+    size: int
+    """Bytes."""
+    limit: int
+    """Bytes; 0 where the cache is off."""
+
+
+def feature_key(digest: str, settings: Mapping[str, str | int]) -> str:
+    """What a video's features are kept under: its content's digest, and the settings they depend on."""
+    text = json.dumps({"format": FORMAT, "file": digest, "settings": dict(settings)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_size(text: str) -> int:
+    """Bytes.
+
+        "5GiB" -> 5368709120    "500 MB" -> 500000000    "0" -> 0
+
+    Raises:
+        UsageError: it is no size.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE | re.ASCII)
+    if found is None or (found[3] and not found[2]):
+        raise UsageError(f"DYNFOCUS_CACHE_SIZE must be a size like 5GiB, 500MB or 0, got {text!r}.")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** _POWERS[found[2].upper()])
+
+
+class FeatureCache:
+    """Features of sampled frames in a folder of bounded size; what was not used for longest goes first."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder = folder
+        self.limit = limit
+        self._features, self._files = folder / "features", folder / "files"
+
+    @classmethod
+    def default(cls) -> FeatureCache | None:
+        """The user's cache: `DYNFOCUS_CACHE_DIR` or the system's place for caches, and at most
+        `DYNFOCUS_CACHE_SIZE`; None where that is 0.
+
+        Raises:
+            UsageError: `DYNFOCUS_CACHE_SIZE` is no size.
+        """
+        cache = cls.of_user()
+        return cache if cache.limit else None
+
+    @classmethod
+    def of_user(cls) -> FeatureCache:
+        """As `default`, also where the cache is off."""
+        import platformdirs
+
+        folder = os.environ.get("DYNFOCUS_CACHE_DIR") or platformdirs.user_cache_dir("dynfocus")
+        return cls(
+            Path(folder).expanduser().absolute(),
+            parse_size(os.environ.get("DYNFOCUS_CACHE_SIZE") or DEFAULT_SIZE),
+        )
+
+    def digest(self, path: str | os.PathLike[str]) -> str:
+        """SHA-256 of a file's content. Raises OSError where it cannot be read."""
+        return digest_of(path, self._files)
+
+    def look_up(self, key: str, moments_s: Sequence[float]) -> EncodedFrames | None:
+        """The frames kept under `key` for those of the moments that are known, or None."""
+        entry = self._features / key
+        wanted, parts = set(moments_s), list[EncodedFrames]()
+        for shard in _files(entry, _SHARD):
+            frames = _read(shard)
+            if frames is None:
+                continue
+            places = [place for place, time_s in enumerate(frames.times_s) if time_s in wanted]
+            wanted.difference_update(frames.times_s)
+            if places:
+                parts.append(frames.rows(places))
+        if not parts:
+            return None
+        with suppress(OSError):
+            os.utime(entry)  # used just now
+        return EncodedFrames.joined(parts)
+
+    def store(self, key: str, frames: EncodedFrames) -> str | None:
+        """Keeps frames under `key`, beside those already there; None, or a warning where that failed."""
+        import torch
+        from safetensors.torch import save
+
+        data = save(
+            {
+                "times_s": torch.tensor(frames.times_s, dtype=torch.float64),
+                "pts_s": torch.tensor(frames.pts_s, dtype=torch.float64),
+                "conditions": torch.tensor(
+                    [_CONDITIONS.index(condition) for condition in frames.conditions], dtype=torch.uint8
+                ),
+                "patches": frames.patches.contiguous(),
+            }
+        )
+        name = f"{hashlib.sha256(data).hexdigest()}.safetensors"
+        problem = write_atomically(self._features / key / name, data)
+        self._make_room(key)
+        if problem is None:
+            return None
+        return (
+            f"This video's features could not be kept in {self.folder} ({problem}), so the next question "
+            "decodes it again: free some space, set DYNFOCUS_CACHE_DIR, or give --no-cache."
+        )
+
+    def info(self) -> CacheInfo:
+        """What the cache holds. Raises OSError where its folder cannot be read."""
+        entries = list(self._entries())
+        size = sum(_size(entry, _SHARD) for entry in entries) + _size(self._files, _MEMO)
+        return CacheInfo(str(self.folder), len(entries), size, self.limit)
+
+    def clear(self) -> CacheInfo:
+        """Removes what the cache holds, and nothing else in its folder; says what that was.
+
+        Raises:
+            OSError: something cannot be removed.
+        """
+        removed = self.info()
+        for entry in self._entries():
+            shutil.rmtree(entry)
+        for folder, kind in ((self._files, _MEMO), (self._files, _TEMPORARY)):
+            for file in _files(folder, kind):
+                file.unlink(missing_ok=True)
+        return removed
+
+    def _entries(self) -> Iterator[Path]:
+        if self._features.is_dir():
+            for entry in sorted(self._features.iterdir()):
+                if _KEY.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
+                    yield entry
+
+    def _make_room(self, newest: str) -> None:
+        """Removes entries, the least recently used first and `newest` last, until the limit holds."""
+        try:
+            ages = {entry: entry.stat().st_mtime for entry in self._entries()}
+            sizes = {entry: _size(entry, _SHARD) for entry in ages}
+            total = sum(sizes.values())
+            for entry in sorted(ages, key=lambda entry: (entry.name == newest, ages[entry], entry.name)):
+                _sweep(entry)
+                if total > self.limit:
+                    shutil.rmtree(entry, ignore_errors=True)
+                    total -= sizes[entry]
+        except OSError:
+            pass  # another process is at it
+
+
+def _files(folder: Path, kind: re.Pattern[str]) -> list[Path]:
+    """Files of a kind in `folder`, by name; none where it is gone."""
+    try:
+        return sorted(file for file in folder.iterdir() if kind.fullmatch(file.name))
+    except OSError:
+        return []
+
+
+def _size(folder: Path, kind: re.Pattern[str]) -> int:
+    total = 0
+    for file in _files(folder, kind):
+        try:
+            total += file.stat().st_size
+        except OSError:
+            continue  # removed just now
+    return total
+
+
+def _sweep(entry: Path) -> None:
+    for file in _files(entry, _TEMPORARY):
+        try:
+            if time.time() - file.stat().st_mtime > ABANDONED_S:
+                file.unlink()
+        except OSError:
+            continue
+
+
+def _read(shard: Path) -> EncodedFrames | None:
+    """The frames in a file; None, and the file is removed, where it is not what was written."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        data = shard.read_bytes()
+        if hashlib.sha256(data).hexdigest() == shard.stem:
+            tensors = load(data)
+            return EncodedFrames(
+                tuple(tensors["times_s"].tolist()),
+                tuple(tensors["pts_s"].tolist()),
+                tuple(_CONDITIONS[number] for number in tensors["conditions"].tolist()),
+                tensors["patches"],
+            )
+    except (OSError, KeyError, ValueError, IndexError, SafetensorError):
+        pass
+    with suppress(OSError):
+        shard.unlink(missing_ok=True)
+    return None

@@ -1,0 +1,156 @@
+"""From planned moments to patch features: taken from the cache, decoded and encoded where it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from av.codec.hwaccel import HWAccel
+from torch import Tensor
+
+from dynfocus_cli.features.cache import FeatureCache, feature_key
+from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.progress import Progress
+from dynfocus_cli.stopwatch import Stopwatch
+from dynfocus_cli.types import CacheUse, Condition, Hwaccel, VideoSource
+from dynfocus_cli.video import decode_frames, open_hardware
+
+ENCODING_BATCH = 32
+"""Frames that are decoded and encoded at a time; bounds memory whatever the video's length."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisionTower:
+    """The part of a model that knows nothing of questions."""
+
+    encode: Callable[[Tensor], Tensor]
+    """Pixels (B, 3, H, W), as `preprocessing` made them, to patch features (B, N, D_v)."""
+    preprocessing: Preprocessing
+    revision: str
+    """Digest of the model's weights."""
+    device: torch.device
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What a video's sampled moments came to."""
+
+    frames: EncodedFrames
+    cache: CacheUse
+    warnings: tuple[str, ...]
+
+
+def encode_video(
+    source: VideoSource,
+    moments_s: Sequence[float],
+    tower: VisionTower,
+    cache: FeatureCache | None,
+    hwaccel: Hwaccel,
+    progress: Progress,
+    watch: Stopwatch,
+) -> Encoding:
+    """Patch features of the frames on screen at `moments_s`, which strictly increase.
+
+    Only moments that no earlier question looked at are decoded. That changes no feature: the encoder gives a
+    frame the same ones whatever frames it is encoded with.
+
+    Raises:
+        VideoUnreadable: no frame can be decoded.
+    """
+    progress.stage("encode", len(moments_s))
+    device, warning = open_hardware(hwaccel, source.codec)
+    warnings = [] if warning is None else [warning]
+    key, known = "", None
+    if cache is not None:
+        with watch("decode"):
+            key = _key(cache.digest(source.path), source, tower, device)
+            known = cache.look_up(key, moments_s)
+    found = set() if known is None else set(known.times_s)
+    progress.advance(len(found))
+    missing = [moment_s for moment_s in moments_s if moment_s not in found]
+    parts = [] if known is None else [known]
+    if missing:
+        fresh = _encode(source, missing, tower, device, progress, watch)
+        parts.append(fresh)
+        if cache is not None:
+            with watch("encode"):
+                problem = cache.store(key, fresh)
+            warnings += [] if problem is None else [problem]
+    use: CacheUse = "off" if cache is None else "miss" if known is None else "partial" if missing else "hit"
+    return Encoding(EncodedFrames.joined(parts), use, tuple(warnings))
+
+
+def _key(digest: str, source: VideoSource, tower: VisionTower, device: HWAccel | None) -> str:
+    """All that features depend on, and no question."""
+    settings: dict[str, str | int] = {
+        "stream": source.stream_index,
+        "hwaccel": "none" if device is None else "cuda",
+        "revision": tower.revision,
+        "device": tower.device.type,
+        "dtype": str(tower.dtype),
+    }
+    scaling = {f"preprocessing.{name}": str(value) for name, value in asdict(tower.preprocessing).items()}
+    return feature_key(digest, settings | scaling)
+
+
+def _encode(
+    source: VideoSource,
+    moments_s: Sequence[float],
+    tower: VisionTower,
+    device: HWAccel | None,
+    progress: Progress,
+    watch: Stopwatch,
+) -> EncodedFrames:
+    """Decodes and encodes, batch by batch; decoding is ahead in a thread of its own."""
+    scaling = tower.preprocessing
+    batches = decode_frames(
+        source,
+        moments_s,
+        width=scaling.size,
+        height=scaling.size,
+        fit=scaling.fit,
+        batch_size=ENCODING_BATCH,
+        hwaccel=device,
+    )
+    patches: list[Tensor] = []
+    pts_s: list[float] = []
+    conditions: list[Condition] = []
+    while True:
+        with watch("decode"):
+            batch = next(batches, None)
+        if batch is None:
+            break
+        with watch("encode"), torch.inference_mode():
+            fresh, row_of = _distinct(batch.pts_s, pts_s[-1] if pts_s else None)
+            encoded = patches[-1][-1:] if patches else torch.empty(0)
+            if fresh:
+                pixels = scaling(batch.pixels[fresh]).to(tower.device, tower.dtype)
+                new = tower.encode(pixels).cpu()
+                encoded = torch.cat((encoded, new)) if patches else new
+            patches.append(encoded[row_of])
+        pts_s += batch.pts_s
+        conditions += batch.conditions
+        progress.advance(len(batch.times_s))
+    return EncodedFrames(tuple(moments_s), tuple(pts_s), tuple(conditions), torch.cat(patches))
+
+
+def _distinct(pts_s: Sequence[float], before: float | None) -> tuple[list[int], list[int]]:
+    """The rows that show another frame than the one before, and for each row where its frame then is among
+    these; with a frame `before`, that one comes first.
+
+        [1, 1, 2, 2, 2, 3], None -> [0, 2, 5], [0, 0, 1, 1, 1, 2]
+        [1, 1, 2, 2, 2, 3], 1    -> [2, 5],    [0, 0, 1, 1, 1, 2]
+    """
+    fresh: list[int] = []
+    row_of: list[int] = []
+    last, frames = before, 0 if before is None else 1
+    for row, pts in enumerate(pts_s):
+        if pts != last:
+            fresh.append(row)
+            frames += 1
+        last = pts
+        row_of.append(frames - 1)
+    return fresh, row_of

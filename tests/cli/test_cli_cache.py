@@ -1,0 +1,60 @@
+"""`dynfocus cache`, with a real cache on disk."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dynfocus_cli.cli.app import app
+
+
+@pytest.fixture
+def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    entry = tmp_path / "features" / ("a" * 64)
+    entry.mkdir(parents=True)
+    (entry / f"{'b' * 64}.safetensors").write_bytes(bytes(3 << 20))
+    monkeypatch.setenv("DYNFOCUS_CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_info_and_clear(filled: Path) -> None:
+    runner = CliRunner()
+    shown = runner.invoke(app, ["cache", "info"])
+    assert shown.exit_code == 0
+    assert shown.stdout == f"folder  {filled}\nvideos  1\nsize    3.0 MiB\nlimit   5.0 GiB\n"
+    record = json.loads(runner.invoke(app, ["cache", "info", "--json"]).stdout)
+    assert record == {
+        "schema": "dynfocus.cache/1",
+        "folder": str(filled),
+        "videos": 1,
+        "bytes": 3 << 20,
+        "limit_bytes": 5 << 30,
+    }
+    assert (
+        runner.invoke(app, ["cache", "clear"]).stdout == "Removed the features of 1 videos: 3.0 MiB freed.\n"
+    )
+    assert (
+        runner.invoke(app, ["cache", "clear"]).stdout == "Removed the features of 0 videos: 0 bytes freed.\n"
+    )
+
+
+def test_a_bad_size_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNFOCUS_CACHE_SIZE", "plenty")
+    result = CliRunner().invoke(app, ["cache", "info"])
+    assert result.exit_code == 2
+    assert "DYNFOCUS_CACHE_SIZE must be a size like 5GiB" in result.stderr
+
+
+def test_no_torch_is_needed(filled: Path) -> None:
+    code = (
+        "import sys\nfrom dynfocus_cli.cli.app import main\nsys.argv = ['dynfocus', 'cache', sys.argv[1]]\n"
+        "try:\n    main()\nfinally:\n    assert not {'torch', 'transformers', 'av'} & set(sys.modules)\n"
+    )
+    for command in ("info", "clear"):
+        done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
