@@ -71,6 +71,8 @@ class VideoSource:
     """Presentation time of the first displayed frame on the container's clock; other times count from it."""
     declared_duration_s: float | None = None
     """What the headers say, whether or not it is so; None where they are silent, or speak of more streams."""
+    container: str = ""
+    """FFmpeg's name of the container's format."""
 
 
 @dataclass(frozen=True, slots=True)

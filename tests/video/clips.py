@@ -56,14 +56,19 @@ def write_clip(
     audio_s: float = 0.0,
     rate: int = 25,
     gop: int = 12,
+    clock: Fraction | None = CLOCK,
+    container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Writes a frame for each presentation time, stored so that players turn it `clockwise` to be upright."""
-    with av.open(str(path), "w") as container:
+    """Writes a frame for each presentation time, stored so that players turn it `clockwise` to be upright.
+
+    `clock` is the encoder's; None is 1 / rate, for codecs that know no other.
+    """
+    with av.open(str(path), "w", container_options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height = size
         stream.pix_fmt = pixel_format
         stream.gop_size = gop
-        stream.codec_context.time_base = Fraction(1, rate) if codec == "mpeg4" else CLOCK
+        stream.codec_context.time_base = clock or Fraction(1, rate)
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
         if clockwise:

@@ -31,8 +31,8 @@ CLIPS = {
     ),
     "long groups of pictures": ("l.mp4", {"pts_ms": EVEN, "gop": 250}),
     "MPEG-TS": ("t.ts", {"pts_ms": EVEN, "options": {"bf": "2"}}),
-    "mpeg4": ("m.mp4", {"pts_ms": EVEN, "codec": "mpeg4", "options": {"bf": "2"}}),
-    "AVI": ("m.avi", {"pts_ms": EVEN, "codec": "mpeg4", "options": {"bf": "2"}}),
+    "mpeg4": ("m.mp4", {"pts_ms": EVEN, "codec": "mpeg4", "clock": None, "options": {"bf": "2"}}),
+    "AVI": ("m.avi", {"pts_ms": EVEN, "codec": "mpeg4", "clock": None, "options": {"bf": "2"}}),
     "VP9": (
         "v.webm",
         {"pts_ms": EVEN[:60], "codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}},

@@ -112,14 +112,21 @@ def video_stream(container: InputContainer, index: int) -> VideoStream:
     return stream
 
 
-def prepare(container: InputContainer, stream: VideoStream, *, threads: int | None = None) -> None:
-    """Sets the decoder's bounds and threads (by default for all processors), and has the demuxer pass over
-    every other stream."""
+def keeps_times(container: InputContainer) -> bool:
+    """Whether packets have the same times after a seek as without. In a program stream (MPEG-PS) only some
+    packets carry a time, and the others' are counted on from where reading began."""
+    return container.format.name != "mpeg"
+
+
+def prepare(container: InputContainer, stream: VideoStream, *, lanes: int = 1) -> None:
+    """Sets the decoder's bounds, and its threads as one of `lanes` decoders that share the processors; the
+    demuxer passes over every other stream."""
     for other in container.streams:
         if other.index != stream.index:
             other.discard = av.stream.Discard.all
     stream.thread_type = "AUTO"
-    stream.thread_count = threads or min(THREADS_A_CORE * len(os.sched_getaffinity(0)), MAX_THREADS)
+    cores = len(os.sched_getaffinity(0)) // lanes
+    stream.thread_count = min(THREADS_A_CORE * cores, MAX_THREADS) if cores > 1 else 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice, pairwise
 from typing import Literal
 
@@ -14,13 +15,14 @@ from numpy.typing import NDArray
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import Condition, FrameBatch, VideoSource
-from dynfocus_cli.video.run_ahead import run_ahead
+from dynfocus_cli.video.lanes import MAX_CHUNK_BATCHES, Lanes, share_out
+from dynfocus_cli.video.run_ahead import RunAhead
 from dynfocus_cli.video.screen import frames_on_screen
 
 Fit = Literal["squash", "center_crop"]
 
-BATCHES_AHEAD = 2
-"""Decoded batches that may wait for the encoder."""
+BATCHES_AHEAD = MAX_CHUNK_BATCHES
+"""Decoded batches of a lane that may wait: a chunk, so that no lane waits while another's turn is on."""
 
 # swscale widens its bicubic kernel as it shrinks, so it does not alias; vision towers learnt from bicubic
 # pictures. ACCURATE_RND and BITEXACT give the same bytes on every processor.
@@ -41,8 +43,8 @@ def decode_frames(
 
     Moments are seconds from the first displayed frame and must not go back. Two moments on one frame give it
     twice. `squash` scales the displayed picture to `width` x `height` pixels; `center_crop` scales it until
-    it covers them and cuts off equally on both sides. A thread of its own decodes while the caller works, and
-    is at most `BATCHES_AHEAD` batches ahead: memory does not grow with the video's length.
+    it covers them and cuts off equally on both sides. Decoding goes on in threads of its own while the caller
+    works, a bounded number of batches ahead: memory does not grow with the video's length.
 
     Raises:
         ValueError: moments that go back, or a size or batch below 1.
@@ -52,31 +54,42 @@ def decode_frames(
         raise ValueError(f"size and batch must be at least 1, got {width = }, {height = }, {batch_size = }")
     if any(not earlier <= later for earlier, later in pairwise(times_s)):
         raise ValueError("times_s must not go back")
-    upright = _Upright(source, width, height, fit)
-    return run_ahead(_batches(source, times_s, upright, batch_size, hwaccel), BATCHES_AHEAD)
+    return _in_order(source, share_out(source, times_s, batch_size), width, height, fit, hwaccel)
+
+
+def _in_order(
+    source: VideoSource, lanes: Lanes, width: int, height: int, fit: Fit, hwaccel: HWAccel | None
+) -> Iterator[FrameBatch]:
+    """The batches of all lanes, each decoded in a thread of its own."""
+    with ExitStack() as running:
+        ahead = [
+            running.enter_context(RunAhead(_batches(source, lanes, lane, upright, hwaccel), BATCHES_AHEAD))
+            for lane in range(lanes.count)
+            for upright in [_Upright(source, width, height, fit)]
+        ]
+        for lane in lanes.lane_of:
+            yield next(ahead[lane])
 
 
 def _batches(
-    source: VideoSource,
-    times_s: Sequence[float],
-    upright: _Upright,
-    batch_size: int,
-    hwaccel: HWAccel | None,
+    source: VideoSource, lanes: Lanes, lane: int, upright: _Upright, hwaccel: HWAccel | None
 ) -> Iterator[FrameBatch]:
-    frames = frames_on_screen(source, times_s, hwaccel)
-    for first in range(0, len(times_s), batch_size):
-        moments = tuple(times_s[first : first + batch_size])
-        pixels = np.empty((len(moments), upright.height, upright.width, 3), np.uint8)
+    """The batches of one lane."""
+    batches = lanes.of(lane)
+    moments = [moment for batch in batches for moment in batch]
+    frames = frames_on_screen(source, moments, hwaccel, lanes.count)
+    for batch in batches:
+        pixels = np.empty((len(batch), upright.height, upright.width, 3), np.uint8)
         pts_s: list[float] = []
         conditions: list[Condition] = []
-        for row, (frame, condition) in enumerate(islice(frames, len(moments))):
+        for row, (frame, condition) in enumerate(islice(frames, len(batch))):
             if pts_s and frame.pts_s - source.start_s == pts_s[-1]:
                 pixels[row] = pixels[row - 1]
             else:
                 pixels[row] = upright(frame.picture)
             pts_s.append(frame.pts_s - source.start_s)
             conditions.append(condition)
-        yield FrameBatch(pixels, moments, tuple(pts_s), tuple(conditions))
+        yield FrameBatch(pixels, batch, tuple(pts_s), tuple(conditions))
 
 
 class _Upright:

@@ -12,11 +12,12 @@ from typing import Self
 
 import av
 from av.codec.hwaccel import HWAccel
+from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video.container import open_container, packets, prepare, video_stream
+from dynfocus_cli.video.container import keeps_times, open_container, packets, prepare, video_stream
 from dynfocus_cli.video.playhead import EPSILON_S, SEEK_GAP_S, SEEK_MARGINS_S, TimedFrame
 
 MAX_REORDER = 17
@@ -75,19 +76,15 @@ class Finder:
         decoded     I0 P3 -  b2          I9 P12 b10
     """
 
-    def __init__(self, source: VideoSource, hwaccel: HWAccel | None = None) -> None:
-        self._source = source
-        self._container = open_container(source.path, hwaccel=hwaccel)
-        stream = video_stream(self._container, source.stream_index)
-        prepare(self._container, stream)
-        self._stream, self._decoder = stream, stream.codec_context
-        # Damage raises instead of being painted over, so that it is known which frames to doubt.
-        self._decoder.options = {**self._decoder.options, "err_detect": "explode"}
+    def __init__(self, source: VideoSource, hwaccel: HWAccel | None = None, lanes: int = 1) -> None:
+        self._source, self._hwaccel, self._lanes = source, hwaccel, lanes
+        self._container: InputContainer
+        self._open()
         self._droppable = self._decoder.codec.canonical_name in _DROPPABLE
-        self._timed = bool(stream.time_base)
+        self._timed = bool(self._stream.time_base)
         """False where packets come without presentation times (raw streams, AVI)."""
-        self._tick = stream.time_base or Fraction(1)
-        self._seek_gap = SEEK_GAP_S / float(self._tick)
+        self._tick = self._stream.time_base or Fraction(1)
+        self._seek_gap = SEEK_GAP_S / float(self._tick) if keeps_times(self._container) else math.inf
         self._target = self._last = math.floor(source.start_s / float(self._tick)) - 1
         """The moment looked for, and the presentation time of the frame that the last one came to."""
         self._awaited: deque[int] = deque()
@@ -159,6 +156,14 @@ class Finder:
 
     # Reading
 
+    def _open(self) -> None:
+        self._container = open_container(self._source.path, hwaccel=self._hwaccel)
+        self._stream = video_stream(self._container, self._source.stream_index)
+        prepare(self._container, self._stream, lanes=self._lanes)
+        self._decoder = self._stream.codec_context
+        # Damage raises instead of being painted over, so that it is known which frames to doubt.
+        self._decoder.options = {**self._decoder.options, "err_detect": "explode"}
+
     def _forget(self) -> None:
         """Begins to read where the demuxer now is."""
         self._packets = packets(self._container, self._stream)
@@ -224,7 +229,8 @@ class Finder:
                     # No sync point lay in between: the next one is further on than the gap supposed.
                     self._seek_gap *= 2
                 return
-        self._container.seek(0)
+        self._container.close()
+        self._open()
         self._forget()
         self._seek_gap = math.inf
 
@@ -254,6 +260,8 @@ class Finder:
 
     def _send(self, read: _Read, *, drop: int) -> None:
         """Decodes; a frame shown before `drop` may be left out where no other refers to it."""
+        if self._sync is not None and read.pts < self._sync:
+            return  # of an open group of pictures: shown before the sync point, made from frames before it
         if read.packet.is_corrupt:
             raise Irregular("a packet was damaged on its way", damaged=True)
         if self._droppable:

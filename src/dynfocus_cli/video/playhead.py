@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video.container import open_container, packets, prepare, video_stream
+from dynfocus_cli.video.container import keeps_times, open_container, packets, prepare, video_stream
 
 EPSILON_S = 1e-6
 """A frame due at the asked moment is on screen, although sums of floats may put the moment just before it."""
@@ -83,9 +83,8 @@ def timed_frames(
 class Playhead:
     """Moves through a video in one direction, from one asked moment to the next; holds two frames at most."""
 
-    def __init__(self, source: VideoSource, hwaccel: HWAccel | None = None) -> None:
-        self._source = source
-        self._hwaccel = hwaccel
+    def __init__(self, source: VideoSource, hwaccel: HWAccel | None = None, lanes: int = 1) -> None:
+        self._source, self._hwaccel, self._lanes = source, hwaccel, lanes
         self._interval_s = 1 / source.fps if source.fps > 0 else 0.0
         self._seek_gap_s = SEEK_GAP_S
         self._container: InputContainer
@@ -123,7 +122,9 @@ class Playhead:
     def _open(self) -> None:
         self._container = open_container(self._source.path, hwaccel=self._hwaccel)
         self._stream = video_stream(self._container, self._source.stream_index)
-        prepare(self._container, self._stream)
+        prepare(self._container, self._stream, lanes=self._lanes)
+        if not keeps_times(self._container):
+            self._seek_gap_s = float("inf")
         self._start_frames(after_seek=False)
 
     def _start_frames(self, *, after_seek: bool) -> None:

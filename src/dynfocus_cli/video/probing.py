@@ -16,11 +16,14 @@ from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video.container import open_container, packets, prepare, video_stream
+from dynfocus_cli.video.container import keeps_times, open_container, packets, prepare, video_stream
 from dynfocus_cli.video.playhead import MAX_PACKETS_WITHOUT_FRAME
 
 RATE_PACKETS = 512
 """Packets from the start whose times tell whether the frame rate is even: bounded, whatever the length."""
+
+ALONE = 1 << 16
+"""So many lanes that one thread is left for each: threads begin faster than they help with a single frame."""
 
 MAX_FPS = 1000.0
 """Above this a rate is the container's clock, not a rate of frames."""
@@ -68,7 +71,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
     name = os.fspath(path)
     with open_container(name) as container:
         stream = _choose_stream(container, name)
-        prepare(container, stream, threads=1)
+        prepare(container, stream, lanes=ALONE)
         head, first = _head(container, stream)
         if first is None:
             raise VideoUnreadable(
@@ -95,6 +98,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
             stream_index=stream.index,
             start_s=start_s,
             declared_duration_s=declared_s if _speaks_of_it_alone(container, stream) else None,
+            container=container.format.name,
         )
 
 
@@ -203,7 +207,7 @@ def _duration_s(
 def _tail(container: InputContainer, stream: VideoStream, end_s: float) -> _Stamps:
     """The packets from the last sync point on; none where the end is not declared or not there."""
     tail = _Stamps()
-    if end_s <= 0 or not stream.time_base:
+    if end_s <= 0 or not stream.time_base or not keeps_times(container):
         return tail
     try:
         container.seek(int(end_s / stream.time_base), stream=stream)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import Full, Queue
 from threading import Event, Thread
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 Item = TypeVar("Item")
 
@@ -24,44 +25,57 @@ class _Ended:
     error: BaseException | None
 
 
-def run_ahead(items: Iterator[Item], most: int) -> Iterator[Item]:
-    """The items, produced in a thread of their own that is at most `most` finished ones ahead.
+class RunAhead(Generic[Item]):
+    """The items of a generator, produced in a thread of their own that begins at once.
 
-    What producing raises is raised here, after the items before it. Closing the iterator stops the thread;
-    where `items` can be closed, that happens in the thread that used it.
+    At most `most` finished items wait. What producing raises is raised by `__next__`, after the items before.
+    Leaving the context stops the thread, which closes the generator that it alone has used.
     """
-    waiting: Queue[_Produced[Item] | _Ended] = Queue(most)
-    unwanted = Event()
 
-    def put(message: _Produced[Item] | _Ended) -> None:
-        while not unwanted.is_set():
-            try:
-                return waiting.put(message, timeout=_POLL_S)
-            except Full:
-                continue
+    def __init__(self, items: Iterator[Item], most: int) -> None:
+        self._items = items
+        self._waiting: Queue[_Produced[Item] | _Ended] = Queue(most)
+        self._unwanted = Event()
+        self._thread = Thread(target=self._produce, name="decode", daemon=True)
 
-    def produce() -> None:
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._unwanted.set()
+        self._thread.join()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        message = self._waiting.get()
+        if isinstance(message, _Produced):
+            return message.item
+        self._waiting.put(message)  # asked again, it has ended again
+        raise StopIteration if message.error is None else message.error
+
+    def _produce(self) -> None:
         error: BaseException | None = None
         try:
-            for item in items:
-                put(_Produced(item))
-                if unwanted.is_set():
+            for item in self._items:
+                self._put(_Produced(item))
+                if self._unwanted.is_set():
                     break
         except BaseException as raised:  # whatever it is, it is the consumer's to see
             error = raised
         finally:
-            close = getattr(items, "close", None)
+            close = getattr(self._items, "close", None)
             if close is not None:
                 close()
-            put(_Ended(error))
+            self._put(_Ended(error))
 
-    thread = Thread(target=produce, name="decode", daemon=True)
-    thread.start()
-    try:
-        while isinstance(message := waiting.get(), _Produced):
-            yield message.item
-        if message.error is not None:
-            raise message.error
-    finally:
-        unwanted.set()
-        thread.join()
+    def _put(self, message: _Produced[Item] | _Ended) -> None:
+        while not self._unwanted.is_set():
+            try:
+                return self._waiting.put(message, timeout=_POLL_S)
+            except Full:
+                continue

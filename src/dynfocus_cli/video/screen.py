@@ -20,19 +20,20 @@ _HIDDEN_FRAMES = frozenset({"vp8"})
 
 
 def frames_on_screen(
-    source: VideoSource, moments_s: Sequence[float], hwaccel: HWAccel | None = None
+    source: VideoSource, moments_s: Sequence[float], hwaccel: HWAccel | None = None, lanes: int = 1
 ) -> Iterator[tuple[TimedFrame, Condition]]:
     """The frame on screen at each moment, seconds from the first displayed frame; moments do not go back.
 
     Finder gives the frames of all stretches of the file that are as they should be. Where something is
-    irregular, from a moment to the next sync point, Playhead decodes all there is, and tells nothing apart.
+    irregular, from a moment to the next sync point, Playhead decodes all there is. `lanes` is how many such
+    searches share the processors.
 
     Raises:
         VideoUnreadable: no frame can be decoded, or the file is gone.
     """
     place = detours = 0
     with ExitStack() as opened:
-        finder = opened.enter_context(Finder(source, hwaccel))
+        finder = opened.enter_context(Finder(source, hwaccel, lanes))
         playhead: Playhead | None = None
         while place < len(moments_s):
             try:
@@ -44,7 +45,7 @@ def frames_on_screen(
                 damaged = irregular.damaged
             detours += not damaged
             stretch = finder.leave_stretch(moments_s[place])
-            playhead = playhead or opened.enter_context(Playhead(source, hwaccel))
+            playhead = playhead or opened.enter_context(Playhead(source, hwaccel, lanes))
             first = place
             while place < len(moments_s) and (
                 place == first
