@@ -20,6 +20,7 @@ from dynfocus_cli.types import (
     SamplingPlan,
     SelectionInfo,
     Span,
+    SubtitleUse,
     Timings,
     TokenBill,
     VideoSource,
@@ -55,10 +56,17 @@ class Seen:
     times_s: Tensor
     """(T,), float64: their moments."""
     cache: CacheUse
-    prompt_tokens: int
+    text: str
+    """The question, or nothing."""
+    subtitles: SubtitleUse | None
     limit: int
     """Video tokens that may be spent."""
     warnings: tuple[str, ...]
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The subtitles' lines in the prompt."""
+        return () if self.subtitles is None else self.subtitles.lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ def report(
         video=sum(frame.tokens for frame in frames),
         per_key_frame=per_key,
         per_other_frame=per_other,
-        prompt=seen.prompt_tokens,
+        prompt=model.prompt.length(seen.text, seen.said),
         generated=generated,
         context=model.context,
         all_patches=config.patches * len(frames),
@@ -121,6 +129,7 @@ def report(
         frames=frames,
         timings_s=timings,
         health=health,
+        subtitles=seen.subtitles,
         cache=seen.cache,
         seed=seed,
         warnings=(

@@ -16,6 +16,7 @@ from dynfocus_cli.features.encoding import encode_video
 from dynfocus_cli.model.generation import generate
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
+from dynfocus_cli.subtitling import fit_subtitles, most_subtitle_tokens
 from dynfocus_cli.types import (
     Answer,
     DecodingOptions,
@@ -26,7 +27,7 @@ from dynfocus_cli.types import (
     SelectionOptions,
     check_question,
 )
-from dynfocus_cli.video import find_mentions, plan_sampling, probe
+from dynfocus_cli.video import find_mentions, find_subtitles, plan_sampling, probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class RunOptions:
     selection: SelectionOptions = field(default_factory=SelectionOptions)
     generation: GenerationOptions = field(default_factory=GenerationOptions)
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    subtitles: str = "off"
+    """`off`, `auto`, or the path of a subtitle file."""
 
 
 def ask(video: str, question: str, model: LoadedModel, options: RunOptions, progress: Progress) -> Answer:
@@ -61,7 +64,7 @@ def ask(video: str, question: str, model: LoadedModel, options: RunOptions, prog
             seen.times_s.unsqueeze(0),
             chosen.pinned,
         )
-        generated = generate(model.network, model.prompt, tokens[0], question, options.generation)
+        generated = generate(model.network, model.prompt, tokens[0], question, seen.said, options.generation)
     evidence = report(seen, chosen, asked, model, options.generation.seed, watch.timings(), len(generated))
     return Answer(model.prompt.read(generated), evidence)
 
@@ -104,8 +107,10 @@ def _see(
     with watch("decode"):
         source = probe(video)
     mentions = find_mentions(question or "", source.duration_s)
-    prompt_tokens = model.prompt.length(question or "")
-    limit = _video_token_limit(model, options, prompt_tokens)
+    subtitles, said_warnings = find_subtitles(source, options.subtitles)
+    text = question or ""
+    most_text = model.prompt.length(text) + most_subtitle_tokens(model, text, subtitles)
+    limit = _video_token_limit(model, options, most_text)
     most = most_frames(limit, config.cone_tokens)
     plan = plan_sampling(
         source,
@@ -121,8 +126,10 @@ def _see(
     frames = encoding.frames.distinct()
     # float64: ten hours in, float32 is off by milliseconds.
     times_s = torch.tensor(frames.times_s, dtype=torch.float64, device=model.device)
-    warnings = (*mentions.warnings, *plan.warnings, *encoding.warnings)
-    return Seen(source, plan, frames, times_s, encoding.cache, prompt_tokens, limit, warnings)
+    said = fit_subtitles(model, text, subtitles, frames.times_s)
+    limit = _video_token_limit(model, options, model.prompt.length(text, () if said is None else said.lines))
+    warnings = (*mentions.warnings, *said_warnings, *plan.warnings, *encoding.warnings)
+    return Seen(source, plan, frames, times_s, encoding.cache, text, said, limit, warnings)
 
 
 def _choose(

@@ -201,6 +201,20 @@ class SelectionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SubtitleUse:
+    """Which subtitles stand in the prompt."""
+
+    origin: str
+    """A file's name, or the track's number and language."""
+    on_screen: int
+    """Cues that are on screen at a sampled frame."""
+    lines: tuple[str, ...]
+    """Those of them that the prompt has, with their times."""
+    tokens: int
+    """What they take of the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenBill:
     """Where the language model's context went, in tokens."""
 
@@ -209,7 +223,7 @@ class TokenBill:
     per_key_frame: int
     per_other_frame: int
     prompt: int
-    """Text tokens: system prompt and question."""
+    """Text tokens: system prompt, subtitles and question."""
     generated: int
     context: int
     """The most that the language model can hold."""
@@ -278,6 +292,7 @@ class Inspection:
     frames: tuple[FrameEvidence, ...]
     timings_s: Timings
     health: Health = Health()
+    subtitles: SubtitleUse | None = None
     cache: CacheUse = "off"
     seed: int = 0
     warnings: tuple[str, ...] = ()

@@ -90,6 +90,7 @@ class RunOptions:
     selection: SelectionOptions = field(default_factory=SelectionOptions)
     generation: GenerationOptions = field(default_factory=GenerationOptions)
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    subtitles: str = "off"
 
 
 @pytest.fixture

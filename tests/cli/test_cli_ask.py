@@ -85,7 +85,7 @@ def test_options_reach_the_library(stand_in, run, clip):
         (["a.mp4", "q", "--quantize", "int8"], "--quantize int8 is not available yet"),
         (["a.mp4", "q", "--quantize", "nf4"], "--quantize nf4 is not available yet"),
         (["a.mp4", "q", "--quantize", "int3"], "--quantize"),
-        (["a.mp4", "q", "--subtitles", "a.srt"], "--subtitles a.srt is not available yet"),
+        (["a.mp4", "q", "--subtitles", "a.srt"], "The subtitles a.srt cannot be read (No such file"),
     ],
 )
 def test_usage_errors_exit_2_before_any_work(stand_in, run, clip, arguments, said):

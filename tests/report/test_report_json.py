@@ -34,7 +34,7 @@ EXAMPLE = """
 """
 
 
-ADDED = ("health",)
+ADDED = ("subtitles", "health")
 """Fields beyond the contract, at the end, and not required: older records lack them."""
 
 

@@ -57,7 +57,8 @@ def ask(
     """Answer a question about a video, and show which frames the answer rests on."""
     with reported():
         _check_question(videos, question)
-        opt.refuse_not_yet(quantize, subtitles)
+        opt.refuse_not_yet(quantize)
+        opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
         sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
         selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
@@ -71,7 +72,7 @@ def ask(
         def work(video: str, loaded: LoadedModel, progress: Progress) -> Answer:
             from dynfocus_cli import pipeline
 
-            run_options = pipeline.RunOptions(sampling, selection, generation, decoding)
+            run_options = pipeline.RunOptions(sampling, selection, generation, decoding, subtitles)
             return pipeline.ask(video, question, loaded, run_options, progress)
 
         def show(answer: Answer) -> None:

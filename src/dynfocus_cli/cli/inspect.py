@@ -55,7 +55,8 @@ def inspect(
             from dynfocus_cli.types import check_question
 
             check_question(question)
-        opt.refuse_not_yet(quantize, subtitles)
+        opt.refuse_not_yet(quantize)
+        opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
         sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
         selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
@@ -70,7 +71,8 @@ def inspect(
         def work(video: str, loaded: LoadedModel, progress: Progress) -> Inspection:
             from dynfocus_cli import pipeline
 
-            run_options = pipeline.RunOptions(sampling, selection, GenerationOptions(seed=seed), decoding)
+            generation = GenerationOptions(seed=seed)
+            run_options = pipeline.RunOptions(sampling, selection, generation, decoding, subtitles)
             return pipeline.inspect(video, question, loaded, run_options, progress)
 
         def show(inspection: Inspection) -> None:

@@ -81,7 +81,7 @@ SubtitlesOption = Annotated[
     typer.Option(
         "--subtitles",
         metavar="FILE|auto|off",
-        help="Subtitles are not read yet: auto and off are the same, FILE is refused.",
+        help="Give the model the subtitles on screen at sampled frames: of FILE, or those found.",
     ),
 ]
 NoCacheOption = Annotated[
@@ -92,14 +92,22 @@ HwaccelOption = Annotated[
 ]
 
 
-def refuse_not_yet(quantize: Quantization, subtitles: str) -> None:
+def refuse_not_yet(quantize: Quantization) -> None:
     """Raises UsageError for what the contract has and this version lacks; it may be named to be left out."""
     from dynfocus_cli.errors import UsageError
 
     if quantize != "none":
         raise UsageError(f"--quantize {quantize} is not available yet: leave it out, or give none.")
-    if subtitles not in ("auto", "off"):
-        raise UsageError(f"--subtitles {subtitles} is not available yet: leave it out, or give off.")
+
+
+def check_subtitles(wanted: str) -> None:
+    """Raises UsageError for a subtitle file that cannot be used, before any video is touched."""
+    if wanted not in ("auto", "off"):
+        from pathlib import Path
+
+        from dynfocus_cli.video.subtitles import read_cues
+
+        read_cues(Path(wanted))
 
 
 def sampling_options(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ def generate(
     prompt: PromptWriter,
     video_tokens: Tensor,
     question: str,
+    subtitles: Sequence[str],
     options: GenerationOptions,
 ) -> list[int]:
     """Greedy decoding of the answer's token ids, without the end mark.
@@ -29,7 +31,7 @@ def generate(
     def words(ids: list[int]) -> Tensor:
         return embed(torch.tensor(ids, device=video_tokens.device, dtype=torch.int64))
 
-    text = words(prompt.after_video(question))
+    text = words(prompt.after_video(question, subtitles))
     inputs = torch.cat((words(prompt.before_video), video_tokens.to(text.dtype), text)).unsqueeze(0)
     language_model: Any = network.language_model  # transformers' annotations do not let it be called
     # With `inputs_embeds` and no ids, `generate` returns the new tokens alone.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from transformers import PreTrainedTokenizerBase
 
 from dynfocus_cli.model.config import DynFocusConfig
 
 VIDEO, QUESTION = "<video>", "{question}"
+SUBTITLES = "Subtitles on screen at the frames:"
 
 
 class PromptWriter:
@@ -24,14 +27,16 @@ class PromptWriter:
         self.before_video: list[int] = tokenizer(before)["input_ids"]
         """Ids ahead of the video tokens, beginning with BOS."""
 
-    def after_video(self, question: str) -> list[int]:
-        """Ids that follow the video tokens, up to where the answer begins."""
+    def after_video(self, question: str, subtitles: Sequence[str] = ()) -> list[int]:
+        """Ids that follow the video tokens, up to where the answer begins; `subtitles` come ahead of the
+        question, one line each."""
+        said = "".join(f"{line}\n" for line in (SUBTITLES, *subtitles)) if subtitles else ""
         # Replaced, not formatted: a question may hold braces.
-        return self._plain(self._after.replace(QUESTION, question))
+        return self._plain(self._after.replace(QUESTION, said + question))
 
-    def length(self, question: str) -> int:
+    def length(self, question: str, subtitles: Sequence[str] = ()) -> int:
         """Text tokens of the whole prompt."""
-        return len(self.before_video) + len(self.after_video(question))
+        return len(self.before_video) + len(self.after_video(question, subtitles))
 
     def question(self, question: str, longest: int) -> list[int]:
         """Ids that the Q-Former reads: the question alone, cut on the left to `longest` tokens."""

@@ -125,6 +125,14 @@ def _evidence(of: Inspection) -> Record:
         "cache": {"features": of.cache},
         "seed": of.seed,
         "warnings": list(of.warnings),
+        "subtitles": None
+        if of.subtitles is None
+        else {
+            "origin": of.subtitles.origin,
+            "on_screen": of.subtitles.on_screen,
+            "in_prompt": len(of.subtitles.lines),
+            "tokens": of.subtitles.tokens,
+        },
         "health": {
             "declared_duration_s": None
             if of.health.declared_duration_s is None

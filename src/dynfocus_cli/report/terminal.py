@@ -50,6 +50,13 @@ def print_selection(console: Console, inspection: Inspection, *, table: bool) ->
             _print(console, Text(row))
         console.print()
     console.print(Text(_source(inspection, _glyphs(console).times)))
+    if (said := inspection.subtitles) is not None:
+        console.print(
+            Text(
+                f"Subtitles: {said.origin}; {len(said.lines)} of {said.on_screen} cues on screen at sampled "
+                f"frames, {said.tokens} prompt tokens."
+            )
+        )
     for sentence in _budget(inspection, _glyphs(console).times):
         console.print(Text(sentence))
 

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from dynfocus_cli.video.mentions import Mentions, find_mentions
     from dynfocus_cli.video.probing import probe
     from dynfocus_cli.video.sampling import FOCUS_HALF_WIDTH_S, plan_sampling
+    from dynfocus_cli.video.subtitles import Subtitles, cues_on_screen, find_subtitles
     from dynfocus_cli.video.timecode import format_timecode, parse_time
 
 __all__ = [
     "FOCUS_HALF_WIDTH_S",
     "Mentions",
+    "Subtitles",
+    "cues_on_screen",
     "decode_frames",
     "find_mentions",
+    "find_subtitles",
     "format_timecode",
     "open_hardware",
     "parse_time",
@@ -31,6 +35,9 @@ __all__ = [
 _HOMES = {
     "FOCUS_HALF_WIDTH_S": "sampling",
     "Mentions": "mentions",
+    "Subtitles": "subtitles",
+    "cues_on_screen": "subtitles",
+    "find_subtitles": "subtitles",
     "decode_frames": "decode",
     "find_mentions": "mentions",
     "format_timecode": "timecode",
