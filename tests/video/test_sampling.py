@@ -198,3 +198,11 @@ def test_what_holds_for_every_plan(case: tuple[VideoSource, dict[str, Any]]) -> 
     if "frames" in asked:
         shown = (source.duration_s - start) * source.fps
         assert len(times) >= min(asked["frames"], asked["limit"], int(shown))
+
+
+def test_a_question_with_a_time_looks_elsewhere_where_a_question_without_one_does() -> None:
+    """So that a follow-up question finds their features kept."""
+    usual = plan(video(600.0), limit=128).times_s
+    far = [time for time in plan(video(600.0), limit=128, moments=(300.0,)).times_s if not 296 <= time <= 304]
+    assert len(far) >= 100
+    assert set(far) <= set(usual)

@@ -143,5 +143,6 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[V
             return
         except av.error.ExitError:
             return  # the read timeout: what comes after it is out of reach
-        except (av.FFmpegError, OSError):
+        except (av.FFmpegError, OSError, IndexError):
+            # IndexError: a stream that the headers did not announce turns up, and PyAV has no place for it.
             failures += 1

@@ -207,7 +207,9 @@ def _place(base: _Base, focus: list[Span], pinned: list[float], most: int) -> tu
         # make that part sparser.
         far_share = min(far_most, math.floor(rest_s * base.fps + ROUNDING))
         near = thin(near, pinned, max(most // 2, most - far_share, len(pinned)))
-        far = spread(rest, min(far_most, most - len(near)))
+        # Of the moments that a question without times looks at: their features may be kept already.
+        usual = [time for time in base.times() if any(start <= time < end for start, end in rest)]
+        far = thin(usual, (), min(far_most, most - len(near)))
         fps = min(len(far) / rest_s, base.own_fps) if far else fps
     else:
         far = [time for time in grid(base.span, base.rate) if any(start <= time < end for start, end in rest)]

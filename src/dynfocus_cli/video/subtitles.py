@@ -235,5 +235,5 @@ def _packets(
                         start + (packet.duration or 0) * tick,
                         rect.dialogue.decode("utf-8", "replace"),
                     )
-        except (av.FFmpegError, ValueError):
+        except (av.FFmpegError, ValueError, IndexError):
             continue
