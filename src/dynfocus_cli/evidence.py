@@ -55,6 +55,7 @@ class Seen:
     """Of each frame on screen at a planned moment, once."""
     times_s: Tensor
     """(T,), float64: their moments."""
+    health: Health
     cache: CacheUse
     text: str
     """The question, or nothing."""
@@ -116,7 +117,6 @@ def report(
         context=model.context,
         all_patches=config.patches * len(frames),
     )
-    health = _health(seen.source, seen.frames)
     return Inspection(
         source=seen.source,
         question=asked.question,
@@ -128,21 +128,22 @@ def report(
         tokens=bill,
         frames=frames,
         timings_s=timings,
-        health=health,
+        health=seen.health,
         subtitles=seen.subtitles,
         cache=seen.cache,
         seed=seed,
         warnings=(
             *seen.warnings,
             *chosen.warnings,
-            *_damage(health),
+            *_damage(seen.health),
             *_wrong_duration(seen.source),
             *_unfamiliar(model, seen.frames.patches),
         ),
     )
 
 
-def _health(source: VideoSource, frames: EncodedFrames) -> Health:
+def health_of(source: VideoSource, frames: EncodedFrames) -> Health:
+    """How well the frames at all sampled moments could be read."""
     conditions = frames.conditions
     return Health(
         declared_duration_s=source.declared_duration_s,

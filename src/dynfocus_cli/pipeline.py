@@ -10,7 +10,7 @@ from torch import Tensor
 from dynfocus_cli.budget import Allowance, allow, most_frames
 from dynfocus_cli.checkpoints.loading import LoadedModel
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.evidence import Asked, Chosen, Seen, report
+from dynfocus_cli.evidence import Asked, Chosen, Seen, health_of, report
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.features.encoding import encode_video
 from dynfocus_cli.model.generation import generate
@@ -129,7 +129,8 @@ def _see(
     said = fit_subtitles(model, text, subtitles, frames.times_s)
     limit = _video_token_limit(model, options, model.prompt.length(text, () if said is None else said.lines))
     warnings = (*mentions.warnings, *said_warnings, *plan.warnings, *encoding.warnings)
-    return Seen(source, plan, frames, times_s, encoding.cache, text, said, limit, warnings)
+    health = health_of(source, encoding.frames)
+    return Seen(source, plan, frames, times_s, health, encoding.cache, text, said, limit, warnings)
 
 
 def _choose(

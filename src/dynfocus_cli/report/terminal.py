@@ -72,7 +72,7 @@ def _source(inspection: Inspection, times: str) -> str:
         parts.append(f"turned by {source.rotation} degrees")
     for count, what in ((health.corrupt_frames, "corrupt"), (health.substituted_frames, "substituted")):
         if count:
-            parts.append(f"{count} of {len(inspection.frames)} sampled frames {what}")
+            parts.append(f"{count} sampled {'frame' if count == 1 else 'frames'} {what}")
     return f"Video: {'; '.join(parts)}."
 
 
