@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import every_frame, on_screen, read_barcode, write_clip
+from matrix import CASES
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video import decode_frames, playhead, probe
+from dynfocus_cli.video import decode_frames, finder, playhead, probe
 
 EVEN = [40 * number for number in range(250)]
 UNEVEN = [0, 40, 80, 300, 340, 900, 940, 980, 1500, 1510, 1550, 4000, 4040, 9000, 9040, 9080, 9500]
@@ -78,6 +79,20 @@ def test_a_seek_that_fails_falls_back_to_the_start(
 
     monkeypatch.setattr(playhead.Playhead, "_land", elsewhere)
     assert shown(source, [0.0, 5.0, 9.0]) == [0, 125, 225]
+
+
+@pytest.mark.parametrize(
+    "name", ["H.264 one GOP", "H.264 B-pyramid", "HEVC open GOP", "VP9", "AV1 mp4", "freeze"]
+)
+def test_few_packets_held_give_the_same_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = CASES[name].write(tmp_path)
+    times, pictures = every_frame(path)
+    numbers = [read_barcode(picture) for picture in pictures]
+    monkeypatch.setattr(finder, "MAX_AHEAD_BYTES", 1500)
+    for moments in (times, times[::7], [times[-2]], [times[0], times[-1]]):
+        assert shown(probe(path), moments) == [numbers[on_screen(times, moment)] for moment in moments]
 
 
 def test_far_moments_are_reached_without_decoding_all_between(

@@ -208,7 +208,7 @@ class Finder:
             self._ahead.append(read)
             later += read.pts > target
             size += read.size
-            if size > MAX_AHEAD_BYTES and self._primed:
+            if size > MAX_AHEAD_BYTES:
                 size -= self._ahead[0].size
                 self._send_oldest()
         shown = [read.pts for read in self._ahead if read.is_shown]
@@ -216,6 +216,10 @@ class Finder:
 
     def _send_oldest(self) -> None:
         """Decodes the first of the packets ahead, before it is known whether a moment needs it."""
+        if not self._primed:
+            if self._awaited:
+                self._decode(None)
+            self._prime()
         oldest = self._ahead.popleft()
         superseded = any(oldest.pts < read.pts <= self._target for read in self._ahead)
         self._send(oldest, drop=self._target if superseded else oldest.pts)
@@ -256,7 +260,8 @@ class Finder:
         if not first.is_sync_point:
             raise Irregular("no sync point to begin at")
         self._decoder.flush_buffers()
-        self._primed, self._sync, self._sent, self._out = True, first.pts, [], {}
+        self._primed, self._sync, self._sent = True, first.pts, []
+        self._out = {pts: out for pts, out in self._out.items() if pts in self._awaited}
 
     def _send(self, read: _Read, *, drop: int) -> None:
         """Decodes; a frame shown before `drop` may be left out where no other refers to it."""
