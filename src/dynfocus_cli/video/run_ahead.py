@@ -14,6 +14,9 @@ Item = TypeVar("Item")
 _POLL_S = 0.05
 """How long a producer that waits for room may take to see that nobody wants more."""
 
+INTERRUPTED_S = 0.5
+"""How long an interrupt waits for the producer."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Produced(Generic[Item]):
@@ -46,7 +49,8 @@ class RunAhead(Generic[Item]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._unwanted.set()
-        self._thread.join()
+        # An interrupt does not wait for the item at work, which may take seconds: the thread is a daemon.
+        self._thread.join(INTERRUPTED_S if kind is KeyboardInterrupt else None)
 
     def __iter__(self) -> Self:
         return self
