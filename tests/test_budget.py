@@ -6,23 +6,25 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dynfocus_cli.budget import ROD_TOKENS, allow, most_frames
+from dynfocus_cli.budget import FramePrice, allow, most_frames
 from dynfocus_cli.errors import UsageError
 
 limits = st.integers(-100, 5000)
-cones = st.integers(1, 100)
+prices = st.builds(
+    lambda other, more: FramePrice(other + more, other), st.integers(1, 6), st.integers(1, 100)
+)
+PAPER = FramePrice(key=40, other=2)
 
 
-@given(limit=limits, cone_tokens=cones)
-def test_most_frames_is_the_most(limit: int, cone_tokens: int) -> None:
-    least = cone_tokens + ROD_TOKENS
-    if limit < least:
-        with pytest.raises(UsageError, match=f"--budget {least} or more"):
-            most_frames(limit, cone_tokens)
+@given(limit=limits, price=prices)
+def test_most_frames_is_the_most(limit: int, price: FramePrice) -> None:
+    if limit < price.key:
+        with pytest.raises(UsageError, match=f"--budget {price.key} or more"):
+            most_frames(limit, price)
         return
-    frames = most_frames(limit, cone_tokens)
+    frames = most_frames(limit, price)
     assert frames >= 1
-    assert cone_tokens + ROD_TOKENS * frames <= limit < cone_tokens + ROD_TOKENS * (frames + 1)
+    assert price.total(frames, 1) <= limit < price.total(frames + 1, 1)
 
 
 @given(
@@ -30,34 +32,33 @@ def test_most_frames_is_the_most(limit: int, cone_tokens: int) -> None:
     prototypes=st.integers(1, 200),
     key_ratio=st.floats(1e-6, 1.0),
     limit=limits,
-    cone_tokens=cones,
+    price=prices,
 )
 def test_an_allowance_fits(
-    frames: int, prototypes: int, key_ratio: float, limit: int, cone_tokens: int
+    frames: int, prototypes: int, key_ratio: float, limit: int, price: FramePrice
 ) -> None:
-    fits = cone_tokens + ROD_TOKENS * frames <= limit
+    fits = price.total(frames, 1) <= limit
     if not fits:
         with pytest.raises(UsageError):
-            allow(frames, prototypes=prototypes, key_ratio=key_ratio, limit=limit, cone_tokens=cone_tokens)
+            allow(frames, prototypes=prototypes, key_ratio=key_ratio, limit=limit, price=price)
         return
-    found = allow(frames, prototypes=prototypes, key_ratio=key_ratio, limit=limit, cone_tokens=cone_tokens)
+    found = allow(frames, prototypes=prototypes, key_ratio=key_ratio, limit=limit, price=price)
     assert 1 <= found.key_frames <= found.events <= frames
     assert found.events == min(prototypes, frames)
-    assert cone_tokens * found.key_frames + ROD_TOKENS * frames <= limit
+    assert price.total(frames, found.key_frames) <= limit
     # As many as asked for, or as fit.
     wanted = max(1, int(key_ratio * found.events + 0.5))
     assert found.wanted == wanted
     assert found.key_frames == wanted or (
-        found.key_frames < wanted and cone_tokens * (found.key_frames + 1) + ROD_TOKENS * frames > limit
+        found.key_frames < wanted and price.total(frames, found.key_frames + 1) > limit
     )
 
 
 @given(frames=st.integers(1, 60), limit=st.integers(40, 3000), more=st.integers(0, 500))
 def test_a_larger_limit_allows_no_less(frames: int, limit: int, more: int) -> None:
-    assume(frames <= most_frames(limit, 38))
+    assume(frames <= most_frames(limit, PAPER))
     small, large = (
-        allow(frames, prototypes=25, key_ratio=0.8, limit=most, cone_tokens=38)
-        for most in (limit, limit + more)
+        allow(frames, prototypes=25, key_ratio=0.8, limit=most, price=PAPER) for most in (limit, limit + more)
     )
     assert small.events == large.events
     assert small.key_frames <= large.key_frames
@@ -65,7 +66,7 @@ def test_a_larger_limit_allows_no_less(frames: int, limit: int, more: int) -> No
 
 def test_the_docstrings_example() -> None:
     def found(limit: int) -> int:
-        return allow(32, prototypes=16, key_ratio=0.25, limit=limit, cone_tokens=38).key_frames
+        return allow(32, prototypes=16, key_ratio=0.25, limit=limit, price=PAPER).key_frames
 
     assert (found(216), found(215), found(180), found(102)) == (4, 3, 3, 1)
 
@@ -75,5 +76,5 @@ def test_the_docstrings_example() -> None:
     [(32, 25, 0.8, (25, 20)), (200, 60, 0.4, (60, 24)), (200, 80, 0.6, (80, 48)), (16, 25, 0.8, (16, 13))],
 )
 def test_the_papers_settings(frames: int, prototypes: int, ratio: float, expected: tuple[int, int]) -> None:
-    found = allow(frames, prototypes=prototypes, key_ratio=ratio, limit=10_000, cone_tokens=38)
+    found = allow(frames, prototypes=prototypes, key_ratio=ratio, limit=10_000, price=PAPER)
     assert (found.events, found.key_frames) == expected

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from dynfocus_cli.checkpoints.loading import load_model
 from dynfocus_cli.cli.app import app
-from dynfocus_cli.model.connector import EventSelection, Question
+from dynfocus_cli.model.stages import EventSelection, Question
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "weights" / "dynfocus-tiny"

@@ -6,13 +6,22 @@ from dataclasses import dataclass
 
 from dynfocus_cli.errors import UsageError
 
-ROD_TOKENS = 2
-"""Every frame's share (DynFocus, CCE)."""
+
+@dataclass(frozen=True, slots=True)
+class FramePrice:
+    """What one frame costs, in tokens."""
+
+    key: int
+    other: int
+
+    def total(self, frames: int, key_frames: int) -> int:
+        """Video tokens of `frames` frames, `key_frames` of them key frames."""
+        return self.key * key_frames + self.other * (frames - key_frames)
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What fits: `cone_tokens * key_frames + ROD_TOKENS * frames` video tokens at most."""
+    """What fits."""
 
     events: int
     """L, at most the number of frames."""
@@ -22,32 +31,32 @@ class Allowance:
     """What K would be without the limit."""
 
 
-def most_frames(limit: int, cone_tokens: int) -> int:
+def most_frames(limit: int, price: FramePrice) -> int:
     """The most frames, one of them a key frame, that `limit` video tokens hold.
 
     Raises:
         UsageError: not even one key frame fits.
     """
-    frames = (limit - cone_tokens) // ROD_TOKENS
-    if frames < 1:
+    if limit < price.key:
         raise UsageError(
-            f"A budget of {limit} video tokens holds no key frame: give --budget {cone_tokens + ROD_TOKENS} "
-            "or more, or shorten the question."
+            f"A budget of {limit} video tokens holds no key frame: give --budget {price.key} or more, or "
+            "shorten the question."
         )
-    return frames
+    return 1 + (limit - price.key) // price.other
 
 
-def allow(frames: int, *, prototypes: int, key_ratio: float, limit: int, cone_tokens: int) -> Allowance:
+def allow(frames: int, *, prototypes: int, key_ratio: float, limit: int, price: FramePrice) -> Allowance:
     """Events and key frames for `frames` sampled frames; key frames give way first.
 
-    Example: 32 frames, L = 16, K/L = 0.25, 38 cones: 4 key frames for 216 tokens; with a limit of 180 only 3.
+    Example: 32 frames, L = 16, K/L = 0.25, 40 and 2 tokens a frame: 4 key frames for 216 tokens; with a limit
+    of 180 only 3.
 
     Raises:
         UsageError: as `most_frames`.
     """
-    if frames > most_frames(limit, cone_tokens):
+    if frames > most_frames(limit, price):
         raise UsageError(f"{frames} frames do not fit into {limit} video tokens: lower --frames or --fps.")
     events = min(prototypes, frames)
     wanted = min(max(1, int(key_ratio * events + 0.5)), events)
-    affordable = (limit - ROD_TOKENS * frames) // cone_tokens
+    affordable = (limit - price.total(frames, 0)) // (price.key - price.other)
     return Allowance(events, min(wanted, affordable), wanted)

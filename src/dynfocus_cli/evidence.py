@@ -9,8 +9,8 @@ from torch import Tensor
 
 from dynfocus_cli.checkpoints.loading import LoadedModel
 from dynfocus_cli.features.encoded import EncodedFrames
-from dynfocus_cli.model.connector import EventSelection, VideoFeatures
-from dynfocus_cli.model.connector import Question as EncodedQuestion
+from dynfocus_cli.model.stages import EventSelection, VideoFeatures
+from dynfocus_cli.model.stages import Question as EncodedQuestion
 from dynfocus_cli.types import (
     CacheUse,
     Condition,
@@ -18,6 +18,7 @@ from dynfocus_cli.types import (
     Health,
     Inspection,
     SamplingPlan,
+    Scorer,
     SelectionInfo,
     Span,
     SubtitleUse,
@@ -42,7 +43,8 @@ class Asked:
 
     question: str | None
     encoded: EncodedQuestion | None
-    scorer: str
+    scorer: Scorer
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def report(
     config, selection = model.config, chosen.selection
     events, scores = selection.assignment[0].tolist(), selection.scores[0].tolist()
     key_frames = set(selection.key_frames[0].tolist())
-    per_key, per_other = config.cone_tokens + config.rod_tokens, config.rod_tokens
+    price = config.frame_price(len(seen.times_s))
     frames = tuple(
         FrameEvidence(
             index=index,
@@ -104,14 +106,14 @@ def report(
             event=events[index],
             meaningful=index in key_frames,
             score=scores[events[index]],
-            tokens=per_key if index in key_frames else per_other,
+            tokens=price.key if index in key_frames else price.other,
         )
         for index, time_s in enumerate(seen.times_s.tolist())
     )
     bill = TokenBill(
         video=sum(frame.tokens for frame in frames),
-        per_key_frame=per_key,
-        per_other_frame=per_other,
+        per_key_frame=price.key,
+        per_other_frame=price.other,
         prompt=model.prompt.length(seen.text, seen.said),
         generated=generated,
         context=model.context,
@@ -134,6 +136,7 @@ def report(
         seed=seed,
         warnings=(
             *seen.warnings,
+            *asked.warnings,
             *chosen.warnings,
             *_damage(seen.health),
             *_wrong_duration(seen.source),

@@ -42,6 +42,13 @@ class RunOptions:
     """`off`, `auto`, or the path of a subtitle file."""
 
 
+UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
+SCORED_BY = {
+    "attention": "the Q-Former's attention from the question to the frames",
+    "density": "how dense and how distinct each is",
+}
+
+
 def ask(video: str, question: str, model: LoadedModel, options: RunOptions, progress: Progress) -> Answer:
     """Answers `question` about the file `video`.
 
@@ -83,15 +90,22 @@ def inspect(
 
 
 def _read(question: str | None, model: LoadedModel, options: RunOptions) -> Asked:
-    """The question as the network reads it, and the scorer that runs: the question's needs a question, and
-    weights for it."""
-    wanted = options.selection.scorer
-    if wanted == "question" and question is None:
-        raise UsageError("--scorer question needs a question: give one with --question.")
-    if wanted == "question" and not model.config.question_aware_score:
-        raise UsageError(f"{model.info.name} has no question-aware score: take --scorer visual.")
-    default = "visual" if question is None else model.config.scorer
-    return Asked(question, model.encode_question(question), wanted or default)
+    """The question as the network reads it, and the scorer that runs."""
+    config, name = model.config, model.info.name
+    wanted, without = options.selection.scorer, config.scorer_without_question
+    if wanted in ("question", "attention") and question is None:
+        raise UsageError(f"--scorer {wanted} needs a question: give one with --question.")
+    if wanted == "question" and not config.question_aware_score:
+        raise UsageError(f"{name} has no question-aware score: take --scorer {without} or attention.")
+    if wanted == "visual" and not config.score_network:
+        raise UsageError(f"{name} has no score network: take --scorer density or attention.")
+    if wanted == "density" and config.temporal_clustering != "dpc_knn":
+        raise UsageError(f"{name} finds events by k-means, which knows no density: take --scorer visual.")
+    scorer = wanted or (without if question is None else config.scorer)
+    told: tuple[str, ...] = ()
+    if wanted is None and not config.score_network:
+        told = (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
+    return Asked(question, model.encode_question(question), scorer, told)
 
 
 def _see(
@@ -111,7 +125,7 @@ def _see(
     text = question or ""
     most_text = model.prompt.length(text) + most_subtitle_tokens(model, text, subtitles)
     limit = _video_token_limit(model, options, most_text)
-    most = most_frames(limit, config.cone_tokens)
+    most = most_frames(limit, config.frame_price(2))
     plan = plan_sampling(
         source,
         replace(options.sampling, max_frames=min(options.sampling.max_frames or config.max_frames, most)),
@@ -152,7 +166,7 @@ def _choose(
             prototypes=wanted.prototypes or config.prototypes,
             key_ratio=wanted.key_ratio or config.key_ratio,
             limit=seen.limit,
-            cone_tokens=config.cone_tokens,
+            price=config.frame_price(len(seen.times_s)),
         )
         pinned = None
         if config.pin_focus:
@@ -161,8 +175,10 @@ def _choose(
             features,
             events=allowance.events,
             key_events=allowance.key_frames,
-            question=asked.encoded if asked.scorer == "question" else None,
+            scorer=asked.scorer,
+            question=asked.encoded,
             pinned=pinned,
+            generator=torch.Generator().manual_seed(options.generation.seed),
         )
     warnings = (
         *_fewer_key_frames(allowance, seen.limit, wanted.budget),
@@ -174,7 +190,7 @@ def _choose(
 def _video_token_limit(model: LoadedModel, options: RunOptions, prompt_tokens: int) -> int:
     """Video tokens that the context has room for, or `--budget` if that is less."""
     room = model.context - prompt_tokens - options.generation.max_new_tokens
-    least = model.config.cone_tokens + model.config.rod_tokens
+    least = model.config.frame_price(1).key
     if room < least:
         raise UsageError(
             f"The prompt ({prompt_tokens} tokens) and the answer ({options.generation.max_new_tokens}) leave "

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Scorer = Literal["visual", "question"]
+Scorer = Literal["visual", "question", "attention", "density"]
+"""What ranks the events: the trained score network on pixels alone, or with the question too; the Q-Former's
+attention from the question to the frames; or how distinct and how dense each event is."""
 Span = tuple[float, float]
 Hwaccel = Literal["none", "auto", "cuda"]
 Condition = Literal["sound", "corrupt", "substituted"]

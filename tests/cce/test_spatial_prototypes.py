@@ -57,52 +57,53 @@ def test_equals_the_loop(
     frames: int, patches: int, counts: tuple[int, ...], neighbours: tuple[int, ...], offset: float
 ) -> None:
     x = torch.randn(frames, patches, 12) + offset
-    found = spatial_prototypes(x, counts, neighbours)
+    found = spatial_prototypes(x, counts, neighbours).tokens
     assert found.shape == (frames, sum(counts), 12)
     assert_close(found, slow_prototypes(x, counts, neighbours), rtol=1e-5, atol=1e-5)
 
 
 def test_bfloat16_patches_are_clustered_as_they_are() -> None:
     x = torch.randn(2, 25, 12).bfloat16()
-    found = spatial_prototypes(x, (8,), (4,))
+    found = spatial_prototypes(x, (8,), (4,)).tokens
     assert found.dtype == torch.bfloat16
     assert_close(found, slow_prototypes(x, (8,), (4,)).bfloat16())
 
 
 def test_a_constant_frame_is_its_one_value() -> None:
     x = torch.randn(2, 1, 8).expand(2, 64, 8)
-    assert_close(spatial_prototypes(x), x[:, :22])
+    assert_close(spatial_prototypes(x).tokens, x[:, :22])
 
 
 def test_repeated_patches_share_a_prototype() -> None:
     kinds = torch.randn(4, 8)
     x = kinds[torch.randint(4, (1, 36))]
-    found = spatial_prototypes(x, (4,), (3,))
+    found = spatial_prototypes(x, (4,), (3,)).tokens
     assert_close(found[0].sort(dim=0).values, kinds.sort(dim=0).values)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 100])
 def test_frames_do_not_see_their_chunk(chunk: int) -> None:
     x = torch.randn(7, 36, 10)
-    assert_close(spatial_prototypes(x, chunk=chunk), spatial_prototypes(x, chunk=7), rtol=1e-6, atol=1e-6)
+    found = spatial_prototypes(x, chunk=chunk).tokens
+    assert_close(found, spatial_prototypes(x, chunk=7).tokens, rtol=1e-6, atol=1e-6)
 
 
 def test_fine_prototypes_keep_the_patches_when_they_are_as_many() -> None:
     x = torch.randn(3, 16, 5)
-    assert_close(spatial_prototypes(x)[:, :16], x)
+    assert_close(spatial_prototypes(x).tokens[:, :16], x)
 
 
 def test_two_runs_agree_and_gradients_pass_through_the_means() -> None:
     x = torch.randn(2, 49, 6, requires_grad=True)
-    found = spatial_prototypes(x)
-    assert torch.equal(found, spatial_prototypes(x))
+    found = spatial_prototypes(x).tokens
+    assert torch.equal(found, spatial_prototypes(x).tokens)
     found.sum().backward()
     assert x.grad is not None
     assert (x.grad > 0).all()
 
 
 def test_no_frames() -> None:
-    assert spatial_prototypes(torch.zeros(0, 64, 5)).shape == (0, 22, 5)
+    assert spatial_prototypes(torch.zeros(0, 64, 5)).tokens.shape == (0, 22, 5)
 
 
 @pytest.mark.parametrize(
@@ -119,4 +120,4 @@ def test_refusals(
     patches: int, counts: tuple[int, ...], neighbours: tuple[int, ...], chunk: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        spatial_prototypes(torch.zeros(2, patches, 3), counts, neighbours, chunk)
+        spatial_prototypes(torch.zeros(2, patches, 3), counts, neighbours, chunk=chunk)

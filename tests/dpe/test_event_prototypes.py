@@ -40,16 +40,6 @@ def test_a_grid_that_does_not_fit_is_refused(count: int, side: int) -> None:
         pool_grid(torch.zeros(2, count, 3), side)
 
 
-@pytest.mark.parametrize("name", [f"a_compress_spatial_{i}" for i in range(4)])
-def test_pool_grid_does_as_the_release(name: str, golden: GoldenCase) -> None:
-    case, tensors = golden(name)
-    if case["quirk"]:
-        with pytest.raises(ValueError, match="pooled evenly"):
-            pool_grid(tensors["x"], case["compress_size"])
-        return
-    assert_close(pool_grid(tensors["x"], case["compress_size"]), tensors["y"], **case["tol"])
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_event_prototypes_equal_the_loop(dtype: torch.dtype) -> None:
     pooled = torch.randn(11, 4, 6).to(dtype)

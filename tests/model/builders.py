@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerFast
 
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.connector import Question
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.model.stages import Question
 from dynfocus_cli.training import tokenizer as tiny_tokenizer
 from dynfocus_cli.training.tiny_config import tiny_config
 

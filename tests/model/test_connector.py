@@ -7,7 +7,7 @@ import torch
 from builders import asked, small_model, some_patches
 from torch.testing import assert_close
 
-from dynfocus_cli.model.connector import EventSelection, Exploration
+from dynfocus_cli.model.stages import EventSelection, Exploration
 
 
 def select(model, frames: int = 12, seed: int = 0, **options) -> EventSelection:
@@ -77,8 +77,8 @@ def test_exploration_leaves_the_forward_pass_alone(model, prompt, sigma: float) 
         explored = model.connector.select(features, **options, exploration=exploration)
         assert plain.indicators is None
         assert explored.indicators.shape == (1, 3, 6)
-        expected, _ = model.connector.encode(features, plain, question)
-        found, _ = model.connector.encode(features, explored, question)
+        expected, _ = model.connector.encode(features, plain, model.connector.read(features, question))
+        found, _ = model.connector.encode(features, explored, model.connector.read(features, question))
     assert torch.equal(plain.key_events, explored.key_events)
     assert torch.equal(expected, found)
     if sigma == 0:

@@ -79,7 +79,9 @@ def test_a_frames_time_code_is_all_that_is_added_to_its_tokens(model, prompt) ->
         features = model.connector.prepare(some_patches(6).unsqueeze(0))
         selection = model.connector.select(features, events=4, key_events=2, question=question)
         times_s = torch.tensor([[0.0, 1.0, 2.5, 61.0, 62.0, 600.0]])
-        plain, frame_of_token = model.connector.encode(features, selection, question)
+        plain, frame_of_token = model.connector.encode(
+            features, selection, model.connector.read(features, question)
+        )
         timed, same = model.video_tokens(features, selection, question, times_s)
     assert torch.equal(frame_of_token, same)
     for token, frame in enumerate(frame_of_token[0].tolist()):
@@ -92,9 +94,13 @@ def test_named_frames_carry_a_mark_and_no_others_do(model) -> None:
     with torch.no_grad():
         features = model.connector.prepare(some_patches(6).unsqueeze(0))
         selection = model.connector.select(features, events=4, key_events=3, pinned=pinned)
-        plain, frame_of_token = model.connector.encode(features, selection, None)
-        marked, _ = model.connector.encode(features, selection, None, pinned)
-        unmarked, _ = model.connector.encode(features, selection, None, torch.zeros_like(pinned))
+        plain, frame_of_token = model.connector.encode(
+            features, selection, model.connector.read(features, None)
+        )
+        marked, _ = model.connector.encode(features, selection, model.connector.read(features, None), pinned)
+        unmarked, _ = model.connector.encode(
+            features, selection, model.connector.read(features, None), torch.zeros_like(pinned)
+        )
     assert torch.equal(plain, unmarked)
     named = pinned[0, frame_of_token[0]]
     assert torch.equal(marked[0, ~named], plain[0, ~named])
@@ -107,7 +113,7 @@ def test_without_a_time_encoding_nothing_is_added() -> None:
     with torch.no_grad():
         features = model.connector.prepare(some_patches(3).unsqueeze(0))
         selection = model.connector.select(features, events=3, key_events=1)
-        plain, _ = model.connector.encode(features, selection, None)
+        plain, _ = model.connector.encode(features, selection, model.connector.read(features, None))
         timed, _ = model.video_tokens(features, selection, None, torch.tensor([[0.0, 1.0, 2.0]]))
     assert torch.equal(plain, timed)
 

@@ -10,7 +10,7 @@ import torch
 from builders import small_model, some_patches
 from torch.testing import assert_close
 
-from dynfocus_cli.model.connector import Exploration, VideoFeatures
+from dynfocus_cli.model.stages import Exploration, VideoFeatures
 from dynfocus_cli.synth.questions import Question, ask, observe
 from dynfocus_cli.synth.world import Script, write_script
 from dynfocus_cli.training.answers import study

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 
-def token_counts(frames: int, key_frames: Tensor, cones: int = 38, rods: int = 2) -> Tensor:
+def token_counts(
+    frames: int, key_frames: Tensor, cones: int = 38, rods: int = 2, key_frame_rods: bool = True
+) -> Tensor:
     """How many tokens each frame is given.
 
     Example: frames = 4, key_frames = [1] -> [2, 40, 2, 2]
@@ -14,21 +16,24 @@ def token_counts(frames: int, key_frames: Tensor, cones: int = 38, rods: int = 2
     Shape:
         frames: T.
         key_frames: (K,) int64, indices of the key frames, each once.
-        cones, rods: tokens that a key frame gets on top, and that every frame gets.
+        cones, rods: tokens that a key frame gets, and that any other frame gets.
+        key_frame_rods: whether a key frame gets rods on top.
         returns: (T,) int64.
     """
     counts = torch.full((frames,), rods, dtype=torch.int64, device=key_frames.device)
-    return counts.index_fill(0, key_frames, rods + cones)
+    return counts.index_fill(0, key_frames, cones + rods * key_frame_rods)
 
 
-def interleave(rods: Tensor, cones: Tensor, key_frames: Tensor) -> tuple[Tensor, Tensor]:
+def interleave(
+    rods: Tensor, cones: Tensor, key_frames: Tensor, key_frame_rods: bool = True
+) -> tuple[Tensor, Tensor]:
     """All tokens of a video in time order; a key frame's cones come before its rods.
 
     Example: T = 3 frames, 1 rod (r) a frame, 2 cones (c, d) a key frame, key_frames = [1]
 
         counts        1  3       1
         starts        0  1       4       where a frame's tokens begin
-        rods at       0        3 4       start + 2 where the frame is a key frame
+        rods at       0        3 4       the last of a frame's tokens
         cones at         1 2             the key frame's start onwards
         tokens       r0 c1 d1 r1 r2
         frame         0  1  1  1  2
@@ -37,6 +42,7 @@ def interleave(rods: Tensor, cones: Tensor, key_frames: Tensor) -> tuple[Tensor,
         rods: (T, R, D), R = 2.
         cones: (K, C, D), C = 38; C is read here also for K = 0.
         key_frames: (K,) int64, ascending.
+        key_frame_rods: False leaves out the key frames' rods.
         returns: tokens (M, D) and the frame of each token (M,) int64, M = T * R + K * C: 40 K + 2 (T - K).
 
     Raises:
@@ -49,16 +55,18 @@ def interleave(rods: Tensor, cones: Tensor, key_frames: Tensor) -> tuple[Tensor,
         raise ValueError(
             f"cones and rods must fit, got {cones.shape = } {rods.shape = } {key_frames.shape = }"
         )
-    total = frames * per_frame + keys * per_key
-    counts = token_counts(frames, key_frames, per_key, per_frame)  # (T,)
-    starts = counts.cumsum(0) - counts  # (T,)
+    every = torch.arange(frames, device=rods.device)
+    with_rods = every
+    if not key_frame_rods:
+        with_rods = every[torch.ones_like(every, dtype=torch.bool).index_fill(0, key_frames, False)]
+    counts = token_counts(frames, key_frames, per_key, per_frame, key_frame_rods)  # (T,)
+    total = len(with_rods) * per_frame + keys * per_key
+    ends = counts.cumsum(0)  # (T,)
     step = torch.arange(max(per_frame, per_key), device=rods.device)
-    rod_starts = starts + counts - per_frame  # (T,): a frame's rods are its last tokens
-    cone_places = (starts[key_frames].unsqueeze(1) + step[:per_key]).flatten()  # (K * C,)
-    rod_places = (rod_starts.unsqueeze(1) + step[:per_frame]).flatten()  # (T * R,)
+    cone_places = ((ends - counts)[key_frames].unsqueeze(1) + step[:per_key]).flatten()  # (K * C,)
+    rod_places = ((ends - per_frame)[with_rods].unsqueeze(1) + step[:per_frame]).flatten()
 
-    source = torch.cat((cones.flatten(0, 1), rods.flatten(0, 1)))  # (M, D)
+    source = torch.cat((cones.flatten(0, 1), rods[with_rods].flatten(0, 1)))  # (M, D)
     places = torch.cat((cone_places, rod_places))  # (M,): where each source row goes
     rows = torch.empty_like(places).scatter(0, places, torch.arange(total, device=rods.device))
-    frame_of_token = torch.arange(frames, device=rods.device).repeat_interleave(counts, output_size=total)
-    return source[rows], frame_of_token
+    return source[rows], every.repeat_interleave(counts, output_size=total)

@@ -20,9 +20,9 @@ from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.connector import Question
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.model.stages import Question
 from dynfocus_cli.types import ModelInfo
 
 _COMPLAINTS = {

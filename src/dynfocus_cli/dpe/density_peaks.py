@@ -6,10 +6,16 @@ Every choice between equals goes to the earlier point, so that two runs give the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+DensityRule = Literal["paper", "release"]
+"""How density and delta are measured. `paper`: distances are squared, a point is no neighbour of its own.
+`release`: delta is a plain distance, a point is the first of its own neighbours, and the densest point's
+delta is the largest distance of all; clusters then stand in descending rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +23,8 @@ class Peaks:
     """How crowded each point's neighbourhood is, and how far the next more crowded point lies."""
 
     log_density: Tensor
-    """(..., n): minus the mean distance to the nearest neighbours. Kept as a logarithm: `exp` is 0 for every
-    point where distances exceed about 100, and the order of the points would be lost."""
+    """(..., n): minus the mean squared distance to the nearest neighbours. Kept as a logarithm: `exp` is 0
+    for every point where distances exceed about 100, and the order of the points would be lost."""
     delta: Tensor
     """(..., n): smallest distance to a denser point; for the densest point the largest of its row."""
 
@@ -40,10 +46,10 @@ class Peaks:
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """Centres and members; clusters are numbered in the order of their centres, that is in time order."""
+    """Centres and members; clusters are numbered in the order of their centres."""
 
     centres: Tensor
-    """(..., c) int64: indices of the centre points, ascending."""
+    """(..., c) int64: the centre points' indices; ascending, or by the release's rule in descending rank."""
     assignment: Tensor
     """(..., n) int64: each point's cluster, 0 to c - 1."""
     log_rank: Tensor
@@ -72,12 +78,13 @@ def pairwise_distances(features: Tensor) -> Tensor:
     return squared.masked_fill(squared <= noise * scale, 0.0).div(width).float()
 
 
-def density_peaks(distances: Tensor, neighbours: int) -> Peaks:
+def density_peaks(distances: Tensor, neighbours: int, rule: DensityRule = "paper") -> Peaks:
     """Density and delta of every point; of equally dense points the earlier is the denser.
 
     Shape:
-        distances: (..., n, n), symmetric; the diagonal is not read.
-        neighbours: how many nearest other points the density looks at; clipped to n - 1.
+        distances: (..., n, n), squared, symmetric; the diagonal is not read.
+        neighbours: how many nearest points the density looks at, itself among them by the release's rule;
+            clipped to what there are.
 
     Raises:
         ValueError: `neighbours` below 1.
@@ -88,9 +95,10 @@ def density_peaks(distances: Tensor, neighbours: int) -> Peaks:
     n = distances.shape[-1]
     index = torch.arange(n, device=distances.device)
     itself = index.unsqueeze(-1) == index  # (n, n)
-    if n > 1:
-        others = distances.masked_fill(itself, torch.inf)
-        log_density = -others.topk(min(neighbours, n - 1), largest=False).values.mean(dim=-1)
+    count = min(neighbours, n) - 1 if rule == "release" else min(neighbours, n - 1)
+    if count:
+        others = distances.masked_fill(itself, torch.inf).topk(count, largest=False).values
+        log_density = -others.sum(dim=-1) / (count + 1 if rule == "release" else count)
     else:
         log_density = distances.new_zeros(distances.shape[:-1])
 
@@ -99,11 +107,20 @@ def density_peaks(distances: Tensor, neighbours: int) -> Peaks:
     denser = (theirs > mine) | ((theirs == mine) & earlier)  # (..., n, n): is column denser than row?
     to_denser = distances.masked_fill(~denser, torch.inf).amin(dim=-1)
     farthest = distances.masked_fill(itself, 0.0).amax(dim=-1)
-    return Peaks(log_density, torch.where(denser.any(dim=-1), to_denser, farthest))
+    if rule == "release":
+        farthest = farthest.amax(dim=-1, keepdim=True)
+    delta = torch.where(denser.any(dim=-1), to_denser, farthest)
+    return Peaks(log_density, delta.sqrt() if rule == "release" else delta)
 
 
 @torch.no_grad()
-def cluster(features: Tensor, centres: int, neighbours: int, forced: Tensor | None = None) -> Clusters:
+def cluster(
+    features: Tensor,
+    centres: int,
+    neighbours: int,
+    forced: Tensor | None = None,
+    rule: DensityRule = "paper",
+) -> Clusters:
     """Density peaks clustering: the points with the largest density * delta, and to each its nearest points.
 
     Example: centres = 2, one feature a point
@@ -125,7 +142,7 @@ def cluster(features: Tensor, centres: int, neighbours: int, forced: Tensor | No
     n = features.shape[-2]
     count = min(centres, n)
     distances = pairwise_distances(features)
-    peaks = density_peaks(distances, neighbours)
+    peaks = density_peaks(distances, neighbours, rule)
     priority = peaks.log_rank  # (..., n)
     if forced is not None:
         if forced.shape != priority.shape:
@@ -138,7 +155,9 @@ def cluster(features: Tensor, centres: int, neighbours: int, forced: Tensor | No
         priority = priority.masked_fill(forced, torch.inf)
 
     order = priority.argsort(dim=-1, descending=True, stable=True)
-    chosen = order[..., :count].sort(dim=-1).values  # (..., c)
+    chosen = order[..., :count]  # (..., c)
+    if rule == "paper":
+        chosen = chosen.sort(dim=-1).values
     columns = chosen.unsqueeze(-2).expand(*distances.shape[:-1], count)
     assignment = distances.gather(-1, columns).argmin(dim=-1)  # (..., n); argmin returns the first minimum
     numbers = torch.arange(count, device=features.device).expand_as(chosen)

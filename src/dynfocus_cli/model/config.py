@@ -8,6 +8,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from huggingface_hub.dataclasses import strict
 from transformers import InstructBlipQFormerConfig, InstructBlipVisionConfig, LlamaConfig, PreTrainedConfig
 
+from dynfocus_cli.budget import FramePrice
+from dynfocus_cli.types import Scorer
+
+CHOICES = {
+    "event_feature": ("pooled", "frame_mean"),
+    "temporal_clustering": ("dpc_knn", "kmeans"),
+    "spatial_rule": ("paper", "release"),
+    "rod_source": ("prototypes", "patches"),
+    "rod_projectors": ("coarse", "split"),
+    "rod_order": ("context_content", "content_context"),
+    "scorer": ("visual", "question", "attention", "density"),
+    "time_encoding": ("none", "timecode"),
+}
+"""What the fields that name a way of doing something may say; the first is the paper's."""
+
 
 @strict
 class DynFocusConfig(PreTrainedConfig):
@@ -50,11 +65,31 @@ class DynFocusConfig(PreTrainedConfig):
     event_feature: Literal["pooled", "frame_mean"] = "pooled"
     """What T-DPC compares: the pooled patches as in the paper, or their mean, where brief small events
     stand out better."""
-    temporal_clustering: Literal["dpc_knn"] = "dpc_knn"
+    temporal_clustering: Literal["dpc_knn", "kmeans"] = "dpc_knn"
+    """`kmeans` starts from random frames, as the release does."""
+    spatial_rule: Literal["paper", "release"] = "paper"
+    """How S-DPC measures density, and in which order its prototypes stand; see `density_peaks`."""
     spatial_prototypes: tuple[int, ...] | list[int] = (16, 6)
     """S-DPC: spatial prototypes a level; a key frame's cones are `pooled_side ** 2 + sum` tokens."""
     spatial_neighbours: tuple[int, ...] | list[int] = (8, 3)
-    scorer: Literal["visual", "question"] = "visual"
+    prototype_gate: bool = False
+    """Whether a softmax over the coarse prototypes weighs them and their members, as in the release."""
+    key_frame_rods: bool = True
+    """Whether key frames have rods beside their cones; in the release they have none."""
+    rod_source: Literal["prototypes", "patches"] = "prototypes"
+    """What rods attend to and average; LLaMA-VID takes the patches."""
+    rod_projectors: Literal["coarse", "split"] = "coarse"
+    """`coarse`: F_coarse for both rods. `split`: F_fine for the content, one linear layer for the context, as
+    in the release and LLaMA-VID."""
+    rod_order: Literal["context_content", "content_context"] = "context_content"
+    """The release has the content first."""
+    content_side: int = 1
+    """The content rod is `content_side ** 2` tokens, a grid's cells; LLaMA-VID's `grid:n`."""
+    class_token: bool = False
+    """Whether the Q-Former sees the vision encoder's class token ahead of the patches, as in the release."""
+    score_network: bool = True
+    """Whether there is a trained score network; LLaMA-VID has none."""
+    scorer: Literal["visual", "question", "attention", "density"] = "visual"
     """Which score ranks the events when none is asked for."""
     question_aware_score: bool = False
     """Whether the score network has weights for the question."""
@@ -83,6 +118,8 @@ class DynFocusConfig(PreTrainedConfig):
     """Default limit on sampled frames."""
     prompt_template: str = "<video> {question}"
     """The prompt; `<video>` marks the place of the video tokens."""
+    untrained: tuple[str, ...] | list[str] = ()
+    """Parts whose weights are random as yet: answers mean nothing until they are trained."""
 
     initializer_range: float = 0.02
 
@@ -101,7 +138,7 @@ class DynFocusConfig(PreTrainedConfig):
         Raises:
             ValueError: a setting that no network can be built or run with.
         """
-        for name in ("prototypes", "num_query_tokens", "event_neighbours", "pooled_side", "max_frames"):
+        for name in _COUNTS:
             value = getattr(self, name)
             if not _is_count(value):
                 raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
@@ -121,17 +158,15 @@ class DynFocusConfig(PreTrainedConfig):
             raise ValueError(f"key_ratio must lie above 0 and at most 1, got {self.key_ratio!r}")
         if not isinstance(self.fps, float | int) or not self.fps > 0:
             raise ValueError(f"fps must be above 0, got {self.fps!r}")
-        choices = {
-            "event_feature": ("pooled", "frame_mean"),
-            "temporal_clustering": ("dpc_knn",),
-            "scorer": ("visual", "question"),
-            "time_encoding": ("none", "timecode"),
-        }
-        for name, known in choices.items():
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.scorer == "question" and not self.question_aware_score:
             raise ValueError("scorer question needs question_aware_score")
+        if self.scorer in ("visual", "question") and not self.score_network:
+            raise ValueError(f"scorer {self.scorer} needs score_network")
+        if self.content_side > 1 and self.rod_source != "patches":
+            raise ValueError(f"content_side {self.content_side} needs rod_source patches")
         if self.time_encoding == "timecode":
             vocabulary = self.text_config.vocab_size
             ids = (*self.minute_token_ids, *self.second_token_ids)
@@ -147,16 +182,45 @@ class DynFocusConfig(PreTrainedConfig):
 
     @property
     def rod_tokens(self) -> int:
-        """Rods of any frame."""
-        return 2
+        """Rods of a frame that has them: the context's, and the content's."""
+        return 1 + self.content_side**2
+
+    def frame_price(self, frames: int) -> FramePrice:
+        """What a frame of a video of `frames` sampled frames costs."""
+        # The release gives a single frame rods and cones, as it gives no key frame of a longer video.
+        with_rods = self.key_frame_rods or frames == 1
+        return FramePrice(self.cone_tokens + self.rod_tokens * with_rods, self.rod_tokens)
+
+    @property
+    def scorer_without_question(self) -> Scorer:
+        """What ranks the events where nothing is asked."""
+        return "visual" if self.score_network else "density"
 
     @property
     def patches(self) -> int:
         """N: patches a frame."""
-        side, patch = self.vision_config.image_size, self.vision_config.patch_size
-        if not isinstance(side, int) or not isinstance(patch, int):
-            raise ValueError(f"frames and patches must be square, got {side} and {patch}")
-        return (side // patch) ** 2
+        patch = self.vision_config.patch_size
+        if not isinstance(patch, int):
+            raise ValueError(f"patches must be square, got {patch}")
+        return (self.image_size // patch) ** 2
+
+    @property
+    def image_size(self) -> int:
+        """Pixels a side of a frame, as the vision encoder takes it."""
+        side = self.vision_config.image_size
+        if not isinstance(side, int):
+            raise ValueError(f"frames must be square, got {side}")
+        return side
+
+
+_COUNTS = (
+    "prototypes",
+    "num_query_tokens",
+    "event_neighbours",
+    "pooled_side",
+    "content_side",
+    "max_frames",
+)
 
 
 def _is_count(value: object) -> bool:

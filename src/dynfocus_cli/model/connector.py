@@ -6,79 +6,25 @@ Everything here takes a leading batch of videos with equally many frames; a sing
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from dynfocus_cli.cce.interleave import interleave
 from dynfocus_cli.cce.rods import Rods
-from dynfocus_cli.cce.spatial_prototypes import spatial_prototypes
-from dynfocus_cli.dpe.density_peaks import cluster
+from dynfocus_cli.cce.spatial_prototypes import PrototypeGate, spatial_prototypes
+from dynfocus_cli.dpe.density_peaks import Clusters, cluster
 from dynfocus_cli.dpe.event_prototypes import event_prototypes, pool_grid
+from dynfocus_cli.dpe.kmeans import initial_frames, kmeans
 from dynfocus_cli.dpe.score import ScoreNetwork
 from dynfocus_cli.dpe.topk import hard_topk, minmax_normalise, perturbed_topk
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.question_encoder import QuestionEncoder
+from dynfocus_cli.model.stages import EventSelection, Exploration, Question, VideoFeatures
+from dynfocus_cli.types import Scorer
 
-
-@dataclass(frozen=True, slots=True)
-class VideoFeatures:
-    """What CCE and DPE read of a batch of videos; independent of any question, so it can be kept."""
-
-    patches: Tensor
-    """(B, T, N, D_v), with the position code where the model has one."""
-    prototypes: Tensor
-    """(B, T, G, D_v): spatial prototypes."""
-
-    @property
-    def frames(self) -> int:
-        """T."""
-        return self.patches.shape[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A batch of questions as the Q-Former reads them."""
-
-    ids: Tensor
-    """(B, S) int64."""
-    mask: Tensor
-    """(B, S), 1 where `ids` holds a token."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exploration:
-    """Perturbed top-k settings; present in training alone."""
-
-    sigma: float
-    samples: int
-    generator: torch.Generator | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EventSelection:
-    """DPE's verdict on a batch of videos."""
-
-    assignment: Tensor
-    """(B, T): each frame's event."""
-    centres: Tensor
-    """(B, L): each event's centre frame, ascending."""
-    raw_scores: Tensor
-    """(B, L): the score network's output."""
-    scores: Tensor
-    """(B, L): the same, 0 to 1 within each video."""
-    key_events: Tensor
-    """(B, K), ascending."""
-    event_prototypes: Tensor
-    """(B, L, P, D_v)."""
-    indicators: Tensor | None
-    """(B, K, L): expected choices under perturbation, in training alone."""
-
-    @property
-    def key_frames(self) -> Tensor:
-        """(B, K): centre frames of the key events, ascending."""
-        return self.centres.gather(1, self.key_events)
+QFORMER_PATCHES = 16 * 257
+"""Patches that the Q-Former looks at in one step; bounds memory whatever T."""
 
 
 class Projector(nn.Sequential):
@@ -105,34 +51,58 @@ class CooperativeConnector(nn.Module):
         language_width = config.text_config.hidden_size
         question_width = config.qformer_config.hidden_size
         self.question_encoder = QuestionEncoder(config)
-        self.score_network = ScoreNetwork(
-            width, config.score_hidden_size, question_width if config.question_aware_score else None
-        )
+        self.score_network = None
+        if config.score_network:
+            self.score_network = ScoreNetwork(
+                width, config.score_hidden_size, question_width if config.question_aware_score else None
+            )
+        self.gate = PrototypeGate(config.spatial_prototypes[-1]) if config.prototype_gate else None
         self.rods = Rods(question_width, width)
         self.fine = Projector(width, language_width, config.projector_norm)
-        self.coarse = Projector(width, language_width, config.projector_norm)
+        split = config.rod_projectors == "split"
+        self.coarse = None if split else Projector(width, language_width, config.projector_norm)
+        self.context = nn.Linear(width, language_width) if split else None
+        slots = config.cone_tokens + config.rod_tokens
         self.slots = (
-            nn.Parameter(torch.randn(config.cone_tokens + 2, language_width) * 0.02)
-            if config.slot_embedding
-            else None
+            nn.Parameter(torch.randn(slots, language_width) * 0.02) if config.slot_embedding else None
         )
-
         self.focus_mark = nn.Parameter(torch.zeros(language_width)) if config.focus_embedding else None
 
-    def prepare(self, patches: Tensor) -> VideoFeatures:
+    def prepare(self, visual: Tensor) -> VideoFeatures:
         """Position code and spatial prototypes.
 
         Shape:
-            patches: (B, T, N, D_v), as the vision encoder gives them.
+            visual: (B, T, N, D_v), or with a class token (B, T, 1 + N, D_v), as the vision encoder gives it.
         """
         config = self.config
+        class_token, patches = (visual[:, :, :1], visual[:, :, 1:]) if config.class_token else (None, visual)
         if config.patch_position_scale:
             code = position_code(patches.shape[-2], patches.shape[-1], device=patches.device)
             patches = patches + (config.patch_position_scale * code).to(patches.dtype)
-        prototypes = spatial_prototypes(
-            patches.flatten(0, 1), tuple(config.spatial_prototypes), tuple(config.spatial_neighbours)
+        found = spatial_prototypes(
+            patches.flatten(0, 1),
+            tuple(config.spatial_prototypes),
+            tuple(config.spatial_neighbours),
+            config.spatial_rule,
         )
-        return VideoFeatures(patches, prototypes.unflatten(0, patches.shape[:2]))
+        prototypes = found.tokens if self.gate is None else self.gate(found)
+        return VideoFeatures(patches, prototypes.unflatten(0, patches.shape[:2]), class_token)
+
+    def read(self, features: VideoFeatures, question: Question | None) -> Tensor:
+        """The Q-Former's queries for every frame: (B, T, Q, D_q)."""
+        batch, frames, patches = features.patches.shape[:3]
+        visual = features.patches.flatten(0, 1)  # (B * T, N, D_v)
+        classes = None if features.class_token is None else features.class_token.flatten(0, 1)
+        video = torch.arange(batch, device=visual.device).repeat_interleave(frames)  # (B * T,)
+        read = []
+        step = max(1, QFORMER_PATCHES // patches)
+        for rows in (slice(first, first + step) for first in range(0, batch * frames, step)):
+            seen = visual[rows] if classes is None else torch.cat((classes[rows], visual[rows]), dim=1)
+            asked: tuple[Tensor | None, Tensor | None] = (None, None)
+            if question is not None:
+                asked = question.ids[video[rows]], question.mask[video[rows]]
+            read.append(self.question_encoder(seen, *asked))
+        return torch.cat(read).unflatten(0, (batch, frames))
 
     def select(
         self,
@@ -140,28 +110,30 @@ class CooperativeConnector(nn.Module):
         *,
         events: int,
         key_events: int,
+        scorer: Scorer | None = None,
         question: Question | None = None,
         pinned: Tensor | None = None,
         exploration: Exploration | None = None,
+        generator: torch.Generator | None = None,
     ) -> EventSelection:
-        """DPE: T-DPC, the score network, and the top-k.
+        """DPE: T-DPC, the scorer, and the top-k.
 
         Args:
             events: L, at most T.
             key_events: K, at most L.
-            question: makes the score question-aware; None scores by pixels alone.
+            scorer: None takes `question` or `visual`, as there is a question or none.
+            question: what the scorers `question` and `attention` compare the events with.
             pinned: (B, T) bool, frames that are event centres and key frames whatever their score;
                 at most K of them.
             exploration: perturbs the top-k so that gradients reach the score network.
+            generator: draws the frames that k-means starts from.
+
+        Raises:
+            ValueError: a scorer that this network lacks, or that lacks its question.
         """
-        config = self.config
-        patches = features.patches
-        pooled = pool_grid(patches.flatten(0, 1), config.pooled_side).unflatten(0, patches.shape[:2])
-        compared = pooled.mean(2) if config.event_feature == "frame_mean" else pooled.flatten(2)  # (B, T, *)
-        clusters = cluster(compared, events, config.event_neighbours, pinned)
-        prototypes = event_prototypes(pooled, clusters.assignment, events)  # (B, L, P, D_v)
-        asked = None if question is None else self.question_encoder.embed(question.ids, question.mask)
-        raw_scores = self.score_network(prototypes, asked).float()  # (B, L)
+        clusters, prototypes = self._events(features, events, pinned, generator)
+        scorer = scorer or ("visual" if question is None else "question")
+        raw_scores = self._scores(scorer, features, clusters, prototypes, question)  # (B, L)
         scores = minmax_normalise(raw_scores)
         ranked = scores
         if pinned is not None:
@@ -189,38 +161,128 @@ class CooperativeConnector(nn.Module):
         self,
         features: VideoFeatures,
         selection: EventSelection,
-        question: Question | None,
+        queries: Tensor,
         pinned: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """CCE: the video tokens in time order, without their time codes.
 
         Shape:
+            queries: (B, T, Q, D_q), as `read` gives them.
             pinned: (B, T) bool, as `select` takes it.
             returns: tokens (B, M, D_l) and the frame of each token (B, M), M = 40 K + 2 (T - K).
         """
-        rods = self._rods(features, question)  # (B, T, 2, D_l)
+        rods = self._rods(features, queries)  # (B, T, R, D_l)
         cones = self._cones(features, selection)  # (B, K, C, D_l)
         if self.slots is not None:
-            cones = cones + self.slots[:-2]
-            rods = rods + self.slots[-2:]
-        key_frames = selection.key_frames
-        videos = [interleave(*video) for video in zip(rods, cones, key_frames, strict=True)]
+            cones = cones + self.slots[: cones.shape[2]]
+            rods = rods + self.slots[cones.shape[2] :]
+        with_rods, only_frame = self.config.key_frame_rods, rods.shape[1] == 1
+        videos = [
+            interleave(*video, key_frame_rods=with_rods)
+            for video in zip(rods, cones, selection.key_frames, strict=True)
+        ]
         each_tokens, each_frame = zip(*videos, strict=True)
         tokens, frame_of_token = torch.stack(each_tokens), torch.stack(each_frame)
+        if only_frame and not with_rods:
+            # DynFocus release, slow_fast_modeling: a single frame has its rods after all, ahead of its cones.
+            tokens = torch.cat((rods[:, 0], tokens), dim=1)
+            frame_of_token = torch.zeros(tokens.shape[:2], dtype=torch.int64, device=tokens.device)
         if self.focus_mark is not None and pinned is not None:
             marked = pinned.gather(1, frame_of_token).unsqueeze(-1).to(tokens.dtype)  # (B, M, 1)
             tokens = tokens + marked * self.focus_mark.to(tokens.dtype)
         return tokens, frame_of_token
 
-    def _rods(self, features: VideoFeatures, question: Question | None) -> Tensor:
-        batch, frames = features.patches.shape[:2]
-        ids = mask = None
-        if question is not None:
-            ids = question.ids.repeat_interleave(frames, 0)  # (B * T, S)
-            mask = question.mask.repeat_interleave(frames, 0)
-        queries = self.question_encoder(features.patches.flatten(0, 1), ids, mask)
-        rods = self.rods(queries, features.prototypes.flatten(0, 1))  # (B * T, 2, D_v)
-        return self.coarse(rods).unflatten(0, (batch, frames))
+    def _events(
+        self,
+        features: VideoFeatures,
+        events: int,
+        pinned: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> tuple[Clusters, Tensor]:
+        """The events of each video and their prototypes (B, L, P, D_v)."""
+        config, patches = self.config, features.patches
+        pooled = pool_grid(patches.flatten(0, 1), config.pooled_side).unflatten(0, patches.shape[:2])
+        compared = pooled.mean(2) if config.event_feature == "frame_mean" else pooled.flatten(2)  # (B, T, *)
+        # The release clusters where there are more frames than events; before that the frames are the events.
+        if config.temporal_clustering == "dpc_knn" or events >= patches.shape[1]:
+            clusters = cluster(compared, events, config.event_neighbours, pinned)
+            return clusters, event_prototypes(pooled, clusters.assignment, events)
+        found = []
+        for number, video in enumerate(pooled.flatten(2)):
+            forced = None if pinned is None else pinned[number]
+            initial = initial_frames(len(video), events, generator, forced).to(video.device)
+            found.append(kmeans(video, initial, generator))
+        each, centroids = zip(*found, strict=True)
+        clusters = Clusters(
+            torch.stack([one.centres for one in each]),
+            torch.stack([one.assignment for one in each]),
+            torch.stack([one.log_rank for one in each]),
+        )
+        return clusters, torch.stack(centroids).unflatten(2, pooled.shape[2:])
+
+    def _scores(
+        self,
+        scorer: Scorer,
+        features: VideoFeatures,
+        clusters: Clusters,
+        prototypes: Tensor,
+        question: Question | None,
+    ) -> Tensor:
+        """(B, L) float32: one raw score an event."""
+        if scorer == "density":
+            if self.config.temporal_clustering != "dpc_knn":
+                raise ValueError("events found by k-means have no density to be scored by")
+            return clusters.log_rank.clamp(min=torch.finfo(torch.float32).min).float()
+        if scorer in ("question", "attention") and question is None:
+            raise ValueError(f"scorer {scorer} needs a question")
+        if scorer == "attention":
+            return self._attention_scores(features, clusters.centres, question)
+        if self.score_network is None:
+            raise ValueError(f"this network has no score network for scorer {scorer}")
+        asked = None
+        if scorer == "question" and question is not None:
+            asked = self.question_encoder.embed(question.ids, question.mask)
+        return self.score_network(prototypes, asked).float()
+
+    def _attention_scores(
+        self, features: VideoFeatures, centres: Tensor, question: Question | None
+    ) -> Tensor:
+        """How much more the queries find in each event's centre frame with the question than without: (B, L).
+
+        What a query finds is the log of the summed, unnormalised attention to the frame's points: the softmax
+        of the rods ends at 1 in every frame, its denominator does not. What is left without a question is the
+        frame's own pull, whatever is asked, and is taken off.
+        """
+        batch = torch.arange(len(centres), device=centres.device).unsqueeze(1)
+        classes = features.class_token
+        frames = VideoFeatures(
+            features.patches[batch, centres],
+            features.prototypes[batch, centres],
+            None if classes is None else classes[batch, centres],
+        )
+        points = self._points(frames).flatten(0, 1)
+
+        def found(asked: Question | None) -> Tensor:
+            queries = self.read(frames, asked).flatten(0, 1)  # (B * L, Q, D_q)
+            return self.rods.logits(queries, points).logsumexp(dim=2).mean(dim=1)
+
+        return (found(question) - found(None)).unflatten(0, centres.shape)
+
+    def _points(self, features: VideoFeatures) -> Tensor:
+        """What rods attend to: (B, T, G, D_v) or (B, T, N, D_v)."""
+        return features.patches if self.config.rod_source == "patches" else features.prototypes
+
+    def _rods(self, features: VideoFeatures, queries: Tensor) -> Tensor:
+        config, batch = self.config, features.patches.shape[:2]
+        points = self._points(features).flatten(0, 1)
+        context, content = self.rods(queries.flatten(0, 1), points, config.content_side)
+        # Both in one pass where one projector takes both.
+        if self.coarse is not None:
+            context, content = self.coarse(torch.cat((context, content), dim=1)).tensor_split([1], dim=1)
+        elif self.context is not None:
+            context, content = self.context(context), self.fine(content)
+        parts = (context, content) if config.rod_order == "context_content" else (content, context)
+        return torch.cat(parts, dim=1).unflatten(0, batch)
 
     def _cones(self, features: VideoFeatures, selection: EventSelection) -> Tensor:
         # DynFocus, CCE: F_fine(h_k || G_t); h_k is the event's prototype, G_t its centre frame's prototypes.

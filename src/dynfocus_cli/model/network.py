@@ -7,7 +7,8 @@ from torch import Tensor
 from transformers import InstructBlipVisionModel, LlamaForCausalLM, PreTrainedModel
 
 from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.connector import CooperativeConnector, EventSelection, Question, VideoFeatures
+from dynfocus_cli.model.connector import CooperativeConnector
+from dynfocus_cli.model.stages import EventSelection, Question, VideoFeatures
 
 
 class DynFocusModel(PreTrainedModel):
@@ -41,14 +42,15 @@ class DynFocusModel(PreTrainedModel):
         self.language_model.set_input_embeddings(value)
 
     def encode_frames(self, pixels: Tensor) -> Tensor:
-        """Patch features V without CLS and without the final norm.
+        """Patch features V without the final norm, and without CLS where the Q-Former does not see it.
 
         Shape:
-            pixels: (T, 3, H, W). Returns (T, N, D_v).
+            pixels: (T, 3, H, W). Returns (T, N, D_v), or with the class token first (T, 1 + N, D_v).
         """
         # Not `vision(...).last_hidden_state`: that one has been through post_layernorm (golden/NOTES).
         embedded = self.vision.embeddings(pixels)
-        return self.vision.encoder(embedded).last_hidden_state[:, 1:]
+        visual: Tensor = self.vision.encoder(embedded).last_hidden_state
+        return visual if self.config.class_token else visual[:, 1:]
 
     def video_tokens(
         self,
@@ -65,7 +67,9 @@ class DynFocusModel(PreTrainedModel):
             pinned: (B, T) bool, frames at moments that the question names.
             returns: tokens (B, M, D_l) and the frame of each token (B, M).
         """
-        tokens, frame_of_token = self.connector.encode(features, selection, question, pinned)
+        tokens, frame_of_token = self.connector.encode(
+            features, selection, self.connector.read(features, question), pinned
+        )
         if self.config.time_encoding == "timecode":
             clock = self.time_code(times_s)  # (B, T, D_l)
             places = frame_of_token.unsqueeze(-1).expand_as(tokens)

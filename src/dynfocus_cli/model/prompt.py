@@ -9,6 +9,12 @@ from transformers import PreTrainedTokenizerBase
 from dynfocus_cli.model.config import DynFocusConfig
 
 VIDEO, QUESTION = "<video>", "{question}"
+VICUNA_V1 = (
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, "
+    "detailed, and polite answers to the user's questions. USER: <video>\n{question} ASSISTANT:"
+)
+"""The words around a question that Vicuna was trained with."""
+
 SUBTITLES = "Subtitles on screen at the frames:"
 
 

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dynfocus_cli.model.connector import CooperativeConnector, EventSelection, Exploration
+from dynfocus_cli.model.connector import CooperativeConnector
 from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.model.stages import EventSelection, Exploration
 from dynfocus_cli.training.lessons import IGNORED, Lesson, block_mask
 from dynfocus_cli.training.vision import DenseHeads
 
@@ -70,6 +71,7 @@ def initialise(model: DynFocusModel, heads: DenseHeads) -> None:
     nn.init.normal_(words, std=0.5)
     nn.init.constant_(model.language_model.model.norm.weight, 0.15)
     # Prototypes average over patches, rods over a whole frame, most of which is background.
+    assert model.connector.coarse is not None, "the miniature has the paper's projectors"
     for projector, gain in ((model.connector.fine, 0.5), (model.connector.coarse, 1.5)):
         first, norm = projector[0], projector[-1]
         assert isinstance(first, nn.Linear)
@@ -138,6 +140,7 @@ def _question_selection_loss(
     """The same for every question of the lesson by itself: cheap, since only the score network runs."""
     asked = connector.question_encoder.embed(lesson.everyone.ids, lesson.everyone.mask)
     prototypes = selection.event_prototypes[lesson.row_of]  # (A, L, P, D_v)
+    assert connector.score_network is not None, "the miniature has a score network"
     raw_scores = connector.score_network(prototypes, asked).float()  # (A, L)
     return _selection_loss(raw_scores, selection.assignment[lesson.row_of], lesson.decisive_for)
 

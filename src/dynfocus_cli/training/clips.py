@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.connector import VideoFeatures
 from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import Script, write_script
 from dynfocus_cli.training.vision import augment

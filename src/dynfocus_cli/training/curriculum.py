@@ -11,9 +11,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from dynfocus_cli.model.connector import Exploration
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.model.stages import Exploration
 from dynfocus_cli.synth.questions import EXERCISES, QUESTION_TYPES
 from dynfocus_cli.training.answers import (
     Outcome,
@@ -73,6 +73,7 @@ class Student:
         torch.manual_seed(seed)
         initialise(model, heads)
         model.vision.requires_grad_(False)
+        assert model.connector.score_network is not None, "the miniature has a score network"
         self.score = [p for p in model.connector.score_network.parameters() if p.requires_grad]
         scored = {id(p) for p in self.score}
         self.rest = [p for p in model.parameters() if p.requires_grad and id(p) not in scored]

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dynfocus_cli.model.connector import Question as AskedQuestion
-from dynfocus_cli.model.connector import VideoFeatures
 from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.model.stages import Question as AskedQuestion
+from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES, Observation, Question, ask, observe
 from dynfocus_cli.training.clips import ClipStore
 

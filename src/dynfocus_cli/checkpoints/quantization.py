@@ -1,0 +1,88 @@
+"""Fewer bits for the language model's linear layers, by bitsandbytes; all else keeps its precision."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Quantization = Literal["none", "int8", "nf4"]
+
+KEPT = ("vision", "connector", "lm_head")
+"""Modules that stay as they are; the connector's features are clustered and compared."""
+BLOCK = 64
+"""Weights that share a scale in NF4."""
+
+
+def settings(kind: Quantization, compute: torch.dtype) -> dict[str, Any] | None:
+    """What transformers calls a quantization config; None for `none`."""
+    if kind == "none":
+        return None
+    common: dict[str, Any] = {"quant_method": "bitsandbytes", "llm_int8_skip_modules": list(KEPT)}
+    if kind == "int8":
+        return common | {"load_in_8bit": True, "load_in_4bit": False}
+    return common | {
+        "load_in_8bit": False,
+        "load_in_4bit": True,
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": True,
+        "bnb_4bit_compute_dtype": str(compute).removeprefix("torch."),
+    }
+
+
+def kind_of(stored: dict[str, Any] | None) -> Quantization:
+    """The quantization of a model folder, by its config's `quantization_config`.
+
+    Raises:
+        ValueError: one that is not known here.
+    """
+    if stored is None:
+        return "none"
+    if stored.get("quant_method") == "bitsandbytes":
+        if stored.get("load_in_8bit"):
+            return "int8"
+        if stored.get("load_in_4bit") and stored.get("bnb_4bit_quant_type") == "nf4":
+            return "nf4"
+    raise ValueError(
+        f"unknown quantization {stored.get('quant_method')!r}; bitsandbytes nf4 and int8 are known"
+    )
+
+
+def quantized(name: str, weight: Tensor, kind: Quantization, compute: torch.dtype) -> dict[str, Tensor]:
+    """A layer's weight as bitsandbytes stores it, under the names that it is loaded by.
+
+    Shape:
+        weight: (out, in), of the name `name`, which ends in `.weight`.
+    """
+    quieten()
+    from bitsandbytes import functional
+
+    if kind == "int8":
+        codes, scales, _ = functional.int8_vectorwise_quant(weight.to(torch.float16))
+        layer = name.removesuffix(".weight")
+        row_major = torch.tensor(0, dtype=torch.uint8)
+        return {name: codes, f"{layer}.SCB": scales, f"{layer}.weight_format": row_major}
+    codes, state = functional.quantize_4bit(
+        weight.contiguous(), blocksize=BLOCK, quant_type="nf4", compress_statistics=True
+    )
+    state.dtype = compute
+    parts = {f"{name}.{part}": tensor for part, tensor in state.as_dict(packed=True).items()}
+    return {name: codes, **parts}
+
+
+def stored_bytes(shape: tuple[int, ...], kind: Quantization) -> int:
+    """About what a quantized weight takes on disk and in memory."""
+    weights = 1
+    for size in shape:
+        weights *= size
+    if kind == "int8":
+        return weights + 4 * shape[0]
+    scales = weights // BLOCK
+    return weights // 2 + scales + 4 * (scales // 256 + 1) + 4 * (16 + 256) + 200
+
+
+def quieten() -> None:
+    """Keeps bitsandbytes from telling users about packages that could be faster."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

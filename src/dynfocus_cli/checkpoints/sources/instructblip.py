@@ -1,0 +1,122 @@
+"""`Salesforce/instructblip-vicuna-7b` in transformers' format: a vision tower and a Q-Former, and the Vicuna
+they were trained with. It has no rods, cones or scores: those start fresh, to be trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel, InstructBlipVisionConfig
+
+from dynfocus_cli.checkpoints.sources.language_model import language_model_key_map, llama_config
+from dynfocus_cli.checkpoints.sources.question_tokenizer import find_question_tokenizer
+from dynfocus_cli.checkpoints.sources.recipe import KeyMap, Recipe, linear, same
+from dynfocus_cli.checkpoints.sources.source import Source
+from dynfocus_cli.checkpoints.sources.tensor_files import TensorFiles, checkpoint_files
+from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.model.config import DynFocusConfig
+from dynfocus_cli.model.prompt import VICUNA_V1
+from dynfocus_cli.model.skeleton import parameter_shapes
+
+MODEL_TYPE = "instructblip"
+PREFIX = "instructblip:"
+"""Of its keys where they stand beside another source's."""
+
+LANGUAGE = "language_model."
+
+_FRESH = tuple(f"connector.{part}." for part in ("rods", "fine", "coarse", "score_network"))
+"""Of the connector: what InstructBLIP has nothing for."""
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Its shards. Raises ModelUnavailable where there are none."""
+    return checkpoint_files(folder, ("model.safetensors", "pytorch_model.bin"))
+
+
+def vision_config(folder: Path) -> InstructBlipVisionConfig:
+    """The vision tower's sizes. Raises ModelUnavailable where the folder is no InstructBLIP's."""
+    return InstructBlipVisionConfig(**_config(folder)["vision_config"])
+
+
+def vision_key_map(shapes: Mapping[str, object], config: InstructBlipVisionConfig) -> KeyMap:
+    """Key map of the vision tower alone; everything else of InstructBLIP is left."""
+    prefix = f"{PREFIX}vision_model."
+    names = [key.removeprefix(prefix) for key in shapes if key.startswith(prefix)]
+    rest = frozenset(key for key in shapes if key.startswith(PREFIX) and not key.startswith(prefix))
+    return KeyMap(same("vision.", prefix, names), rest)
+
+
+def instructblip_source(folder: Path, question_tokenizer: Path | None) -> Source:
+    """An InstructBLIP folder as the beginning of a DynFocus network.
+
+    Raises:
+        ModelUnavailable: something is missing, damaged or of another model.
+    """
+    given = _config(folder)
+    files = TensorFiles(dict.fromkeys(weight_files(folder), ""))
+    shapes = files.shapes
+    words = given.get("text_config") or {}
+    if words.get("model_type") != "llama":
+        raise ModelUnavailable(
+            f"{folder} has a {words.get('model_type')!r} language model; a Vicuna is needed."
+        )
+    config = DynFocusConfig(
+        vision_config=given["vision_config"],
+        qformer_config=given["qformer_config"],
+        text_config=llama_config(words, shapes, str(folder)).to_dict(),
+        num_query_tokens=given.get("num_query_tokens", 32),
+        class_token=True,
+        pin_focus=True,
+        prompt_template=VICUNA_V1,
+        untrained=["connector"],
+    )
+    fresh = frozenset(name for name in parameter_shapes(config) if name.startswith(_FRESH))
+    return Source(
+        layout="InstructBLIP",
+        folder=folder,
+        config=config,
+        files=files,
+        key_map=_key_map(config, shapes, fresh),
+        tokenizer=folder,
+        question_tokenizer=find_question_tokenizer(
+            (question_tokenizer, folder), config.qformer_config.vocab_size
+        ),
+        preprocessing=Preprocessing(size=config.image_size, fit="center_crop"),
+    )
+
+
+def _key_map(config: DynFocusConfig, shapes: Mapping[str, object], fresh: frozenset[str]) -> KeyMap:
+    qformer = _qformer_names(config.qformer_config)
+    vision = [key.removeprefix("vision_model.") for key in shapes if key.startswith("vision_model.")]
+    recipes = {
+        **same("vision.", "vision_model.", vision),
+        **same("connector.question_encoder.qformer.", "qformer.", qformer),
+        "connector.question_encoder.queries": Recipe(("query_tokens",)),
+        # InstructBLIP's Q-Former sees the tower's output through the tower's own last norm.
+        **linear("connector.question_encoder.visual_norm", "vision_model.post_layernorm"),
+        **language_model_key_map(f"{LANGUAGE}model.", f"{LANGUAGE}lm_head.weight", config.text_config),
+    }
+    left = {"language_projection.weight", "language_projection.bias", "qformer.embeddings.position_ids"}
+    rotary = {key for key in shapes if key.endswith(".rotary_emb.inv_freq")}
+    return KeyMap(recipes, frozenset((left & shapes.keys()) | rotary), fresh)
+
+
+def _qformer_names(config: InstructBlipQFormerConfig) -> list[str]:
+    with torch.device("meta"):
+        return list(InstructBlipQFormerModel(config).state_dict())
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        given: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"{folder / 'config.json'} cannot be read: {error}.") from error
+    if given.get("model_type") != MODEL_TYPE:
+        raise ModelUnavailable(f"{folder} is no InstructBLIP model: its type is {given.get('model_type')!r}.")
+    if missing := [part for part in ("vision_config", "qformer_config") if not given.get(part)]:
+        raise ModelUnavailable(f"The config.json of {folder} does not describe {', '.join(missing)}.")
+    return given

@@ -1,0 +1,65 @@
+"""The Q-Former's tokenizer: BERT's, and one word more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import BertTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from dynfocus_cli.errors import ModelUnavailable
+
+FOLDERS = ("question_tokenizer", "qformer_tokenizer", "bert-base-uncased")
+"""Where it may lie: in our own format, in InstructBLIP's, and as LLaMA-VID keeps it."""
+DECODE = "[DEC]"
+"""BLIP-2 adds it; it is never written, and has a row among the word embeddings."""
+
+
+def find_question_tokenizer(places: Sequence[Path | None], words: int) -> Path:
+    """The folder of the Q-Former's tokenizer, in or below one of `places`.
+
+    Raises:
+        ModelUnavailable: there is none, or it has not the `words` that the Q-Former knows.
+    """
+    for place in places:
+        if place is None:
+            continue
+        for folder in (place, *(place / name for name in FOLDERS)):
+            if (folder / "vocab.txt").is_file() or (folder in places[:1] and _is_tokenizer(folder)):
+                return _checked(folder, words)
+            if folder != place and _is_tokenizer(folder):
+                return _checked(folder, words)
+    raise ModelUnavailable(
+        "The Q-Former's tokenizer is missing: put bert-base-uncased's vocab.txt, or the folder "
+        f"qformer_tokenizer of Salesforce/instructblip-vicuna-7b, into {places[1] or places[0]}, or name its "
+        "folder with --question-tokenizer."
+    )
+
+
+def load_question_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer, cutting what is too long on the left, as the release does."""
+    tokenizer: PreTrainedTokenizerBase
+    if (folder / "tokenizer.json").is_file():
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    else:
+        tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+    if DECODE not in tokenizer.get_vocab():
+        tokenizer.add_special_tokens({"bos_token": DECODE})
+    tokenizer.truncation_side = "left"
+    return tokenizer
+
+
+def _is_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
+
+
+def _checked(folder: Path, words: int) -> Path:
+    try:
+        found = len(load_question_tokenizer(folder))
+    except Exception as error:  # damaged tokenizers raise nearly anything, even bare Exceptions
+        raise ModelUnavailable(f"The tokenizer in {folder} cannot be used: {error}") from error
+    if found != words:
+        raise ModelUnavailable(
+            f"The tokenizer in {folder} has {found} words, {DECODE} included, and the Q-Former knows {words}."
+        )
+    return folder
