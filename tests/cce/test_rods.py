@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-
 import pytest
 import torch
-from safetensors.torch import load_file
-from torch import nn
 from torch.testing import assert_close
 
 from dynfocus_cli.cce.rods import Rods

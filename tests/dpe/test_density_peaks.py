@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -16,7 +14,6 @@ from torch.testing import assert_close
 from dynfocus_cli.dpe.density_peaks import cluster, cluster_means, density_peaks, pairwise_distances
 
 Matrix = list[list[float]]
-GoldenCase = Callable[[str], tuple[dict[str, Any], dict[str, Tensor]]]
 
 
 def slow_distances(features: Tensor) -> Matrix:

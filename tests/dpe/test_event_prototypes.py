@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 from torch.testing import assert_close
 
 from dynfocus_cli.dpe.event_prototypes import event_prototypes, pool_grid
-
-GoldenCase = Callable[[str], tuple[dict[str, Any], dict[str, torch.Tensor]]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

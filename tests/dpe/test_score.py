@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.testing import assert_close
 
 from dynfocus_cli.dpe.score import ScoreNetwork
-from dynfocus_cli.dpe.topk import hard_topk, minmax_normalise, perturbed_indicators, perturbed_topk
+from dynfocus_cli.dpe.topk import hard_topk, minmax_normalise, perturbed_topk
 
-GoldenCase = Callable[[str], tuple[dict[str, Any], dict[str, Tensor]]]
 
 def test_equals_the_loop() -> None:
     network = ScoreNetwork(6, hidden=16)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,8 +10,6 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from dynfocus_cli.dpe.topk import hard_topk, minmax_normalise, perturbed_indicators, perturbed_topk
-
-GoldenCase = Callable[[str], tuple[dict[str, Any], dict[str, Tensor]]]
 
 
 def slow_topk(scores: list[float], k: int) -> list[int]:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 import torch
-from conftest import GoldenCase
 from torch import Tensor, nn
 from torch.testing import assert_close
 from transformers import (
@@ -22,6 +22,7 @@ from transformers import (
     InstructBlipVisionModel,
 )
 
+from conftest import GoldenCase
 from dynfocus_cli.cce.spatial_prototypes import PrototypeGate, spatial_prototypes
 from dynfocus_cli.checkpoints.sources.eva import eva_key_map
 from dynfocus_cli.checkpoints.sources.llama_vid import (
@@ -43,13 +44,14 @@ from dynfocus_cli.model.connector import CooperativeConnector
 from dynfocus_cli.model.prompt import VICUNA_V1
 from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.types import SamplingOptions, VideoSource
-from dynfocus_cli.video import find_mentions, plan_sampling
-from dynfocus_cli.video.container import opened_scaled
+from dynfocus_cli.video import decode_frames, find_mentions, plan_sampling, probe
 
 SPATIAL = {"counts": (16, 6), "neighbours": (8, 3), "rule": "release"}
 
 
-def made(recipes: Mapping[str, Recipe], tensors: dict[str, Tensor], *, strict: bool = True) -> dict[str, Tensor]:
+def made(
+    recipes: Mapping[str, Recipe], tensors: dict[str, Tensor], *, strict: bool = True
+) -> dict[str, Tensor]:
     """Our tensors of the recorded ones, whose names are `w.` and the release's."""
     state = {}
     for name, recipe in recipes.items():
@@ -269,13 +271,20 @@ def test_qformer(golden: GoldenCase) -> None:
     assert_close(found, tensors["y"], **case["tol"])
 
 
-def test_preprocessing(golden: GoldenCase) -> None:
+def test_preprocessing(golden: GoldenCase, tmp_path: Path) -> None:
     """The decoder scales: its bicubic filter against PIL's."""
     case, tensors = golden("j_preprocess")
-    frames = tensors["frames_uint8"].numpy()
-    preprocessing = Preprocessing(size=224, fit="center_crop")
-    scaled = opened_scaled(frames, preprocessing.size, preprocessing.fit)
-    assert_close(preprocessing(scaled), tensors["pixel_values"], atol=case["tol"]["atol"], rtol=0.0)
+    clip = str(tmp_path / "lossless.mkv")
+    with av.open(clip, "w") as container:
+        height, width = tensors["frames_uint8"].shape[1:3]
+        stream = container.add_stream("ffv1", 25, width=width, height=height, pix_fmt="bgr0")
+        for picture in tensors["frames_uint8"].numpy():
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="bgr0")))
+        container.mux(stream.encode())
+    preprocessing = Preprocessing()
+    size, fit = preprocessing.size, preprocessing.fit
+    (batch,) = decode_frames(probe(clip), [0.0], width=size, height=size, fit=fit, batch_size=1)
+    assert_close(preprocessing(batch.pixels), tensors["pixel_values"], atol=case["tol"]["atol"], rtol=0.0)
 
 
 def test_prompts(golden_folder: Path) -> None:
