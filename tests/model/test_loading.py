@@ -13,7 +13,7 @@ from builders import IMAGE_SIZE, save_small, small_model
 from safetensors.torch import load_file, save_file
 
 from dynfocus_cli.checkpoints import bundled_models, find_model, load_model, loading
-from dynfocus_cli.checkpoints.loading import revision
+from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
 

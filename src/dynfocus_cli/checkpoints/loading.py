@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from dynfocus_cli.checkpoints.quantization import Quantization, kind_of, quieten, settings
+from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.checkpoints.registry import find_model
+from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.familiarity import Familiarity
@@ -31,6 +34,9 @@ _COMPLAINTS = {
     "mismatched_keys": "of the wrong size",
 }
 """What transformers reports of the weights, and how it is said."""
+
+SMALL_BYTES = 128 << 20
+"""Weights up to this size run in float32."""
 
 _OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory")
 """What torch's bare RuntimeErrors say where memory ran out."""
@@ -79,11 +85,17 @@ class LoadedModel:
         return Question(ids, torch.ones_like(ids))
 
 
-def load_model(name_or_path: str | None, device: str = "auto") -> LoadedModel:
+def load_model(
+    name_or_path: str | None, device: str = "auto", quantize: Quantization | None = None
+) -> LoadedModel:
     """Loads a model by name or folder onto `auto`, `cpu` or `cuda`.
+
+    Args:
+        quantize: None leaves the model as it is stored.
 
     Raises:
         ModelUnavailable: unknown, incomplete or damaged, or CUDA is asked for and not there.
+        UsageError: a quantization other than the one that the model is stored in.
     """
     name, folder = find_model(name_or_path)
     place = _device(device)
@@ -92,8 +104,9 @@ def load_model(name_or_path: str | None, device: str = "auto") -> LoadedModel:
     with _part(folder, "config.json"):
         _check_config(folder)
         config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
+        kind = _quantization(folder, config, quantize)
     with _part(folder, "weights"):
-        network = _network(folder, config, place)
+        network = _network(folder, config, place, kind)
     with _part(folder, "tokenizer"):
         if not (folder / "tokenizer.json").is_file():
             raise ModelUnavailable(f"{folder} is incomplete: it has no tokenizer.json.")
@@ -104,8 +117,10 @@ def load_model(name_or_path: str | None, device: str = "auto") -> LoadedModel:
                 f"The tokenizer in {folder} has {len(tokenizer)} words, and the network knows "
                 f"{config.text_config.vocab_size}."
             )
+        questions = folder / "question_tokenizer"
+        question_tokenizer = load_question_tokenizer(questions) if questions.is_dir() else None
     with _part(folder, "prompt_template"):
-        prompt = PromptWriter(config, tokenizer)
+        prompt = PromptWriter(config, tokenizer, question_tokenizer)
     preprocessing = Preprocessing.load(folder)
     if preprocessing.size != config.vision_config.image_size:
         raise ModelUnavailable(
@@ -116,7 +131,7 @@ def load_model(name_or_path: str | None, device: str = "auto") -> LoadedModel:
     if familiarity is not None:
         _check_familiarity(folder, familiarity, config.vision_config.hidden_size)
     return LoadedModel(
-        info=ModelInfo(name, "dynfocus", revision(folder), "none", place.type),
+        info=ModelInfo(name, "dynfocus", revision(folder), kind, place.type),
         network=network,
         prompt=prompt,
         preprocessing=preprocessing,
@@ -162,8 +177,43 @@ def _check_familiarity(folder: Path, known: Familiarity, width: int) -> None:
         )
 
 
-def _network(folder: Path, config: DynFocusConfig, place: torch.device) -> DynFocusModel:
+def _quantization(folder: Path, config: DynFocusConfig, wanted: Quantization | None) -> Quantization:
+    """The quantization that runs: as stored, or as asked for of a model that is stored without any."""
+    stored = kind_of(getattr(config, "quantization_config", None))
+    if wanted is None or wanted == stored:
+        return stored
+    if stored != "none":
+        raise UsageError(
+            f"{folder.resolve().name} is stored in {stored}, and cannot run as {wanted}: leave --quantize "
+            "out, or convert what it was made of anew."
+        )
+    return wanted
+
+
+def _precision(folder: Path, place: torch.device) -> torch.dtype:
+    """What a network computes in. A small one in float32, for the same answers on every device; else in
+    bfloat16, or in float16 on a GPU that is older than that."""
+    weights = sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
+    if weights <= SMALL_BYTES:
+        return torch.float32
+    if place.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float16
+    return torch.bfloat16
+
+
+def _network(folder: Path, config: DynFocusConfig, place: torch.device, kind: Quantization) -> DynFocusModel:
     """The network with each of its weights read from `folder`, and with none left over."""
+    precision = _precision(folder, place)
+    options: dict[str, Any] = {}
+    if kind != "none":
+        quieten()
+        # Says of every layer that it computes in float16, which is what int8 does.
+        warnings.filterwarnings("ignore", "MatMul8bitLt: inputs will be cast", UserWarning)
+        stored = settings(kind, precision)
+        if getattr(config, "quantization_config", None) is not None:
+            config.quantization_config = stored
+        else:
+            options["quantization_config"] = BitsAndBytesConfig.from_dict(stored)
     loaded: Any = DynFocusModel.from_pretrained(
         folder,
         config=config,
@@ -171,7 +221,9 @@ def _network(folder: Path, config: DynFocusConfig, place: torch.device) -> DynFo
         use_safetensors=True,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # they are told below, by name
-        dtype=torch.float32,
+        dtype=precision,
+        device_map={"": place},
+        **options,
     )
     network, report = loaded
     for problem, complaint in _COMPLAINTS.items():
@@ -181,7 +233,7 @@ def _network(folder: Path, config: DynFocusConfig, place: torch.device) -> DynFo
                 f"The weights in {folder} do not fit its config.json: "
                 f"{', '.join(found[:3])}{more} {complaint}."
             )
-    ready: DynFocusModel = network.to(place).eval()
+    ready: DynFocusModel = network.eval()
     return ready
 
 
@@ -191,16 +243,6 @@ def _key(reported: str | tuple[str, torch.Size, torch.Size]) -> str:
         return reported
     name, has, needs = reported
     return f"{name} {tuple(has)} for {tuple(needs)}"
-
-
-def revision(folder: Path) -> str:
-    """The first 12 hex digits of the SHA-256 over the folder's weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("model*.safetensors")):
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()[:12]
 
 
 def _device(wanted: str) -> torch.device:

@@ -21,8 +21,14 @@ SUBTITLES = "Subtitles on screen at the frames:"
 class PromptWriter:
     """Writes prompts by a config's `prompt_template`, and reads answers back."""
 
-    def __init__(self, config: DynFocusConfig, tokenizer: PreTrainedTokenizerBase) -> None:
-        """
+    def __init__(
+        self,
+        config: DynFocusConfig,
+        tokenizer: PreTrainedTokenizerBase,
+        question_tokenizer: PreTrainedTokenizerBase | None = None,
+    ) -> None:
+        """`question_tokenizer` is the Q-Former's, where it does not read the language model's words.
+
         Raises:
             ValueError: the template lacks `<video>` or `{question}`, or holds `<video>` twice.
         """
@@ -30,6 +36,7 @@ class PromptWriter:
         if not mark or VIDEO in self._after or QUESTION not in self._after:
             raise ValueError(f"a prompt template needs one {VIDEO} and then {QUESTION}, got {mark = }")
         self.tokenizer = tokenizer
+        self.question_tokenizer = question_tokenizer
         self.before_video: list[int] = tokenizer(before)["input_ids"]
         """Ids ahead of the video tokens, beginning with BOS."""
 
@@ -46,6 +53,11 @@ class PromptWriter:
 
     def question(self, question: str, longest: int) -> list[int]:
         """Ids that the Q-Former reads: the question alone, cut on the left to `longest` tokens."""
+        if self.question_tokenizer is not None:
+            ids: list[int] = self.question_tokenizer(
+                question, truncation=True, max_length=longest, split_special_tokens=True
+            )["input_ids"]
+            return ids
         return self._plain(f" {question}")[-longest:]
 
     def answer(self, answer: str) -> list[int]:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dynfocus_cli.checkpoints.loading import revision
+from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
 from dynfocus_cli.training.curriculum import CONDITIONED_QUESTIONS, CONDITIONED_ROWS, CURRICULUM
 from dynfocus_cli.training.tiny import EXAM_CLIPS, EXAM_SEED, LESSON_CLIPS, LESSON_SEED, VISION_STEPS

@@ -42,7 +42,9 @@ def load_question_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if (folder / "tokenizer.json").is_file():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     else:
-        tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+        # Not `from_pretrained`: beside another tokenizer's files it reads those.
+        words = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+        tokenizer = BertTokenizer(vocab={word: number for number, word in enumerate(words)})
     if DECODE not in tokenizer.get_vocab():
         tokenizer.add_special_tokens({"bos_token": DECODE})
     tokenizer.truncation_side = "left"
