@@ -252,7 +252,9 @@ def write_instructblip(folder: Path) -> Weights:
     model.save_pretrained(folder)
     weights = published_names(model.state_dict())
     (folder / "model.safetensors").unlink()
-    save_file({name: tensor.contiguous().clone() for name, tensor in weights.items()}, folder / "model.safetensors")
+    save_file(
+        {name: tensor.contiguous().clone() for name, tensor in weights.items()}, folder / "model.safetensors"
+    )
     return weights
 
 

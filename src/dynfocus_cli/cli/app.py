@@ -11,6 +11,7 @@ from dynfocus_cli.cli.ask import ask
 from dynfocus_cli.cli.cache import app as cache
 from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.inspect import inspect
+from dynfocus_cli.cli.models import app as models
 from dynfocus_cli.cli.synth import synth
 
 # Plain help, since rich would be imported for `--help`; no pretty tracebacks, since errors.py decides.
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(inspect)
 app.command()(synth)
+app.add_typer(models)
 app.add_typer(cache)
 
 

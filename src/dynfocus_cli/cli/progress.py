@@ -18,6 +18,9 @@ _LABELS = {
     "encode": "Looking at frames",
     "select": "Choosing key frames",
     "generate": "Writing the answer",
+    "digest": "Reading the source",
+    "convert": "Writing the model",
+    "download": "Downloading",
 }
 
 

@@ -3,7 +3,6 @@ they were trained with. It has no rods, cones or scores: those start fresh, to b
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel, InstructBlipVisionConfig
 
+from dynfocus_cli.checkpoints.sources.config_file import read_config
 from dynfocus_cli.checkpoints.sources.language_model import language_model_key_map, llama_config
 from dynfocus_cli.checkpoints.sources.question_tokenizer import find_question_tokenizer
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, Recipe, linear, same
@@ -111,10 +111,7 @@ def _qformer_names(config: InstructBlipQFormerConfig) -> list[str]:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    try:
-        given: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"{folder / 'config.json'} cannot be read: {error}.") from error
+    given = read_config(folder)
     if given.get("model_type") != MODEL_TYPE:
         raise ModelUnavailable(f"{folder} is no InstructBLIP model: its type is {given.get('model_type')!r}.")
     if missing := [part for part in ("vision_config", "qformer_config") if not given.get(part)]:

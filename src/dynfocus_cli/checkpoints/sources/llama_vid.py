@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from dynfocus_cli.checkpoints.sources import instructblip
+from dynfocus_cli.checkpoints.sources.config_file import read_config
 from dynfocus_cli.checkpoints.sources.eva import eva_config, eva_key_map
 from dynfocus_cli.checkpoints.sources.language_model import language_model_key_map, llama_config
 from dynfocus_cli.checkpoints.sources.qformer import qformer_config, qformer_key_map
@@ -77,7 +77,7 @@ def llama_vid_source(folder: Path, vision: Path | None, question_tokenizer: Path
     Raises:
         ModelUnavailable: something is missing, damaged or of another model.
     """
-    given = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    given = read_config(folder)
     kind = given.get("mm_projector_type")
     if kind != "mlp2x_gelu":
         raise ModelUnavailable(

@@ -1,0 +1,35 @@
+"""The `config.json` of a folder that may be anybody's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dynfocus_cli.errors import ModelUnavailable
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What `folder` says it is.
+
+    Raises:
+        ModelUnavailable: there is no such folder, or no `config.json` in it that can be read.
+    """
+    path = folder / "config.json"
+    if not folder.exists():
+        raise ModelUnavailable(f"There is no {folder}: name the folder that holds the model's config.json.")
+    if not folder.is_dir():
+        raise ModelUnavailable(
+            f"{folder} is a file; a model is a folder with a config.json: name that, as {folder.parent}."
+        )
+    if not path.is_file():
+        raise ModelUnavailable(f"{folder} is a folder without config.json, so no model.")
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelUnavailable(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelUnavailable(f"{path} is no JSON: {error}.") from error
+    if not isinstance(given, dict):
+        raise ModelUnavailable(f"{path} describes no model: it holds no object.")
+    return given
