@@ -15,12 +15,12 @@ _SCORES = {
 }
 
 
-def write_card(folder: Path, source: Source, conversion: Conversion) -> None:
+def write_card(folder: Path, name: str, source: Source, conversion: Conversion) -> None:
     """Writes `README.md` into `folder`: what the model is, what it was made of, and how it differs."""
     config = source.config
     rods = "none for key frames" if not config.key_frame_rods else "for every frame"
     lines = [
-        f"# {folder.name.removesuffix('.partial')}",
+        f"# {name}",
         "",
         f"A DynFocus network for `dynfocus ask --model`, converted from {source.layout}.",
         "",

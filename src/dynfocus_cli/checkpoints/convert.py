@@ -1,211 +1,150 @@
 """From a source to a model folder, tensor by tensor: memory holds a shard, whatever the model's size.
 
-The new folder is written beside its place, as `NAME.partial`, and takes its name when it is whole. Before
-that it has no config.json, so nothing would load it. A conversion that was interrupted goes on where it
-stopped.
+A conversion that was interrupted goes on where it stopped: `conversion.json` in the unfinished folder is the
+journal of what is done, and a shard counts as done only if its digest is the one written there.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-from safetensors.torch import save_file
-from torch import Tensor
-from transformers import LlamaTokenizer, PreTrainedTokenizerFast
+from transformers import LlamaTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
+from dynfocus_cli import __version__
+from dynfocus_cli.checkpoints import record
 from dynfocus_cli.checkpoints.card import write_card
-from dynfocus_cli.checkpoints.quantization import Quantization, quantized, settings, stored_bytes
+from dynfocus_cli.checkpoints.quantization import Quantization, settings
 from dynfocus_cli.checkpoints.record import Conversion, SourceFile, digest_of
+from dynfocus_cli.checkpoints.shards import Plan, plan_shards, write_shard
+from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.errors import ModelUnavailable, UsageError
-from dynfocus_cli.model.connector import CooperativeConnector
-from dynfocus_cli.model.skeleton import parameter_shapes, quantized_layers
+from dynfocus_cli.checkpoints.workplace import abandon, clear, finish, workplace
+from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.model.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
 
-SHARD_BYTES = 512 << 20
-"""Largest shard. One is held in memory while it is written, and safetensors copies it once."""
-SMALL_BYTES = 256 << 20
-"""A network up to this size in float32 keeps its precision; a larger one is stored in bfloat16."""
-FRESH_SEED = 0
+DESCRIBING = ("config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
+"""What is read of a source beside its weights."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be written, decided before anything is."""
+def convert(
+    source: Source,
+    destination: Path,
+    quantization: Quantization,
+    progress: Progress,
+    *,
+    licence: str = "",
+    origin: tuple[str, ...] = (),
+) -> Path:
+    """Writes `source` as a model folder of ours, and returns it.
 
-    dtype: torch.dtype
-    """Of all that is not quantized."""
-    shards: dict[str, tuple[str, ...]]
-    """File -> our names of the tensors in it."""
-    bytes: int
-
-
-def convert(source: Source, destination: Path, quantization: Quantization, progress: Progress) -> Path:
-    """Writes `source` as a model folder of ours.
+    Args:
+        licence, origin: of the source, for the model's record, where they are known.
 
     Raises:
         UsageError: `destination` exists.
-        ModelUnavailable: the source is incomplete, damaged or of another model, or the disk is too small.
+        ModelUnavailable: the source is incomplete, damaged or of another model; or the disk is too small, or
+            fails; or another process is writing `destination`.
     """
-    if destination.exists():
-        raise UsageError(f"{destination} exists already: remove it, or name another place.")
-    wanted = parameter_shapes(source.config)
-    source.key_map.check(str(source.folder), source.files.shapes, wanted)
-    plan = plan_shards(source, wanted, quantization)
-    partial = destination.with_name(f"{destination.name}.partial")
-    progress.stage("digest", len(source.files.paths))
-    conversion = Conversion(
-        layout=source.layout,
-        quantization=quantization,
-        sources=tuple(_digested(source, progress)),
-        dropped=tuple(sorted(source.key_map.dropped)),
-        fresh=tuple(sorted(source.key_map.fresh)),
-    )
-    try:
-        _begin(partial, conversion)
-        _check_room(partial, plan)
-        progress.stage("convert", sum(map(len, plan.shards.values())))
-        digests = {}
-        for file, names in plan.shards.items():
-            _write_shard(partial / file, names, source, wanted, plan, quantization, progress)
-            digests[file] = digest_of(partial / file)
-        _write_rest(partial, source, plan, quantization)
-        sizes = {file: (partial / file).stat().st_size for file in digests}
-        complete = conversion.with_shards(digests, sizes)
-        complete.save(partial)
-        write_card(partial, source, complete)
-        # Last, since it is what makes a folder a model.
-        _write_config(partial, source, plan, quantization)
-        partial.rename(destination)
-    except OSError as error:
-        raise ModelUnavailable(
-            f"{destination} could not be written: {error.strerror}. What is done is kept in {partial}: make "
-            "room and run the same command again, or remove that folder."
-        ) from error
+    with workplace(destination) as partial:
+        try:
+            shapes = parameter_shapes(source.config)
+            source.key_map.check(str(source.folder), source.files.shapes, shapes)
+            plan = plan_shards(source, shapes, quantization)
+            tokenizer = _tokenizer(source)
+            begun = Conversion(
+                layout=source.layout,
+                quantization=quantization,
+                sources=tuple(_digested(source, progress)),
+                dropped=tuple(sorted(source.key_map.dropped)),
+                fresh=tuple(sorted(source.key_map.fresh)),
+                licence=licence,
+                origin=origin,
+                made_by=f"dynfocus {__version__}",
+            )
+            done = _resumed(partial, begun)
+            if problem := _too_small(partial, plan, done):
+                raise OSError(problem)
+            progress.stage("convert", sum(map(len, plan.shards.values())))
+            for file, names in plan.shards.items():
+                if file in done.shards:
+                    progress.advance(len(names))
+                    continue
+                write_shard(partial / file, names, source, plan, progress)
+                done = done.with_shard(partial / file)
+                done.save(partial)
+            _write_rest(partial, source, plan, tokenizer)
+            write_card(partial, destination.name, source, done)
+            # Last, since it is what makes a folder a model.
+            _write_config(partial, source, plan)
+        except ModelUnavailable:
+            abandon(partial)
+            raise
+        finish(partial, destination)
     return destination
 
 
-def plan_shards(source: Source, wanted: Mapping[str, tuple[int, ...]], quantization: Quantization) -> Plan:
-    """Which tensor goes into which file, in the order in which the source holds them."""
-    whole = {name: _count(shape) for name, shape in wanted.items()}
-    dtype = torch.float32 if 4 * sum(whole.values()) <= SMALL_BYTES else torch.bfloat16
-    layers = quantized_layers(source.config) if quantization != "none" else frozenset()
-    order = sorted(wanted, key=lambda name: _origin(source, name))
-    shards: list[list[str]] = [[]]
-    sizes, size = 0, 0
-    for name in order:
-        full = whole[name] * dtype.itemsize
-        its = stored_bytes(wanted[name], quantization) if name in layers else full
-        if shards[-1] and size + its > SHARD_BYTES:
-            shards.append([])
-            size = 0
-        shards[-1].append(name)
-        size, sizes = size + its, sizes + its
-    if len(shards) == 1:
-        return Plan(dtype, {"model.safetensors": tuple(shards[0])}, sizes)
-    files = {
-        f"model-{number:05d}-of-{len(shards):05d}.safetensors": tuple(names)
-        for number, names in enumerate(shards, 1)
-    }
-    return Plan(dtype, files, sizes)
+def _resumed(partial: Path, begun: Conversion) -> Conversion:
+    """What another run of the same conversion has done in `partial`; everything else there is removed."""
+    found = Conversion.load(partial)
+    if found is None or found.begun() != begun:
+        clear(partial)
+        begun.save(partial)
+        return begun
+    lost = [file for file in found.shards if not found.holds(partial / file)]
+    for file in lost:
+        del found.shards[file], found.sizes[file]
+    clear(partial, keep={record.FILE_NAME, *found.shards})
+    return found
 
 
-def _origin(source: Source, name: str) -> tuple[str, str]:
-    recipe = source.key_map.recipes.get(name)
-    if recipe is None or not recipe.sources:
-        return "", name
-    return str(source.files.path(recipe.sources[0])), name
-
-
-def _begin(partial: Path, conversion: Conversion) -> None:
-    """Makes the folder, or finds one that the same conversion left; another's is emptied."""
-    if partial.is_dir() and Conversion.load(partial) == conversion:
-        return
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    conversion.save(partial)
-
-
-def _check_room(partial: Path, plan: Plan) -> None:
-    there = sum(file.stat().st_size for file in partial.glob("*.safetensors"))
-    free, needed = shutil.disk_usage(partial).free, plan.bytes - there
-    if free < needed:
-        raise ModelUnavailable(
-            f"{partial.parent} has {free / 2**30:.1f} GiB free, and {needed / 2**30:.1f} GiB are needed: "
-            "make room, or convert to another disk."
-        )
-
-
-def _write_shard(
-    path: Path,
-    names: tuple[str, ...],
-    source: Source,
-    wanted: Mapping[str, tuple[int, ...]],
-    plan: Plan,
-    quantization: Quantization,
-    progress: Progress,
-) -> None:
-    """One file, under another name until it is whole."""
-    if not path.is_file():
-        layers = quantized_layers(source.config) if quantization != "none" else frozenset()
-        tensors: dict[str, Tensor] = {}
-        for name in names:
-            tensor = _made(name, source, wanted)
-            if not torch.isfinite(tensor).all():
-                raise ModelUnavailable(f"{source.folder}: {name} holds values that are no numbers.")
-            if name in layers:
-                tensors |= quantized(name, tensor, quantization, plan.dtype)
-            else:
-                tensors[name] = tensor.to(plan.dtype, copy=True).contiguous()
-            progress.advance(1)
-        source.files.close()
-        unfinished = path.with_suffix(".writing")
-        save_file(tensors, unfinished, metadata={"format": "pt"})
-        unfinished.replace(path)
-    else:
-        progress.advance(len(names))
-
-
-def _made(name: str, source: Source, wanted: Mapping[str, tuple[int, ...]]) -> Tensor:
-    recipe = source.key_map.recipes.get(name)
-    if recipe is None:
-        return _fresh(name, source, wanted[name])
-    return recipe.make(*(source.files.read(key) for key in recipe.sources))
-
-
-def _fresh(name: str, source: Source, shape: tuple[int, ...]) -> Tensor:
-    """What a new network has there."""
-    if name.startswith("connector."):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(FRESH_SEED)
-            return CooperativeConnector(source.config).state_dict()[name.removeprefix("connector.")]
-    return torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)
+def _too_small(partial: Path, plan: Plan, done: Conversion) -> str:
+    """What to say where the disk has too little room for what is still to be written; empty where it has."""
+    free, needed = shutil.disk_usage(partial).free, plan.bytes - sum(done.sizes.values())
+    if free >= needed:
+        return ""
+    return f"{readable(needed)} are needed on its disk, and {readable(free)} are free"
 
 
 def _digested(source: Source, progress: Progress) -> Iterator[SourceFile]:
-    for path in source.files.paths:
-        yield SourceFile(path.name, path.stat().st_size, digest_of(path))
-        progress.advance(1)
+    """Every file that the new model depends on."""
+    folders = (source.folder, source.tokenizer, source.question_tokenizer)
+    beside = (folder / name for folder in folders if folder is not None for name in DESCRIBING)
+    described = [path for path in beside if path.is_file()]
+    paths = list(dict.fromkeys([*source.files.paths, *described, *source.extra]))
+    read = 0
+
+    def told(piece: int) -> None:
+        nonlocal read
+        before, read = read, read + piece
+        progress.advance((read >> 20) - (before >> 20))
+
+    try:
+        sizes = [path.stat().st_size for path in paths]
+        progress.stage("digest", sum(sizes) >> 20)
+        for path, size in zip(paths, sizes, strict=True):
+            yield SourceFile(path.name, size, digest_of(path, told))
+    except OSError as error:
+        raise ModelUnavailable(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
-def _write_rest(partial: Path, source: Source, plan: Plan, quantization: Quantization) -> None:
+def _write_rest(partial: Path, source: Source, plan: Plan, tokenizer: PreTrainedTokenizerBase) -> None:
     """Index, tokenizers, preprocessing, and what else belongs to the model."""
     if len(plan.shards) > 1:
-        files = sorted(partial.glob("model-*.safetensors"))
-        _write_json(partial / "model.safetensors.index.json", _index(files))
-    _tokenizer(source.tokenizer).save_pretrained(partial)
+        _write_json(
+            partial / "model.safetensors.index.json", _index([partial / file for file in plan.shards])
+        )
+    tokenizer.save_pretrained(partial)
     if source.question_tokenizer is not None:
         load_question_tokenizer(source.question_tokenizer).save_pretrained(partial / "question_tokenizer")
     source.preprocessing.save(partial)
     for file in source.extra:
-        shutil.copy(file, partial)
+        shutil.copyfile(file, partial / file.name)
 
 
 def _index(files: list[Path]) -> dict[str, object]:
@@ -219,27 +158,37 @@ def _index(files: list[Path]) -> dict[str, object]:
     return {"metadata": {"total_size": total}, "weight_map": weight_map}
 
 
-def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+def _tokenizer(source: Source) -> PreTrainedTokenizerBase:
     """The language model's tokenizer; a sentencepiece `tokenizer.model` becomes a `tokenizer.json`."""
+    folder, most = source.tokenizer, source.config.text_config.vocab_size
+    transformers_logging.set_verbosity_error()
+    tokenizer: PreTrainedTokenizerBase
     try:
+        # By class: the folder's config.json may name an architecture that transformers reads otherwise.
         if (folder / "tokenizer.json").is_file():
-            found: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(
-                folder, local_files_only=True
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        elif (folder / "tokenizer.model").is_file():
+            tokenizer = LlamaTokenizer.from_pretrained(folder, local_files_only=True)
+        else:
+            raise ModelUnavailable(
+                f"{folder} is incomplete: it has neither tokenizer.json nor tokenizer.model."
             )
-            return found
-        if (folder / "tokenizer.model").is_file():
-            # By class: the folder's config.json may name an architecture that transformers reads otherwise.
-            return LlamaTokenizer.from_pretrained(folder, local_files_only=True)
+    except ModelUnavailable:
+        raise
     except Exception as error:  # damaged tokenizers raise nearly anything, even bare Exceptions
-        raise ModelUnavailable(f"The tokenizer in {folder} cannot be used: {error}") from error
-    raise ModelUnavailable(f"{folder} is incomplete: it has neither tokenizer.json nor tokenizer.model.")
+        raise ModelUnavailable(f"The tokenizer in {folder} cannot be used: {_first_line(error)}") from error
+    if len(tokenizer) > most:
+        raise ModelUnavailable(
+            f"The tokenizer in {folder} has {len(tokenizer)} words, and the network knows {most}."
+        )
+    return tokenizer
 
 
-def _write_config(partial: Path, source: Source, plan: Plan, quantization: Quantization) -> None:
+def _write_config(partial: Path, source: Source, plan: Plan) -> None:
     fields = source.config.to_dict()
     fields["architectures"] = ["DynFocusModel"]
     fields["dtype"] = str(plan.dtype).removeprefix("torch.")
-    stored = settings(quantization, plan.dtype)
+    stored = settings(plan.quantization, plan.dtype)
     if stored is not None:
         fields["quantization_config"] = stored
     _write_json(partial / "config.json", fields)
@@ -251,8 +200,5 @@ def _write_json(path: Path, content: object) -> None:
     unfinished.replace(path)
 
 
-def _count(shape: tuple[int, ...]) -> int:
-    number = 1
-    for size in shape:
-        number *= size
-    return number
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

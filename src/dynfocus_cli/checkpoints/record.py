@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 FILE_NAME = "conversion.json"
+
+CHUNK = 1 << 20
+"""Bytes read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +36,42 @@ class Conversion:
     """Keys of the source that were left out on purpose."""
     fresh: tuple[str, ...]
     """Our tensors that the source has nothing for."""
+    licence: str = ""
+    """Of the result; empty where nobody said."""
+    origin: tuple[str, ...] = ()
+    """Public repositories and revisions that the files were fetched from, if it was us who fetched them."""
+    made_by: str = ""
+    """Version of dynfocus. Another may lay shards out in another way, so it does not go on with these."""
     shards: dict[str, str] = field(default_factory=dict)
-    """File written -> its SHA-256; empty while the conversion is under way."""
+    """File written -> its SHA-256. Grows while the conversion is under way."""
     sizes: dict[str, int] = field(default_factory=dict)
     """File written -> bytes."""
 
-    def with_shards(self, digests: dict[str, str], sizes: dict[str, int]) -> Conversion:
-        """The same, with what came of it."""
-        return replace(self, shards=digests, sizes=sizes)
+    def begun(self) -> Conversion:
+        """The same as it was before anything was written."""
+        return replace(self, shards={}, sizes={})
+
+    def with_shard(self, file: Path) -> Conversion:
+        """The same, with one more file written."""
+        shards = self.shards | {file.name: digest_of(file)}
+        sizes = self.sizes | {file.name: file.stat().st_size}
+        return replace(self, shards=dict(sorted(shards.items())), sizes=dict(sorted(sizes.items())))
+
+    def holds(self, file: Path) -> bool:
+        """Whether `file` is one that was written, to the last bit."""
+        known = self.shards.get(file.name)
+        if known is None or not file.is_file() or file.stat().st_size != self.sizes.get(file.name):
+            return False
+        return digest_of(file) == known
 
     def save(self, folder: Path) -> None:
-        """Writes `conversion.json` into `folder`."""
+        """Writes `conversion.json` into `folder`, so that a crash leaves the old one or the new one."""
         path = folder / FILE_NAME
         unfinished = path.with_suffix(".writing")
-        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(self), indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         unfinished.replace(path)
 
     @classmethod
@@ -53,8 +80,12 @@ class Conversion:
         try:
             fields: dict[str, Any] = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
             fields["sources"] = tuple(SourceFile(**one) for one in fields["sources"])
-            return cls(**fields | {name: tuple(fields[name]) for name in ("dropped", "fresh")})
-        except (OSError, ValueError, TypeError, KeyError):
+            for name in ("dropped", "fresh", "origin"):
+                fields[name] = tuple(fields.get(name, ()))
+            found = cls(**fields)
+            known = all(isinstance(found.shards[file], str) for file in found.sizes)
+            return found if known and found.shards.keys() == found.sizes.keys() else None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
 
@@ -71,18 +102,20 @@ def revision(folder: Path) -> str:
         return hashlib.sha256(together.encode()).hexdigest()[:12]
     digest = hashlib.sha256()
     for file in files:
-        _feed(digest, file)
+        _feed(digest, file, None)
     return digest.hexdigest()[:12]
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+def digest_of(path: Path, told: Callable[[int], object] | None = None) -> str:
+    """SHA-256 of a file, in hex; `told` is given the bytes of each piece as it is read."""
     digest = hashlib.sha256()
-    _feed(digest, path)
+    _feed(digest, path, told)
     return digest.hexdigest()
 
 
-def _feed(digest: Any, path: Path) -> None:
+def _feed(digest: Any, path: Path, told: Callable[[int], object] | None) -> None:
     with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
+        while chunk := file.read(CHUNK):
             digest.update(chunk)
+            if told is not None:
+                told(len(chunk))

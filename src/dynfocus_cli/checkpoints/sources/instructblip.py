@@ -15,7 +15,7 @@ from dynfocus_cli.checkpoints.sources.language_model import language_model_key_m
 from dynfocus_cli.checkpoints.sources.question_tokenizer import find_question_tokenizer
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, Recipe, linear, same
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.checkpoints.sources.tensor_files import TensorFiles, checkpoint_files
+from dynfocus_cli.checkpoints.sources.tensor_files import Part, TensorFiles, checkpoint_files
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
@@ -26,15 +26,16 @@ MODEL_TYPE = "instructblip"
 PREFIX = "instructblip:"
 """Of its keys where they stand beside another source's."""
 
-LANGUAGE = "language_model."
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+VISION, LANGUAGE = "vision_model.", "language_model."
 
 _FRESH = tuple(f"connector.{part}." for part in ("rods", "fine", "coarse", "score_network"))
 """Of the connector: what InstructBLIP has nothing for."""
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """Its shards. Raises ModelUnavailable where there are none."""
-    return checkpoint_files(folder, ("model.safetensors", "pytorch_model.bin"))
+def vision_parts(folder: Path) -> list[Part]:
+    """The vision tower alone, of the shards that hold any of it. Raises ModelUnavailable where none does."""
+    return [Part(path, PREFIX, VISION) for path in checkpoint_files(folder, WEIGHTS, VISION)]
 
 
 def vision_config(folder: Path) -> InstructBlipVisionConfig:
@@ -42,12 +43,12 @@ def vision_config(folder: Path) -> InstructBlipVisionConfig:
     return InstructBlipVisionConfig(**_config(folder)["vision_config"])
 
 
-def vision_key_map(shapes: Mapping[str, object], config: InstructBlipVisionConfig) -> KeyMap:
-    """Key map of the vision tower alone; everything else of InstructBLIP is left."""
-    prefix = f"{PREFIX}vision_model."
-    names = [key.removeprefix(prefix) for key in shapes if key.startswith(prefix)]
-    rest = frozenset(key for key in shapes if key.startswith(PREFIX) and not key.startswith(prefix))
-    return KeyMap(same("vision.", prefix, names), rest)
+def vision_key_map(shapes: Mapping[str, object]) -> KeyMap:
+    """Key map of the vision tower beside another source's weights."""
+    prefix = f"{PREFIX}{VISION}"
+    return KeyMap(
+        same("vision.", prefix, [key.removeprefix(prefix) for key in shapes if key.startswith(prefix)])
+    )
 
 
 def instructblip_source(folder: Path, question_tokenizer: Path | None) -> Source:
@@ -57,7 +58,7 @@ def instructblip_source(folder: Path, question_tokenizer: Path | None) -> Source
         ModelUnavailable: something is missing, damaged or of another model.
     """
     given = _config(folder)
-    files = TensorFiles(dict.fromkeys(weight_files(folder), ""))
+    files = TensorFiles(map(Part, checkpoint_files(folder, WEIGHTS)))
     shapes = files.shapes
     words = given.get("text_config") or {}
     if words.get("model_type") != "llama":
@@ -91,13 +92,13 @@ def instructblip_source(folder: Path, question_tokenizer: Path | None) -> Source
 
 def _key_map(config: DynFocusConfig, shapes: Mapping[str, object], fresh: frozenset[str]) -> KeyMap:
     qformer = _qformer_names(config.qformer_config)
-    vision = [key.removeprefix("vision_model.") for key in shapes if key.startswith("vision_model.")]
+    vision = [key.removeprefix(VISION) for key in shapes if key.startswith(VISION)]
     recipes = {
-        **same("vision.", "vision_model.", vision),
+        **same("vision.", VISION, vision),
         **same("connector.question_encoder.qformer.", "qformer.", qformer),
         "connector.question_encoder.queries": Recipe(("query_tokens",)),
         # InstructBLIP's Q-Former sees the tower's output through the tower's own last norm.
-        **linear("connector.question_encoder.visual_norm", "vision_model.post_layernorm"),
+        **linear("connector.question_encoder.visual_norm", f"{VISION}post_layernorm"),
         **language_model_key_map(f"{LANGUAGE}model.", f"{LANGUAGE}lm_head.weight", config.text_config),
     }
     left = {"language_projection.weight", "language_projection.bias", "qformer.embeddings.position_ids"}

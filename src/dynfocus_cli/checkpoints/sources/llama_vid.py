@@ -17,8 +17,8 @@ from dynfocus_cli.checkpoints.sources.qformer import qformer_config, qformer_key
 from dynfocus_cli.checkpoints.sources.question_tokenizer import find_question_tokenizer
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, Recipe, linear
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.checkpoints.sources.tensor_files import TensorFiles, checkpoint_files
-from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.checkpoints.sources.tensor_files import Part, TensorFiles, checkpoint_files
+from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.prompt import VICUNA_V1
@@ -85,16 +85,18 @@ def llama_vid_source(folder: Path, vision: Path | None, question_tokenizer: Path
             "mm_projector_type in its config.json."
         )
     shards = checkpoint_files(folder, ("pytorch_model.bin", "model.safetensors"))
-    files = TensorFiles(dict.fromkeys(shards, ""))
+    files = TensorFiles(map(Part, shards))
     blip = None
-    if not any(key.startswith(_TOWER) for key in files.shapes):
+    if any(key.startswith(_TOWER) for key in files.shapes):
+        if vision is not None:
+            raise UsageError(f"--vision: {folder} has its own vision tower, trained with the rest.")
+    else:
         tower = vision or _find_tower(folder, given)
-        if tower.is_dir():
-            blip = tower
-            parts = dict.fromkeys(instructblip.weight_files(tower), instructblip.PREFIX)
-            files = TensorFiles(dict.fromkeys(shards, "") | parts)
-        else:
-            files = TensorFiles(dict.fromkeys(shards, "") | {tower: _TOWER})
+        if tower.is_dir() and (tower / EVA_FILE).is_file():
+            tower = tower / EVA_FILE
+        blip = tower if tower.is_dir() else None
+        parts = [Part(tower, _TOWER)] if blip is None else instructblip.vision_parts(blip)
+        files = TensorFiles([*map(Part, shards), *parts])
     shapes = files.shapes
     source = str(folder)
     if blip is None:
@@ -102,7 +104,7 @@ def llama_vid_source(folder: Path, vision: Path | None, question_tokenizer: Path
         seen = eva_key_map(shapes, _TOWER, vision_config.num_hidden_layers)
     else:
         vision_config = instructblip.vision_config(blip)
-        seen = instructblip.vision_key_map(shapes, vision_config)
+        seen = instructblip.vision_key_map(shapes)
     text_config = llama_config(given, shapes, source)
     read = qformer_config(shapes, _QFORMER, source)
     released = any(key.startswith(_SCORE) for key in shapes)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, same
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.checkpoints.sources.tensor_files import TensorFiles, checkpoint_files
+from dynfocus_cli.checkpoints.sources.tensor_files import Part, TensorFiles, checkpoint_files
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
@@ -29,7 +29,7 @@ def own_source(folder: Path) -> Source:
     stored = getattr(config, "quantization_config", None)
     if stored is not None:
         raise ModelUnavailable(f"{folder} is quantized already: convert what it was made of instead.")
-    files = TensorFiles(dict.fromkeys(checkpoint_files(folder, ("model.safetensors",)), ""))
+    files = TensorFiles(map(Part, checkpoint_files(folder, ("model.safetensors",))))
     questions = folder / "question_tokenizer"
     return Source(
         layout="dynfocus",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +20,41 @@ HELD_BYTES = 256 << 20
 """What may be read of a mapped file before it is mapped anew: pages that were touched count as ours."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of a checkpoint, and what is seen of it."""
+
+    path: Path
+    prefix: str = ""
+    """What its keys are given in front."""
+    only: str = ""
+    """Keys that do not begin so are not seen."""
+
+
 class TensorFiles:
     """The tensors of some `.bin`, `.pth` and `.safetensors` files, under their own names.
 
     Pickles are opened with `weights_only=True`, which builds tensors and runs no code.
     """
 
-    def __init__(self, files: Mapping[Path, str]) -> None:
-        """`files`: path -> prefix that its keys are given.
-
+    def __init__(self, parts: Iterable[Part]) -> None:
+        """
         Raises:
-            ModelUnavailable: a file is damaged, cut short, or holds more than tensors.
+            ModelUnavailable: a file is damaged, cut short, or holds more than tensors; or two hold the same.
         """
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._place: dict[str, tuple[Path, str]] = {}
-        self._open: tuple[Path, Any] | None = None
+        self._open: tuple[Path, Any, bool] | None = None
         self._held = 0
-        for path, prefix in files.items():
-            for name, shape in self._contents(path).items():
-                self.shapes[prefix + name] = shape
-                self._place[prefix + name] = path, name
+        for part in parts:
+            for name, shape in self._contents(part.path).items():
+                key = part.prefix + name
+                if not name.startswith(part.only):
+                    continue
+                if key in self._place:
+                    raise ModelUnavailable(f"{part.path} and {self.path(key)} both hold {key}.")
+                self.shapes[key] = shape
+                self._place[key] = part.path, name
             self.close()
 
     @property
@@ -67,9 +83,12 @@ class TensorFiles:
         self._open, self._held = None, 0
 
     def _file(self, path: Path) -> Any:
-        if self._open is None or self._open[0] != path or self._held > HELD_BYTES:
-            self.close()
-            self._open = path, _opened(path)
+        if self._open is not None:
+            opened, contents, mapped = self._open
+            if opened == path and not (mapped and self._held > HELD_BYTES):
+                return contents
+        self.close()
+        self._open = path, *_opened(path)
         return self._open[1]
 
     def _contents(self, path: Path) -> dict[str, tuple[int, ...]]:
@@ -79,60 +98,88 @@ class TensorFiles:
         return {name: tuple(tensor.shape) for name, tensor in opened.items()}
 
 
-def checkpoint_files(folder: Path, names: Sequence[str]) -> list[Path]:
+def checkpoint_files(folder: Path, names: Sequence[str], only: str = "") -> list[Path]:
     """The weight files of a folder: those that its index names, or a single one.
 
     Args:
         names: base names to try in order, as `pytorch_model.bin` or `model.safetensors`.
+        only: leaves out the shards without any key that begins so.
 
     Raises:
-        ModelUnavailable: there are none, or the index names one that is missing.
+        ModelUnavailable: there are none, or the index names one that is missing or elsewhere.
     """
     for name in names:
         index = folder / f"{name}.index.json"
         if index.is_file():
-            try:
-                shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-                files = [folder / Path(shard).name for shard in shards]
-            except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-                raise ModelUnavailable(f"{index} cannot be used: {_first_line(error)}.") from error
-            if missing := [str(file.name) for file in files if not file.is_file()]:
+            shards = sorted({shard for key, shard in _weight_map(index).items() if key.startswith(only)})
+            if outside := [shard for shard in shards if Path(shard).name != shard]:
+                raise ModelUnavailable(
+                    f"{index} is refused: it names {listed(outside)}, which is no file beside it."
+                )
+            if missing := [shard for shard in shards if not (folder / shard).is_file()]:
                 raise ModelUnavailable(
                     f"{folder} is incomplete: {listed(missing)}, which {index.name} names, is not there."
                 )
-            return files
+            return [folder / shard for shard in shards]
         if (folder / name).is_file():
             return [folder / name]
     raise ModelUnavailable(f"{folder} holds no weights: {' or '.join(names)} is needed.")
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    """Key -> file, as an index has it."""
+    try:
+        given = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    except OSError as error:
+        raise ModelUnavailable(f"{index} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelUnavailable(
+            f"{index} cannot be used: it holds no weight_map ({_first_line(error)})."
+        ) from error
+    if not isinstance(given, dict) or not all(isinstance(file, str) for file in given.values()) or not given:
+        raise ModelUnavailable(f"{index} cannot be used: its weight_map does not name files.")
+    return given
 
 
 def _is_safetensors(path: Path) -> bool:
     return path.suffix == ".safetensors"
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> tuple[Any, bool]:
+    """What a file holds, by name, and whether it is mapped, not read."""
+    mapped = True
     try:
         if _is_safetensors(path):
-            return safe_open(path, framework="pt")
+            return safe_open(path, framework="pt"), mapped
         try:
             state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         except RuntimeError as error:
             if "mmap" not in str(error):
                 raise
             state = torch.load(path, map_location="cpu", weights_only=True)  # from before torch 1.6
+            mapped = False
+    except OSError as error:
+        raise ModelUnavailable(f"{path} cannot be read: {error.strerror or _first_line(error)}.") from error
     except pickle.UnpicklingError as error:
         raise ModelUnavailable(
             f"{path} is refused: it is damaged, or a pickle that holds more than tensors and could run code."
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged pickle raises nearly anything
         raise ModelUnavailable(
             f"{path} cannot be read: it is damaged, or its download was cut short ({_first_line(error)})."
         ) from error
-    except OSError as error:
-        raise ModelUnavailable(f"{path} cannot be read: {error.strerror or _first_line(error)}.") from error
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+    if not isinstance(state, dict) or not all(_is_plain(*item) for item in state.items()):
         raise ModelUnavailable(f"{path} is no checkpoint: it holds other things than named tensors.")
-    return state
+    return state, mapped
+
+
+def _is_plain(name: object, tensor: object) -> bool:
+    """Whether a pickle's entry is a named tensor with its numbers in memory, one after the other."""
+    if not isinstance(name, str) or not isinstance(tensor, Tensor):
+        return False
+    return tensor.device.type == "cpu" and tensor.layout is torch.strided and not tensor.is_quantized
 
 
 def _first_line(error: Exception) -> str:
