@@ -1,6 +1,32 @@
-"""Models on disk: where they are, and how they are loaded."""
+"""Models on disk: where they are, and how they are loaded.
 
-from dynfocus_cli.checkpoints.loading import LoadedModel, load_model
-from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, bundled_models, find_model
+Names load on first use: `dynfocus models list` needs no torch.
+"""
 
-__all__ = ["DEFAULT_MODEL", "LoadedModel", "bundled_models", "find_model", "load_model"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dynfocus_cli.checkpoints.loading import LoadedModel, ModelOutline, load_model, outline_model
+    from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, bundled_models, find_model
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "LoadedModel",
+    "ModelOutline",
+    "bundled_models",
+    "find_model",
+    "load_model",
+    "outline_model",
+]
+
+_LOADING = ("LoadedModel", "ModelOutline", "load_model", "outline_model")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{'loading' if name in _LOADING else 'registry'}"), name)

@@ -20,7 +20,7 @@ from dynfocus_cli.checkpoints.card import write_card
 from dynfocus_cli.checkpoints.quantization import Quantization, settings
 from dynfocus_cli.checkpoints.record import Conversion, SourceFile, digest_of
 from dynfocus_cli.checkpoints.shards import Plan, plan_shards, write_shard
-from dynfocus_cli.checkpoints.size import readable
+from dynfocus_cli.checkpoints.size import Megabytes, readable
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.checkpoints.workplace import abandon, clear, finish, workplace
@@ -117,16 +117,9 @@ def _digested(source: Source, progress: Progress) -> Iterator[SourceFile]:
     beside = (folder / name for folder in folders if folder is not None for name in DESCRIBING)
     described = [path for path in beside if path.is_file()]
     paths = list(dict.fromkeys([*source.files.paths, *described, *source.extra]))
-    read = 0
-
-    def told(piece: int) -> None:
-        nonlocal read
-        before, read = read, read + piece
-        progress.advance((read >> 20) - (before >> 20))
-
     try:
         sizes = [path.stat().st_size for path in paths]
-        progress.stage("digest", sum(sizes) >> 20)
+        told = Megabytes(progress, "digest", sum(sizes))
         for path, size in zip(paths, sizes, strict=True):
             yield SourceFile(path.name, size, digest_of(path, told))
     except OSError as error:

@@ -57,12 +57,12 @@ class Conversion:
         sizes = self.sizes | {file.name: file.stat().st_size}
         return replace(self, shards=dict(sorted(shards.items())), sizes=dict(sorted(sizes.items())))
 
-    def holds(self, file: Path) -> bool:
-        """Whether `file` is one that was written, to the last bit."""
+    def holds(self, file: Path, told: Callable[[int], object] | None = None) -> bool:
+        """Whether `file` is one that was written, to the last bit; `told` as for `digest_of`."""
         known = self.shards.get(file.name)
         if known is None or not file.is_file() or file.stat().st_size != self.sizes.get(file.name):
             return False
-        return digest_of(file) == known
+        return digest_of(file, told) == known
 
     def save(self, folder: Path) -> None:
         """Writes `conversion.json` into `folder`, so that a crash leaves the old one or the new one."""
@@ -104,6 +104,11 @@ def revision(folder: Path) -> str:
     for file in files:
         _feed(digest, file, None)
     return digest.hexdigest()[:12]
+
+
+def bytes_of(folder: Path) -> int:
+    """What the files in and below `folder` take."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def digest_of(path: Path, told: Callable[[int], object] | None = None) -> str:

@@ -1,13 +1,31 @@
-"""Sizes as people read them."""
+"""Sizes as people read them, and as progress is told."""
 
 from __future__ import annotations
+
+from dynfocus_cli.progress import Progress
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
-def readable(number: float) -> str:
+def readable(number: int) -> str:
     """The largest decimal unit that leaves at least 1, as files are sold: 15890000000 -> 15.9 GB."""
     size, unit = float(number), 0
     while size >= 1000 and unit < len(UNITS) - 1:
         size, unit = size / 1000, unit + 1
     return f"{size:.0f} {UNITS[unit]}" if unit == 0 else f"{size:.1f} {UNITS[unit]}"
+
+
+class Megabytes:
+    """Tells a `Progress` of bytes, a piece a megabyte."""
+
+    def __init__(self, progress: Progress, stage: str, total: int) -> None:
+        """Begins `stage`, of `total` bytes."""
+        progress.stage(stage, total // 1_000_000)
+        self._progress = progress
+        self._bytes = 0
+
+    def __call__(self, number: int) -> None:
+        """`number` more bytes are done."""
+        before, self._bytes = self._bytes, self._bytes + number
+        if whole := self._bytes // 1_000_000 - before // 1_000_000:
+            self._progress.advance(whole)

@@ -1,16 +1,25 @@
-"""`dynfocus models convert`"""
+"""`dynfocus models list|info|pull|convert|quantize`"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli import progress
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.output import write_line
+from dynfocus_cli.cli.output import write_line, write_record
+
+if TYPE_CHECKING:
+    from dynfocus_cli.checkpoints.describe import ModelDescription
+    from dynfocus_cli.checkpoints.registry import ListedModel
+    from dynfocus_cli.progress import Progress
+
+MODELS = "dynfocus.models/1"
+MODEL = "dynfocus.model/1"
 
 app = typer.Typer(
     name="models",
@@ -19,10 +28,83 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+Quantization = Literal["none", "int8", "nf4"]
+
 QuantizeOption = Annotated[
-    opt.Quantization,
-    typer.Option("--quantize", help="Store the language model's layers in 8 bits (int8) or 4 (nf4)."),
+    Quantization,
+    typer.Option("--quantize", help="Store the language model's layers in 8 bits (int8) or in 4 (nf4)."),
 ]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name or folder of a model.")]
+DestinationArgument = Annotated[
+    Path, typer.Argument(metavar="DST", help="Folder to write; it must not exist.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors stay.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command("list")
+def list_(json: JsonOption = False) -> None:
+    """List the models that are here, and those that can be fetched."""
+    with reported():
+        from dynfocus_cli.checkpoints.registry import list_models, models_folder
+
+        models = list_models()
+        if json:
+            found = [asdict(model) for model in models]
+            return write_record({"schema": MODELS, "folder": str(models_folder()), "models": found})
+        width = max(len(model.name) for model in models)
+        for model in models:
+            write_line(f"{model.name:<{width}}  {_state(model):<29}  {model.what}")
+
+
+@app.command()
+def info(
+    model: ModelArgument,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare the weights with the digests of conversion.json.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show what a model is, what it was made of, and what it costs."""
+    with reported():
+        from dynfocus_cli.checkpoints.registry import find_model
+
+        name, folder = find_model(model)
+        checked = None
+        if verify:
+            from dynfocus_cli.checkpoints.describe import verify as compare
+
+            with progress.shown(name, progress.wanted(quiet)) as bar:
+                checked = compare(folder, bar)
+        _show(name, folder, json, checked)
+
+
+@app.command()
+def pull(
+    model: Annotated[str, typer.Argument(metavar="NAME", help="A model of `dynfocus models list`.")],
+    quantize: Annotated[
+        Quantization | None,
+        typer.Option(
+            "--quantize",
+            help="Store it in 8 bits (int8), 4 (nf4), or as it is (none). Default: what suits the model.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fetch a model from the Hugging Face hub, check and convert it. No other command uses the network."""
+    with reported():
+        from dynfocus_cli.checkpoints.registry import find_entry
+
+        entry = find_entry(model)
+
+        def work(bar: Progress) -> Path:
+            from dynfocus_cli.checkpoints.pull import pull as fetch
+
+            return fetch(entry, quantize or entry.quantization, bar)
+
+        _make(entry.name, work, json, quiet)
 
 
 @app.command()
@@ -30,28 +112,111 @@ def convert(
     source: Annotated[
         Path, typer.Argument(metavar="SRC", help="Folder of a LLaMA-VID, DynFocus or InstructBLIP model.")
     ],
-    destination: Annotated[Path, typer.Argument(metavar="DST", help="Folder to write; it must not exist.")],
+    destination: DestinationArgument,
     quantize: QuantizeOption = "none",
     vision: Annotated[
         Path | None,
         typer.Option(
             "--vision",
             metavar="PATH",
-            help="LLaMA-VID's vision tower: eva_vit_g.pth, or an InstructBLIP folder.",
+            help="LLaMA-VID's vision tower: eva_vit_g.pth, or InstructBLIP's folder.",
         ),
     ] = None,
     question_tokenizer: Annotated[
         Path | None,
         typer.Option("--question-tokenizer", metavar="PATH", help="Folder of the Q-Former's tokenizer."),
     ] = None,
-    quiet: opt.QuietOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Write a model folder for --model from another project's weights."""
-    with reported():
+    """Write a model folder for --model from another project's weights. Goes on where it was interrupted."""
+
+    def work(bar: Progress) -> Path:
         from dynfocus_cli.checkpoints.convert import convert as write
         from dynfocus_cli.checkpoints.sources.recognise import open_source
 
-        with progress.shown(source.name, progress.wanted(quiet)) as bar:
-            opened = open_source(source, vision=vision, question_tokenizer=question_tokenizer)
-            made = write(opened, destination, quantize, bar)
-        write_line(str(made))
+        opened = open_source(source, vision=vision, question_tokenizer=question_tokenizer)
+        return write(opened, destination, quantize, bar)
+
+    with reported():
+        _make(destination.name, work, json, quiet)
+
+
+@app.command()
+def quantize(
+    model: ModelArgument,
+    destination: DestinationArgument,
+    to: Annotated[Literal["int8", "nf4"], typer.Option("--to", help="8 bits a weight, or 4.")] = "nf4",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a copy of a model whose language model takes a half or a quarter of the memory."""
+    with reported():
+        from dynfocus_cli.checkpoints.registry import find_model
+
+        _, folder = find_model(model)
+
+        def work(bar: Progress) -> Path:
+            from dynfocus_cli.checkpoints.convert import convert as write
+            from dynfocus_cli.checkpoints.sources.own import own_source
+
+            return write(own_source(folder), destination, to, bar)
+
+        _make(destination.name, work, json, quiet)
+
+
+def _make(title: str, work: Callable[[Progress], Path], json: bool, quiet: bool) -> None:
+    """Runs what writes a model, and says what came of it: the folder alone, for a script to go on with."""
+    with progress.shown(title, progress.wanted(quiet)) as bar:
+        folder = work(bar)
+    if json:
+        _show(folder.name, folder, json, None)
+    else:
+        write_line(str(folder))
+
+
+def _show(name: str, folder: Path, json: bool, verified: int | None) -> None:
+    from dynfocus_cli.checkpoints.describe import describe
+
+    found = describe(name, folder)
+    if json:
+        return write_record({"schema": MODEL, **asdict(found), "verified_files": verified})
+    for label, value in _lines(found):
+        write_line(f"{label:<13} {value}")
+    if verified is not None:
+        write_line(f"{'verified':<13} {verified} of {verified} files")
+
+
+def _lines(found: ModelDescription) -> list[tuple[str, str]]:
+    from dynfocus_cli.checkpoints.size import readable
+    from dynfocus_cli.checkpoints.sources.recipe import listed
+
+    tokens = f"{found.tokens_per_key_frame} a key frame, {found.tokens_per_other_frame} any other"
+    lines = [
+        ("name", found.name),
+        ("what", found.what),
+        ("folder", found.folder),
+        ("size", readable(found.bytes)),
+        ("revision", found.revision),
+        ("quantization", found.quantization),
+        ("events", f"L = {found.prototypes}, K/L = {found.key_ratio}, ranked by {found.scorer}"),
+        ("tokens", f"{tokens}; context {found.context}"),
+        ("licence", found.licence or "not stated: that of its sources"),
+    ]
+    if found.needs:
+        lines.append(("needs", found.needs))
+    if found.untrained:
+        lines.append(("untrained", f"{', '.join(found.untrained)}: answers mean nothing yet"))
+    lines += [("from", place) for place in found.origin]
+    lines += [("source", f"{file.sha256}  {file.name}, {readable(file.bytes)}") for file in found.sources]
+    if found.dropped:
+        lines.append(("left out", listed(found.dropped)))
+    return lines
+
+
+def _state(model: ListedModel) -> str:
+    from dynfocus_cli.checkpoints.size import readable
+
+    if model.folder is None:
+        return f"to pull: {readable(model.download_bytes)}, then {readable(model.bytes)}"
+    return f"{model.state}: {readable(model.bytes)}"
