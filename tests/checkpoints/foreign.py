@@ -10,7 +10,7 @@ from typing import Any
 
 import sentencepiece
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
     BertTokenizer,
@@ -26,6 +26,8 @@ VISION, QFORMER, LANGUAGE = 88, 64, 64
 """Widths; EVA's heads are 88 wide, BERT's 64."""
 IMAGE, PATCH, BLOCKS = 56, 7, 3
 QFORMER_LAYERS, QUERIES, WORDS = 2, 8, 300
+
+TOWER = "model.vision_tower.vision_tower."
 
 Weights = dict[str, Tensor]
 
@@ -168,20 +170,48 @@ def write_sentencepiece(folder: Path) -> None:
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(text),
         model_writer=model,
+        model_type="bpe",
         vocab_size=WORDS,
         hard_vocab_limit=False,
         byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        split_digits=True,
         minloglevel=2,
         unk_id=0,
         bos_id=1,
         eos_id=2,
     )
     (folder / "tokenizer.model").write_bytes(model.getvalue())
+    mark = {
+        "__type": "AddedToken",
+        "lstrip": False,
+        "normalized": False,
+        "rstrip": False,
+        "single_word": False,
+    }
+    described = {
+        "add_bos_token": True,
+        "add_eos_token": False,
+        "bos_token": mark | {"content": "<s>"},
+        "clean_up_tokenization_spaces": False,
+        "eos_token": mark | {"content": "</s>"},
+        "legacy": False,
+        "model_max_length": 2048,
+        "pad_token": None,
+        "padding_side": "right",
+        "sp_model_kwargs": {},
+        "tokenizer_class": "LlamaTokenizer",
+        "unk_token": mark | {"content": "<unk>"},
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(described), encoding="utf-8")
 
 
-def write_llama_vid(folder: Path, *, released: bool = False, shards: int = 2, **changes: Any) -> Weights:
+def write_llama_vid(
+    folder: Path, *, released: bool = False, shards: int = 2, tower: str = "beside", **changes: Any
+) -> Weights:
     """A LLaMA-VID folder, or with `released` one in the DynFocus release's layout; returns all its tensors,
-    the tower's as in the release."""
+    the tower's as in the shards. `tower`: `beside` them, `inside` of them, or `left out`."""
     folder.mkdir(parents=True)
     words = write_question_tokenizer(folder)
     language, config = llama_weights()
@@ -189,8 +219,10 @@ def write_llama_vid(folder: Path, *, released: bool = False, shards: int = 2, **
     if released:
         weights |= release_weights()
     eva = eva_weights()
-    torch.save(eva, folder / "eva_vit_g.pth")
-    write_shards(folder, weights, shards)
+    seen = {f"{TOWER}{name}": tensor for name, tensor in eva.items()}
+    if tower == "beside":
+        torch.save(eva, folder / "eva_vit_g.pth")
+    write_shards(folder, weights | seen if tower == "inside" else weights, shards)
     given = config.to_dict() | {
         "model_type": "llava",
         "mm_vision_tower": "model_zoo/LAVIS/eva_vit_g.pth",
@@ -203,7 +235,7 @@ def write_llama_vid(folder: Path, *, released: bool = False, shards: int = 2, **
     }
     (folder / "config.json").write_text(json.dumps(given | changes), encoding="utf-8")
     write_sentencepiece(folder)
-    return weights | {f"model.vision_tower.vision_tower.{name}": tensor for name, tensor in eva.items()}
+    return weights | seen
 
 
 def write_shards(folder: Path, weights: Weights, shards: int) -> None:
@@ -248,23 +280,8 @@ def write_instructblip(folder: Path) -> Weights:
         num_query_tokens=QUERIES,
     )
     torch.manual_seed(6)
-    model = InstructBlipForConditionalGeneration(config)
-    model.save_pretrained(folder)
-    weights = published_names(model.state_dict())
-    (folder / "model.safetensors").unlink()
-    save_file(
-        {name: tensor.contiguous().clone() for name, tensor in weights.items()}, folder / "model.safetensors"
-    )
-    return weights
-
-
-def published_names(state: Weights) -> Weights:
-    """The names of the published files, which are those of transformers before its models had a `model.`"""
-    weights = {}
-    for name, tensor in state.items():
-        name = name.removeprefix("model.")
-        known = ("language_model.model.", "language_model.lm_head.")
-        if name.startswith("language_model.") and not name.startswith(known):
-            name = name.replace("language_model.", "language_model.model.", 1)
-        weights[f"language_model.{name}" if name.startswith("lm_head") else name] = tensor
+    InstructBlipForConditionalGeneration(config).save_pretrained(folder)
+    shapes = {name: tuple(tensor.shape) for name, tensor in load_file(folder / "model.safetensors").items()}
+    weights = random_weights(shapes, seed=7)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     return weights
