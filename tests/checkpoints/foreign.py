@@ -147,11 +147,16 @@ def llama_weights(seed: int = 5) -> tuple[Weights, LlamaConfig]:
         rms_norm_eps=1e-5,
         tie_word_embeddings=False,
     )
-    with torch.device("meta"):
-        shapes = {name: tuple(tensor.shape) for name, tensor in LlamaForCausalLM(config).state_dict().items()}
-    weights = random_weights(shapes, seed)
+    weights = random_llama(config, seed)
     weights["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(16)
     return weights, config
+
+
+def random_llama(config: LlamaConfig, seed: int) -> Weights:
+    """A Llama's tensors under its own names."""
+    with torch.device("meta"):
+        model = LlamaForCausalLM(config)
+    return random_weights({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}, seed)
 
 
 def write_question_tokenizer(folder: Path) -> int:

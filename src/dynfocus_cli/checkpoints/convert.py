@@ -181,7 +181,7 @@ def _write_config(partial: Path, source: Source, plan: Plan) -> None:
     fields = source.config.to_dict()
     fields["architectures"] = ["DynFocusModel"]
     fields["dtype"] = str(plan.dtype).removeprefix("torch.")
-    stored = settings(plan.quantization, plan.dtype)
+    stored = settings(plan.quantization, plan.compute)
     if stored is not None:
         fields["quantization_config"] = stored
     _write_json(partial / "config.json", fields)

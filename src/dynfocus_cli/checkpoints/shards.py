@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from dynfocus_cli.checkpoints.loading import SMALL_BYTES as RUNS_IN_FLOAT32
 from dynfocus_cli.checkpoints.quantization import Quantization, quantized, stored_bytes
 from dynfocus_cli.checkpoints.sources.recipe import Recipe
 from dynfocus_cli.checkpoints.sources.source import Source
@@ -26,7 +27,7 @@ from dynfocus_cli.progress import Progress
 SHARD_BYTES = 512 << 20
 """Largest shard. One is held in memory while it is written, and safetensors copies it once."""
 SMALL_BYTES = 256 << 20
-"""A network up to this size in float32 keeps its precision; a larger one is stored in bfloat16."""
+"""A network up to this size in float32 keeps its source's precision; a larger one is stored in bfloat16."""
 FRESH_SEED = 0
 CONNECTOR = "connector."
 
@@ -40,6 +41,8 @@ class Plan:
     """Our names of the weights that are quantized."""
     dtype: torch.dtype
     """Of all that is not quantized."""
+    compute: torch.dtype
+    """What quantized layers are computed in."""
     shapes: Mapping[str, tuple[int, ...]]
     """Our name -> shape."""
     shards: dict[str, tuple[str, ...]]
@@ -50,7 +53,8 @@ class Plan:
 def plan_shards(source: Source, shapes: Mapping[str, tuple[int, ...]], quantization: Quantization) -> Plan:
     """Which tensor goes into which file, in the order in which the source holds them."""
     count = {name: _product(shape) for name, shape in shapes.items()}
-    dtype = torch.float32 if 4 * sum(count.values()) <= SMALL_BYTES else torch.bfloat16
+    small = 4 * sum(count.values()) <= SMALL_BYTES
+    dtype = torch.float32 if small and not _in_halves(source) else torch.bfloat16
     layers = quantized_layers(source.config) if quantization != "none" else frozenset()
     shards: list[list[str]] = [[]]
     total, size = 0, 0
@@ -68,7 +72,8 @@ def plan_shards(source: Source, shapes: Mapping[str, tuple[int, ...]], quantizat
     }
     if len(shards) == 1:
         files = {"model.safetensors": tuple(shards[0])}
-    return Plan(quantization, layers, dtype, shapes, files, total)
+    compute = torch.float32 if total <= RUNS_IN_FLOAT32 else torch.bfloat16
+    return Plan(quantization, layers, dtype, compute, shapes, files, total)
 
 
 def write_shard(path: Path, names: tuple[str, ...], source: Source, plan: Plan, progress: Progress) -> None:
@@ -83,7 +88,7 @@ def write_shard(path: Path, names: tuple[str, ...], source: Source, plan: Plan, 
     for name in names:
         tensor = fresh[name] if name in fresh else _made(source.key_map.recipes[name], source)
         if name in plan.layers:
-            tensors |= quantized(name, tensor, plan.quantization, plan.dtype)
+            tensors |= quantized(name, tensor, plan.quantization, plan.compute)
         else:
             tensors[name] = tensor.to(plan.dtype, copy=True).contiguous()
         progress.advance(1)
@@ -128,6 +133,12 @@ def _fresh(
     for name in norms:
         found[name] = torch.ones(shapes[name]) if name.endswith("weight") else torch.zeros(shapes[name])
     return found
+
+
+def _in_halves(source: Source) -> bool:
+    """Whether no precision is lost in bfloat16, since the source has no other."""
+    used = {key for recipe in source.key_map.recipes.values() for key in recipe.sources}
+    return all(source.files.dtypes[key] is torch.bfloat16 for key in used)
 
 
 def _origin(source: Source, name: str) -> tuple[str, str]:

@@ -19,6 +19,14 @@ from dynfocus_cli.errors import ModelUnavailable
 HELD_BYTES = 256 << 20
 """What may be read of a mapped file before it is mapped anew: pages that were touched count as ours."""
 
+_SAFE_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
+"""safetensors' names of the kinds of numbers that weights are; all others count as bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -43,17 +51,18 @@ class TensorFiles:
             ModelUnavailable: a file is damaged, cut short, or holds more than tensors; or two hold the same.
         """
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.dtypes: dict[str, torch.dtype] = {}
         self._place: dict[str, tuple[Path, str]] = {}
         self._open: tuple[Path, Any, bool] | None = None
         self._held = 0
         for part in parts:
-            for name, shape in self._contents(part.path).items():
+            for name, (shape, dtype) in self._contents(part.path).items():
                 key = part.prefix + name
                 if not name.startswith(part.only):
                     continue
                 if key in self._place:
                     raise ModelUnavailable(f"{part.path} and {self.path(key)} both hold {key}.")
-                self.shapes[key] = shape
+                self.shapes[key], self.dtypes[key] = shape, dtype
                 self._place[key] = part.path, name
             self.close()
 
@@ -91,11 +100,16 @@ class TensorFiles:
         self._open = path, *_opened(path)
         return self._open[1]
 
-    def _contents(self, path: Path) -> dict[str, tuple[int, ...]]:
+    def _contents(self, path: Path) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+        """Name -> shape and kind of number."""
         opened = self._file(path)
-        if _is_safetensors(path):
-            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
-        return {name: tuple(tensor.shape) for name, tensor in opened.items()}
+        if not _is_safetensors(path):
+            return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in opened.items()}
+        slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
+        return {
+            name: (tuple(one.get_shape()), _SAFE_DTYPES.get(one.get_dtype(), torch.uint8))
+            for name, one in slices.items()
+        }
 
 
 def checkpoint_files(folder: Path, names: Sequence[str], only: str = "") -> list[Path]:
