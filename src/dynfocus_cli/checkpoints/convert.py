@@ -21,6 +21,7 @@ from dynfocus_cli.checkpoints.quantization import Quantization, settings
 from dynfocus_cli.checkpoints.record import Conversion, SourceFile, digest_of
 from dynfocus_cli.checkpoints.shards import Plan, plan_shards, write_shard
 from dynfocus_cli.checkpoints.size import Megabytes, readable
+from dynfocus_cli.checkpoints.sources.config_file import sound
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.checkpoints.workplace import abandon, clear, finish, workplace
@@ -53,7 +54,8 @@ def convert(
     """
     with workplace(destination) as partial:
         try:
-            shapes = parameter_shapes(source.config)
+            with sound(source.folder):
+                shapes = parameter_shapes(source.config)
             source.key_map.check(str(source.folder), source.files.shapes, shapes)
             plan = plan_shards(source, shapes, quantization)
             tokenizer = _tokenizer(source)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.quantization import Quantization, kind_of
 from dynfocus_cli.checkpoints.record import Conversion, SourceFile, bytes_of, revision
 from dynfocus_cli.checkpoints.size import Megabytes
-from dynfocus_cli.checkpoints.sources.config_file import read_config
+from dynfocus_cli.checkpoints.sources.config_file import read_config, sound
 from dynfocus_cli.checkpoints.sources.recipe import listed
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.model.config import DynFocusConfig
@@ -65,7 +64,9 @@ def describe(name: str, folder: Path) -> ModelDescription:
             f"{folder} holds {what}, not a DynFocus one. If it is LLaMA-VID or InstructBLIP, "
             "`dynfocus models convert` makes a DynFocus model of it."
         )
-    config, stored = _config(folder)
+    with sound(folder):
+        config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
+        stored = kind_of(getattr(config, "quantization_config", None))
     # Frames of a video that has others too: of a single one the release makes an exception.
     price = config.frame_price(2)
     entry, made = ENTRIES.get(name), Conversion.load(folder)
@@ -111,13 +112,3 @@ def verify(folder: Path, progress: Progress) -> int:
             f"{folder} is damaged: {listed(wrong)} is not as conversion.json has it. Convert the model anew."
         )
     return len(made.shards)
-
-
-def _config(folder: Path) -> tuple[DynFocusConfig, Quantization]:
-    try:
-        config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
-        stored: dict[str, Any] | None = getattr(config, "quantization_config", None)
-        return config, kind_of(stored)
-    except Exception as error:  # transformers and its validators raise nearly anything
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelUnavailable(f"The config.json in {folder} cannot be used: {said}") from error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.errors import DynFocusError, ModelUnavailable
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -33,3 +35,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ModelUnavailable(f"{path} describes no model: it holds no object.")
     return given
+
+
+@contextmanager
+def sound(folder: Path) -> Iterator[None]:
+    """Says that the `config.json` of `folder` is at fault where the block cannot make a network of it."""
+    try:
+        yield
+    except (DynFocusError, MemoryError):
+        raise
+    except Exception as error:  # transformers and its validators raise nearly anything
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ModelUnavailable(f"The config.json in {folder} cannot be used: {said}") from error

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel, InstructBlipVisionConfig
 
-from dynfocus_cli.checkpoints.sources.config_file import read_config
+from dynfocus_cli.checkpoints.sources.config_file import read_config, sound
 from dynfocus_cli.checkpoints.sources.language_model import language_model_key_map, llama_config
 from dynfocus_cli.checkpoints.sources.question_tokenizer import find_question_tokenizer
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, Recipe, linear, same
@@ -40,7 +40,9 @@ def vision_parts(folder: Path) -> list[Part]:
 
 def vision_config(folder: Path) -> InstructBlipVisionConfig:
     """The vision tower's sizes. Raises ModelUnavailable where the folder is no InstructBLIP's."""
-    return InstructBlipVisionConfig(**_config(folder)["vision_config"])
+    given = _config(folder)["vision_config"]
+    with sound(folder):
+        return InstructBlipVisionConfig(**given)
 
 
 def vision_key_map(shapes: Mapping[str, object]) -> KeyMap:
@@ -65,17 +67,18 @@ def instructblip_source(folder: Path, question_tokenizer: Path | None) -> Source
         raise ModelUnavailable(
             f"{folder} has a {words.get('model_type')!r} language model; a Vicuna is needed."
         )
-    config = DynFocusConfig(
-        vision_config=given["vision_config"],
-        qformer_config=given["qformer_config"],
-        text_config=llama_config(words, shapes, str(folder)).to_dict(),
-        num_query_tokens=given.get("num_query_tokens", 32),
-        class_token=True,
-        pin_focus=True,
-        prompt_template=VICUNA_V1,
-        untrained=["connector"],
-    )
-    fresh = frozenset(name for name in parameter_shapes(config) if name.startswith(_FRESH))
+    with sound(folder):
+        config = DynFocusConfig(
+            vision_config=given["vision_config"],
+            qformer_config=given["qformer_config"],
+            text_config=llama_config(words, shapes, str(folder)).to_dict(),
+            num_query_tokens=given.get("num_query_tokens", 32),
+            class_token=True,
+            pin_focus=True,
+            prompt_template=VICUNA_V1,
+            untrained=["connector"],
+        )
+        fresh = frozenset(name for name in parameter_shapes(config) if name.startswith(_FRESH))
     return Source(
         layout="InstructBLIP",
         folder=folder,

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from dynfocus_cli.checkpoints.sources import instructblip
-from dynfocus_cli.checkpoints.sources.config_file import read_config
+from dynfocus_cli.checkpoints.sources.config_file import read_config, sound
 from dynfocus_cli.checkpoints.sources.eva import eva_config, eva_key_map
 from dynfocus_cli.checkpoints.sources.language_model import language_model_key_map, llama_config
 from dynfocus_cli.checkpoints.sources.qformer import qformer_config, qformer_key_map
@@ -105,21 +105,22 @@ def llama_vid_source(folder: Path, vision: Path | None, question_tokenizer: Path
     else:
         vision_config = instructblip.vision_config(blip)
         seen = instructblip.vision_key_map(shapes)
-    text_config = llama_config(given, shapes, source)
-    read = qformer_config(shapes, _QFORMER, source)
     released = any(key.startswith(_SCORE) for key in shapes)
-    config = DynFocusConfig(
-        vision_config=vision_config.to_dict(),
-        qformer_config=read.to_dict(),
-        text_config=text_config.to_dict(),
-        num_query_tokens=_queries(shapes, source),
-        class_token=True,
-        rod_projectors="split",
-        pin_focus=True,
-        prompt_template=VICUNA_V1,
-        content_side=_content_side(given, folder),
-        **(RELEASE_SETTINGS if released else LLAMA_VID_SETTINGS),
-    )
+    with sound(folder):
+        text_config = llama_config(given, shapes, source)
+        read = qformer_config(shapes, _QFORMER, source)
+        config = DynFocusConfig(
+            vision_config=vision_config.to_dict(),
+            qformer_config=read.to_dict(),
+            text_config=text_config.to_dict(),
+            num_query_tokens=_queries(shapes, source),
+            class_token=True,
+            rod_projectors="split",
+            pin_focus=True,
+            prompt_template=VICUNA_V1,
+            content_side=_content_side(given, folder),
+            **(RELEASE_SETTINGS if released else LLAMA_VID_SETTINGS),
+        )
     return Source(
         layout="the DynFocus release" if released else "LLaMA-VID",
         folder=folder,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dynfocus_cli.checkpoints.sources.config_file import sound
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, same
 from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.checkpoints.sources.tensor_files import Part, TensorFiles, checkpoint_files
@@ -22,12 +23,10 @@ def own_source(folder: Path) -> Source:
     Raises:
         ModelUnavailable: something is missing or damaged, or it is quantized already.
     """
-    try:
+    with sound(folder):
         config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # transformers and its validators raise nearly anything
-        raise ModelUnavailable(f"The config.json in {folder} cannot be used: {error}") from error
-    stored = getattr(config, "quantization_config", None)
-    if stored is not None:
+        shapes = parameter_shapes(config)
+    if getattr(config, "quantization_config", None) is not None:
         raise ModelUnavailable(f"{folder} is quantized already: convert what it was made of instead.")
     files = TensorFiles(map(Part, checkpoint_files(folder, ("model.safetensors",))))
     questions = folder / "question_tokenizer"
@@ -36,7 +35,7 @@ def own_source(folder: Path) -> Source:
         folder=folder,
         config=config,
         files=files,
-        key_map=KeyMap(same("", "", parameter_shapes(config))),
+        key_map=KeyMap(same("", "", shapes)),
         tokenizer=folder,
         question_tokenizer=questions if questions.is_dir() else None,
         preprocessing=Preprocessing.load(folder),
