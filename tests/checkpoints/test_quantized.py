@@ -15,18 +15,36 @@ import torch
 from conversions import DEMO, TINY, converted
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import LlamaConfig
+from transformers import BitsAndBytesConfig, LlamaConfig
 
 import dynfocus_cli as dynfocus
 from dynfocus_cli.checkpoints import load_model, shards
 from dynfocus_cli.checkpoints.describe import describe
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.types import DecodingOptions, GenerationOptions, SamplingOptions
 
 
 def on_load(folder: Path, kind: str) -> dict[str, Tensor]:
-    """What transformers makes of full weights."""
-    return load_model(str(folder), "cpu", kind).network.state_dict()
+    """What transformers makes of full weights. Not by way of `load_model`, which then goes on to order 4-bit
+    weights as the CPU reads them."""
+    settings: dict[str, Any] = {"load_in_8bit": True}
+    if kind == "nf4":
+        settings = {
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": "nf4",
+            "bnb_4bit_use_double_quant": True,
+            "bnb_4bit_compute_dtype": torch.float32,
+        }
+    kept = ["vision", "connector", "lm_head"]
+    network: Any = DynFocusModel.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        device_map={"": "cpu"},
+        quantization_config=BitsAndBytesConfig(**settings, llm_int8_skip_modules=kept),
+    )
+    state: dict[str, Tensor] = network.state_dict()
+    return state
 
 
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
