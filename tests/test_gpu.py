@@ -24,7 +24,7 @@ FRAMES = 24
 def video_tokens(device: str) -> tuple[torch.Tensor, EventSelection]:
     """The tokens (1, M, D_l) and selection of random pixels, the same on each device; both on the CPU."""
     model = load_model(str(WEIGHTS), device)
-    side = model.preprocessing.size
+    side = model.outline.preprocessing.size
     pixels = torch.randn(FRAMES, 3, side, side, generator=torch.Generator().manual_seed(0)).to(model.device)
     question = model.encode_question("What is shown at 00:05?")
     assert isinstance(question, Question)

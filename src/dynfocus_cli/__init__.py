@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.checkpoints.quantization import Quantization
     from dynfocus_cli.errors import (
         DynFocusError,
         ModelUnavailable,
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
         UsageError,
         VideoUnreadable,
     )
-    from dynfocus_cli.pipeline import RunOptions
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.types import (
         Answer,
         FrameEvidence,
         GenerationOptions,
         Inspection,
+        RunOptions,
         SamplingOptions,
         SelectionOptions,
     )
@@ -63,7 +64,7 @@ _HOME_OF = {
     "Inspection": "types",
     "ModelUnavailable": "errors",
     "OutOfMemory": "errors",
-    "RunOptions": "pipeline",
+    "RunOptions": "types",
     "SamplingOptions": "types",
     "SelectionOptions": "types",
     "UsageError": "errors",
@@ -86,14 +87,14 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def load(model: str | None = None, *, device: str = "auto") -> DynFocus:
-    """Load a model by name or folder; None takes the default one.
+def load(model: str | None = None, *, device: str = "auto", quantize: Quantization | None = None) -> DynFocus:
+    """Load a model by name or folder; None takes the default one, and leaves weights as they are stored.
 
     Raises ModelUnavailable where it is unknown, incomplete, or cannot run on this machine.
     """
     from dynfocus_cli.checkpoints import load_model
 
-    return DynFocus(load_model(model, device))
+    return DynFocus(load_model(model, device, quantize))
 
 
 class DynFocus:
@@ -116,9 +117,9 @@ class DynFocus:
         """Answer `question` about the file `video`, with the evidence."""
         from dynfocus_cli import pipeline
         from dynfocus_cli.progress import Silent
+        from dynfocus_cli.types import RunOptions
 
-        options = options or pipeline.RunOptions()
-        return pipeline.ask(video, question, self.model, options, progress or Silent())
+        return pipeline.ask(video, question, self.model, options or RunOptions(), progress or Silent())
 
     def inspect(
         self,
@@ -131,6 +132,6 @@ class DynFocus:
         """Select the key frames of the file `video`, without an answer."""
         from dynfocus_cli import pipeline
         from dynfocus_cli.progress import Silent
+        from dynfocus_cli.types import RunOptions
 
-        options = options or pipeline.RunOptions()
-        return pipeline.inspect(video, question, self.model, options, progress or Silent())
+        return pipeline.inspect(video, question, self.model, options or RunOptions(), progress or Silent())

@@ -7,21 +7,26 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from dynfocus_cli.checkpoints.loading import LoadedModel
+from dynfocus_cli.checkpoints.loading import LoadedModel, ModelOutline
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.model.stages import EventSelection, VideoFeatures
 from dynfocus_cli.model.stages import Question as EncodedQuestion
+from dynfocus_cli.planning.memory import MemoryNeed
+from dynfocus_cli.planning.run_plan import Request, RunPlan
 from dynfocus_cli.types import (
     CacheUse,
     Condition,
+    Forecast,
     FrameEvidence,
     Health,
     Inspection,
+    MemoryForecast,
     SamplingPlan,
     Scorer,
     SelectionInfo,
     Span,
     SubtitleUse,
+    TimeForecast,
     Timings,
     TokenBill,
     VideoSource,
@@ -116,7 +121,7 @@ def report(
         per_other_frame=price.other,
         prompt=model.prompt.length(seen.text, seen.said),
         generated=generated,
-        context=model.context,
+        context=model.outline.context,
         all_patches=config.patches * len(frames),
     )
     return Inspection(
@@ -141,6 +146,50 @@ def report(
             *_damage(seen.health),
             *_wrong_duration(seen.source),
             *_unfamiliar(model, seen.frames.patches),
+        ),
+    )
+
+
+def report_forecast(
+    request: Request,
+    plan: RunPlan,
+    need: MemoryNeed,
+    times: TimeForecast,
+    scorer: Scorer,
+    told: tuple[str, ...],
+    model: ModelOutline,
+    free: int,
+) -> Forecast:
+    """What a run would do and take; the moments are the planned ones, some of which may show one frame."""
+    config, frames = model.config, plan.shape.frames
+    price = config.frame_price(frames)
+    answer = plan.shape.text_tokens - request.text_tokens
+    return Forecast(
+        source=request.source,
+        question=request.text or None,
+        model=model.info(),
+        sampling=plan.sampling,
+        selection=SelectionInfo(
+            scorer, plan.allowance.events, plan.allowance.key_frames, config.temporal_clustering
+        ),
+        tokens=TokenBill(
+            video=plan.shape.video_tokens,
+            per_key_frame=price.key,
+            per_other_frame=price.other,
+            prompt=request.text_tokens,
+            generated=answer,
+            context=model.context,
+            all_patches=config.patches * frames,
+        ),
+        batch=plan.economy.batch,
+        memory=MemoryForecast(need.weights, need.encode, need.select, need.answer, free),
+        time_s=times,
+        warnings=(
+            *request.mentions.warnings,
+            *request.warnings,
+            *plan.sampling.warnings,
+            *plan.economy.told,
+            *told,
         ),
     )
 

@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from dynfocus_cli.budget import Allowance, allow, most_frames
-from dynfocus_cli.checkpoints.loading import LoadedModel
-from dynfocus_cli.errors import UsageError
-from dynfocus_cli.evidence import Asked, Chosen, Seen, health_of, report
+from dynfocus_cli.budget import Allowance, allow
+from dynfocus_cli.checkpoints.loading import LoadedModel, ModelOutline
+from dynfocus_cli.errors import OutOfMemory, UsageError
+from dynfocus_cli.evidence import Asked, Chosen, Seen, health_of, report, report_forecast
 from dynfocus_cli.features.cache import FeatureCache
-from dynfocus_cli.features.encoding import encode_video
+from dynfocus_cli.features.encoding import VisionTower, encode_video
 from dynfocus_cli.model.generation import generate
+from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room
+from dynfocus_cli.planning.economy import Economy, spare_more
+from dynfocus_cli.planning.memory import MemoryModel
+from dynfocus_cli.planning.run_plan import Request, RunPlan, plan_run, read_request, video_token_limit
+from dynfocus_cli.planning.speed import time_layers
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
-from dynfocus_cli.subtitling import fit_subtitles, most_subtitle_tokens
+from dynfocus_cli.subtitling import fit_subtitles
 from dynfocus_cli.types import (
     Answer,
-    DecodingOptions,
-    GenerationOptions,
+    Forecast,
     Inspection,
-    SamplingOptions,
+    RunOptions,
     SamplingPlan,
-    SelectionOptions,
+    Scorer,
     check_question,
 )
-from dynfocus_cli.video import find_mentions, find_subtitles, plan_sampling, probe
 
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """Everything that a run can be asked for beyond video, question and model."""
-
-    sampling: SamplingOptions = field(default_factory=SamplingOptions)
-    selection: SelectionOptions = field(default_factory=SelectionOptions)
-    generation: GenerationOptions = field(default_factory=GenerationOptions)
-    decoding: DecodingOptions = field(default_factory=DecodingOptions)
-    subtitles: str = "off"
-    """`off`, `auto`, or the path of a subtitle file."""
-
+Result = TypeVar("Result")
 
 UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
 SCORED_BY = {
@@ -49,31 +43,50 @@ SCORED_BY = {
 }
 
 
-def ask(video: str, question: str, model: LoadedModel, options: RunOptions, progress: Progress) -> Answer:
+def ask(
+    video: str,
+    question: str,
+    model: LoadedModel,
+    options: RunOptions,
+    progress: Progress,
+) -> Answer:
     """Answers `question` about the file `video`.
 
     Raises:
         VideoUnreadable: no frame can be had of the file.
         UsageError: a time past the end, a budget too small, a scorer that the model lacks, or a question that
             is empty, too long or no text.
+        OutOfMemory: not even a single frame fits, or memory ran out after every fallback.
     """
     check_question(question)
-    watch = Stopwatch()
     asked = _read(question, model, options)
-    seen = _see(video, question, model, options, progress, watch)
-    chosen = _choose(seen, asked, model, options, progress, watch)
-    with watch("generate"), torch.inference_mode():
-        progress.stage("generate", None)
-        tokens, _ = model.network.video_tokens(
-            chosen.features,
-            chosen.selection,
-            asked.encoded,
-            seen.times_s.unsqueeze(0),
-            chosen.pinned,
-        )
-        generated = generate(model.network, model.prompt, tokens[0], question, seen.said, options.generation)
-    evidence = report(seen, chosen, asked, model, options.generation.seed, watch.timings(), len(generated))
-    return Answer(model.prompt.read(generated), evidence)
+
+    def answer(request: Request, plan: RunPlan, watch: Stopwatch) -> Answer:
+        seen = _see(request, plan, model, options, progress, watch)
+        chosen = _choose(seen, asked, model, options, progress, watch)
+        with watch("generate"), torch.inference_mode():
+            progress.stage("generate", None)
+            tokens, _ = model.network.video_tokens(
+                chosen.features,
+                chosen.selection,
+                asked.encoded,
+                seen.times_s.unsqueeze(0),
+                chosen.pinned,
+            )
+            generated = generate(
+                model.network,
+                model.prompt,
+                tokens[0],
+                question,
+                seen.said,
+                options.generation,
+                progress.write,
+            )
+        timings = watch.timings()
+        evidence = report(seen, chosen, asked, model, options.generation.seed, timings, len(generated))
+        return Answer(model.prompt.read(generated), evidence)
+
+    return _within_memory(video, question, model, options, answer)
 
 
 def inspect(
@@ -82,16 +95,76 @@ def inspect(
     """The selection that `ask` would make, and its cost, without an answer. Raises as `ask` does."""
     if question is not None:
         check_question(question)
-    watch = Stopwatch()
     asked = _read(question, model, options)
-    seen = _see(video, question, model, options, progress, watch)
-    chosen = _choose(seen, asked, model, options, progress, watch)
-    return report(seen, chosen, asked, model, options.generation.seed, watch.timings(), generated=0)
+
+    def selection(request: Request, plan: RunPlan, watch: Stopwatch) -> Inspection:
+        seen = _see(request, plan, model, options, progress, watch)
+        chosen = _choose(seen, asked, model, options, progress, watch)
+        return report(seen, chosen, asked, model, options.generation.seed, watch.timings(), generated=0)
+
+    return _within_memory(video, question, model, options, selection)
+
+
+def forecast(video: str, question: str | None, model: ModelOutline, options: RunOptions) -> Forecast:
+    """What `ask` would look at, spend and take, without loading weights or decoding. Raises as `ask` does."""
+    if question is not None:
+        check_question(question)
+    scorer, told = _scorer(question, model, options)
+    request = read_request(video, question, model, options)
+    memory = MemoryModel(model.config, model.quantization, model.dtype, model.device)
+    free = free_memory(model.device)
+    require_room(model.name, memory.weights, free)
+    plan = plan_run(request, model, options, free - memory.weights)
+    times = time_layers(model, plan.shape, options.generation.max_new_tokens)
+    need = memory.need(plan.shape, tower_away=plan.economy.tower == "swapped")
+    return report_forecast(request, plan, need, times, scorer, told, model, free)
+
+
+def _within_memory(
+    video: str,
+    question: str | None,
+    model: LoadedModel,
+    options: RunOptions,
+    work: Callable[[Request, RunPlan, Stopwatch], Result],
+) -> Result:
+    """Plans for the memory there is, and where that runs out after all tries again with less."""
+    watch, outline = Stopwatch(), model.outline
+    with watch("decode"):
+        request = read_request(video, question, outline, options)
+    plan = plan_run(request, outline, options, _free_beside(model))
+    while True:
+        try:
+            return work(request, plan, watch)
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            less = spare_more(plan.economy, watch.stage, model.device.type)
+            if less is None:
+                raise OutOfMemory(
+                    f"Memory ran out (stage: {watch.stage}) with a single frame: take a smaller or quantized "
+                    "model, or --device cpu."
+                ) from error
+        release(model.device)  # here, where the error no longer holds what it had
+        plan = plan_run(request, outline, options, 0, less)
+
+
+def _free_beside(model: LoadedModel) -> int:
+    """Bytes free beside the weights, all of them in their place."""
+    free = free_memory(model.device)
+    if model.network.vision.device != model.device:
+        free -= sum(weight.nbytes for weight in model.network.vision.parameters())
+    return free
 
 
 def _read(question: str | None, model: LoadedModel, options: RunOptions) -> Asked:
     """The question as the network reads it, and the scorer that runs."""
-    config, name = model.config, model.info.name
+    scorer, told = _scorer(question, model.outline, options)
+    return Asked(question, model.encode_question(question), scorer, told)
+
+
+def _scorer(question: str | None, model: ModelOutline, options: RunOptions) -> tuple[Scorer, tuple[str, ...]]:
+    """What ranks the events, and a notice where that is for want of a trained score."""
+    config, name = model.config, model.name
     wanted, without = options.selection.scorer, config.scorer_without_question
     if wanted in ("question", "attention") and question is None:
         raise UsageError(f"--scorer {wanted} needs a question: give one with --question.")
@@ -102,49 +175,70 @@ def _read(question: str | None, model: LoadedModel, options: RunOptions) -> Aske
     if wanted == "density" and config.temporal_clustering != "dpc_knn":
         raise UsageError(f"{name} finds events by k-means, which knows no density: take --scorer visual.")
     scorer = wanted or (without if question is None else config.scorer)
-    told: tuple[str, ...] = ()
     if wanted is None and not config.score_network:
-        told = (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
-    return Asked(question, model.encode_question(question), scorer, told)
+        return scorer, (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
+    return scorer, ()
 
 
 def _see(
-    video: str,
-    question: str | None,
+    request: Request,
+    plan: RunPlan,
     model: LoadedModel,
     options: RunOptions,
     progress: Progress,
     watch: Stopwatch,
 ) -> Seen:
-    """Probe, plan, decode, encode. Of the question it knows the times that it names, and nothing else."""
-    config = model.config
-    with watch("decode"):
-        source = probe(video)
-    mentions = find_mentions(question or "", source.duration_s)
-    subtitles, said_warnings = find_subtitles(source, options.subtitles)
-    text = question or ""
-    most_text = model.prompt.length(text) + most_subtitle_tokens(model, text, subtitles)
-    limit = _video_token_limit(model, options, most_text)
-    most = most_frames(limit, config.frame_price(2))
-    plan = plan_sampling(
-        source,
-        replace(options.sampling, max_frames=min(options.sampling.max_frames or config.max_frames, most)),
-        mentions,
-        default_fps=config.fps,
-        default_max_frames=config.max_frames,
-    )
+    """Decode, encode. Of the question it knows the times that it names, and nothing else."""
     cache = FeatureCache.default() if options.decoding.cache else None
-    encoding = encode_video(
-        source, plan.times_s, model.vision_tower, cache, options.decoding.hwaccel, progress, watch
-    )
+    with _tower(model, plan.economy, watch) as tower:
+        encoding = encode_video(
+            request.source,
+            plan.sampling.times_s,
+            tower,
+            cache,
+            options.decoding.hwaccel,
+            progress,
+            watch,
+            batch_size=plan.economy.batch,
+        )
     frames = encoding.frames.distinct()
     # float64: ten hours in, float32 is off by milliseconds.
     times_s = torch.tensor(frames.times_s, dtype=torch.float64, device=model.device)
-    said = fit_subtitles(model, text, subtitles, frames.times_s)
-    limit = _video_token_limit(model, options, model.prompt.length(text, () if said is None else said.lines))
-    warnings = (*mentions.warnings, *said_warnings, *plan.warnings, *encoding.warnings)
-    health = health_of(source, encoding.frames)
-    return Seen(source, plan, frames, times_s, health, encoding.cache, text, said, limit, warnings)
+    said = fit_subtitles(model.outline, request.text, request.subtitles, frames.times_s)
+    text_tokens = model.prompt.length(request.text, () if said is None else said.lines)
+    limit = video_token_limit(model.outline, options, text_tokens)
+    if plan.economy.most_tokens is not None:
+        limit = min(limit, plan.economy.most_tokens)
+    return Seen(
+        source=request.source,
+        plan=plan.sampling,
+        frames=frames,
+        times_s=times_s,
+        health=health_of(request.source, encoding.frames),
+        cache=encoding.cache,
+        text=request.text,
+        subtitles=said,
+        limit=limit,
+        warnings=(
+            *request.mentions.warnings,
+            *request.warnings,
+            *plan.sampling.warnings,
+            *plan.economy.told,
+            *encoding.warnings,
+        ),
+    )
+
+
+@contextmanager
+def _tower(model: LoadedModel, economy: Economy, watch: Stopwatch) -> Iterator[VisionTower]:
+    """The vision encoder where it is to run, and out of the way afterwards where that was planned."""
+    vision: torch.nn.Module = model.network.vision
+    with watch("encode"):
+        vision.to(torch.device("cpu") if economy.tower == "offloaded" else model.device)
+    yield model.vision_tower
+    if economy.tower == "swapped":
+        vision.to("cpu")
+        release(model.device)
 
 
 def _choose(
@@ -159,7 +253,7 @@ def _choose(
     config, wanted = model.config, options.selection
     with watch("select"), torch.inference_mode():
         progress.stage("select", None)
-        patches = seen.frames.patches.to(model.device, model.dtype)
+        patches = seen.frames.patches.to(model.device, model.outline.dtype)
         features = model.network.connector.prepare(patches.unsqueeze(0))
         allowance = allow(
             len(seen.times_s),
@@ -185,19 +279,6 @@ def _choose(
         *_left_out(seen.plan, seen.times_s, pinned, allowance),
     )
     return Chosen(features, selection, pinned, warnings)
-
-
-def _video_token_limit(model: LoadedModel, options: RunOptions, prompt_tokens: int) -> int:
-    """Video tokens that the context has room for, or `--budget` if that is less."""
-    room = model.context - prompt_tokens - options.generation.max_new_tokens
-    least = model.config.frame_price(1).key
-    if room < least:
-        raise UsageError(
-            f"The prompt ({prompt_tokens} tokens) and the answer ({options.generation.max_new_tokens}) leave "
-            f"{max(0, room)} of {model.context} tokens for the video, and a key frame takes {least}: shorten "
-            "the question, or lower --max-new-tokens."
-        )
-    return room if options.selection.budget is None else min(room, options.selection.budget)
 
 
 def _pinned(plan: SamplingPlan, at_s: float | None, times_s: Tensor, most: int) -> Tensor | None:

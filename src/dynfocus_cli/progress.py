@@ -14,6 +14,9 @@ class Progress(Protocol):
     def advance(self, n: int) -> None:
         """`n` more pieces of the current stage are done."""
 
+    def write(self, text: str) -> None:
+        """More of the answer's text, as the language model writes it; joined, the pieces are the answer."""
+
 
 class Silent:
     """A `Progress` that nobody sees."""
@@ -22,4 +25,7 @@ class Silent:
         """Not shown."""
 
     def advance(self, n: int) -> None:
+        """Not shown."""
+
+    def write(self, text: str) -> None:
         """Not shown."""

@@ -17,11 +17,14 @@ class Stopwatch:
     def __init__(self) -> None:
         self._began = time.perf_counter()
         self._spent = dict.fromkeys(("decode", "encode", "select", "generate"), 0.0)
+        self.stage = "decode"
+        """The stage that was timed last, so that a failure can be told by it."""
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Times the block as part of `stage`."""
         began = time.perf_counter()
+        self.stage = stage
         try:
             yield
         finally:

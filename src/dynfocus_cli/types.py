@@ -30,6 +30,9 @@ Condition = Literal["sound", "corrupt", "substituted"]
 or not at all, so that the last frame before it stands in."""
 
 
+MOST_TEMPERATURE = 10.0
+"""Above it a language model's words are noise."""
+
 CacheUse = Literal["off", "miss", "partial", "hit"]
 """Of the sampled frames' features, what came from the cache: nothing asked, none, some, all."""
 
@@ -159,14 +162,20 @@ class SelectionOptions:
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """How the answer is written."""
+    """How the answer is written: the flags `--max-new-tokens --temperature --seed`."""
 
     max_new_tokens: int = 64
     seed: int = 0
+    temperature: float = 0.0
+    """0 takes the likeliest word each time; above, words are drawn, by the seed."""
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
             raise UsageError(f"--max-new-tokens must be at least 1, got {self.max_new_tokens}.")
+        if not 0 <= self.temperature <= MOST_TEMPERATURE:
+            raise UsageError(
+                f"--temperature must lie between 0 and {MOST_TEMPERATURE:g}, got {self.temperature:g}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +185,18 @@ class DecodingOptions:
     hwaccel: Hwaccel = "none"
     cache: bool = True
     """Keep the frames' features for later questions, and take those that earlier ones kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Everything that a run can be asked for beyond video, question and model."""
+
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    selection: SelectionOptions = field(default_factory=SelectionOptions)
+    generation: GenerationOptions = field(default_factory=GenerationOptions)
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    subtitles: str = "off"
+    """`off`, `auto`, or the path of a subtitle file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +300,53 @@ class Timings:
     select: float
     generate: float
     total: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryForecast:
+    """Bytes on the network's device that a run would take, and what is there."""
+
+    weights: int
+    encode: int
+    select: int
+    answer: int
+    """What each stage takes beside the weights."""
+    free: int
+    """What is free before the weights are loaded."""
+
+    @property
+    def peak(self) -> int:
+        """The weights and the greediest stage."""
+        return self.weights + max(self.encode, self.select, self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeForecast:
+    """Seconds, estimated from layers of the model's sizes timed on its device; decoding is not in it."""
+
+    encode: float
+    select: float
+    first_token: float
+    """From the selection to the answer's first token."""
+    each_token: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run would do and take (`dynfocus.plan/1`); nothing was loaded or decoded for it."""
+
+    source: VideoSource
+    question: str | None
+    model: ModelInfo
+    sampling: SamplingPlan
+    selection: SelectionInfo
+    tokens: TokenBill
+    """`generated` is the longest answer's."""
+    batch: int
+    """Frames that are encoded at a time."""
+    memory: MemoryForecast
+    time_s: TimeForecast
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,15 +20,11 @@ import dynfocus_cli
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.types import (
     Answer,
-    DecodingOptions,
     FrameEvidence,
-    GenerationOptions,
     Inspection,
     ModelInfo,
-    SamplingOptions,
     SamplingPlan,
     SelectionInfo,
-    SelectionOptions,
     Timings,
     TokenBill,
     VideoSource,
@@ -44,11 +40,11 @@ class StandIn:
     errors: dict[str, BaseException] = field(default_factory=dict)
     """Name of a file -> what asking about it raises."""
     load_error: Exception | None = None
-    loads: list[tuple[str | None, str]] = field(default_factory=list)
+    loads: list[tuple[str | None, str, str | None]] = field(default_factory=list)
     calls: list[tuple[str, str | None, Any]] = field(default_factory=list)
 
-    def load_model(self, name_or_path: str | None, device: str) -> Any:
-        self.loads.append((name_or_path, device))
+    def load_model(self, name_or_path: str | None, device: str, quantize: str | None) -> Any:
+        self.loads.append((name_or_path, device, quantize))
         if self.load_error is not None:
             raise self.load_error
         return SimpleNamespace(info=MODEL)
@@ -78,26 +74,20 @@ class StandIn:
         )
 
     def ask(self, video: str, question: str, model: Any, options: Any, progress: Any) -> Answer:
-        return Answer(self.answer, self.inspect(video, question, model, options, progress))
+        evidence = self.inspect(video, question, model, options, progress)
+        for piece in self.answer.partition(" "):
+            progress.write(piece)
+        return Answer(self.answer, evidence)
 
 
 MODEL = ModelInfo("dynfocus-tiny", "dynfocus", "0123abcd", "none", "cpu")
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    sampling: SamplingOptions = field(default_factory=SamplingOptions)
-    selection: SelectionOptions = field(default_factory=SelectionOptions)
-    generation: GenerationOptions = field(default_factory=GenerationOptions)
-    decoding: DecodingOptions = field(default_factory=DecodingOptions)
-    subtitles: str = "off"
 
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     library = StandIn()
     pipeline = ModuleType("dynfocus_cli.pipeline")
-    pipeline.__dict__.update(ask=library.ask, inspect=library.inspect, RunOptions=RunOptions)
+    pipeline.__dict__.update(ask=library.ask, inspect=library.inspect)
     checkpoints = ModuleType("dynfocus_cli.checkpoints")
     checkpoints.__dict__.update(load_model=library.load_model)
     for module in (pipeline, checkpoints):

@@ -46,15 +46,17 @@ def test_what_is_not_there_yet_may_be_left_out_by_name(stand_in, run, clip, comm
 
 def test_options_reach_the_library(stand_in, run, clip):
     flags = "--model m --device cpu --fps 2 --max-frames 9 --start 1:00 --end 2m --at 90 --prototypes 5"
-    flags += " --key-ratio 0.5 --budget 100 --scorer question --seed 3 --max-new-tokens 7"
+    flags += " --key-ratio 0.5 --budget 100 --scorer attention --seed 3 --max-new-tokens 7"
+    flags += " --temperature 0.5 --quantize nf4"
     assert run("ask", *flags.split(), clip("a.mp4"), "q").exit_code == 0
-    assert stand_in.loads == [("m", "cpu")]
+    assert stand_in.loads == [("m", "cpu", "nf4")]
     options = stand_in.calls[0][2]
     sampling, selection = options.sampling, options.selection
     assert (sampling.fps, sampling.frames, sampling.max_frames) == (2.0, None, 9)
     assert (sampling.start_s, sampling.end_s, sampling.at_s) == (60.0, 120.0, 90.0)
     assert (selection.prototypes, selection.key_ratio, selection.budget) == (5, 0.5, 100)
-    assert selection.scorer == "question"
+    assert selection.scorer == "attention"
+    assert options.generation.temperature == 0.5
     assert (options.generation.seed, options.generation.max_new_tokens) == (3, 7)
 
 
@@ -82,8 +84,8 @@ def test_options_reach_the_library(stand_in, run, clip):
         (["a.mp4", "q", "--max-new-tokens", "0"], "--max-new-tokens must be at least 1"),
         (["a.mp4", "q", "--no-such-option"], "No such option"),
         (["a.mp4", "What is \udcff?"], "The question is not valid text: character 9"),
-        (["a.mp4", "q", "--quantize", "int8"], "--quantize int8 is not available yet"),
-        (["a.mp4", "q", "--quantize", "nf4"], "--quantize nf4 is not available yet"),
+        (["a.mp4", "q", "--temperature", "-1"], "--temperature must lie between 0 and 10, got -1"),
+        (["a.mp4", "q", "--temperature", "nan"], "--temperature must lie between 0 and 10, got nan"),
         (["a.mp4", "q", "--quantize", "int3"], "--quantize"),
         (["a.mp4", "q", "--subtitles", "a.srt"], "The subtitles a.srt cannot be read (No such file"),
     ],

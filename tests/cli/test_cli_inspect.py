@@ -24,7 +24,7 @@ def test_several_have_a_column_for_the_path_and_one_header(stand_in, run, clip):
         ["a.mp4", "--question", "\udcff"],
         [],
         ["a.mp4", "--max-new-tokens", "3"],
-        ["a.mp4", "--quantize", "int8"],
+        ["a.mp4", "--quantize", "int3"],
         ["a.mp4", "--subtitles", "a.srt"],
     ],
 )

@@ -16,6 +16,7 @@ from dynfocus_cli.cli.output import one_line, visible
 def test_option_defaults_are_the_librarys():
     defaults = types.GenerationOptions()
     assert (defaults.max_new_tokens, defaults.seed) == (options.DEFAULT_MAX_NEW_TOKENS, options.DEFAULT_SEED)
+    assert defaults.temperature == options.DEFAULT_TEMPERATURE
     assert get_args(options.ScorerName) == get_args(types.Scorer)
 
 
@@ -28,7 +29,7 @@ def test_public_names_are_what_they_say():
 
 def test_load_gives_a_model_that_asks(stand_in):
     model = dynfocus_cli.load("tiny", device="cpu")
-    assert stand_in.loads == [("tiny", "cpu")]
+    assert stand_in.loads == [("tiny", "cpu", None)]
     assert model.ask("a.mp4", "q").answer == "A red\ncircle."
     assert model.inspect("a.mp4").key_frames[0].tokens == 40
 

@@ -27,7 +27,7 @@ sys.path.insert(0, {tests!r})
 import conftest, types
 library = conftest.StandIn()
 for name, contents in {{
-    "pipeline": dict(ask=library.ask, inspect=library.inspect, RunOptions=conftest.RunOptions),
+    "pipeline": dict(ask=library.ask, inspect=library.inspect),
     "checkpoints": dict(load_model=library.load_model),
 }}.items():
     module = types.ModuleType("dynfocus_cli." + name)

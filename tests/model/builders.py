@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+from fractions import Fraction
 from pathlib import Path
 from unittest import mock
 
+import av
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
@@ -20,6 +23,7 @@ from dynfocus_cli.training.tiny_config import tiny_config
 
 IMAGE_SIZE = 32
 VISION_WIDTH = 16
+NOISE_S = 30
 
 
 @functools.cache
@@ -94,3 +98,21 @@ def asked(prompt: PromptWriter, *questions: str) -> Question:
     from dynfocus_cli.training.lessons import batch_questions
 
     return batch_questions([prompt.question(question, 96) for question in questions])
+
+
+def write_noise(path: Path, still_s: int = 0) -> str:
+    """`NOISE_S` seconds of random blocks, 2 frames a second; the first frame stays for `still_s` seconds."""
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=2, options={"preset": "ultrafast"})
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for number in range(2 * NOISE_S):
+            if 0 < number < 2 * still_s:
+                continue
+            blocks = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(blocks.repeat(8, 0).repeat(8, 1), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 2)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return str(path)

@@ -107,3 +107,26 @@ def test_the_gradient_is_that_of_the_expected_choice(model) -> None:
     mixed.square().sum().backward()
     assert_close(indicators.grad, weights.grad, atol=1e-4, rtol=1e-4)
     model.zero_grad()
+
+
+@pytest.mark.parametrize(("frames", "key_events"), [(12, 3), (5, 5), (1, 1)])
+def test_without_rods_on_key_frames_the_rest_is_the_same(frames: int, key_events: int) -> None:
+    with_rods, without = small_model(), small_model(key_frame_rods=False)
+    patches = torch.stack([some_patches(frames, seed) for seed in (1, 2)])
+    with torch.no_grad():
+        features = with_rods.connector.prepare(patches)
+        selection = with_rods.connector.select(features, events=min(6, frames), key_events=key_events)
+        queries = with_rods.connector.read(features, None)
+        expected, frame_of_token = with_rods.connector.encode(features, selection, queries)
+        found, frame_of_found = without.connector.encode(features, selection, queries)
+    assert found.shape[1] == without.config.frame_price(frames).total(frames, key_events)
+    if frames == 1:  # all of them, the rods first
+        assert_close(found, expected.roll(with_rods.config.rod_tokens, dims=1))
+        return
+    for video in range(2):
+        keys = selection.key_frames[video]
+        of_key = torch.isin(frame_of_token[video], keys)
+        place = torch.cat([torch.arange(n) for n in frame_of_token[video].bincount()])
+        kept = ~of_key | (place < with_rods.config.cone_tokens)
+        assert_close(found[video], expected[video, kept])
+        assert torch.equal(frame_of_found[video], frame_of_token[video, kept])

@@ -28,7 +28,7 @@ def test_round_trip_is_bit_equal(saved: Path) -> None:
         assert torch.equal(expected[name], found[name]), name
     assert not loaded.network.training
     assert loaded.familiarity is None
-    assert loaded.preprocessing.size == IMAGE_SIZE
+    assert loaded.outline.preprocessing.size == IMAGE_SIZE
     assert (loaded.info.name, loaded.info.device, loaded.info.quantization) == ("small", "cpu", "none")
 
 
@@ -56,7 +56,7 @@ def test_weights_saved_in_bfloat16_compute_in_float32(tmp_path: Path) -> None:
     small_model().to(torch.bfloat16).save_pretrained(tmp_path / "half")
     model = load_model(str(tmp_path / "half"), "cpu")
     assert {parameter.dtype for parameter in model.network.parameters()} == {torch.float32}
-    assert model.dtype == torch.float32
+    assert model.outline.dtype == torch.float32
 
 
 def config_with(**changes: object) -> Damage:
@@ -125,8 +125,8 @@ QUERY = "connector.rods.query.weight"
         (weights_with(lambda tensors: tensors.clear()), "more missing"),
         (file_with("model.safetensors", b"no weights at all" * 9), "The weights in"),
         (cut_short, "The weights in"),
-        (without("model.safetensors"), "no file named model.safetensors"),
-        (as_pickle, "no file named model.safetensors"),
+        (without("model.safetensors"), "holds no weights: model.safetensors is needed"),
+        (as_pickle, "holds no weights: model.safetensors is needed"),
         (config_with(model_type="llama"), "holds a 'llama' model, not a DynFocus one"),
         # Without its parts described, transformers would build billions of parameters.
         (file_with("config.json", "{}"), "model_type in config.json"),

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 import torch
-from builders import VISION_WIDTH
+from builders import VISION_WIDTH, write_noise
 
 import dynfocus_cli
 from dynfocus_cli import (
@@ -21,29 +18,9 @@ from dynfocus_cli import (
     SamplingOptions,
     SelectionOptions,
     UsageError,
-    pipeline,
 )
 from dynfocus_cli.features.familiarity import Familiarity
-
-SECONDS = 30
-
-
-def write_noise(path: Path, still_s: int = 0) -> str:
-    """`SECONDS` seconds of random blocks, 2 frames a second; the first frame stays for `still_s` seconds."""
-    rng = np.random.default_rng(0)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=2, options={"preset": "ultrafast"})
-        stream.width = stream.height = 32
-        stream.pix_fmt = "yuv420p"
-        for number in range(2 * SECONDS):
-            if 0 < number < 2 * still_s:
-                continue
-            blocks = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-            frame = av.VideoFrame.from_ndarray(blocks.repeat(8, 0).repeat(8, 1), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 2)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return str(path)
+from dynfocus_cli.planning import run_plan
 
 
 @pytest.fixture(scope="module")
@@ -214,8 +191,8 @@ def test_reading_the_container_counts_as_decoding(tiny, video: str, monkeypatch)
         time.sleep(0.5)
         return probe(path)
 
-    probe = pipeline.probe
-    monkeypatch.setattr(pipeline, "probe", slow)
+    probe = run_plan.probe
+    monkeypatch.setattr(run_plan, "probe", slow)
     assert tiny.inspect(video).timings_s.decode >= 0.5
 
 

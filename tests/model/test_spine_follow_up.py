@@ -91,7 +91,7 @@ def test_too_many_subtitles_are_thinned_to_their_share(tiny: DynFocus, video: st
     subtitles = srt(tmp_path / "a.srt", 30, "what is it and where does it go when it goes " * 3)
     found = tiny.ask(video, "What is it?", RunOptions(subtitles=subtitles)).evidence
     assert found.subtitles is not None
-    assert 0 < found.subtitles.tokens <= tiny.model.context // 4
+    assert 0 < found.subtitles.tokens <= tiny.model.outline.context // 4
     assert 0 < len(found.subtitles.lines) < found.subtitles.on_screen
     assert found.tokens.left >= 0
 

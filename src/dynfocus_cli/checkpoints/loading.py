@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from transformers import AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from dynfocus_cli.checkpoints.quantization import Quantization, kind_of, quieten, settings
+from dynfocus_cli.checkpoints.quantization import Quantization, arrange_for_cpu, kind_of, quieten, settings
 from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
+from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.familiarity import Familiarity
@@ -26,6 +28,8 @@ from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.model.stages import Question
+from dynfocus_cli.planning.device import free_memory, require_room
+from dynfocus_cli.planning.memory import weight_bytes
 from dynfocus_cli.types import ModelInfo
 
 _COMPLAINTS = {
@@ -43,20 +47,19 @@ _OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory")
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A network with everything that belongs to it."""
+class ModelOutline:
+    """Everything of a model but its weights: enough to plan a run."""
 
-    info: ModelInfo
-    network: DynFocusModel
+    name: str
+    folder: Path
+    config: DynFocusConfig
     prompt: PromptWriter
     preprocessing: Preprocessing
-    familiarity: Familiarity | None
+    quantization: Quantization
+    """What runs; what is stored may be `none`."""
     device: torch.device
-
-    @property
-    def config(self) -> DynFocusConfig:
-        """The network's sizes and settings."""
-        return self.network.config
+    dtype: torch.dtype
+    """What the network computes in."""
 
     @property
     def context(self) -> int:
@@ -64,16 +67,45 @@ class LoadedModel:
         tokens: int = self.config.text_config.max_position_embeddings
         return tokens
 
+    def info(self) -> ModelInfo:
+        """Which network it is, and how it runs."""
+        return ModelInfo(self.name, "dynfocus", revision(self.folder), self.quantization, self.device.type)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A network with everything that belongs to it."""
+
+    info: ModelInfo
+    outline: ModelOutline
+    network: DynFocusModel
+    familiarity: Familiarity | None
+
     @property
-    def dtype(self) -> torch.dtype:
-        """What the vision encoder computes in."""
-        return self.network.vision.dtype
+    def config(self) -> DynFocusConfig:
+        """The network's sizes and settings."""
+        return self.outline.config
+
+    @property
+    def prompt(self) -> PromptWriter:
+        """What writes prompts and reads answers."""
+        return self.outline.prompt
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs; its vision tower may be elsewhere for want of room."""
+        return self.outline.device
 
     @property
     def vision_tower(self) -> VisionTower:
         """What turns frames into features, whatever the question."""
+        vision = self.network.vision
         return VisionTower(
-            self.network.encode_frames, self.preprocessing, self.info.revision, self.device, self.dtype
+            self.network.encode_frames,
+            self.outline.preprocessing,
+            self.info.revision,
+            vision.device,
+            vision.dtype,
         )
 
     def encode_question(self, question: str | None) -> Question | None:
@@ -97,6 +129,13 @@ def load_model(
         ModelUnavailable: unknown, incomplete or damaged, or CUDA is asked for and not there.
         UsageError: a quantization other than the one that the model is stored in.
     """
+    return load_weights(outline_model(name_or_path, device, quantize))
+
+
+def outline_model(
+    name_or_path: str | None, device: str = "auto", quantize: Quantization | None = None
+) -> ModelOutline:
+    """Reads all of a model but its weights. Raises as `load_model`."""
     name, folder = find_model(name_or_path)
     place = _device(device)
     transformers_logging.set_verbosity_error()
@@ -105,8 +144,6 @@ def load_model(
         _check_config(folder)
         config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
         kind = _quantization(folder, config, quantize)
-    with _part(folder, "weights"):
-        network = _network(folder, config, place, kind)
     with _part(folder, "tokenizer"):
         if not (folder / "tokenizer.json").is_file():
             raise ModelUnavailable(f"{folder} is incomplete: it has no tokenizer.json.")
@@ -127,17 +164,34 @@ def load_model(
             f"The preprocessor_config.json in {folder} makes frames of {preprocessing.size} pixels, and its "
             f"config.json takes {config.vision_config.image_size}."
         )
+    return ModelOutline(
+        name=name,
+        folder=folder,
+        config=config,
+        prompt=prompt,
+        preprocessing=preprocessing,
+        quantization=kind,
+        device=place,
+        dtype=_precision(folder, place),
+    )
+
+
+def load_weights(outline: ModelOutline) -> LoadedModel:
+    """The network of a model that was outlined.
+
+    Raises:
+        ModelUnavailable: the weights are not those of its config.
+        OutOfMemory: they are more than the memory that is free.
+    """
+    folder, config = outline.folder, outline.config
+    with _part(folder, "weights"):
+        weights = weight_bytes(config, outline.quantization, outline.dtype.itemsize)
+        require_room(outline.name, weights, free_memory(outline.device))
+        network = _network(outline)
     familiarity = Familiarity.load(folder)
     if familiarity is not None:
         _check_familiarity(folder, familiarity, config.vision_config.hidden_size)
-    return LoadedModel(
-        info=ModelInfo(name, "dynfocus", revision(folder), kind, place.type),
-        network=network,
-        prompt=prompt,
-        preprocessing=preprocessing,
-        familiarity=familiarity,
-        device=place,
-    )
+    return LoadedModel(outline.info(), outline, network, familiarity)
 
 
 @contextmanager
@@ -201,9 +255,9 @@ def _precision(folder: Path, place: torch.device) -> torch.dtype:
     return torch.bfloat16
 
 
-def _network(folder: Path, config: DynFocusConfig, place: torch.device, kind: Quantization) -> DynFocusModel:
-    """The network with each of its weights read from `folder`, and with none left over."""
-    precision = _precision(folder, place)
+def _network(outline: ModelOutline) -> DynFocusModel:
+    """The network with each of its weights read from its folder, and with none left over."""
+    folder, config, precision, kind = outline.folder, outline.config, outline.dtype, outline.quantization
     options: dict[str, Any] = {}
     if kind != "none":
         quieten()
@@ -215,14 +269,13 @@ def _network(folder: Path, config: DynFocusConfig, place: torch.device, kind: Qu
         else:
             options["quantization_config"] = BitsAndBytesConfig.from_dict(stored)
     loaded: Any = DynFocusModel.from_pretrained(
-        folder,
+        None,
         config=config,
-        local_files_only=True,
-        use_safetensors=True,
+        state_dict=_stored(folder, outline.device),
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # they are told below, by name
         dtype=precision,
-        device_map={"": place},
+        device_map={"": outline.device},
         **options,
     )
     network, report = loaded
@@ -234,7 +287,23 @@ def _network(folder: Path, config: DynFocusConfig, place: torch.device, kind: Qu
                 f"{', '.join(found[:3])}{more} {complaint}."
             )
     ready: DynFocusModel = network.eval()
+    if kind == "nf4" and outline.device.type == "cpu":
+        arrange_for_cpu(ready)
     return ready
+
+
+def _stored(folder: Path, place: torch.device) -> dict[str, Any]:
+    """The folder's tensors by name, each read when it is asked for.
+
+    On a CPU they are read and not mapped: pages of a mapped file count as ours until it is closed, at the end
+    the whole model a second time.
+    """
+    how = {"backend": "pread"} if place.type == "cpu" else {}
+    stored: dict[str, Any] = {}
+    for file in checkpoint_files(folder, ("model.safetensors",)):
+        opened = safe_open(file, framework="pt", **how)
+        stored |= {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
+    return stored
 
 
 def _key(reported: str | tuple[str, torch.Size, torch.Size]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Quantization = Literal["none", "int8", "nf4"]
 
@@ -83,6 +85,41 @@ def stored_bytes(shape: tuple[int, ...], kind: Quantization) -> int:
     return weights // 2 + scales + 4 * (scales // 256 + 1) + 4 * (16 + 256) + 200
 
 
+def arrange_for_cpu(network: nn.Module) -> None:
+    """Lets bitsandbytes order 4-bit weights as this CPU reads them: now, and not in the first answer.
+
+    Each layer's are written anew beside the old ones. Between the layers the allocator gives back what that
+    leaves: left to itself it held on to as much again as all the weights.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for module in network.modules():
+        if isinstance(module, Linear4bit):
+            with torch.inference_mode():
+                module(torch.zeros(1, module.in_features, dtype=module.compute_dtype))
+            _trim()
+
+
+def _trim() -> None:
+    """Gives freed memory back to the system, where the C library is glibc."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
 def quieten() -> None:
-    """Keeps bitsandbytes from telling users about packages that could be faster."""
+    """Imports bitsandbytes without what it would do beside: tell users about packages that could be faster,
+    and fetch a compiled kernel from a hub where the package `kernels` is installed."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    if "bitsandbytes" in sys.modules:
+        return
+    missing = object()
+    known = sys.modules.get("kernels", missing)
+    sys.modules["kernels"] = None  # type: ignore[assignment]  # makes its import fail
+    try:
+        import bitsandbytes  # noqa: F401
+    finally:
+        if known is missing:
+            del sys.modules["kernels"]
+        else:
+            sys.modules["kernels"] = known  # type: ignore[assignment]

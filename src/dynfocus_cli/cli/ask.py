@@ -9,7 +9,15 @@ import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.output import Format, format_of, on_terminal, one_line, write_line, write_record
+from dynfocus_cli.cli.output import (
+    Format,
+    format_of,
+    on_terminal,
+    one_line,
+    write_line,
+    write_piece,
+    write_record,
+)
 from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,10 +54,12 @@ def ask(
     scorer: opt.ScorerOption = None,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
     max_new_tokens: opt.MaxNewTokensOption = opt.DEFAULT_MAX_NEW_TOKENS,
-    quantize: opt.QuantizeOption = "none",
+    temperature: opt.TemperatureOption = opt.DEFAULT_TEMPERATURE,
+    quantize: opt.QuantizeOption = None,
     subtitles: opt.SubtitlesOption = "off",
     hwaccel: opt.HwaccelOption = "none",
     no_cache: opt.NoCacheOption = False,
+    dry_run: opt.DryRunOption = False,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
     quiet: opt.QuietOption = False,
@@ -57,28 +67,60 @@ def ask(
     """Answer a question about a video, and show which frames the answer rests on."""
     with reported():
         _check_question(videos, question)
-        opt.refuse_not_yet(quantize)
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
-        sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
-        selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
         from dynfocus_cli.cli.each import for_each, videos_from
-        from dynfocus_cli.types import DecodingOptions, GenerationOptions
+        from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
 
-        generation = GenerationOptions(max_new_tokens=max_new_tokens, seed=seed)
-        decoding = DecodingOptions(hwaccel=hwaccel, cache=not no_cache)
+        run_options = RunOptions(
+            opt.sampling_options(fps, frames, max_frames, start, end, at),
+            opt.selection_options(prototypes, key_ratio, budget, scorer),
+            GenerationOptions(max_new_tokens=max_new_tokens, seed=seed, temperature=temperature),
+            DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
+            subtitles,
+        )
         paths = videos_from(videos, format)
+        if dry_run:
+            from dynfocus_cli.cli.forecast import show_forecasts
+
+            return show_forecasts(paths, question, run_options, model, device, quantize, format, quiet)
+        several = len(paths) > 1
+        streamed = _Streamed() if format == "text" and on_terminal() and not several else None
+
+        def load() -> LoadedModel:
+            from dynfocus_cli.checkpoints import load_model
+
+            return load_model(model, device, quantize)
 
         def work(video: str, loaded: LoadedModel, progress: Progress) -> Answer:
             from dynfocus_cli import pipeline
 
-            run_options = pipeline.RunOptions(sampling, selection, generation, decoding, subtitles)
             return pipeline.ask(video, question, loaded, run_options, progress)
 
         def show(answer: Answer) -> None:
-            _show(answer, format, quiet, several=len(paths) > 1)
+            _show(answer, format, quiet, several, streamed)
 
-        for_each(paths, work, show, model=model, device=device, format=format, quiet=quiet)
+        write = None if streamed is None else streamed.write
+        for_each(paths, load, work, show, format=format, quiet=quiet, write=write)
+
+
+class _Streamed:
+    """An answer that is written to the terminal while it is made."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def write(self, text: str) -> None:
+        """More of it."""
+        self._text += text
+        write_piece(text)
+
+    def finish(self, answer: str) -> None:
+        """The line's end, or where the answer was begun anew (for memory ran out) all of it."""
+        if self._text == answer:
+            write_line("")
+        else:
+            write_line(f"\n{answer}" if self._text else answer)
 
 
 def _check_question(videos: list[str], question: str) -> None:
@@ -97,7 +139,7 @@ def _is_video(argument: str) -> bool:
     return argument == STDIN or (suffix in VIDEO_SUFFIXES and os.path.exists(argument))
 
 
-def _show(answer: Answer, format: Format, quiet: bool, several: bool) -> None:
+def _show(answer: Answer, format: Format, quiet: bool, several: bool, streamed: _Streamed | None) -> None:
     from dynfocus_cli import report
     from dynfocus_cli.cli.evidence import show_evidence, show_warnings
 
@@ -107,8 +149,10 @@ def _show(answer: Answer, format: Format, quiet: bool, several: bool) -> None:
     else:
         if several:
             write_line(f"{evidence.source.path}: {one_line(answer.answer)}")
+        elif streamed is not None:
+            streamed.finish(answer.answer)
         else:
-            write_line(answer.answer if on_terminal() else one_line(answer.answer))
+            write_line(one_line(answer.answer))
         if not quiet:
             show_evidence(evidence, several, table=not several)
     show_warnings(evidence, several)

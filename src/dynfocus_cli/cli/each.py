@@ -15,9 +15,10 @@ from dynfocus_cli.cli.output import Format, write_record
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, VideoUnreadable
 
 if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints import LoadedModel
     from dynfocus_cli.progress import Progress
 
+Model = TypeVar("Model")
+"""A loaded model, or its outline where nothing is run."""
 Result = TypeVar("Result")
 
 
@@ -33,32 +34,33 @@ def videos_from(arguments: Sequence[str], format: Format) -> list[str]:
 
 def for_each(
     videos: Sequence[str],
-    work: Callable[[str, LoadedModel, Progress], Result],
+    load: Callable[[], Model],
+    work: Callable[[str, Model, Progress], Result],
     show: Callable[[Result], None],
     *,
-    model: str | None,
-    device: str,
     format: Format,
     quiet: bool,
+    write: Callable[[str], None] | None = None,
 ) -> None:
     """Load the model once, `work` on each video, `show` each result as it comes.
 
     One video exits with its own code. Of several, those that work are shown, and the rest raise
     SomeVideosFailed at the end. Where no video is there to be opened, neither the model nor torch is loaded.
+
+    Args:
+        write: told of an answer's text while it is written.
     """
-    loaded: LoadedModel | None = None
+    loaded: Model | None = None
     with_bars = display.wanted(quiet)
     if any(_is_there(video) for video in videos):
-        from dynfocus_cli.checkpoints import load_model
-
         with display.shown("", with_bars):
-            loaded = load_model(model, device)
+            loaded = load()
 
     several = len(videos) > 1
 
     def process(video: str) -> Result:
         assert loaded is not None, "a video that passes the check was there before the model was loaded"
-        with display.shown(video if several else "", with_bars) as progress:
+        with display.shown(video if several else "", with_bars, write) as progress:
             return work(video, loaded, progress)
 
     failures: list[Failure] = []

@@ -41,10 +41,11 @@ def inspect(
     budget: opt.BudgetOption = None,
     scorer: opt.ScorerOption = None,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
-    quantize: opt.QuantizeOption = "none",
+    quantize: opt.QuantizeOption = None,
     subtitles: opt.SubtitlesOption = "off",
     hwaccel: opt.HwaccelOption = "none",
     no_cache: opt.NoCacheOption = False,
+    dry_run: opt.DryRunOption = False,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
     quiet: opt.QuietOption = False,
@@ -55,24 +56,34 @@ def inspect(
             from dynfocus_cli.types import check_question
 
             check_question(question)
-        opt.refuse_not_yet(quantize)
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
-        sampling = opt.sampling_options(fps, frames, max_frames, start, end, at)
-        selection = opt.selection_options(prototypes, key_ratio, budget, scorer)
         from dynfocus_cli.cli.each import for_each, videos_from
-        from dynfocus_cli.types import DecodingOptions, GenerationOptions
+        from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
 
-        decoding = DecodingOptions(hwaccel=hwaccel, cache=not no_cache)
+        run_options = RunOptions(
+            opt.sampling_options(fps, frames, max_frames, start, end, at),
+            opt.selection_options(prototypes, key_ratio, budget, scorer),
+            GenerationOptions(seed=seed),
+            DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
+            subtitles,
+        )
         paths = videos_from(videos, format)
+        if dry_run:
+            from dynfocus_cli.cli.forecast import show_forecasts
+
+            return show_forecasts(paths, question, run_options, model, device, quantize, format, quiet)
         several = len(paths) > 1
         first = True
+
+        def load() -> LoadedModel:
+            from dynfocus_cli.checkpoints import load_model
+
+            return load_model(model, device, quantize)
 
         def work(video: str, loaded: LoadedModel, progress: Progress) -> Inspection:
             from dynfocus_cli import pipeline
 
-            generation = GenerationOptions(seed=seed)
-            run_options = pipeline.RunOptions(sampling, selection, generation, decoding, subtitles)
             return pipeline.inspect(video, question, loaded, run_options, progress)
 
         def show(inspection: Inspection) -> None:
@@ -80,7 +91,7 @@ def inspect(
             _show(inspection, format, quiet, several, first)
             first = False
 
-        for_each(paths, work, show, model=model, device=device, format=format, quiet=quiet)
+        for_each(paths, load, work, show, format=format, quiet=quiet)
 
 
 def _show(inspection: Inspection, format: Format, quiet: bool, several: bool, first: bool) -> None:

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_NEW_TOKENS = 64
 DEFAULT_SEED = 0
-"""Both as in `types.GenerationOptions`, which is not imported here for the sake of a quick `--help`."""
+DEFAULT_TEMPERATURE = 0.0
+"""All as in `types.GenerationOptions`, which is not imported here for the sake of a quick `--help`."""
 
 MAX_SEED = 2**32 - 1
 
 Device = Literal["auto", "cpu", "cuda"]
-ScorerName = Literal["visual", "question"]
+ScorerName = Literal["visual", "question", "attention", "density"]
 HwaccelName = Literal["none", "auto", "cuda"]
 Quantization = Literal["none", "int8", "nf4"]
 
@@ -54,7 +55,10 @@ BudgetOption = Annotated[
 ]
 ScorerOption = Annotated[
     ScorerName | None,
-    typer.Option("--scorer", help="Rank events by the picture alone, or by the question too."),
+    typer.Option(
+        "--scorer",
+        help="Rank events by a score trained on the picture, or the question too; by attention; by density.",
+    ),
 ]
 SeedOption = Annotated[
     int,
@@ -62,7 +66,7 @@ SeedOption = Annotated[
         "--seed",
         min=0,
         max=MAX_SEED,
-        help="Recorded with the result. Answers are greedy: none depends on it.",
+        help="Recorded with the result; decides what is drawn above temperature 0.",
     ),
 ]
 MaxNewTokensOption = Annotated[
@@ -73,8 +77,17 @@ JsonlOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON objec
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="No evidence, no progress; warnings and errors stay.")
 ]
+TemperatureOption = Annotated[
+    float,
+    typer.Option("--temperature", metavar="F", help="0 takes the likeliest words; above, they are drawn."),
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what would be looked at and what it takes; load nothing."),
+]
 QuantizeOption = Annotated[
-    Quantization, typer.Option("--quantize", help="Only none so far: int8 and nf4 are not available yet.")
+    Quantization | None,
+    typer.Option("--quantize", help="Bits of the language model's weights; as stored by default."),
 ]
 SubtitlesOption = Annotated[
     str,
@@ -90,14 +103,6 @@ NoCacheOption = Annotated[
 HwaccelOption = Annotated[
     HwaccelName, typer.Option("--hwaccel", help="Decode on the GPU: cuda, or auto where it can.")
 ]
-
-
-def refuse_not_yet(quantize: Quantization) -> None:
-    """Raises UsageError for what the contract has and this version lacks; it may be named to be left out."""
-    from dynfocus_cli.errors import UsageError
-
-    if quantize != "none":
-        raise UsageError(f"--quantize {quantize} is not available yet: leave it out, or give none.")
 
 
 def check_subtitles(wanted: str) -> None:

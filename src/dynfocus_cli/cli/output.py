@@ -39,6 +39,13 @@ def write_line(line: str) -> None:
         _write((line + "\n").encode(encoding, "backslashreplace"))
 
 
+def write_piece(text: str) -> None:
+    """Some text without a line break behind it, for a terminal."""
+    if sys.stdout is not None:
+        encoding = sys.stdout.encoding or "utf-8"
+        _write(visible(text).encode(encoding, "backslashreplace"))
+
+
 def on_terminal() -> bool:
     """Whether stdout is read by a person; there may be no stdout at all (`>&-`)."""
     return sys.stdout is not None and sys.stdout.isatty()

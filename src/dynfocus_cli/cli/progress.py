@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,11 +29,18 @@ def wanted(quiet: bool) -> bool:
     return not quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
+Writer = Callable[[str], None]
+
+
 @contextmanager
-def shown(title: str, enabled: bool) -> Iterator[Progress]:
-    """A display for one video, gone when the block ends; `title` stands before each stage."""
+def shown(title: str, enabled: bool, write: Writer | None = None) -> Iterator[Progress]:
+    """A display for one video, gone when the block ends; `title` stands before each stage.
+
+    Args:
+        write: is told the answer's text; the display is gone before its first piece.
+    """
     if not enabled:
-        yield Silent()
+        yield _Unseen(write)
         return
     from rich.console import Console
     from rich.markup import escape
@@ -45,13 +52,25 @@ def shown(title: str, enabled: bool) -> Iterator[Progress]:
     columns = (spinner, TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     # stdout is the answer's alone: rich must not pass it through the display.
     with Bar(*columns, console=console, transient=True, redirect_stdout=False) as bar:
-        yield _Stages(bar, f"{escape(title)}  " if title else "")
+        yield _Stages(bar, f"{escape(title)}  " if title else "", write)
 
 
-class _Stages:
+class _Unseen(Silent):
+    """No display, and the answer's text as it comes."""
+
+    def __init__(self, write: Writer | None) -> None:
+        self._write = write
+
+    def write(self, text: str) -> None:
+        if self._write is not None:
+            self._write(text)
+
+
+class _Stages(_Unseen):
     """One line, which each stage takes over from the one before."""
 
-    def __init__(self, bar: Bar, prefix: str) -> None:
+    def __init__(self, bar: Bar, prefix: str, write: Writer | None) -> None:
+        super().__init__(write)
         self._bar = bar
         self._prefix = prefix
         self._task = bar.add_task(f"{prefix}Loading", total=None)
@@ -62,3 +81,8 @@ class _Stages:
 
     def advance(self, n: int) -> None:
         self._bar.advance(self._task, n)
+
+    def write(self, text: str) -> None:
+        if self._write is not None:
+            self._bar.stop()
+            self._write(text)

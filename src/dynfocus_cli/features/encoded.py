@@ -40,9 +40,8 @@ class EncodedFrames:
 
     def distinct(self) -> EncodedFrames:
         """Without moments at which the frame of the moment before is still on screen."""
-        return self.rows(
-            [place for place, pts in enumerate(self.pts_s) if place == 0 or pts != self.pts_s[place - 1]]
-        )
+        places = [place for place, pts in enumerate(self.pts_s) if place == 0 or pts != self.pts_s[place - 1]]
+        return self if len(places) == len(self.pts_s) else self.rows(places)
 
     @staticmethod
     def joined(parts: Sequence[EncodedFrames]) -> EncodedFrames:

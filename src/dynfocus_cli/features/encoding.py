@@ -17,9 +17,6 @@ from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import CacheUse, Condition, Hwaccel, VideoSource
 from dynfocus_cli.video import decode_frames, open_hardware
 
-ENCODING_BATCH = 32
-"""Frames that are decoded and encoded at a time; bounds memory whatever the video's length."""
-
 
 @dataclass(frozen=True, slots=True)
 class VisionTower:
@@ -51,11 +48,14 @@ def encode_video(
     hwaccel: Hwaccel,
     progress: Progress,
     watch: Stopwatch,
+    *,
+    batch_size: int,
 ) -> Encoding:
     """Patch features of the frames on screen at `moments_s`, which strictly increase.
 
-    Only moments that no earlier question looked at are decoded. That changes no feature: the encoder gives a
-    frame the same ones whatever frames it is encoded with.
+    They are decoded and encoded `batch_size` at a time, which bounds memory whatever the video's length. Only
+    moments that no earlier question looked at are decoded. That changes no feature: the encoder gives a frame
+    the same ones whatever frames it is encoded with.
 
     Raises:
         VideoUnreadable: no frame can be decoded.
@@ -73,7 +73,7 @@ def encode_video(
     missing = [moment_s for moment_s in moments_s if moment_s not in found]
     parts = [] if known is None else [known]
     if missing:
-        fresh = _encode(source, missing, tower, device, progress, watch)
+        fresh = _encode(source, missing, tower, device, progress, watch, batch_size)
         parts.append(fresh)
         if cache is not None:
             with watch("encode"):
@@ -103,6 +103,7 @@ def _encode(
     device: HWAccel | None,
     progress: Progress,
     watch: Stopwatch,
+    batch_size: int,
 ) -> EncodedFrames:
     """Decodes and encodes, batch by batch; decoding is ahead in a thread of its own."""
     scaling = tower.preprocessing
@@ -112,10 +113,10 @@ def _encode(
         width=scaling.size,
         height=scaling.size,
         fit=scaling.fit,
-        batch_size=ENCODING_BATCH,
+        batch_size=batch_size,
         hwaccel=device,
     )
-    patches: list[Tensor] = []
+    patches: Tensor | None = None  # (T, N, D_v), made once: an hour's frames are too large to be joined later
     pts_s: list[float] = []
     conditions: list[Condition] = []
     while True:
@@ -124,17 +125,21 @@ def _encode(
         if batch is None:
             break
         with watch("encode"), torch.inference_mode():
+            done, count = len(pts_s), len(batch.times_s)
             fresh, row_of = _distinct(batch.pts_s, pts_s[-1] if pts_s else None)
-            encoded = patches[-1][-1:] if patches else torch.empty(0)
+            known = [] if patches is None or not done else [patches[done - 1 : done]]
             if fresh:
                 pixels = scaling(batch.pixels[fresh]).to(tower.device, tower.dtype)
-                new = tower.encode(pixels).cpu()
-                encoded = torch.cat((encoded, new)) if patches else new
-            patches.append(encoded[row_of])
+                known.append(tower.encode(pixels).cpu())
+            encoded = torch.cat(known)
+            if patches is None:
+                patches = encoded.new_empty(len(moments_s), *encoded.shape[1:])
+            patches[done : done + count] = encoded[row_of]
         pts_s += batch.pts_s
         conditions += batch.conditions
-        progress.advance(len(batch.times_s))
-    return EncodedFrames(tuple(moments_s), tuple(pts_s), tuple(conditions), torch.cat(patches))
+        progress.advance(count)
+    assert patches is not None, "a video without frames raised"
+    return EncodedFrames(tuple(moments_s), tuple(pts_s), tuple(conditions), patches)
 
 
 def _distinct(pts_s: Sequence[float], before: float | None) -> tuple[list[int], list[int]]:

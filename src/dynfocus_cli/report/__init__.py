@@ -1,5 +1,19 @@
 """What the user sees: JSON records with their schemas, and the terminal."""
 
-from dynfocus_cli.report.json import answer_record, dumps, error_record, inspection_record, load_schema
+from dynfocus_cli.report.json import (
+    answer_record,
+    dumps,
+    error_record,
+    forecast_record,
+    inspection_record,
+    load_schema,
+)
 
-__all__ = ["answer_record", "dumps", "error_record", "inspection_record", "load_schema"]
+__all__ = [
+    "answer_record",
+    "dumps",
+    "error_record",
+    "forecast_record",
+    "inspection_record",
+    "load_schema",
+]

@@ -1,4 +1,5 @@
-"""The records that scripts read: `dynfocus.answer/1`, `dynfocus.inspection/1`, `dynfocus.error/1`.
+"""The records that scripts read: `dynfocus.answer/1`, `dynfocus.inspection/1`, `dynfocus.plan/1` and
+`dynfocus.error/1`.
 
 Key order and rounding are fixed (times 3 decimals, scores 4, rates 6): equal evidence gives equal bytes.
 """
@@ -10,10 +11,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import Answer, Inspection
+    from dynfocus_cli.types import Answer, Forecast, Inspection
 
 ANSWER = "dynfocus.answer/1"
 INSPECTION = "dynfocus.inspection/1"
+PLAN = "dynfocus.plan/1"
 ERROR = "dynfocus.error/1"
 
 Record = dict[str, Any]
@@ -41,6 +43,33 @@ def inspection_record(inspection: Inspection) -> Record:
     }
 
 
+def forecast_record(forecast: Forecast) -> Record:
+    """What a run would do and take; `tokens.generated` is the longest answer's."""
+    memory, times = forecast.memory, forecast.time_s
+    return {
+        "schema": PLAN,
+        "video": forecast.source.path,
+        "question": forecast.question,
+        **_setup(forecast, len(forecast.sampling.times_s)),
+        "batch": forecast.batch,
+        "memory_bytes": {
+            "weights": memory.weights,
+            "encode": memory.encode,
+            "select": memory.select,
+            "answer": memory.answer,
+            "peak": memory.peak,
+            "free": memory.free,
+        },
+        "estimated_s": {
+            "encode": _seconds(times.encode),
+            "select": _seconds(times.select),
+            "first_token": _seconds(times.first_token),
+            "each_token": _rounded(times.each_token, 6),
+        },
+        "warnings": list(forecast.warnings),
+    }
+
+
 def error_record(video: str, code: int, kind: str, message: str) -> Record:
     """A video that failed, among others in `--jsonl`; `code` is what it alone would exit with."""
     return {"schema": ERROR, "video": video, "error": {"code": code, "kind": kind, "message": message}}
@@ -53,16 +82,16 @@ def dumps(record: Record) -> str:
 
 def load_schema(name: str) -> Record:
     """The JSON Schema (2020-12) of a record, by what stands in its `schema`, such as `dynfocus.answer/1`."""
-    if name not in (ANSWER, INSPECTION, ERROR):
-        raise KeyError(f"no schema {name!r}; there are {ANSWER}, {INSPECTION} and {ERROR}")
+    if name not in (ANSWER, INSPECTION, PLAN, ERROR):
+        raise KeyError(f"no schema {name!r}; there are {ANSWER}, {INSPECTION}, {PLAN} and {ERROR}")
     file_name = name.removeprefix("dynfocus.").replace("/", "-") + ".schema.json"
     schema: Record = json.loads(files(__package__).joinpath("schema", file_name).read_text(encoding="utf-8"))
     return schema
 
 
-def _evidence(of: Inspection) -> Record:
-    """What both records share, in the contract's order."""
-    source, sampling, tokens, timings = of.source, of.sampling, of.tokens, of.timings_s
+def _setup(of: Inspection | Forecast, frames: int) -> Record:
+    """What is said of a run, whether it was made or planned."""
+    source, sampling, tokens = of.source, of.sampling, of.tokens
     return {
         "model": {
             "name": of.model.name,
@@ -83,7 +112,7 @@ def _evidence(of: Inspection) -> Record:
         "sampling": {
             "policy": sampling.policy,
             "fps": None if sampling.fps is None else _rate(sampling.fps),
-            "frames": len(of.frames),
+            "frames": frames,
             "start_s": _seconds(sampling.start_s),
             "end_s": _seconds(sampling.end_s),
             "focus": [[_seconds(start), _seconds(end)] for start, end in sampling.focus],
@@ -103,6 +132,14 @@ def _evidence(of: Inspection) -> Record:
             "context": tokens.context,
             "all_patches": tokens.all_patches,
         },
+    }
+
+
+def _evidence(of: Inspection) -> Record:
+    """What both records share, in the contract's order."""
+    timings = of.timings_s
+    return {
+        **_setup(of, len(of.frames)),
         "frames": [
             {
                 "index": frame.index,

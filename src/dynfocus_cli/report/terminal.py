@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import FrameEvidence, Inspection
+    from dynfocus_cli.types import Forecast, FrameEvidence, Inspection
 
 
 class _Glyphs(NamedTuple):
@@ -92,6 +92,40 @@ def print_timings(console: Console, inspection: Inspection) -> None:
             ", ".join([*parts, f"total {spent.total:.2f} s", *cached.get(inspection.cache, [])]), style="dim"
         )
     )
+
+
+def forecast_lines(forecast: Forecast) -> list[str]:
+    """What a run would do and take, a line each, in aligned columns."""
+    bill, memory, times = forecast.tokens, forecast.memory, forecast.time_s
+    key, frames = forecast.selection.key_frames, len(forecast.sampling.times_s)
+    run = forecast.model
+    lines = {
+        "model": f"{run.name}, {run.quantization}, on {run.device}",
+        "frames": f"{frames}, {key} of them key frames, in {forecast.selection.prototypes} events "
+        f"({forecast.selection.scorer})",
+        "video tokens": f"{bill.video} = {bill.per_key_frame} x {key} + {bill.per_other_frame} x "
+        f"{frames - key}; all patches: {bill.all_patches}",
+        "context": f"{bill.left} of {bill.context} tokens left (prompt {bill.prompt}, answer at most "
+        f"{bill.generated})",
+        "memory": f"{_gib(memory.peak)} at most, {_gib(memory.free)} free; weights {_gib(memory.weights)}",
+        "beside it": f"encode {_gib(memory.encode)} ({forecast.batch} frames at a time), select "
+        f"{_gib(memory.select)}, answer {_gib(memory.answer)}",
+        "time": f"about {_time(times.encode)} encode, {_time(times.select)} select, "
+        f"{_time(times.first_token)} to the first token, then {_time(times.each_token)} each (no decoding)",
+    }
+    width = max(map(len, lines))
+    return [f"{name:{width}}  {said}" for name, said in lines.items()]
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"
+
+
+def _time(seconds: float) -> str:
+    """0.0042 -> 4.2 ms, 12.3 -> 12 s."""
+    if seconds < 0.1:
+        return f"{seconds * 1000:.2g} ms"
+    return f"{seconds:.2g} s" if seconds < 100 else f"{seconds:.0f} s"
 
 
 def aligned_table(inspection: Inspection) -> list[str]:

@@ -1,0 +1,44 @@
+"""What memory is free where a network runs."""
+
+from __future__ import annotations
+
+import psutil
+import torch
+
+from dynfocus_cli.errors import OutOfMemory
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can still be taken: on a GPU with what torch holds and does not use; on a CPU the memory
+    that can be had without swapping."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + held
+    return int(psutil.virtual_memory().available)
+
+
+def require_room(name: str, weights: int, free: int) -> None:
+    """
+    Raises:
+        OutOfMemory: a model's weights are more than what is free.
+    """
+    if weights > free:
+        raise OutOfMemory(
+            f"The weights of {name} take {weights / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free: "
+            "take a smaller or quantized model (--quantize nf4), or another --device."
+        )
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; torch has a class for it on GPUs, and none on CPUs."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in said or "out of memory" in said)
+
+
+def release(device: torch.device) -> None:
+    """Gives back what torch holds and does not use, so that a smaller try finds it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -1,0 +1,142 @@
+"""What a run will look at and spend, decided before anything is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dynfocus_cli.budget import Allowance, allow, most_frames
+from dynfocus_cli.checkpoints.loading import ModelOutline
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.planning.economy import Economy, plan_economy
+from dynfocus_cli.planning.memory import LARGEST_BATCH, MemoryModel, RunShape
+from dynfocus_cli.subtitling import most_subtitle_tokens
+from dynfocus_cli.types import RunOptions, SamplingPlan, VideoSource
+from dynfocus_cli.video import Mentions, Subtitles, find_mentions, find_subtitles, plan_sampling, probe
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question about a video, before it is known what will be looked at."""
+
+    source: VideoSource
+    mentions: Mentions
+    subtitles: Subtitles | None
+    text: str
+    """The question, or nothing."""
+    text_tokens: int
+    """The most that prompt and subtitles can take."""
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run looks at, and what it may spend."""
+
+    sampling: SamplingPlan
+    limit: int
+    """Video tokens that may be spent, where subtitles take the most they can."""
+    allowance: Allowance
+    """Events and key frames for that limit."""
+    shape: RunShape
+    """What its memory depends on."""
+    economy: Economy
+
+
+def read_request(video: str, question: str | None, model: ModelOutline, options: RunOptions) -> Request:
+    """Probes the video, and finds what the question and the subtitles say.
+
+    Raises:
+        VideoUnreadable: the file is no video.
+        UsageError: a subtitle file that cannot be read.
+    """
+    text = question or ""
+    source = probe(video)
+    mentions = find_mentions(text, source.duration_s)
+    subtitles, warnings = find_subtitles(source, options.subtitles)
+    tokens = model.prompt.length(text) + most_subtitle_tokens(model, text, subtitles)
+    return Request(source, mentions, subtitles, text, tokens, warnings)
+
+
+def plan_run(
+    request: Request, model: ModelOutline, options: RunOptions, free: int, economy: Economy | None = None
+) -> RunPlan:
+    """The moments to look at, within the context, the budget and the memory.
+
+    Args:
+        free: bytes beside the weights.
+        economy: what an earlier try learned; None plans with what is free.
+
+    Raises:
+        UsageError: a time past the end, or no room for a single key frame in the context or the budget.
+        OutOfMemory: no room for a single frame in memory.
+    """
+    config = model.config
+    limit = video_token_limit(model, options, request.text_tokens)
+    sampling = _sampling(request, model, options, limit, None if economy is None else economy.most_frames)
+    shape = _shape(request, model, options, limit, sampling)
+    if economy is None:
+        memory = MemoryModel(config, model.quantization, model.dtype, model.device)
+        economy = plan_economy(memory, shape, free, config.frame_price(shape.frames))
+    if economy.most_tokens is not None or economy.most_frames < shape.frames:
+        limit = limit if economy.most_tokens is None else min(limit, economy.most_tokens)
+        sampling = _sampling(request, model, options, limit, economy.most_frames)
+        shape = _shape(request, model, options, limit, sampling)
+    allowance = _allowance(model, options, limit, len(sampling.times_s))
+    return RunPlan(sampling, limit, allowance, replace(shape, batch=economy.batch), economy)
+
+
+def video_token_limit(model: ModelOutline, options: RunOptions, prompt_tokens: int) -> int:
+    """Video tokens that the context has room for, or `--budget` if that is less.
+
+    Raises:
+        UsageError: not even one key frame fits.
+    """
+    room = model.context - prompt_tokens - options.generation.max_new_tokens
+    least = model.config.frame_price(1).key
+    if room < least:
+        raise UsageError(
+            f"The prompt ({prompt_tokens} tokens) and the answer ({options.generation.max_new_tokens}) leave "
+            f"{max(0, room)} of {model.context} tokens for the video, and a key frame takes {least}: shorten "
+            "the question, or lower --max-new-tokens."
+        )
+    return room if options.selection.budget is None else min(room, options.selection.budget)
+
+
+def _sampling(
+    request: Request, model: ModelOutline, options: RunOptions, limit: int, at_most: int | None
+) -> SamplingPlan:
+    config = model.config
+    most = most_frames(limit, config.frame_price(2))
+    wanted = options.sampling.max_frames or config.max_frames
+    return plan_sampling(
+        request.source,
+        replace(options.sampling, max_frames=min(wanted, most, at_most or most)),
+        request.mentions,
+        default_fps=config.fps,
+        default_max_frames=config.max_frames,
+    )
+
+
+def _allowance(model: ModelOutline, options: RunOptions, limit: int, frames: int) -> Allowance:
+    """Events and key frames for so many frames."""
+    config, wanted = model.config, options.selection
+    return allow(
+        frames,
+        prototypes=wanted.prototypes or config.prototypes,
+        key_ratio=wanted.key_ratio or config.key_ratio,
+        limit=limit,
+        price=config.frame_price(frames),
+    )
+
+
+def _shape(
+    request: Request, model: ModelOutline, options: RunOptions, limit: int, sampling: SamplingPlan
+) -> RunShape:
+    frames = len(sampling.times_s)
+    allowance = _allowance(model, options, limit, frames)
+    return RunShape(
+        frames=frames,
+        video_tokens=model.config.frame_price(frames).total(frames, allowance.key_frames),
+        text_tokens=request.text_tokens + options.generation.max_new_tokens,
+        batch=min(LARGEST_BATCH, frames),
+    )

@@ -1,0 +1,205 @@
+"""`dynfocus models`, with the model that comes with dynfocus."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from dynfocus_cli.cli.app import app
+
+TINY = Path(__file__).resolve().parents[2] / "weights" / "dynfocus-tiny"
+HEAVY = ("torch", "transformers", "av", "numpy", "rich", "safetensors", "huggingface_hub")
+COMMANDS = [[], ["list"], ["info"], ["pull"], ["convert"], ["quantize"]]
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DYNFOCUS_MODELS_DIR", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["models", *map(str, arguments)])
+
+
+def script(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The installed command."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("dynfocus"), "models", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_imports_nothing_heavy(command: list[str]) -> None:
+    code = f"""
+        import sys
+        sys.argv = ["dynfocus", "models", *{command!r}, "--help"]
+        from dynfocus_cli.cli.app import main
+        try:
+            main()
+        except SystemExit as end:
+            assert end.code == 0, end.code
+        print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.stderr == "[]\n"
+    assert done.stdout.startswith("Usage: dynfocus models")
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["info", "nope"], ["pull", "nope"]])
+def test_what_needs_no_network_of_neurons_imports_no_torch(arguments: list[str]) -> None:
+    code = f"""
+        import sys
+        sys.argv = ["dynfocus", "models", *{arguments!r}]
+        from dynfocus_cli.cli.app import main
+        try:
+            main()
+        except SystemExit as end:
+            assert end.code in (0, 4), end.code
+        assert not set(sys.modules) & {{"torch", "transformers", "huggingface_hub"}}
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_list(models: Path) -> None:
+    done = run("list")
+    assert (done.exit_code, done.stderr) == (0, "")
+    tiny, large = done.stdout.splitlines()
+    assert tiny.split()[:2] == ["dynfocus-tiny", "bundled:"]
+    assert "to pull: 15.9 GB, then 6.3 GB" in large
+    record = json.loads(run("list", "--json").stdout)
+    assert (record["schema"], record["folder"]) == ("dynfocus.models/1", str(models))
+    assert [model["name"] for model in record["models"]] == ["dynfocus-tiny", "dynfocus-7b"]
+    assert record["models"][1]["licence"].startswith("Llama 2 Community License")
+    assert set(record["models"][0]) == {
+        "name",
+        "state",
+        "folder",
+        "what",
+        "licence",
+        "needs",
+        "bytes",
+        "download_bytes",
+    }
+
+
+def test_info() -> None:
+    done = run("info", "dynfocus-tiny")
+    assert (done.exit_code, done.stderr) == (0, "")
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert lines["name"] == "dynfocus-tiny"
+    assert lines["folder"] == str(TINY)
+    assert lines["licence"] == "Apache-2.0"
+    assert lines["tokens"] == "40 a key frame, 2 any other; context 2048"
+    record = json.loads(run("info", str(TINY), "--json").stdout)
+    assert (record["schema"], record["name"], record["verified_files"]) == (
+        "dynfocus.model/1",
+        "dynfocus-tiny",
+        None,
+    )
+
+
+def test_quantize_and_verify(tmp_path: Path, models: Path) -> None:
+    """One that is written into the models' folder has a name from then on."""
+    done = run("quantize", "dynfocus-tiny", models / "tiny-nf4", "--to", "nf4")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, f"{models / 'tiny-nf4'}\n", "")
+    shown = run("info", "tiny-nf4", "--verify")
+    assert shown.exit_code == 0
+    assert "quantization  nf4" in shown.stdout
+    assert "verified      1 of 1 files" in shown.stdout
+    assert "model.safetensors, 6.9 MB" in shown.stdout
+    assert "tiny-nf4" in run("list").stdout
+    with (models / "tiny-nf4" / "model.safetensors").open("r+b") as shard:
+        shard.seek(-1, os.SEEK_END)
+        shard.write(b"\xee")
+    damaged = run("info", "tiny-nf4", "--verify")
+    assert (damaged.exit_code, damaged.stdout) == (4, "")
+    assert "model.safetensors is not as conversion.json has it" in damaged.stderr
+
+
+def test_convert_prints_a_record(tmp_path: Path) -> None:
+    done = run("convert", TINY, tmp_path / "copy", "--quantize", "int8", "--json")
+    assert done.exit_code == 0
+    (line,) = done.stdout.splitlines()
+    record = json.loads(line)
+    assert record["schema"] == "dynfocus.model/1"
+    assert (record["name"], record["quantization"]) == ("copy", "int8")
+    names = {source["name"] for source in record["sources"]}
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= names
+    assert record["bytes"] == sum(f.stat().st_size for f in (tmp_path / "copy").rglob("*") if f.is_file())
+
+
+def foreign(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (lambda tmp: ["convert", foreign(tmp / "q"), tmp / "out"], 4, "a 'qwen2_5_vl' model"),
+        (lambda tmp: ["quantize", foreign(tmp / "q"), tmp / "out"], 4, "'qwen2_5_vl'"),
+        (lambda tmp: ["info", foreign(tmp / "q")], 4, "a 'qwen2_5_vl' model, not a DynFocus one"),
+        (lambda tmp: ["convert", tmp / "nowhere", tmp / "out"], 4, "There is no"),
+        (lambda tmp: ["convert", TINY / "config.json", tmp / "out"], 4, "config.json is a file"),
+        (lambda tmp: ["convert", tmp, tmp / "out"], 4, "without config.json"),
+        (lambda tmp: ["convert", TINY, tmp], 2, "exists already"),
+        (lambda tmp: ["convert", TINY, tmp / "out", "--vision", tmp], 2, "--vision is for LLaMA-VID"),
+        (lambda tmp: ["convert", TINY, tmp / "out", "--quantize", "int4"], 2, "int4"),
+        (lambda tmp: ["convert", TINY], 2, "DST"),
+        (lambda tmp: ["quantize", "dynfocus-7b", tmp / "out"], 4, "dynfocus models pull dynfocus-7b"),
+        (lambda tmp: ["quantize", "dynfocus-tiny", tmp / "out", "--to", "none"], 2, "none"),
+        (lambda tmp: ["info", "nope"], 4, "No model 'nope'"),
+        (lambda tmp: ["info", "dynfocus-tiny", "--verify"], 4, "no conversion.json"),
+        (lambda tmp: ["pull", "nope"], 4, "No model 'nope' is known"),
+        (lambda tmp: ["pull", "dynfocus-tiny"], 2, "there is nothing to pull"),
+        (lambda tmp: ["fetch"], 2, "fetch"),
+    ],
+)
+def test_what_is_refused(
+    arguments: Callable[[Path], list[Any]], code: int, said: str, tmp_path: Path
+) -> None:
+    done = run(*arguments(tmp_path))
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_pull_without_a_network(tmp_path: Path, models: Path) -> None:
+    """By the installed command and the hub's own variables: no waiting, and the way by hand."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{free.getsockname()[1]}"
+    home = str(tmp_path / "hub")
+    for environment, why in (
+        ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE forbids the network"),
+        ({"HF_ENDPOINT": closed}, "the hub cannot be reached ("),
+    ):
+        done = script("pull", "dynfocus-7b", "--quantize", "int8", HF_HOME=home, **environment)
+        assert (done.returncode, done.stdout) == (4, "")
+        first, *lines = done.stderr.splitlines()
+        assert first.startswith(f"Error: dynfocus-7b could not be fetched: {why}")
+        assert any(line.startswith("from https://huggingface.co/YanweiLi/llama-vid-7b") for line in lines)
+        put = models / ".downloads" / "dynfocus-7b"
+        assert lines[-1] == f"  dynfocus models convert {put} {models / 'dynfocus-7b'} --quantize int8"
+    assert not models.exists()
+
+
+def test_on_a_script_there_is_nothing_but_the_result(tmp_path: Path) -> None:
+    done = script("quantize", TINY, tmp_path / "out", "--to", "int8")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path / 'out'}\n", "")

@@ -1,0 +1,118 @@
+"""A run that is short of memory: what it does without, what it says, and that the answer is the same.
+
+SUBSTITUTE: memory that runs out is simulated by raising torch's own error from the stage that would meet it,
+and little free memory by what `free_memory` says; everything else is the real network.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from builders import write_noise
+
+import dynfocus_cli
+from dynfocus_cli import DynFocus, OutOfMemory, RunOptions, SamplingOptions, pipeline
+from dynfocus_cli.checkpoints import loading
+from dynfocus_cli.types import DecodingOptions
+
+OPTIONS = RunOptions(sampling=SamplingOptions(frames=12), decoding=DecodingOptions(cache=False))
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_noise(tmp_path_factory.mktemp("video") / "noise.mp4")
+
+
+@pytest.fixture
+def tiny(saved: Path) -> DynFocus:
+    return dynfocus_cli.load(str(saved), device="cpu")
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, when) -> list[int]:
+    """Lets a function fail for want of memory when `when(arguments)` says so; the list counts failures."""
+    failures: list[int] = []
+    real = getattr(owner, name)
+
+    def short(*arguments, **keywords):
+        if when(*arguments, **keywords):
+            failures.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(owner, name, short)
+    return failures
+
+
+def test_smaller_batches_give_the_same_answer(tiny: DynFocus, video: str, monkeypatch) -> None:
+    expected = tiny.ask(video, "Why?", OPTIONS)
+    failures = fail(monkeypatch, tiny.model.network, "encode_frames", lambda pixels: len(pixels) > 2)
+    found = tiny.ask(video, "Why?", OPTIONS)
+    assert len(failures) == 2  # 12 frames, 3, and then one at a time
+    assert found.answer == expected.answer
+    assert found.evidence.frames == expected.evidence.frames
+    told = [line for line in found.evidence.warnings if line.startswith("Memory ran out")]
+    assert told == [
+        "Memory ran out (stage: encode): frames are encoded 3 at a time.",
+        "Memory ran out (stage: encode): frames are encoded 1 at a time.",
+    ]
+
+
+def test_frames_are_given_up_at_the_end(tiny: DynFocus, video: str, monkeypatch) -> None:
+    failures = fail(
+        monkeypatch, pipeline, "generate", lambda network, prompt, tokens, *rest: len(tokens) > 100
+    )
+    found = tiny.ask(video, "Why?", OPTIONS)
+    assert failures
+    assert len(found.evidence.frames) < 12
+    assert found.evidence.tokens.video <= 100
+    assert "Memory ran out (stage: generate): only 6 frames are sampled." in found.evidence.warnings
+
+
+def test_with_nothing_left_to_do_without_it_is_said(tiny: DynFocus, video: str, monkeypatch) -> None:
+    fail(monkeypatch, pipeline, "generate", lambda *_: True)
+    with pytest.raises(OutOfMemory, match=r"Memory ran out \(stage: generate\) with a single frame"):
+        tiny.ask(video, "Why?", OPTIONS)
+
+
+def test_another_error_is_not_taken_for_it(tiny: DynFocus, video: str, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(pipeline, "generate", broken)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        tiny.ask(video, "Why?", OPTIONS)
+
+
+def test_little_free_memory_is_planned_for(tiny: DynFocus, video: str, monkeypatch) -> None:
+    outline = tiny.model.outline
+    options = RunOptions(sampling=SamplingOptions(frames=60), decoding=DecodingOptions(cache=False))
+    expected = tiny.ask(video, "Why?", options)
+    plan = pipeline.forecast(video, "Why?", outline, options)
+    assert (plan.batch, plan.warnings) == (32, ())
+    assert plan.tokens.video == expected.evidence.tokens.video
+    beside = plan.memory.peak - plan.memory.weights
+    monkeypatch.setattr(pipeline, "free_memory", lambda device: plan.memory.weights + beside * 9 // 10)
+    planned = pipeline.forecast(video, "Why?", outline, options)
+    assert planned.memory.peak <= plan.memory.weights + beside * 9 // 10
+    assert planned.batch < 32
+    monkeypatch.setattr(pipeline, "free_memory", lambda device: beside * 9 // 10)
+    found = tiny.ask(video, "Why?", options)
+    assert found.evidence.warnings == planned.warnings
+    assert found.evidence.warnings[0].startswith("Memory is short (")
+    assert (found.answer, found.evidence.frames) == (expected.answer, expected.evidence.frames)
+    monkeypatch.setattr(pipeline, "free_memory", lambda device: 1000)
+    with pytest.raises(OutOfMemory, match="not enough memory for a single frame"):
+        tiny.ask(video, "Why?", options)
+
+
+def test_weights_that_do_not_fit_are_said_before_they_are_loaded(
+    tiny: DynFocus, video: str, monkeypatch
+) -> None:
+    monkeypatch.setattr(pipeline, "free_memory", lambda device: 1000)
+    with pytest.raises(OutOfMemory, match=r"The weights of small take 0\.0 GiB"):
+        pipeline.forecast(video, "Why?", tiny.model.outline, OPTIONS)
+    monkeypatch.setattr(loading, "free_memory", lambda device: 1000)
+    with pytest.raises(OutOfMemory, match=r"The weights of small take 0\.0 GiB"):
+        loading.load_weights(tiny.model.outline)
