@@ -9,10 +9,10 @@ from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.quantization import Quantization, kind_of
 from dynfocus_cli.checkpoints.record import Conversion, SourceFile, bytes_of, revision
 from dynfocus_cli.checkpoints.size import Megabytes
-from dynfocus_cli.checkpoints.sources.config_file import read_config, sound
+from dynfocus_cli.checkpoints.sources.config_file import sound
+from dynfocus_cli.checkpoints.sources.own import own_config
 from dynfocus_cli.checkpoints.sources.recipe import listed
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.progress import Progress
 
 
@@ -57,15 +57,8 @@ def describe(name: str, folder: Path) -> ModelDescription:
     Raises:
         ModelUnavailable: it is none of ours, or its config.json cannot be used.
     """
-    given = read_config(folder)
-    if (kind := given.get("model_type")) != DynFocusConfig.model_type:
-        what = f"a {kind!r} model" if kind else "a model that does not say what it is"
-        raise ModelUnavailable(
-            f"{folder} holds {what}, not a DynFocus one. If it is LLaMA-VID or InstructBLIP, "
-            "`dynfocus models convert` makes a DynFocus model of it."
-        )
+    config = own_config(folder)
     with sound(folder):
-        config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
         stored = kind_of(getattr(config, "quantization_config", None))
     # Frames of a video that has others too: of a single one the release makes an exception.
     price = config.frame_price(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dynfocus_cli.checkpoints.sources.config_file import sound
+from dynfocus_cli.checkpoints.sources.config_file import read_config, sound
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, same
 from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.checkpoints.sources.tensor_files import Part, TensorFiles, checkpoint_files
@@ -17,14 +17,27 @@ _KEPT = ("familiarity.safetensors",)
 """What else a model folder may hold that belongs to the model."""
 
 
+def own_config(folder: Path) -> DynFocusConfig:
+    """The `config.json` of a model folder of ours. Raises ModelUnavailable where it is none, or damaged."""
+    if (kind := read_config(folder).get("model_type")) != DynFocusConfig.model_type:
+        what = f"a {kind!r} model" if kind else "a model that does not say what it is"
+        raise ModelUnavailable(
+            f"{folder} holds {what}, not a DynFocus one. If it is LLaMA-VID or InstructBLIP, "
+            "`dynfocus models convert` makes a DynFocus model of it."
+        )
+    with sound(folder):
+        config: DynFocusConfig = DynFocusConfig.from_pretrained(folder, local_files_only=True)
+    return config
+
+
 def own_source(folder: Path) -> Source:
     """A model folder of ours.
 
     Raises:
         ModelUnavailable: something is missing or damaged, or it is quantized already.
     """
+    config = own_config(folder)
     with sound(folder):
-        config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
         shapes = parameter_shapes(config)
     if getattr(config, "quantization_config", None) is not None:
         raise ModelUnavailable(f"{folder} is quantized already: convert what it was made of instead.")
