@@ -14,6 +14,7 @@ import multiprocessing
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 from provenance import provenance
 
@@ -34,7 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         jobs = [
-            (Path(folder), arguments.seed, clip, arguments.model, arguments.scorer, not arguments.no_black)
+            Job(Path(folder), arguments.seed, clip, arguments.model, arguments.scorer, not arguments.no_black)
             for clip in range(arguments.clips)
         ]
         with multiprocessing.get_context("spawn").Pool(arguments.workers) as pool:
@@ -48,7 +49,19 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def ask_clip(job: tuple[Path, int, int, str | None, str | None, bool]) -> list[dict]:
+class Job(NamedTuple):
+    """One clip's questions, asked in one way."""
+
+    folder: Path
+    seed: int
+    clip: int
+    model: str | None = None
+    scorer: str | None = None
+    with_black: bool = False
+    quantize: str | None = None
+
+
+def ask_clip(job: Job) -> list[dict]:
     """Writes one clip (and its black twin), asks its questions, and removes it again."""
     import random
 
@@ -61,9 +74,9 @@ def ask_clip(job: tuple[Path, int, int, str | None, str | None, bool]) -> list[d
     from dynfocus_cli.synth.write import QUESTIONS_PER_CLIP, clip_seed, write_video
     from dynfocus_cli.types import SelectionOptions
 
-    folder, seed, clip, name, scorer, with_black = job
+    folder, seed, clip, name, scorer, with_black, quantize = job
     torch.set_num_threads(1)
-    model = _model(name)
+    model = _model(name, quantize)
     options = pipeline.RunOptions(selection=SelectionOptions(scorer=scorer))  # type: ignore[arg-type]
     script = write_script(clip_seed(seed, clip))
     path = folder / f"clip-{clip:05d}.mp4"
@@ -91,12 +104,12 @@ def ask_clip(job: tuple[Path, int, int, str | None, str | None, bool]) -> list[d
 _loaded: dict = {}
 
 
-def _model(name: str | None):
-    if name not in _loaded:
+def _model(name: str | None, quantize: str | None):
+    if (name, quantize) not in _loaded:
         from dynfocus_cli.checkpoints import load_model
 
-        _loaded[name] = load_model(name, "auto")
-    return _loaded[name]
+        _loaded[name, quantize] = load_model(name, "auto", quantize)
+    return _loaded[name, quantize]
 
 
 def _black_twin(path: Path, duration_s: int) -> Path:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +16,12 @@ from builders import IMAGE_SIZE, save_small, small_model
 from safetensors.torch import load_file, save_file
 
 from dynfocus_cli.checkpoints import bundled_models, find_model, load_model, loading
+from dynfocus_cli.checkpoints.convert import convert
 from dynfocus_cli.checkpoints.record import revision
+from dynfocus_cli.checkpoints.sources.recognise import open_source
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
+from dynfocus_cli.progress import Silent
 
 Damage = Callable[[Path], object]
 
@@ -257,3 +263,39 @@ def test_devices(saved: Path) -> None:
         assert load_model(str(saved), "auto").device.type == "cpu"
         with pytest.raises(ModelUnavailable, match="No CUDA GPU"):
             load_model(str(saved), "cuda")
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4"])
+def test_a_folder_stored_quantized_runs_as_one_that_is_quantized_on_loading(
+    saved: Path, tmp_path: Path, kind: str
+) -> None:
+    """To the letter: the same codes, and all else in the precision that the network computes in."""
+    stored = convert(open_source(saved), tmp_path / kind, kind, Silent())
+    found, expected = load_model(str(stored), "cpu"), load_model(str(saved), "cpu", kind)
+    assert found.info.quantization == expected.info.quantization == kind
+    for (name, mine), (other, its) in zip(
+        found.network.named_parameters(), expected.network.named_parameters(), strict=True
+    ):
+        assert (name, mine.dtype) == (other, its.dtype)
+        assert torch.equal(mine, its), name
+    assert {p.dtype for p in found.network.vision.parameters()} == {torch.float32}
+    with pytest.raises(UsageError, match=f"is stored in {kind}, and cannot run as none"):
+        load_model(str(stored), "cpu", "none")
+
+
+def test_nothing_is_fetched_to_quantize(tmp_path: Path) -> None:
+    """bitsandbytes asks a package named `kernels`, where there is one, for compiled code from a hub."""
+    package = tmp_path / "kernels"
+    package.mkdir()
+    (package / "__init__.py").write_text("def get_kernel(*_, **__):\n    raise SystemExit('fetched')\n")
+    code = (
+        "from dynfocus_cli.checkpoints.quantization import quieten; quieten(); import kernels\n"
+        "print(kernels.get_kernel.__name__)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout) == (0, "get_kernel\n"), run.stderr

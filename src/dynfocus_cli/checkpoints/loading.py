@@ -287,6 +287,10 @@ def _network(outline: ModelOutline) -> DynFocusModel:
                 f"{', '.join(found[:3])}{more} {complaint}."
             )
     ready: DynFocusModel = network.eval()
+    for parameter in ready.parameters():
+        # Of a model that is stored quantized, transformers leaves the rest as it is stored.
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(precision)
     if kind == "nf4" and outline.device.type == "cpu":
         arrange_for_cpu(ready)
     return ready

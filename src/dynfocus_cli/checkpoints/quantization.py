@@ -18,6 +18,10 @@ BLOCK = 64
 """Weights that share a scale in NF4."""
 
 
+ORDERED_ROWS = 32
+"""Rows of a 4-bit weight that bitsandbytes orders together for a CPU."""
+
+
 def settings(kind: Quantization, compute: torch.dtype) -> dict[str, Any] | None:
     """What transformers calls a quantization config; None for `none`."""
     if kind == "none":
@@ -89,12 +93,16 @@ def arrange_for_cpu(network: nn.Module) -> None:
     """Lets bitsandbytes order 4-bit weights as this CPU reads them: now, and not in the first answer.
 
     Each layer's are written anew beside the old ones. Between the layers the allocator gives back what that
-    leaves: left to itself it held on to as much again as all the weights.
+    leaves: left to itself it held on to as much again as all the weights. A layer whose sides are no
+    multiples of what is ordered together stays as it is, and is slower.
     """
     from bitsandbytes.nn.modules import Linear4bit
 
     for module in network.modules():
         if isinstance(module, Linear4bit):
+            if module.out_features % ORDERED_ROWS or module.in_features % BLOCK:
+                module.support_avx512bf16_for_cpu = False
+                continue
             with torch.inference_mode():
                 module(torch.zeros(1, module.in_features, dtype=module.compute_dtype))
             _trim()
