@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from dynfocus_cli.cce.interleave import interleave, token_counts
+from dynfocus_cli.cce.interleave import interleave, other_frames, token_counts
 
 
 @given(data=st.data())
@@ -17,21 +17,24 @@ def test_equals_the_loop(data: st.DataObject) -> None:
     frames = data.draw(st.integers(1, 8))
     keys = sorted(data.draw(st.sets(st.integers(0, frames - 1))))
     per_frame, per_key = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 5))
+    on_key_frames = data.draw(st.booleans())
+    with_rods = [t for t in range(frames) if on_key_frames or t not in keys]
     # Each token says what it is: (kind, frame, place).
-    rods = torch.tensor([[[0, t, r] for r in range(per_frame)] for t in range(frames)])
+    rods = torch.tensor([[[0, t, r] for r in range(per_frame)] for t in with_rods])
     cones = torch.tensor([[[1, t, c] for c in range(per_key)] for t in keys])
-    rods, cones = rods.reshape(frames, per_frame, 3), cones.reshape(len(keys), per_key, 3)
+    rods, cones = rods.reshape(len(with_rods), per_frame, 3), cones.reshape(len(keys), per_key, 3)
     key_frames = torch.tensor(keys, dtype=torch.int64)
 
     expected: list[list[int]] = []
     for t in range(frames):
         if t in keys:
             expected += [[1, t, c] for c in range(per_key)]
-        expected += [[0, t, r] for r in range(per_frame)]
-    tokens, frame_of_token = interleave(rods, cones, key_frames)
+        if t in with_rods:
+            expected += [[0, t, r] for r in range(per_frame)]
+    tokens, frame_of_token = interleave(rods, cones, key_frames, on_key_frames)
     assert tokens.tolist() == expected
     assert frame_of_token.tolist() == [t for _, t, _ in expected]
-    counts = token_counts(frames, key_frames, per_key, per_frame)
+    counts = token_counts(frames, key_frames, per_key, per_frame, on_key_frames)
     assert counts.tolist() == [sum(t == frame for _, frame, _ in expected) for t in range(frames)]
 
 
@@ -41,6 +44,12 @@ def test_the_example_of_the_docstring() -> None:
     tokens, frames = interleave(rods, cones, torch.tensor([1]))
     assert tokens.flatten().tolist() == [0, 10, 11, 1, 2]
     assert frames.tolist() == [0, 1, 1, 1, 2]
+
+
+def test_other_frames() -> None:
+    assert other_frames(4, torch.tensor([1])).tolist() == [0, 2, 3]
+    assert other_frames(5, torch.tensor([[0, 4], [1, 2]])).tolist() == [[1, 2, 3], [0, 3, 4]]
+    assert other_frames(2, torch.tensor([0, 1])).tolist() == []
 
 
 def test_the_paper_s_count() -> None:

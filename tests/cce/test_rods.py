@@ -9,7 +9,9 @@ from torch.testing import assert_close
 from dynfocus_cli.cce.rods import Rods
 
 
-@pytest.mark.parametrize(("frames", "queries", "prototypes"), [(4, 32, 22), (1, 1, 1), (2, 3, 1), (0, 4, 22)])
+@pytest.mark.parametrize(
+    ("frames", "queries", "prototypes"), [(4, 32, 22), (1, 1, 1), (2, 3, 1), (3, 4, 22), (0, 4, 22)]
+)
 def test_equals_the_plain_form(frames: int, queries: int, prototypes: int) -> None:
     rods = Rods(6, 10)
     q, g = torch.randn(frames, queries, 6), torch.randn(frames, prototypes, 10)

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from dynfocus_cli.dpe.density_peaks import cluster, cluster_means, density_peaks, pairwise_distances
+from dynfocus_cli.dpe.density_peaks import (
+    cluster,
+    cluster_means,
+    density_peaks,
+    pairwise_distances,
+    patch_precision,
+)
 
 Matrix = list[list[float]]
 
@@ -90,6 +96,7 @@ KINDS = [
     "wide apart",
     "large offset, wide apart",
 ]
+PRECISIONS = [torch.float32, torch.float64]
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 CASES = [(kind, dtype) for kind in KINDS for dtype in DTYPES if make(kind).to(dtype).isfinite().all()]
 
@@ -103,9 +110,16 @@ class TestDistances:
         assert_close(found, torch.tensor(slow_distances(features)), rtol=1e-6, atol=0.0)
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_is_a_distance_to_the_bit(self, kind: str) -> None:
+    def test_an_offset_costs_float32_products_no_digits(self, kind: str) -> None:
         features = make(kind)
-        found = pairwise_distances(features)
+        found = pairwise_distances(features, torch.float32)
+        assert_close(found, torch.tensor(slow_distances(features)), rtol=1e-5, atol=0.0)
+
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_is_a_distance_to_the_bit(self, kind: str, precision: torch.dtype) -> None:
+        features = make(kind)
+        found = pairwise_distances(features, precision)
         assert torch.equal(found, found.T)
         assert (found.diagonal() == 0).all()
         assert (found >= 0).all()
@@ -118,12 +132,47 @@ class TestDistances:
         expected = torch.tensor(slow_distances(features))
         assert_close(pairwise_distances(features), expected, rtol=1e-5, atol=0.0)
 
-    def test_autocast_and_batches_change_nothing(self) -> None:
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    @pytest.mark.parametrize(("width", "points"), [(7, 65), (96, 130), (1408, 257), (22528, 100)])
+    def test_equal_points_at_any_place_are_at_0(
+        self, width: int, points: int, precision: torch.dtype
+    ) -> None:
+        for offset in (0.0, 1.0, 1000.0):
+            features = 3 * torch.randn(points, width) + offset
+            same = torch.randperm(points)[: points // 2]
+            features[same] = features[same[0]].clone()
+            found = pairwise_distances(features, precision)
+            assert (found[same][:, same] == 0).all()
+            assert (found == 0).sum() == len(same) ** 2 + points - len(same)
+
+    @pytest.mark.parametrize("points", [63, 64, 65, 200])
+    def test_blocks_of_rows_fit_together(self, points: int) -> None:
+        features = torch.randn(2, points, 12, dtype=torch.float64)
+        expected = torch.cdist(features, features).square().div(12).float()
+        assert_close(pairwise_distances(features), expected, rtol=1e-6, atol=1e-9)
+
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    def test_autocast_and_batches_change_nothing(self, precision: torch.dtype) -> None:
         features = torch.randn(2, 3, 9, 32)
         with torch.autocast("cpu", torch.bfloat16):
-            found = pairwise_distances(features)
-        one_by_one = torch.stack([pairwise_distances(x) for x in features.flatten(0, 1)]).unflatten(0, (2, 3))
-        assert_close(found, one_by_one, rtol=1e-6, atol=0.0)
+            found = pairwise_distances(features, precision)
+        each = torch.stack([pairwise_distances(x, precision) for x in features.flatten(0, 1)])
+        assert_close(found, each.unflatten(0, (2, 3)), rtol=1e-5, atol=0.0)
+
+    @pytest.mark.parametrize("switch", ["highest", "high", "medium"])
+    def test_products_that_drop_digits_are_not_trusted(self, switch: str) -> None:
+        features = torch.randn(2, 256, 96) + 5
+        plain = cluster(features, 16, 8, precision=torch.float32)
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(switch)
+        try:
+            precision = patch_precision(torch.device("cpu"))
+            assert precision == (torch.float32 if switch == "highest" else torch.float64)
+            assert patch_precision(torch.device("cuda")) == torch.float64
+            found = cluster(features, 16, 8, precision=precision)
+        finally:
+            torch.set_float32_matmul_precision(before)
+        assert torch.equal(found.assignment, plain.assignment)
 
 
 class TestDensityPeaks:
@@ -148,6 +197,14 @@ class TestDensityPeaks:
         peaks, other = density_peaks(distances, 2), density_peaks(distances + 99 * torch.eye(6), 2)
         assert torch.equal(peaks.delta, other.delta)
         assert torch.equal(peaks.log_density, other.log_density)
+
+    @pytest.mark.parametrize("neighbours", [1, 3, 7, 8, 31])
+    @pytest.mark.parametrize("points", [32, 64, 96, 256])
+    def test_the_nearest_are_found_in_groups(self, points: int, neighbours: int) -> None:
+        distances = pairwise_distances(torch.randint(3, (points, 6)).float())  # full of ties
+        others = distances.masked_fill(torch.eye(points, dtype=torch.bool), torch.inf)
+        expected = -others.sort(dim=1).values[:, :neighbours].sum(dim=1) / neighbours
+        assert torch.equal(density_peaks(distances, neighbours).log_density, expected)
 
     def test_leading_dimensions(self) -> None:
         distances = pairwise_distances(torch.randn(2, 3, 7, 5))

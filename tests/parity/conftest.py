@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from recordings import GoldenCase
 from safetensors.torch import load_file
 from torch import Tensor
-
-GoldenCase = Callable[[str], tuple[dict[str, Any], dict[str, Tensor]]]
 
 TESTS = Path(__file__).parents[1]
 # Read at import: what surrounds every test unsets DYNFOCUS_*.

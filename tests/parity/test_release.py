@@ -14,6 +14,8 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from recordings import GoldenCase
 from torch import Tensor, nn
 from torch.testing import assert_close
 from transformers import (
@@ -23,8 +25,6 @@ from transformers import (
     InstructBlipVisionModel,
 )
 
-from conftest import GoldenCase
-from PIL import Image
 from dynfocus_cli.cce.spatial_prototypes import PrototypeGate, spatial_prototypes
 from dynfocus_cli.checkpoints.sources.eva import eva_key_map
 from dynfocus_cli.checkpoints.sources.llama_vid import (
@@ -44,7 +44,6 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.connector import CooperativeConnector
 from dynfocus_cli.model.prompt import VICUNA_V1
-from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.types import SamplingOptions, VideoSource
 from dynfocus_cli.video import decode_frames, find_mentions, plan_sampling, probe
 
@@ -142,8 +141,8 @@ def test_rods(golden: GoldenCase) -> None:
     whole = connector(shaped, RELEASE_SETTINGS, score_network=False, prototype_gate=False, scorer="density")
     attention = whole.rods.attention(tensors["text_q"], tensors["G"])
     assert_close(attention, tensors["attention"], **case["tol"])
-    features = VideoFeatures(shaped["x"].unsqueeze(0), tensors["G"].unsqueeze(0))
-    assert_close(whole._rods(features, tensors["text_q"].unsqueeze(0))[0], tensors["y"], **case["tol"])
+    rods = whole._rods(tensors["G"].unsqueeze(0), tensors["text_q"].unsqueeze(0))
+    assert_close(rods[0], tensors["y"], **case["tol"])
 
 
 @pytest.mark.parametrize(
@@ -217,9 +216,8 @@ def test_gradients_in_training(golden: GoldenCase) -> None:
 def test_tokens_of_llama_vid(name: str, side: int, golden: GoldenCase) -> None:
     case, tensors = golden(name)
     whole = connector(tensors, LLAMA_VID_SETTINGS, content_side=side)
-    x = tensors["x"].unsqueeze(0)
-    features = VideoFeatures(x, x[:, :, :22])
-    assert_close(whole._rods(features, tensors["text_q"].unsqueeze(0))[0], tensors["y"], **case["tol"])
+    rods = whole._rods(tensors["x"].unsqueeze(0), tensors["text_q"].unsqueeze(0))
+    assert_close(rods[0], tensors["y"], **case["tol"])
     assert whole.config.rod_tokens == tensors["y"].shape[1]
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dynfocus_cli.dpe.density_peaks import DensityRule, cluster, cluster_means
+from dynfocus_cli.dpe.density_peaks import DensityRule, cluster, cluster_means, patch_precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def spatial_prototypes(
     Shape:
         patches: (T, N, D_v).
         counts: prototypes a level; neighbours: the density's, a level.
-        chunk: frames a step; its N x N distances and float64 features are what memory holds.
+        chunk: frames a step; its N x N distances and centred features are what memory holds.
 
     Raises:
         ValueError: fewer patches than prototypes, a level larger than the one before, levels of `counts` and
@@ -72,10 +72,11 @@ def _levels(
     points: Tensor, counts: tuple[int, ...], neighbours: tuple[int, ...], rule: DensityRule
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(T, N, D_v) -> tokens, group and coarse of `SpatialPrototypes`, for one chunk of frames."""
+    precision = patch_precision(points.device)
     levels: list[Tensor] = []
     groups: list[Tensor] = []  # each level's members' clusters, as the coarsest level numbers them
     for count, nearest in zip(counts, neighbours, strict=True):
-        clusters = cluster(points, count, nearest, rule=rule)
+        clusters = cluster(points, count, nearest, rule=rule, precision=precision)
         points = cluster_means(points, clusters.assignment, count)  # (T, count, D_v)
         groups = [clusters.assignment.gather(1, group) for group in groups]
         if levels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isqrt
 
+import torch
 from torch import Tensor
 
 from dynfocus_cli.dpe.density_peaks import cluster_means
@@ -36,7 +37,9 @@ def pool_grid(patches: Tensor, side: int = 4) -> Tensor:
         raise ValueError(f"a {grid} x {grid} grid of patches cannot be pooled evenly to {side} x {side}")
     block = grid // side
     blocks = patches.reshape(frames, side, block, side, block, width)  # (T, row, y, column, x, D_v)
-    return blocks.mean(dim=(2, 4)).reshape(frames, side * side, width)  # (T, P, D_v)
+    # One dimension after the other: over both at once torch takes three times as long.
+    pooled = blocks.mean(dim=2, dtype=torch.promote_types(patches.dtype, torch.float32)).mean(dim=3)
+    return pooled.to(patches.dtype).reshape(frames, side * side, width)  # (T, P, D_v)
 
 
 def event_prototypes(pooled: Tensor, assignment: Tensor, events: int) -> Tensor:

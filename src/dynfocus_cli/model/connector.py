@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dynfocus_cli.cce.interleave import interleave
+from dynfocus_cli.cce.interleave import interleave, other_frames
 from dynfocus_cli.cce.rods import Rods
 from dynfocus_cli.cce.spatial_prototypes import PrototypeGate, spatial_prototypes
 from dynfocus_cli.dpe.density_peaks import Clusters, cluster
@@ -171,22 +171,27 @@ class CooperativeConnector(nn.Module):
             pinned: (B, T) bool, as `select` takes it.
             returns: tokens (B, M, D_l) and the frame of each token (B, M), M = 40 K + 2 (T - K).
         """
-        rods = self._rods(features, queries)  # (B, T, R, D_l)
+        frames, with_rods, points = features.frames, self.config.key_frame_rods, self._points(features)
+        if not with_rods and frames > 1:
+            batch = torch.arange(len(queries), device=queries.device).unsqueeze(1)
+            others = other_frames(frames, selection.key_frames)  # (B, T - K)
+            points, queries = points[batch, others], queries[batch, others]
+        rods = self._rods(points, queries)  # (B, T or T - K, R, D_l)
         cones = self._cones(features, selection)  # (B, K, C, D_l)
         if self.slots is not None:
             cones = cones + self.slots[: cones.shape[2]]
             rods = rods + self.slots[cones.shape[2] :]
-        with_rods, only_frame = self.config.key_frame_rods, rods.shape[1] == 1
-        videos = [
-            interleave(*video, key_frame_rods=with_rods)
-            for video in zip(rods, cones, selection.key_frames, strict=True)
-        ]
-        each_tokens, each_frame = zip(*videos, strict=True)
-        tokens, frame_of_token = torch.stack(each_tokens), torch.stack(each_frame)
-        if only_frame and not with_rods:
+        if not with_rods and frames == 1:
             # DynFocus release, slow_fast_modeling: a single frame has its rods after all, ahead of its cones.
-            tokens = torch.cat((rods[:, 0], tokens), dim=1)
+            tokens = torch.cat((rods[:, 0], cones[:, 0]), dim=1)
             frame_of_token = torch.zeros(tokens.shape[:2], dtype=torch.int64, device=tokens.device)
+        else:
+            videos = [
+                interleave(*video, key_frame_rods=with_rods)
+                for video in zip(rods, cones, selection.key_frames, strict=True)
+            ]
+            each_tokens, each_frame = zip(*videos, strict=True)
+            tokens, frame_of_token = torch.stack(each_tokens), torch.stack(each_frame)
         if self.focus_mark is not None and pinned is not None:
             marked = pinned.gather(1, frame_of_token).unsqueeze(-1).to(tokens.dtype)  # (B, M, 1)
             tokens = tokens + marked * self.focus_mark.to(tokens.dtype)
@@ -260,22 +265,21 @@ class CooperativeConnector(nn.Module):
             features.prototypes[batch, centres],
             None if classes is None else classes[batch, centres],
         )
-        points = self._points(frames).flatten(0, 1)
-
-        def found(asked: Question | None) -> Tensor:
-            queries = self.read(frames, asked).flatten(0, 1)  # (B * L, Q, D_q)
-            return self.rods.logits(queries, points).logsumexp(dim=2).mean(dim=1)
-
-        return (found(question) - found(None)).unflatten(0, centres.shape)
+        # Side by side, so that the rods fold their matrices once.
+        asked, unasked = self.read(frames, question), self.read(frames, None)  # (B, L, Q, D_q)
+        queries = torch.cat((asked, unasked), dim=2).flatten(0, 1)
+        logits = self.rods.logits(queries, self._points(frames).flatten(0, 1))  # (B * L, 2 Q, N)
+        found = logits.logsumexp(dim=2).unflatten(1, (2, -1)).mean(dim=2)  # (B * L, 2)
+        return (found[:, 0] - found[:, 1]).unflatten(0, centres.shape)
 
     def _points(self, features: VideoFeatures) -> Tensor:
         """What rods attend to: (B, T, G, D_v) or (B, T, N, D_v)."""
         return features.patches if self.config.rod_source == "patches" else features.prototypes
 
-    def _rods(self, features: VideoFeatures, queries: Tensor) -> Tensor:
-        config, batch = self.config, features.patches.shape[:2]
-        points = self._points(features).flatten(0, 1)
-        context, content = self.rods(queries.flatten(0, 1), points, config.content_side)
+    def _rods(self, points: Tensor, queries: Tensor) -> Tensor:
+        """The rods (B, T, R, D_l) of frames with these points and queries."""
+        config, batch = self.config, points.shape[:2]
+        context, content = self.rods(queries.flatten(0, 1), points.flatten(0, 1), config.content_side)
         # Both in one pass where one projector takes both.
         if self.coarse is not None:
             context, content = self.coarse(torch.cat((context, content), dim=1)).tensor_split([1], dim=1)
