@@ -141,17 +141,26 @@ def test_what_is_done_is_not_done_again(
     source: Path, tmp_path: Path, whole: dict[str, bytes], monkeypatch: Any
 ) -> None:
     partial = interrupted(source, tmp_path / "model", monkeypatch, after=3)
-    written: list[str] = []
-    real = convert.write_shard
-    monkeypatch.setattr(
-        convert, "write_shard", lambda path, *rest: (written.append(path.name), real(path, *rest))
-    )
+    written = counted(monkeypatch)
     assert contents(converted(source, tmp_path / "model")) == whole
     assert sorted(written) == sorted(name for name in whole if name.startswith("model-0"))[3:]
     assert not partial.exists()
 
 
-def interrupted(source: Path, target: Path, monkeypatch: Any, after: int, quantization: Any = "none") -> Path:
+def counted(monkeypatch: Any) -> list[str]:
+    """The names of the shards that are written from now on."""
+    written: list[str] = []
+    real = convert.write_shard
+
+    def write(path: Path, *rest: Any) -> None:
+        written.append(path.name)
+        real(path, *rest)
+
+    monkeypatch.setattr(convert, "write_shard", write)
+    return written
+
+
+def interrupted(source: Path, target: Path, monkeypatch: Any, after: int, **options: Any) -> Path:
     """The folder of a conversion that ended after some shards."""
     real, left = convert.write_shard, after
 
@@ -165,7 +174,7 @@ def interrupted(source: Path, target: Path, monkeypatch: Any, after: int, quanti
     with monkeypatch.context() as patch:
         patch.setattr(convert, "write_shard", write)
         with pytest.raises(KeyboardInterrupt):
-            converted(source, target, quantization)
+            converted(source, target, **options)
     partial = target.with_name(f"{target.name}.partial")
     assert len(list(partial.glob("*.safetensors"))) == after
     return partial
@@ -325,3 +334,30 @@ def test_everybody_may_read_the_result(source: Path, tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o644}
+
+
+def test_a_source_that_was_moved_is_gone_on_with(originals: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    """The order of the shards is the files', not that of the folders they lie in."""
+    source, eva = tmp_path / "m", originals["llama_vid"][0] / "eva_vit_g.pth"
+    shutil.copytree(originals["towerless"][0], source)
+    places = [tmp_path / "0" / "eva.pth", tmp_path / "z" / "eva.pth"]
+    for place in places:
+        place.parent.mkdir()
+        shutil.copy(eva, place)
+    first, last = places
+    assert str(first) < str(source) < str(last)
+    expected = contents(converted(source, tmp_path / "expected" / "model", vision=first))
+    interrupted(source, tmp_path / "model", monkeypatch, after=3, vision=first)
+    written = counted(monkeypatch)
+    assert contents(converted(source, tmp_path / "model", vision=last)) == expected
+    assert len(written) == sum(name.endswith(".safetensors") for name in expected) - 3
+
+
+def test_another_plan_begins_anew(
+    source: Path, tmp_path: Path, whole: dict[str, bytes], monkeypatch: Any
+) -> None:
+    """As another version of dynfocus may have one."""
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "SHARD_BYTES", SHARD_BYTES * 2)
+        interrupted(source, tmp_path / "model", monkeypatch, after=3)
+    assert contents(converted(source, tmp_path / "model")) == whole

@@ -68,6 +68,7 @@ def convert(
                 licence=licence,
                 origin=origin,
                 made_by=f"dynfocus {__version__}",
+                plan=plan.digest,
             )
             done = _resumed(partial, begun)
             if problem := _too_small(partial, plan, done):

@@ -41,7 +41,9 @@ class Conversion:
     origin: tuple[str, ...] = ()
     """Public repositories and revisions that the files were fetched from, if it was us who fetched them."""
     made_by: str = ""
-    """Version of dynfocus. Another may lay shards out in another way, so it does not go on with these."""
+    """Version of dynfocus."""
+    plan: str = ""
+    """Digest of which tensor goes into which file; shards by another plan are no use."""
     shards: dict[str, str] = field(default_factory=dict)
     """File written -> its SHA-256. Grows while the conversion is under way."""
     sizes: dict[str, int] = field(default_factory=dict)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -49,6 +51,12 @@ class Plan:
     """File -> our names of the tensors in it."""
     bytes: int
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides on the shards' content, the source aside."""
+        whole = [self.quantization, str(self.dtype), str(self.compute), [*self.shards.items()]]
+        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+
 
 def plan_shards(source: Source, shapes: Mapping[str, tuple[int, ...]], quantization: Quantization) -> Plan:
     """Which tensor goes into which file, in the order in which the source holds them."""
@@ -58,7 +66,8 @@ def plan_shards(source: Source, shapes: Mapping[str, tuple[int, ...]], quantizat
     layers = quantized_layers(source.config) if quantization != "none" else frozenset()
     shards: list[list[str]] = [[]]
     total, size = 0, 0
-    for name in sorted(shapes, key=lambda name: _origin(source, name)):
+    places = _places(source)
+    for name in sorted(shapes, key=lambda name: (places.get(name, -1), name)):
         full = count[name] * dtype.itemsize
         its = stored_bytes(shapes[name], quantization) if name in layers else full
         if shards[-1] and size + its > SHARD_BYTES:
@@ -141,11 +150,12 @@ def _in_halves(source: Source) -> bool:
     return all(source.files.dtypes[key] is torch.bfloat16 for key in used)
 
 
-def _origin(source: Source, name: str) -> tuple[str, str]:
-    recipe = source.key_map.recipes.get(name)
-    if recipe is None or not recipe.sources:
-        return "", name
-    return str(source.files.path(recipe.sources[0])), name
+def _places(source: Source) -> dict[str, int]:
+    """Our name -> number of the file that it comes from; where the files lie makes no difference."""
+    numbers = {path: number for number, path in enumerate(source.files.paths)}
+    return {
+        name: numbers[source.files.path(recipe.sources[0])] for name, recipe in source.key_map.recipes.items()
+    }
 
 
 def _as_os_error(error: SafetensorError) -> Exception:

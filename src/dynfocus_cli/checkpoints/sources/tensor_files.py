@@ -68,8 +68,8 @@ class TensorFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files that hold anything."""
-        return tuple(sorted({path for path, _ in self._place.values()}))
+        """The files that hold anything, in the order in which they were given."""
+        return tuple(dict.fromkeys(path for path, _ in self._place.values()))
 
     def path(self, key: str) -> Path:
         """The file that holds a tensor."""
