@@ -365,3 +365,34 @@ def test_a_copy_of_the_model_is_the_same_model(tmp_path: Path) -> None:
     assert copied["model"]["name"] == "copy"
     assert copied["model"]["revision"] == shipped["model"]["revision"]
     assert (copied["answer"], copied["frames"]) == (shipped["answer"], shipped["frames"])
+
+
+def test_a_dry_run_says_what_the_run_then_does() -> None:
+    planned = run("ask", "clip.mp4", QUESTION, "--dry-run", "--json")
+    assert planned.exit_code == 0, planned.stderr
+    plan = json.loads(planned.stdout)
+    validate(plan)
+    record = record_of(run("ask", "clip.mp4", QUESTION, "--json"))
+    for shared in ("video", "question", "model", "source", "sampling", "selection", "warnings"):
+        assert plan[shared] == record[shared]
+    for count in ("video", "prompt", "context", "all_patches"):
+        assert plan["tokens"][count] == record["tokens"][count]
+    assert plan["memory_bytes"]["weights"] < plan["memory_bytes"]["peak"] < plan["memory_bytes"]["free"]
+    assert all(seconds > 0 for seconds in plan["estimated_s"].values())
+
+
+def test_dry_runs_of_several_videos() -> None:
+    done = run("inspect", "two", "gone.mp4", "--dry-run", "--jsonl")
+    assert done.exit_code == 6
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    for record in records:
+        validate(record)
+    assert [record["video"] for record in records] == ["two/a.mp4", "two/b.mp4", "gone.mp4"]
+    assert records[0]["question"] is None
+
+
+def test_quantized_in_passing() -> None:
+    for kind in ("int8", "nf4"):
+        record = record_of(run("ask", "clip.mp4", QUESTION, "--quantize", kind, "--json"))
+        assert record["model"]["quantization"] == kind
+        assert record["answer"]

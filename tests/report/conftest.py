@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from dynfocus_cli.types import (
+    Forecast,
     FrameEvidence,
     Inspection,
+    MemoryForecast,
     ModelInfo,
     SamplingPlan,
     SelectionInfo,
+    TimeForecast,
     Timings,
     TokenBill,
     VideoSource,
@@ -66,6 +70,28 @@ def build_inspection(
         seed=7,
         warnings=("The video ends at 00:06.",),
     )
+
+
+def build_forecast(frames: int = 12, warnings: tuple[str, ...] = ()) -> Forecast:
+    """What would have been planned for `build_inspection`."""
+    made = build_inspection(frames, question="What?")
+    return Forecast(
+        source=made.source,
+        question=made.question,
+        model=made.model,
+        sampling=made.sampling,
+        selection=made.selection,
+        tokens=replace(made.tokens, generated=64),
+        batch=8,
+        memory=MemoryForecast(6 << 30, 1 << 30, 1 << 28, 1 << 29, 9 << 30),
+        time_s=TimeForecast(12.345, 0.5, 0.0421, 0.00123),
+        warnings=warnings,
+    )
+
+
+@pytest.fixture
+def make_forecast() -> Callable[..., Forecast]:
+    return build_forecast
 
 
 @pytest.fixture

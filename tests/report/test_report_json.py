@@ -9,11 +9,18 @@ import jsonschema
 import numpy as np
 import pytest
 
-from dynfocus_cli.report import answer_record, dumps, error_record, inspection_record, load_schema
+from dynfocus_cli.report import (
+    answer_record,
+    dumps,
+    error_record,
+    forecast_record,
+    inspection_record,
+    load_schema,
+)
 from dynfocus_cli.types import Answer, Timings
 from strict_schema import validate
 
-SCHEMAS = ("dynfocus.answer/1", "dynfocus.inspection/1", "dynfocus.error/1")
+SCHEMAS = ("dynfocus.answer/1", "dynfocus.inspection/1", "dynfocus.plan/1", "dynfocus.error/1")
 
 # The example of the design document, as the contract has it.
 EXAMPLE = """
@@ -62,6 +69,22 @@ def test_schemas_are_valid_and_open(name):
         assert node["required"] == [key for key in node["properties"] if key not in ADDED]
         for key, described in node["properties"].items():
             assert "description" in described or "const" in described, key
+
+
+def test_a_plan_is_valid_and_says_what_an_inspection_would(make_forecast, make_inspection):
+    record = forecast_record(make_forecast(warnings=("Short.",)))
+    validate(record)
+    inspected = inspection_record(make_inspection(question="What?"))
+    for shared in ("model", "source", "sampling", "selection"):
+        assert record[shared] == inspected[shared]
+    assert record["tokens"] == {**inspected["tokens"], "generated": 64}
+    assert record["memory_bytes"]["peak"] == 7 << 30
+    assert record["estimated_s"] == {
+        "encode": 12.345,
+        "select": 0.5,
+        "first_token": 0.042,
+        "each_token": 0.00123,
+    }
 
 
 def test_unknown_schema_is_named():

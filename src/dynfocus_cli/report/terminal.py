@@ -123,7 +123,7 @@ def _gib(size: int) -> str:
 
 def _time(seconds: float) -> str:
     """0.0042 -> 4.2 ms, 12.3 -> 12 s."""
-    if seconds < 0.1:
+    if seconds < 0.0995:
         return f"{seconds * 1000:.2g} ms"
     return f"{seconds:.2g} s" if seconds < 100 else f"{seconds:.0f} s"
 
