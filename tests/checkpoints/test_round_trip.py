@@ -3,6 +3,8 @@ hand."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,3 +189,17 @@ def test_our_own_format_stays_what_it_is(tmp_path: Path) -> None:
         "dtype": None
     }
     assert ask(folder).answer.answer == ask(TINY).answer.answer
+
+
+def test_an_old_config(originals: Any, tmp_path: Path) -> None:
+    """As published in 2023: settings that transformers has forgotten, and -1 for no padding."""
+    source = tmp_path / "old"
+    shutil.copytree(originals["instructblip"][0], source)
+    config = json.loads((source / "config.json").read_text())
+    forgotten = {"pruned_heads": {}, "torchscript": False, "tf_legacy_loss": False, "num_beams": 1}
+    for part in ("vision_config", "qformer_config", "text_config"):
+        config[part] = forgotten | config[part]
+    config["text_config"] |= {"pad_token_id": -1, "max_sequence_length": 1024, "rope_scaling": None}
+    (source / "config.json").write_text(json.dumps(config))
+    model = dynfocus.load(str(converted(source, tmp_path / "model")), device="cpu")
+    assert model.model.config.text_config.pad_token_id is None

@@ -43,6 +43,8 @@ def llama_config(given: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
     words = shapes.get("model.embed_tokens.weight", shapes.get("language_model.model.embed_tokens.weight"))
     if words is not None:
         fields["vocab_size"] = words[0]
+    if isinstance(pad := fields.get("pad_token_id"), int) and not 0 <= pad < fields["vocab_size"]:
+        del fields["pad_token_id"]  # as in InstructBLIP's, where -1 says that there is none
     return LlamaConfig(**fields, tie_word_embeddings=False)
 
 
