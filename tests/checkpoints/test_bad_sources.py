@@ -183,6 +183,7 @@ def refused(tmp_path: Path) -> Callable[..., str]:
     return attempt
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("damage", "said"), LLAMA_VID)
 def test_llama_vid(damage: Damage, said: str, originals: Any, tmp_path: Path, refused: Any) -> None:
     folder = tmp_path / "damaged"

@@ -177,6 +177,16 @@ def test_where_the_tower_lies_makes_no_difference(originals: Any, tmp_path: Path
         assert torch.equal(inside[name], named[name]), name
 
 
+def test_files_from_before_torch_1_6(originals: Any, tmp_path: Path) -> None:
+    """These cannot be mapped, only read."""
+    eva = torch.load(originals["llama_vid"][0] / "eva_vit_g.pth", weights_only=True)
+    torch.save(eva, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    old = converted(originals["towerless"][0], tmp_path / "old", vision=tmp_path / "old.pth")
+    new = converted(originals["llama_vid"][0], tmp_path / "new")
+    expected, found = load_file(new / "model.safetensors"), load_file(old / "model.safetensors")
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())
+
+
 def test_our_own_format_stays_what_it_is(tmp_path: Path) -> None:
     folder = converted(TINY, tmp_path / "copy")
     original, copy = dynfocus.load(str(TINY), device="cpu"), dynfocus.load(str(folder), device="cpu")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,17 +162,12 @@ def _is_safetensors(path: Path) -> bool:
 
 def _opened(path: Path) -> tuple[Any, bool]:
     """What a file holds, by name, and whether it is mapped, not read."""
-    mapped = True
     try:
         if _is_safetensors(path):
-            return safe_open(path, framework="pt"), mapped
-        try:
-            state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-        except RuntimeError as error:
-            if "mmap" not in str(error):
-                raise
-            state = torch.load(path, map_location="cpu", weights_only=True)  # from before torch 1.6
-            mapped = False
+            return safe_open(path, framework="pt"), True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that are refused in the next moment
+            state, mapped = _unpickled(path)
     except OSError as error:
         raise ModelUnavailable(f"{path} cannot be read: {error.strerror or _first_line(error)}.") from error
     except pickle.UnpicklingError as error:
@@ -187,6 +183,15 @@ def _opened(path: Path) -> tuple[Any, bool]:
     if not isinstance(state, dict) or not all(_is_plain(*item) for item in state.items()):
         raise ModelUnavailable(f"{path} is no checkpoint: it holds other things than named tensors.")
     return state, mapped
+
+
+def _unpickled(path: Path) -> tuple[Any, bool]:
+    try:
+        return torch.load(path, map_location="cpu", mmap=True, weights_only=True), True
+    except RuntimeError as error:
+        if "mmap" not in str(error):
+            raise
+    return torch.load(path, map_location="cpu", weights_only=True), False  # from before torch 1.6
 
 
 def _is_plain(name: object, tensor: object) -> bool:
