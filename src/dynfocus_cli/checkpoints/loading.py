@@ -28,7 +28,7 @@ from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.model.stages import Question
-from dynfocus_cli.planning.device import free_memory, require_room
+from dynfocus_cli.planning.device import free_memory, give_back_early, require_room
 from dynfocus_cli.planning.memory import weight_bytes
 from dynfocus_cli.types import ModelInfo
 
@@ -41,6 +41,8 @@ _COMPLAINTS = {
 
 SMALL_BYTES = 128 << 20
 """Weights up to this size run in float32."""
+LARGE_BYTES = 512 << 20
+"""Weights above this size are worth slower memory for less of it."""
 
 _OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory")
 """What torch's bare RuntimeErrors say where memory ran out."""
@@ -187,6 +189,8 @@ def load_weights(outline: ModelOutline) -> LoadedModel:
     with _part(folder, "weights"):
         weights = weight_bytes(config, outline.quantization, outline.dtype.itemsize)
         require_room(outline.name, weights, free_memory(outline.device))
+        if outline.device.type == "cpu" and weights > LARGE_BYTES:
+            give_back_early()
         network = _network(outline)
     familiarity = Familiarity.load(folder)
     if familiarity is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import sys
 from typing import Any, Literal
@@ -92,9 +91,7 @@ def stored_bytes(shape: tuple[int, ...], kind: Quantization) -> int:
 def arrange_for_cpu(network: nn.Module) -> None:
     """Lets bitsandbytes order 4-bit weights as this CPU reads them: now, and not in the first answer.
 
-    Each layer's are written anew beside the old ones. Between the layers the allocator gives back what that
-    leaves: left to itself it held on to as much again as all the weights. A layer whose sides are no
-    multiples of what is ordered together stays as it is, and is slower.
+    A layer whose sides are no multiples of what is ordered together stays as it is, and is slower.
     """
     from bitsandbytes.nn.modules import Linear4bit
 
@@ -105,14 +102,6 @@ def arrange_for_cpu(network: nn.Module) -> None:
                 continue
             with torch.inference_mode():
                 module(torch.zeros(1, module.in_features, dtype=module.compute_dtype))
-            _trim()
-
-
-def _trim() -> None:
-    """Gives freed memory back to the system, where the C library is glibc."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
 
 
 def quieten() -> None:

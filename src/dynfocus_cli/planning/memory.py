@@ -65,8 +65,8 @@ class MemoryNeed:
 class MemoryModel:
     """Predicts `MemoryNeed` for one network, quantization, dtype and kind of device.
 
-    Multiples of a layer's width count what is alive at once in transformers' code, and what the allocator
-    holds on to; they were measured on a CPU (`benchmarks/memory.py`).
+    Multiples of a layer's width count what is alive at once in transformers' and bitsandbytes' code;
+    `benchmarks/memory.py` compares the sums with what runs take.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class MemoryModel:
     def _batch(self, frames: int) -> int:
         vision, side = self.config.vision_config, self.config.image_size
         pixels = frames * 3 * side**2 * (4 + self.size)
-        layer = 9 * vision.hidden_size + 2 * vision.intermediate_size
+        layer = 4 * vision.hidden_size + 2 * vision.intermediate_size
         return pixels + frames * (self.config.patches + 1) * layer * self.size
 
     def _select(self, shape: RunShape) -> int:
@@ -129,11 +129,19 @@ class MemoryModel:
             words.head_dim or width // words.num_attention_heads
         )
         cache = 2 * words.num_hidden_layers * tokens * key_width * self.size
-        layer = tokens * (10 * width + 4 * inner) * self.size
+        layer = tokens * 3 * (width + inner) * self.size
         logits = 2 * words.vocab_size * 4
-        # A quantized layer is multiplied in full precision, one at a time.
-        whole = 0 if self.quantization == "none" else width * inner * self.size
-        return cache + layer + logits + whole
+        return cache + layer + logits + self._quantized_layer(tokens, width, inner)
+
+    def _quantized_layer(self, tokens: int, width: int, inner: int) -> int:
+        """What multiplying by a quantized layer takes beside its result; one is at work at a time."""
+        if self.quantization == "nf4":
+            return width * inner * self.size  # its weights in full
+        if self.quantization == "int8":
+            # Products in int32 and scaled in float32; on a CPU both sides are multiplied in float32.
+            on_cpu = 4 * width * inner + 4 * tokens * width + 12 * tokens * inner
+            return 8 * tokens * inner + (on_cpu if self.device == "cpu" else 0)
+        return 0
 
 
 def weight_bytes(config: DynFocusConfig, quantization: Quantization, size: int, part: str = "") -> int:
