@@ -96,12 +96,12 @@ def test_little_free_memory_is_planned_for(tiny: DynFocus, video: str, monkeypat
     monkeypatch.setattr(pipeline, "free_memory", lambda device: plan.memory.weights + beside * 9 // 10)
     planned = pipeline.forecast(video, "Why?", outline, options)
     assert planned.memory.peak <= plan.memory.weights + beside * 9 // 10
-    assert planned.batch < 32
+    assert planned.warnings[0].startswith("Memory is short (")
     monkeypatch.setattr(pipeline, "free_memory", lambda device: beside * 9 // 10)
     found = tiny.ask(video, "Why?", options)
     assert found.evidence.warnings == planned.warnings
-    assert found.evidence.warnings[0].startswith("Memory is short (")
-    assert (found.answer, found.evidence.frames) == (expected.answer, expected.evidence.frames)
+    assert len(found.evidence.frames) == len(planned.sampling.times_s)
+    assert found.evidence.tokens.video == planned.tokens.video < plan.tokens.video
     monkeypatch.setattr(pipeline, "free_memory", lambda device: 1000)
     with pytest.raises(OutOfMemory, match="not enough memory for a single frame"):
         tiny.ask(video, "Why?", options)
