@@ -8,9 +8,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from dynfocus_cli import pipeline
 from dynfocus_cli.checkpoints.loading import load_model
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.model.stages import EventSelection, Question
+from dynfocus_cli.planning.economy import Economy
+from dynfocus_cli.planning.memory import weight_bytes
+from dynfocus_cli.planning.run_plan import plan_run, read_request
+from dynfocus_cli.progress import Silent
+from dynfocus_cli.stopwatch import Stopwatch
+from dynfocus_cli.types import DecodingOptions, RunOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "weights" / "dynfocus-tiny"
@@ -19,6 +26,7 @@ DEMO = ROOT / "examples" / "demo.mp4"
 pytestmark = pytest.mark.gpu
 
 FRAMES = 24
+QUESTION = "What is shown at 00:05?"
 
 
 def video_tokens(device: str) -> tuple[torch.Tensor, EventSelection]:
@@ -26,7 +34,7 @@ def video_tokens(device: str) -> tuple[torch.Tensor, EventSelection]:
     model = load_model(str(WEIGHTS), device)
     side = model.outline.preprocessing.size
     pixels = torch.randn(FRAMES, 3, side, side, generator=torch.Generator().manual_seed(0)).to(model.device)
-    question = model.encode_question("What is shown at 00:05?")
+    question = model.encode_question(QUESTION)
     assert isinstance(question, Question)
     times_s = torch.arange(FRAMES, dtype=torch.float64, device=model.device).unsqueeze(0)
     with torch.inference_mode():
@@ -48,12 +56,54 @@ def test_the_network_computes_on_cuda_what_it_does_on_the_cpu() -> None:
 
 
 def test_a_question_on_cuda() -> None:
-    question = "What is shown at 00:05?"
     answers = []
     for device in ("cpu", "cuda"):
         run = CliRunner().invoke(
-            app, ["ask", "--model", str(WEIGHTS), "--device", device, str(DEMO), question]
+            app, ["ask", "--model", str(WEIGHTS), "--device", device, str(DEMO), QUESTION]
         )
         assert run.exit_code == 0, run.stderr
         answers.append(run.stdout)
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4"])
+def test_quantized_on_cuda(kind: str) -> None:
+    """Codes and scales are the CPU's, so the layers' results differ by rounding alone."""
+    model = load_model(str(WEIGHTS), "cuda", kind)
+    assert model.info.quantization == kind
+    plain = load_model(str(WEIGHTS), "cuda")
+    words = torch.randn(
+        1, 40, model.config.text_config.hidden_size, generator=torch.Generator().manual_seed(0)
+    )
+    with torch.inference_mode():
+        found, expected = (
+            network.language_model(inputs_embeds=words.to("cuda")).logits.float().cpu()
+            for network in (model.network, plain.network)
+        )
+    assert torch.nn.functional.cosine_similarity(found, expected, dim=-1).min() > 0.9
+
+
+def test_the_vision_encoder_can_leave_the_gpu_and_come_back() -> None:
+    model = load_model(str(WEIGHTS), "cuda")
+    options = RunOptions(decoding=DecodingOptions(cache=False))
+    answers = {}
+    for tower in ("resident", "swapped", "offloaded", "resident"):
+        request = read_request(str(DEMO), QUESTION, model.outline, options)
+        plan = plan_run(request, model.outline, options, 10**12, Economy(8, 68, tower=tower))
+        seen = pipeline._see(request, plan, model, options, Silent(), Stopwatch())
+        answers.setdefault(tower, seen.frames.patches)
+        expected = "cpu" if tower != "resident" else "cuda"
+        assert model.network.vision.device.type == expected
+    assert torch.equal(answers["resident"], answers["swapped"])
+    torch.testing.assert_close(answers["offloaded"], answers["resident"], atol=2e-2, rtol=2e-2)
+
+
+def test_planned_memory_on_cuda() -> None:
+    """The allocator's own count of the weights, to a few percent."""
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    model = load_model(str(WEIGHTS), "cuda")
+    outline = model.outline
+    taken = torch.cuda.memory_allocated() - before
+    planned = weight_bytes(outline.config, outline.quantization, outline.dtype.itemsize)
+    assert planned == pytest.approx(taken, rel=0.1)

@@ -12,7 +12,7 @@ from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.model.stages import EventSelection, VideoFeatures
 from dynfocus_cli.model.stages import Question as EncodedQuestion
 from dynfocus_cli.planning.memory import MemoryNeed
-from dynfocus_cli.planning.run_plan import Request, RunPlan
+from dynfocus_cli.planning.run_plan import Request, RunPlan, TokenLimit
 from dynfocus_cli.types import (
     CacheUse,
     Condition,
@@ -67,8 +67,7 @@ class Seen:
     text: str
     """The question, or nothing."""
     subtitles: SubtitleUse | None
-    limit: int
-    """Video tokens that may be spent."""
+    limit: TokenLimit
     warnings: tuple[str, ...]
 
     @property
@@ -190,6 +189,7 @@ def report_forecast(
             *plan.sampling.warnings,
             *plan.economy.told,
             *told,
+            *plan.limit.fewer_key_frames(plan.allowance),
         ),
     )
 

@@ -19,7 +19,7 @@ from dynfocus_cli.model.generation import generate
 from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room
 from dynfocus_cli.planning.economy import Economy, spare_more
 from dynfocus_cli.planning.memory import MemoryModel
-from dynfocus_cli.planning.run_plan import Request, RunPlan, plan_run, read_request, video_token_limit
+from dynfocus_cli.planning.run_plan import Request, RunPlan, plan_run, read_request, token_limit
 from dynfocus_cli.planning.speed import time_layers
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
@@ -206,9 +206,7 @@ def _see(
     times_s = torch.tensor(frames.times_s, dtype=torch.float64, device=model.device)
     said = fit_subtitles(model.outline, request.text, request.subtitles, frames.times_s)
     text_tokens = model.prompt.length(request.text, () if said is None else said.lines)
-    limit = video_token_limit(model.outline, options, text_tokens)
-    if plan.economy.most_tokens is not None:
-        limit = min(limit, plan.economy.most_tokens)
+    limit = token_limit(model.outline, options, text_tokens, plan.economy.most_tokens)
     return Seen(
         source=request.source,
         plan=plan.sampling,
@@ -259,7 +257,7 @@ def _choose(
             len(seen.times_s),
             prototypes=wanted.prototypes or config.prototypes,
             key_ratio=wanted.key_ratio or config.key_ratio,
-            limit=seen.limit,
+            limit=seen.limit.tokens,
             price=config.frame_price(len(seen.times_s)),
         )
         pinned = None
@@ -275,7 +273,7 @@ def _choose(
             generator=torch.Generator().manual_seed(options.generation.seed),
         )
     warnings = (
-        *_fewer_key_frames(allowance, seen.limit, wanted.budget),
+        *seen.limit.fewer_key_frames(allowance),
         *_left_out(seen.plan, seen.times_s, pinned, allowance),
     )
     return Chosen(features, selection, pinned, warnings)
@@ -295,16 +293,6 @@ def _pinned(plan: SamplingPlan, at_s: float | None, times_s: Tensor, most: int) 
 def _on_screen(moment: float, times_s: Tensor) -> int:
     """Index of the frame that is on screen at `moment`."""
     return max(0, int((times_s <= moment + 1e-6).sum()) - 1)
-
-
-def _fewer_key_frames(allowance: Allowance, limit: int, budget: int | None) -> tuple[str, ...]:
-    """A warning where the tokens hold fewer key frames than asked for."""
-    if allowance.key_frames == allowance.wanted:
-        return ()
-    room = f"has room for only {allowance.key_frames} of {allowance.wanted} key frames"
-    if limit == budget:
-        return (f"--budget {budget} {room}: raise it, or sample fewer frames.",)
-    return (f"The model's context {room}: lower --max-new-tokens, or sample fewer frames.",)
 
 
 def _left_out(

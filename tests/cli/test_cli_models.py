@@ -203,3 +203,15 @@ def test_pull_without_a_network(tmp_path: Path, models: Path) -> None:
 def test_on_a_script_there_is_nothing_but_the_result(tmp_path: Path) -> None:
     done = script("quantize", TINY, tmp_path / "out", "--to", "int8")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path / 'out'}\n", "")
+
+
+def test_info_of_a_model_that_is_not_here_yet() -> None:
+    shown = run("models", "info", "dynfocus-7b")
+    assert shown.exit_code == 0, shown.stderr
+    assert "install       dynfocus models pull dynfocus-7b" in shown.stdout.splitlines()
+    record = json.loads(run("models", "info", "dynfocus-7b", "--json").stdout)
+    assert record["schema"] == "dynfocus.model_entry/1"
+    files = [file for repository in record["repositories"] for file in repository["files"]]
+    for file in files:
+        assert f"  {file['path']}" in shown.stdout
+        assert file["sha256"] is None or file["sha256"] in shown.stdout

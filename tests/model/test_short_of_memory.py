@@ -96,7 +96,7 @@ def test_little_free_memory_is_planned_for(tiny: DynFocus, video: str, monkeypat
     monkeypatch.setattr(pipeline, "free_memory", lambda device: plan.memory.weights + beside * 9 // 10)
     planned = pipeline.forecast(video, "Why?", outline, options)
     assert planned.memory.peak <= plan.memory.weights + beside * 9 // 10
-    assert planned.warnings[0].startswith("Memory is short (")
+    assert any(line.startswith("Memory is short (") for line in planned.warnings)
     monkeypatch.setattr(pipeline, "free_memory", lambda device: beside * 9 // 10)
     found = tiny.ask(video, "Why?", options)
     assert found.evidence.warnings == planned.warnings

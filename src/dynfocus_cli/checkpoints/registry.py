@@ -105,6 +105,13 @@ def find_entry(name: str) -> ModelEntry:
     return ENTRIES[name]
 
 
+def available_entry(name: str) -> ModelEntry | None:
+    """What is known of a model that can be pulled and is not here; None for any other."""
+    if name in installed_models() or name in bundled_models() or os.path.isdir(name):
+        return None
+    return ENTRIES.get(name)
+
+
 def list_models() -> list[ListedModel]:
     """Every model that has a name here, those with an entry first."""
     bundled, installed = bundled_models(), installed_models()

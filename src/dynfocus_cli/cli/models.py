@@ -15,11 +15,13 @@ from dynfocus_cli.cli.output import write_line, write_record
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints.describe import ModelDescription
+    from dynfocus_cli.checkpoints.entries import ModelEntry
     from dynfocus_cli.checkpoints.registry import ListedModel
     from dynfocus_cli.progress import Progress
 
 MODELS = "dynfocus.models/1"
 MODEL = "dynfocus.model/1"
+ENTRY = "dynfocus.model_entry/1"
 
 app = typer.Typer(
     name="models",
@@ -68,8 +70,10 @@ def info(
 ) -> None:
     """Show what a model is, what it was made of, and what it costs."""
     with reported():
-        from dynfocus_cli.checkpoints.registry import find_model
+        from dynfocus_cli.checkpoints.registry import available_entry, find_model
 
+        if (entry := available_entry(model)) is not None:
+            return _show_entry(entry, json)
         name, folder = find_model(model)
         checked = None
         if verify:
@@ -185,6 +189,30 @@ def _show(name: str, folder: Path, json: bool, verified: int | None) -> None:
         write_line(f"{label:<13} {value}")
     if verified is not None:
         write_line(f"{'verified':<13} {verified} of {verified} files")
+
+
+def _show_entry(entry: ModelEntry, json: bool) -> None:
+    """What is known of a model that is not here."""
+    from dynfocus_cli.checkpoints.size import readable
+
+    if json:
+        return write_record({"schema": ENTRY, **asdict(entry)})
+    lines = [
+        ("name", entry.name),
+        ("what", entry.what),
+        ("size", f"{readable(entry.download_bytes)} to fetch, then {readable(entry.bytes)}"),
+        ("quantization", entry.quantization),
+        ("licence", entry.licence),
+        ("needs", entry.needs),
+        ("install", f"dynfocus models pull {entry.name}"),
+    ]
+    for repository in entry.repositories:
+        lines.append(("from", f"{repository.id}, revision {repository.revision}"))
+        lines += [
+            ("source", f"{file.sha256 or 'as the hub states':64}  {file.path}") for file in repository.files
+        ]
+    for label, value in lines:
+        write_line(f"{label:<13} {value}")
 
 
 def _lines(found: ModelDescription) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from dynfocus_cli.budget import Allowance, allow, most_frames
 from dynfocus_cli.checkpoints.loading import ModelOutline
@@ -29,12 +30,29 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLimit:
+    """Video tokens that may be spent, and what keeps it at that."""
+
+    tokens: int
+    by: Literal["context", "budget", "memory"]
+
+    def fewer_key_frames(self, allowance: Allowance) -> tuple[str, ...]:
+        """A warning where the tokens hold fewer key frames than asked for; of memory another one tells."""
+        if allowance.key_frames == allowance.wanted or self.by == "memory":
+            return ()
+        room = f"has room for only {allowance.key_frames} of {allowance.wanted} key frames"
+        if self.by == "budget":
+            return (f"--budget {self.tokens} {room}: raise it, or sample fewer frames.",)
+        return (f"The model's context {room}: lower --max-new-tokens, or sample fewer frames.",)
+
+
+@dataclass(frozen=True, slots=True)
 class RunPlan:
     """What a run looks at, and what it may spend."""
 
     sampling: SamplingPlan
-    limit: int
-    """Video tokens that may be spent, where subtitles take the most they can."""
+    limit: TokenLimit
+    """Where subtitles take the most they can."""
     allowance: Allowance
     """Events and key frames for that limit."""
     shape: RunShape
@@ -71,22 +89,28 @@ def plan_run(
         OutOfMemory: no room for a single frame in memory.
     """
     config = model.config
-    limit = video_token_limit(model, options, request.text_tokens)
-    sampling = _sampling(request, model, options, limit, None if economy is None else economy.most_frames)
-    shape = _shape(request, model, options, limit, sampling)
+    limit = token_limit(model, options, request.text_tokens)
+    at_most = None if economy is None else economy.most_frames
+    sampling = _sampling(request, model, options, limit.tokens, at_most)
+    shape = _shape(request, model, options, limit.tokens, sampling)
     if economy is None:
         memory = MemoryModel(config, model.quantization, model.dtype, model.device)
         economy = plan_economy(memory, shape, free, config.frame_price(shape.frames))
     if economy.most_tokens is not None or economy.most_frames < shape.frames:
-        limit = limit if economy.most_tokens is None else min(limit, economy.most_tokens)
-        sampling = _sampling(request, model, options, limit, economy.most_frames)
-        shape = _shape(request, model, options, limit, sampling)
-    allowance = _allowance(model, options, limit, len(sampling.times_s))
+        limit = token_limit(model, options, request.text_tokens, economy.most_tokens)
+        sampling = _sampling(request, model, options, limit.tokens, economy.most_frames)
+        shape = _shape(request, model, options, limit.tokens, sampling)
+    allowance = _allowance(model, options, limit.tokens, len(sampling.times_s))
     return RunPlan(sampling, limit, allowance, replace(shape, batch=economy.batch), economy)
 
 
-def video_token_limit(model: ModelOutline, options: RunOptions, prompt_tokens: int) -> int:
-    """Video tokens that the context has room for, or `--budget` if that is less.
+def token_limit(
+    model: ModelOutline, options: RunOptions, prompt_tokens: int, memory: int | None = None
+) -> TokenLimit:
+    """Video tokens that the context has room for, or `--budget` or the memory if that is less.
+
+    Args:
+        memory: video tokens that memory holds, where they are too few.
 
     Raises:
         UsageError: not even one key frame fits.
@@ -99,7 +123,12 @@ def video_token_limit(model: ModelOutline, options: RunOptions, prompt_tokens: i
             f"{max(0, room)} of {model.context} tokens for the video, and a key frame takes {least}: shorten "
             "the question, or lower --max-new-tokens."
         )
-    return room if options.selection.budget is None else min(room, options.selection.budget)
+    limit, budget = TokenLimit(room, "context"), options.selection.budget
+    if budget is not None and budget < room:
+        limit = TokenLimit(budget, "budget")
+    if memory is not None and memory < limit.tokens:
+        limit = TokenLimit(memory, "memory")
+    return limit
 
 
 def _sampling(
