@@ -206,10 +206,10 @@ def test_on_a_script_there_is_nothing_but_the_result(tmp_path: Path) -> None:
 
 
 def test_info_of_a_model_that_is_not_here_yet() -> None:
-    shown = run("models", "info", "dynfocus-7b")
+    shown = run("info", "dynfocus-7b")
     assert shown.exit_code == 0, shown.stderr
     assert "install       dynfocus models pull dynfocus-7b" in shown.stdout.splitlines()
-    record = json.loads(run("models", "info", "dynfocus-7b", "--json").stdout)
+    record = json.loads(run("info", "dynfocus-7b", "--json").stdout)
     assert record["schema"] == "dynfocus.model_entry/1"
     files = [file for repository in record["repositories"] for file in repository["files"]]
     for file in files:
