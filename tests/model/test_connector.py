@@ -11,7 +11,11 @@ from dynfocus_cli.model.stages import EventSelection, Exploration
 
 
 def select(model, frames: int = 12, seed: int = 0, **options) -> EventSelection:
-    features = model.connector.prepare(some_patches(frames, seed).unsqueeze(0))
+    return select_of(model, some_patches(frames, seed), **options)
+
+
+def select_of(model, patches: torch.Tensor, **options) -> EventSelection:
+    features = model.connector.prepare(patches.unsqueeze(0))
     with torch.no_grad():
         return model.connector.select(features, **({"events": 6, "key_events": 3} | options))
 
@@ -64,6 +68,22 @@ def test_a_network_without_the_questions_weights_refuses_one(prompt) -> None:
     select(model)
     with pytest.raises(ValueError, match="sees no question"):
         select(model, question=asked(prompt, "Why?"))
+
+
+def test_copies_of_a_frame_leave_the_others_their_density(model) -> None:
+    features = some_patches(12)
+    alone = select_of(model, features[:8], events=8, scorer="density")
+    features[8:] = features[0]
+    beside = select_of(model, features, events=12, scorer="density")
+    scores = beside.scores[0]
+    assert alone.scores[0].unique().numel() == 8
+    assert scores[:8].unique().numel() >= 7, "frames that differ score differently"
+    assert (scores[8:] == 0).all(), "what only repeats another frame comes last"
+
+
+def test_frames_that_are_all_the_same_score_nothing(model) -> None:
+    still = some_patches(1).expand(5, -1, -1)
+    assert (select_of(model, still, events=5, scorer="density").scores == 0).all()
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3])

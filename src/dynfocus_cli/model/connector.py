@@ -237,7 +237,7 @@ class CooperativeConnector(nn.Module):
         if scorer == "density":
             if self.config.temporal_clustering != "dpc_knn":
                 raise ValueError("events found by k-means have no density to be scored by")
-            return clusters.log_rank.clamp(min=torch.finfo(torch.float32).min).float()
+            return _finite(clusters.log_rank).float()
         if scorer in ("question", "attention") and question is None:
             raise ValueError(f"scorer {scorer} needs a question")
         if scorer == "attention":
@@ -300,6 +300,13 @@ class CooperativeConnector(nn.Module):
             expected = torch.einsum("bkl,blcd->bkcd", selection.indicators, events)
             cones = cones + (expected - expected.detach()).to(cones.dtype)
         return self.fine(cones)
+
+
+def _finite(log_rank: Tensor) -> Tensor:
+    """Ranks whose least finite one also stands for minus infinity, what copies of a denser frame have: any
+    number far below would leave no difference between the others once they are scaled to 0 ... 1."""
+    least = log_rank.masked_fill(log_rank.isinf(), torch.inf).amin(dim=-1, keepdim=True)
+    return torch.where(log_rank.isinf(), torch.where(least.isinf(), 0.0, least), log_rank)
 
 
 def position_code(patches: int, width: int, *, device: torch.device | None = None) -> Tensor:
