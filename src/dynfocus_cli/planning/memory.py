@@ -138,9 +138,8 @@ class MemoryModel:
         if self.quantization == "nf4":
             return width * inner * self.size  # its weights in full
         if self.quantization == "int8":
-            # Products in int32 and scaled in float32; on a CPU both sides are multiplied in float32.
-            on_cpu = 4 * width * inner + 4 * tokens * width + 12 * tokens * inner
-            return 8 * tokens * inner + (on_cpu if self.device == "cpu" else 0)
+            # Products in int32, and what scales them: on a CPU each step's result is a float32 of its own.
+            return (20 if self.device == "cpu" else 8) * tokens * inner
         return 0
 
 
