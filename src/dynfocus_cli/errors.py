@@ -39,3 +39,8 @@ class SomeVideosFailed(DynFocusError):
     """Some of several videos failed; their own records say why."""
 
     exit_code = 6
+
+
+def first_line(error: Exception) -> str:
+    """What another library's error says, as far as it goes into a sentence of ours."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

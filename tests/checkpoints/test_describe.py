@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from conversions import TINY, converted
 
-from dynfocus_cli.checkpoints import find_model
+from dynfocus_cli.checkpoints import find_model, load_model
 from dynfocus_cli.checkpoints.describe import describe, verify
 from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.record import Conversion
@@ -186,6 +187,28 @@ def test_what_is_wrong_is_found(
 def test_a_record_that_is_none(text: str, tmp_path: Path) -> None:
     (tmp_path / "conversion.json").write_text(text)
     assert Conversion.load(tmp_path) is None
+
+
+def test_weights_that_may_not_be_read(
+    originals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = converted(originals["llama_vid"][0], tmp_path / "model")
+    opened = Path.open
+
+    def refuse(path: Path, *args: Any, **options: Any) -> Any:
+        if path.suffix == ".safetensors":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    said = r"model\.safetensors cannot be read: Permission denied"
+    with pytest.raises(ModelUnavailable, match=said):
+        verify(folder, Silent())
+    with pytest.raises(ModelUnavailable, match=said):
+        load_model(str(folder), "cpu")
+    (folder / "conversion.json").unlink()  # without it the revision is read off the weights
+    with pytest.raises(ModelUnavailable, match=said):
+        describe("model", folder)
 
 
 def test_others_are_not_described(originals: Any, tmp_path: Path) -> None:

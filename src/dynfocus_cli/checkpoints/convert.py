@@ -25,7 +25,7 @@ from dynfocus_cli.checkpoints.sources.config_file import sound
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.checkpoints.workplace import abandon, clear, finish, workplace
-from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.errors import ModelUnavailable, first_line
 from dynfocus_cli.model.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
 
@@ -120,13 +120,11 @@ def _digested(source: Source, progress: Progress) -> Iterator[SourceFile]:
     beside = (folder / name for folder in folders if folder is not None for name in DESCRIBING)
     described = [path for path in beside if path.is_file()]
     paths = list(dict.fromkeys([*source.files.paths, *described, *source.extra]))
-    try:
+    with record.reading():
         sizes = [path.stat().st_size for path in paths]
         told = Megabytes(progress, "digest", sum(sizes))
         for path, size in zip(paths, sizes, strict=True):
             yield SourceFile(path.name, size, digest_of(path, told))
-    except OSError as error:
-        raise ModelUnavailable(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
 def _write_rest(partial: Path, source: Source, plan: Plan, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -172,7 +170,7 @@ def _tokenizer(source: Source) -> PreTrainedTokenizerBase:
     except ModelUnavailable:
         raise
     except Exception as error:  # damaged tokenizers raise nearly anything, even bare Exceptions
-        raise ModelUnavailable(f"The tokenizer in {folder} cannot be used: {_first_line(error)}") from error
+        raise ModelUnavailable(f"The tokenizer in {folder} cannot be used: {first_line(error)}") from error
     if len(tokenizer) > most:
         raise ModelUnavailable(
             f"The tokenizer in {folder} has {len(tokenizer)} words, and the network knows {most}."
@@ -194,7 +192,3 @@ def _write_json(path: Path, content: object) -> None:
     unfinished = path.with_suffix(".writing")
     unfinished.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     unfinished.replace(path)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

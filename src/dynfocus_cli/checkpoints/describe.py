@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.quantization import Quantization, kind_of
-from dynfocus_cli.checkpoints.record import Conversion, SourceFile, bytes_of, revision
+from dynfocus_cli.checkpoints.record import Conversion, SourceFile, bytes_of, reading, revision
 from dynfocus_cli.checkpoints.size import Megabytes
 from dynfocus_cli.checkpoints.sources.config_file import sound
 from dynfocus_cli.checkpoints.sources.own import own_config
@@ -98,7 +98,8 @@ def verify(folder: Path, progress: Progress) -> int:
             f"{folder} cannot be verified: it has no conversion.json with the digests of its weights."
         )
     told = Megabytes(progress, "digest", sum(made.sizes.values()))
-    wrong = [file for file in made.shards if not made.holds(folder / file, told)]
+    with reading():
+        wrong = [file for file in made.shards if not made.holds(folder / file, told)]
     wrong += [path.name for path in folder.glob("model*.safetensors") if path.name not in made.shards]
     if wrong:
         raise ModelUnavailable(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from transformers import AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
@@ -19,8 +18,8 @@ from dynfocus_cli.checkpoints.quantization import Quantization, arrange_for_cpu,
 from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
-from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files
-from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
+from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files, open_safetensors
+from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError, first_line
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
@@ -28,7 +27,7 @@ from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.model.stages import Question
-from dynfocus_cli.planning.device import free_memory, give_back_early, require_room
+from dynfocus_cli.planning.device import free_memory, give_back_early, ran_out, require_room
 from dynfocus_cli.planning.memory import weight_bytes
 from dynfocus_cli.types import ModelInfo
 
@@ -43,9 +42,6 @@ SMALL_BYTES = 128 << 20
 """Weights up to this size run in float32."""
 LARGE_BYTES = 512 << 20
 """Weights above this size are worth slower memory for less of it."""
-
-_OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory")
-"""What torch's bare RuntimeErrors say where memory ran out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +199,13 @@ def _part(folder: Path, part: str) -> Iterator[None]:
     """Says which part of a model folder is at fault. Memory that ran out is no fault of the folder."""
     try:
         yield
-    except (DynFocusError, MemoryError, torch.OutOfMemoryError):
+    except DynFocusError:
         raise
     except Exception as error:
         # No list of kinds: a damaged folder raises nearly anything, from tokenizers even a bare Exception.
-        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY):
+        if ran_out(error):
             raise
-        raise ModelUnavailable(f"The {part} in {folder} cannot be used: {_first_line(error)}") from error
+        raise ModelUnavailable(f"The {part} in {folder} cannot be used: {first_line(error)}") from error
 
 
 def _check_config(folder: Path) -> None:
@@ -309,7 +305,7 @@ def _stored(folder: Path, place: torch.device) -> dict[str, Any]:
     how = {"backend": "pread"} if place.type == "cpu" else {}
     stored: dict[str, Any] = {}
     for file in checkpoint_files(folder, ("model.safetensors",)):
-        opened = safe_open(file, framework="pt", **how)
+        opened = open_safetensors(file, **how)
         stored |= {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
     return stored
 
@@ -329,7 +325,3 @@ def _device(wanted: str) -> torch.device:
     if wanted == "cuda" and not available:
         raise ModelUnavailable("No CUDA GPU can be used here: take --device cpu, or --device auto.")
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from dynfocus_cli.errors import ModelUnavailable
 
 FILE_NAME = "conversion.json"
 
@@ -96,16 +99,29 @@ def revision(folder: Path) -> str:
 
     Where the conversion left the digests of the files, and these have still the sizes they had, the files are
     not read again: at full size that alone would take longer than many an answer.
+
+    Raises:
+        ModelUnavailable: a file cannot be read.
     """
     files = sorted(folder.glob("model*.safetensors"))
     known = Conversion.load(folder)
-    if known is not None and {file.name: file.stat().st_size for file in files} == known.sizes:
-        together = "".join(known.shards[file.name] for file in files)
-        return hashlib.sha256(together.encode()).hexdigest()[:12]
-    digest = hashlib.sha256()
-    for file in files:
-        _feed(digest, file, None)
-    return digest.hexdigest()[:12]
+    with reading():
+        if known is not None and {file.name: file.stat().st_size for file in files} == known.sizes:
+            together = "".join(known.shards[file.name] for file in files)
+            return hashlib.sha256(together.encode()).hexdigest()[:12]
+        digest = hashlib.sha256()
+        for file in files:
+            _feed(digest, file, None)
+        return digest.hexdigest()[:12]
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Says which file of a model the system does not let the block read."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelUnavailable(f"{error.filename or 'A file'} cannot be read: {error.strerror}.") from error
 
 
 def bytes_of(folder: Path) -> int:

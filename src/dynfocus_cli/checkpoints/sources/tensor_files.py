@@ -15,10 +15,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dynfocus_cli.checkpoints.sources.recipe import listed
-from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.errors import ModelUnavailable, first_line
 
 HELD_BYTES = 256 << 20
 """What may be read of a mapped file before it is mapped anew: pages that were touched count as ours."""
+
+CUT_SHORT = "{path} cannot be read: it is damaged, or its download was cut short ({said})."
 
 _SAFE_DTYPES = {
     "F64": torch.float64,
@@ -83,7 +85,7 @@ class TensorFiles:
         try:
             tensor = opened.get_tensor(name) if _is_safetensors(path) else opened[name]
         except (SafetensorError, RuntimeError, OSError) as error:
-            raise ModelUnavailable(f"{path}: {key} cannot be read: {_first_line(error)}.") from error
+            raise ModelUnavailable(f"{path}: {key} cannot be read: {first_line(error)}.") from error
         assert isinstance(tensor, Tensor), "checked when the file was first opened"
         self._held += tensor.nbytes
         return tensor
@@ -111,6 +113,17 @@ class TensorFiles:
             name: (tuple(one.get_shape()), _SAFE_DTYPES.get(one.get_dtype(), torch.uint8))
             for name, one in slices.items()
         }
+
+
+def open_safetensors(path: Path, **how: str) -> Any:
+    """`safe_open`, with `how` it takes to be read. Raises ModelUnavailable where the file cannot be."""
+    try:
+        path.open("rb").close()  # safetensors says of any file it cannot open that there is none
+        return safe_open(path, framework="pt", **how)
+    except OSError as error:
+        raise ModelUnavailable(f"{path} cannot be read: {error.strerror or first_line(error)}.") from error
+    except SafetensorError as error:
+        raise ModelUnavailable(CUT_SHORT.format(path=path, said=first_line(error))) from error
 
 
 def checkpoint_files(folder: Path, names: Sequence[str], only: str = "") -> list[Path]:
@@ -149,7 +162,7 @@ def _weight_map(index: Path) -> dict[str, str]:
         raise ModelUnavailable(f"{index} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelUnavailable(
-            f"{index} cannot be used: it holds no weight_map ({_first_line(error)})."
+            f"{index} cannot be used: it holds no weight_map ({first_line(error)})."
         ) from error
     if not isinstance(given, dict) or not all(isinstance(file, str) for file in given.values()) or not given:
         raise ModelUnavailable(f"{index} cannot be used: its weight_map does not name files.")
@@ -162,14 +175,14 @@ def _is_safetensors(path: Path) -> bool:
 
 def _opened(path: Path) -> tuple[Any, bool]:
     """What a file holds, by name, and whether it is mapped, not read."""
+    if _is_safetensors(path):
+        return open_safetensors(path), True
     try:
-        if _is_safetensors(path):
-            return safe_open(path, framework="pt"), True
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that are refused in the next moment
             state, mapped = _unpickled(path)
     except OSError as error:
-        raise ModelUnavailable(f"{path} cannot be read: {error.strerror or _first_line(error)}.") from error
+        raise ModelUnavailable(f"{path} cannot be read: {error.strerror or first_line(error)}.") from error
     except pickle.UnpicklingError as error:
         raise ModelUnavailable(
             f"{path} is refused: it is damaged, or a pickle that holds more than tensors and could run code."
@@ -177,9 +190,7 @@ def _opened(path: Path) -> tuple[Any, bool]:
     except MemoryError:
         raise
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise ModelUnavailable(
-            f"{path} cannot be read: it is damaged, or its download was cut short ({_first_line(error)})."
-        ) from error
+        raise ModelUnavailable(CUT_SHORT.format(path=path, said=first_line(error))) from error
     if not isinstance(state, dict) or not all(_is_plain(*item) for item in state.items()):
         raise ModelUnavailable(f"{path} is no checkpoint: it holds other things than named tensors.")
     return state, mapped
@@ -199,7 +210,3 @@ def _is_plain(name: object, tensor: object) -> bool:
     if not isinstance(name, str) or not isinstance(tensor, Tensor):
         return False
     return tensor.device.type == "cpu" and tensor.layout is torch.strided and not tensor.is_quantized
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
