@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.errors import Failure, failure_of, reported, say, trace
 from dynfocus_cli.cli.output import Format, format_of, on_terminal, write_line, write_record
+from dynfocus_cli.errors import SomeVideosFailed
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.export import Exporter
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.types import Inspection
 
@@ -46,6 +48,13 @@ def inspect(
     hwaccel: opt.HwaccelOption = "none",
     no_cache: opt.NoCacheOption = False,
     dry_run: opt.DryRunOption = False,
+    html: opt.HtmlOption = None,
+    embed: opt.EmbedOption = False,
+    contact_sheet: opt.ContactSheetOption = None,
+    save_frames: opt.SaveFramesOption = None,
+    csv: opt.CsvOption = None,
+    edl: opt.EdlOption = None,
+    chapters: opt.ChaptersOption = None,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
     quiet: opt.QuietOption = False,
@@ -69,12 +78,14 @@ def inspect(
             subtitles,
         )
         paths = videos_from(videos, format)
+        exporter = opt.exporter(paths, html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
         if dry_run:
             from dynfocus_cli.cli.forecast import show_forecasts
 
             return show_forecasts(paths, question, run_options, model, device, quantize, format, quiet)
         several = len(paths) > 1
         first = True
+        failures: list[Failure] = []
 
         def load() -> LoadedModel:
             from dynfocus_cli.checkpoints import load_model
@@ -90,8 +101,14 @@ def inspect(
             nonlocal first
             _show(inspection, format, quiet, several, first)
             first = False
+            if exporter is not None:
+                failures.extend(_export(inspection, exporter, quiet))
 
         for_each(paths, load, work, show, format=format, quiet=quiet)
+        if failures and several:
+            raise SomeVideosFailed(f"{len(failures)} files could not be written.")
+        if failures:
+            raise typer.Exit(failures[0].code)
 
 
 def _show(inspection: Inspection, format: Format, quiet: bool, several: bool, first: bool) -> None:
@@ -105,6 +122,18 @@ def _show(inspection: Inspection, format: Format, quiet: bool, several: bool, fi
         if not quiet:
             show_evidence(inspection, several, table=False)
     show_warnings(inspection, several)
+
+
+def _export(inspection: Inspection, exporter: Exporter, quiet: bool) -> list[Failure]:
+    """Writes the files of one video, after its result is shown; returns what kept any from being written."""
+    done = exporter.write(inspection)
+    if not quiet:
+        for path in done.written:
+            say(f"Wrote {path}")
+    for problem in done.problems:
+        trace(problem)
+        say(f"Error: {failure_of(problem).message}")
+    return [failure_of(problem) for problem in done.problems]
 
 
 def _write_table(inspection: Inspection, several: bool, first: bool) -> None:

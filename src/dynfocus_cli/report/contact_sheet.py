@@ -1,0 +1,98 @@
+"""All key frames of a video on one picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont
+
+from dynfocus_cli.report.spans import shown_name
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+    from dynfocus_cli.pictures import KeyFramePicture
+    from dynfocus_cli.types import Inspection
+
+PAPER, INK, FAINT, BAR = "#14161a", "#f2f3f5", "#a3a9b5", "#5cc8a4"
+
+MARGIN, GAP = 24, 16
+CAPTION = 46
+"""Pixels under each picture: two lines and a bar."""
+HEADING = 68
+LEAST_WIDTH = 640
+"""Of the sheet, so that a heading over a single narrow picture can still be read."""
+
+
+def contact_sheet(inspection: Inspection, pictures: Sequence[KeyFramePicture]) -> Image.Image:
+    """The pictures in rows, in time order, each with its time code, event, score and tokens.
+
+    All pictures have one size. The bar under a picture is its event's score.
+    """
+    height, width = pictures[0].pixels.shape[:2] if pictures else (0, 0)
+    cell = max(width, 200)  # a caption's width
+    columns = _columns(len(pictures), cell, height + CAPTION)
+    rows = math.ceil(len(pictures) / columns)
+    sheet = Image.new(
+        "RGB",
+        (
+            max(2 * MARGIN + columns * (cell + GAP) - GAP, LEAST_WIDTH),
+            2 * MARGIN + HEADING + rows * (height + CAPTION + GAP) - GAP,
+        ),
+        PAPER,
+    )
+    draw = ImageDraw.Draw(sheet)
+    _head(draw, inspection, sheet.width - 2 * MARGIN)
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        left, top = MARGIN + column * (cell + GAP), MARGIN + HEADING + row * (height + CAPTION + GAP)
+        sheet.paste(Image.fromarray(picture.pixels), (left, top))
+        _caption(draw, picture, left, top + height, cell)
+    return sheet
+
+
+def _columns(count: int, width: int, height: int) -> int:
+    """As many as give a sheet of about 3:2 whose last row is not much shorter than the others.
+
+    20 pictures of 320x226 -> 5 columns, 4 rows    4 of 320x366 -> 2 columns, 2 rows
+    """
+    if count == 0:
+        return 1
+    most = max(1, min(count, round(math.sqrt(1.5 * count * height / width))))
+    return math.ceil(count / math.ceil(count / most))
+
+
+def _head(draw: ImageDraw.ImageDraw, inspection: Inspection, room: int) -> None:
+    source, bill = inspection.source, inspection.tokens
+    about = (
+        f"{len(inspection.key_frames)} key frames of {len(inspection.frames)} sampled, "
+        f"{bill.video} video tokens, {source.width}x{source.height}, {inspection.model.name}"
+    )
+    asked = f"  “{' '.join(inspection.question.split())}”" if inspection.question else ""
+    draw.text((MARGIN, MARGIN - 4), _cut(shown_name(source.path), _font(24), room), INK, _font(24))
+    draw.text((MARGIN, MARGIN + 30), _cut(about + asked, _font(15), room), FAINT, _font(15))
+
+
+def _caption(draw: ImageDraw.ImageDraw, picture: KeyFramePicture, left: int, top: int, width: int) -> None:
+    frame = picture.frame
+    draw.rectangle((left, top + 4, left + round(frame.score * (width - 1)), top + 6), fill=BAR)
+    draw.text((left, top + 10), frame.timecode, INK, _font(15))
+    said = f"event {frame.event}  ·  score {frame.score:.2f}  ·  {frame.tokens} tokens"
+    draw.text((left, top + 28), said, FAINT, _font(13))
+
+
+def _cut(text: str, font: FreeTypeFont, room: int) -> str:
+    """`text`, or as much of its beginning as fits into `room` pixels."""
+    if font.getlength(text) <= room:
+        return text
+    fits = next(length for length in range(len(text), -1, -1) if font.getlength(text[:length] + "…") <= room)
+    return text[:fits] + "…"
+
+
+def _font(size: int) -> FreeTypeFont:
+    """The one that Pillow brings along: a sheet looks the same on every machine."""
+    font = ImageFont.load_default(size)
+    assert not isinstance(font, ImageFont.ImageFont), "Pillow's wheels are built with FreeType"
+    return font

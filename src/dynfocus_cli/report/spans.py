@@ -1,0 +1,62 @@
+"""What pages and editors are told of a video: its name as text, its events as stretches of time."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import FrameEvidence, Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class EventSpan:
+    """A stretch of the video whose sampled frames all belong to one event; an event may have several."""
+
+    event: int
+    start_s: float
+    end_s: float
+    frames: tuple[FrameEvidence, ...]
+    """In time order, at least one."""
+
+    @property
+    def score(self) -> float:
+        """The event's score."""
+        return self.frames[0].score
+
+    @property
+    def key_frame(self) -> FrameEvidence | None:
+        """The first key frame in the span."""
+        return next((frame for frame in self.frames if frame.meaningful), None)
+
+
+def event_spans(inspection: Inspection) -> tuple[EventSpan, ...]:
+    """The events along the sampled part of the video, without gaps: one goes on until another is seen.
+
+    frames at 0.5 1.5 2.5 3.5 s of events 0 0 1 0, sampled from 0 to 4 s -> 0-2.5, 2.5-3.5, 3.5-4
+    """
+    runs = [tuple(run) for _, run in groupby(inspection.frames, key=lambda frame: frame.event)]
+    starts = [inspection.sampling.start_s, *(run[0].time_s for run in runs[1:]), last_moment(inspection)]
+    return tuple(
+        EventSpan(run[0].event, start_s, end_s, run)
+        for run, (start_s, end_s) in zip(runs, pairwise(starts), strict=True)
+    )
+
+
+def last_moment(inspection: Inspection) -> float:
+    """Where the sampled part ends: always behind the last sampled frame, which is on screen for a while."""
+    last_s, source = inspection.frames[-1].time_s, inspection.source
+    if inspection.sampling.end_s > last_s:
+        return inspection.sampling.end_s
+    return max(source.duration_s, last_s + (1 / source.fps if source.fps > 0 else 1.0))
+
+
+def shown_name(path: str) -> str:
+    """The file's name as printable text on one line: anything else in it becomes U+FFFD.
+
+    "clips/a\\nb.mp4" -> "a\\ufffdb.mp4"
+    """
+    name = os.fsencode(os.path.basename(path)).decode("utf-8", "replace")
+    return "".join(char if char.isprintable() else "\ufffd" for char in name)
