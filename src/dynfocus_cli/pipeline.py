@@ -36,6 +36,7 @@ from dynfocus_cli.types import (
 
 Result = TypeVar("Result")
 
+UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
 UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
 SCORED_BY = {
     "attention": "the Q-Former's attention from the question to the frames",
@@ -163,7 +164,7 @@ def _read(question: str | None, model: LoadedModel, options: RunOptions) -> Aske
 
 
 def _scorer(question: str | None, model: ModelOutline, options: RunOptions) -> tuple[Scorer, tuple[str, ...]]:
-    """What ranks the events, and a notice where that is for want of a trained score."""
+    """What ranks the events, and a notice where nothing was trained to."""
     config, name = model.config, model.name
     wanted, without = options.selection.scorer, config.scorer_without_question
     if wanted in ("question", "attention") and question is None:
@@ -175,6 +176,8 @@ def _scorer(question: str | None, model: ModelOutline, options: RunOptions) -> t
     if wanted == "density" and config.temporal_clustering != "dpc_knn":
         raise UsageError(f"{name} finds events by k-means, which knows no density: take --scorer visual.")
     scorer = wanted or (without if question is None else config.scorer)
+    if config.untrained:
+        return scorer, (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
     if wanted is None and not config.score_network:
         return scorer, (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
     return scorer, ()

@@ -161,6 +161,21 @@ def test_instructblip(originals: Any, tmp_path: Path) -> None:
     check(asked, tokens, chosen, assembly.logits(model, before, tokens, after), len(before))
 
 
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        ("llama_vid", ["no trained score network: its events are ranked by the Q-Former's attention"]),
+        ("release", []),
+        ("instructblip", ["not trained yet (connector: random weights)"]),
+    ],
+)
+def test_what_was_not_trained_is_told(layout: str, said: list[str], originals: Any, tmp_path: Path) -> None:
+    folder = converted(originals[layout][0], tmp_path / "model")
+    warnings = ask(folder).answer.evidence.warnings
+    assert len(warnings) == len(said)
+    assert all(part in warning for part, warning in zip(said, warnings, strict=True))
+
+
 def test_where_the_tower_lies_makes_no_difference(originals: Any, tmp_path: Path) -> None:
     inside = load_file(converted(originals["inside"][0], tmp_path / "inside") / "model.safetensors")
     beside = load_file(converted(originals["llama_vid"][0], tmp_path / "beside") / "model.safetensors")

@@ -143,6 +143,10 @@ QUERY = "connector.rods.query.weight"
         (config_with(prompt_template="no place for a video"), "prompt_template"),
         (config_with(pooled_side=2), "connector.slots"),
         (config_with(score_hidden_size=17), "multiple of 4"),
+        (
+            config_with(temporal_clustering="kmeans", score_network=False, scorer="attention"),
+            "kmeans knows no density",
+        ),
         # Errors of nobody's own kind: of strict dataclasses, a bare RuntimeError, a bare Exception.
         (part_with("vision_config", hidden_size="wide"), "The config.json in"),
         (part_with("text_config", vocab_size=-5), "cannot be used"),

@@ -138,7 +138,8 @@ def test_spatial_prototypes(name: str, golden: GoldenCase) -> None:
 def test_rods(golden: GoldenCase) -> None:
     case, tensors = golden("d_rods_0")
     shaped = tensors | {"x": torch.zeros(5, 16, 32)}
-    whole = connector(shaped, RELEASE_SETTINGS, score_network=False, prototype_gate=False, scorer="density")
+    paper = {"temporal_clustering": "dpc_knn", "score_network": False, "scorer": "density"}
+    whole = connector(shaped, RELEASE_SETTINGS | paper, prototype_gate=False)
     attention = whole.rods.attention(tensors["text_q"], tensors["G"])
     assert_close(attention, tensors["attention"], **case["tol"])
     rods = whole._rods(tensors["G"].unsqueeze(0), tensors["text_q"].unsqueeze(0))

@@ -165,6 +165,10 @@ class DynFocusConfig(PreTrainedConfig):
             raise ValueError("scorer question needs question_aware_score")
         if self.scorer in ("visual", "question") and not self.score_network:
             raise ValueError(f"scorer {self.scorer} needs score_network")
+        if self.temporal_clustering == "kmeans" and "density" in (self.scorer, self.scorer_without_question):
+            raise ValueError(
+                "temporal_clustering kmeans knows no density to score by: it needs score_network"
+            )
         if self.content_side > 1 and self.rod_source != "patches":
             raise ValueError(f"content_side {self.content_side} needs rod_source patches")
         if self.time_encoding == "timecode":
