@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.types import (
         Answer,
+        DecodingOptions,
         FrameEvidence,
         GenerationOptions,
         Inspection,
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "DecodingOptions",
     "DynFocus",
     "DynFocusError",
     "FrameEvidence",
@@ -58,6 +60,7 @@ __all__ = [
 
 _HOME_OF = {
     "Answer": "types",
+    "DecodingOptions": "types",
     "DynFocusError": "errors",
     "FrameEvidence": "types",
     "GenerationOptions": "types",
@@ -90,7 +93,10 @@ def __dir__() -> list[str]:
 def load(model: str | None = None, *, device: str = "auto", quantize: Quantization | None = None) -> DynFocus:
     """Load a model by name or folder; None takes the default one, and leaves weights as they are stored.
 
-    Raises ModelUnavailable where it is unknown, incomplete, or cannot run on this machine.
+    Raises:
+        ModelUnavailable: it is unknown, incomplete, damaged, or cannot run on this machine.
+        UsageError: it is stored quantized in another way than `quantize` says.
+        OutOfMemory: its weights are more than the memory that is free.
     """
     from dynfocus_cli.checkpoints import load_model
 

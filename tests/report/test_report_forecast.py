@@ -1,4 +1,4 @@
-"""A plan for a reader: aligned, short enough for 100 columns, in units that fit."""
+"""A plan for a reader: aligned, short enough for 80 columns, in units that fit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def test_a_plan_in_lines(make_forecast) -> None:
     assert said["video tokens"] == "176 = 40 x 4 + 2 x 8; all patches: 768"
     assert said["context"] == "1777 of 2048 tokens left (prompt 31, answer at most 64)"
     assert said["memory"] == "7.00 GiB at most, 9.00 GiB free; weights 6.00 GiB"
-    assert said["beside it"] == "encode 1.00 GiB (8 frames at a time), select 0.25 GiB, answer 0.50 GiB"
-    assert (
-        said["time"]
-        == "about 12 s encode, 0.5 s select, 42 ms to the first token, then 1.2 ms each (no decoding)"
-    )
+    assert said["beside them"] == "encode 1.00 GiB, select 0.25 GiB, answer 0.50 GiB"
+    assert said["batch"] == "8 frames are encoded at a time"
+    assert said["time"] == "about 12 s encode, 0.5 s select; decoding is not counted"
+    assert said["answer"] == "first token after about 42 ms, then 1.2 ms each"
+    assert max(map(len, forecast_lines(make_forecast()))) <= 80
     assert (
         len(
             {

@@ -28,7 +28,7 @@ from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.model.stages import Question
 from dynfocus_cli.planning.device import free_memory, give_back_early, ran_out, require_room
-from dynfocus_cli.planning.memory import weight_bytes
+from dynfocus_cli.planning.memory import MemoryModel
 from dynfocus_cli.types import ModelInfo
 
 _COMPLAINTS = {
@@ -58,6 +58,8 @@ class ModelOutline:
     device: torch.device
     dtype: torch.dtype
     """What the network computes in."""
+    memory: MemoryModel
+    """What it takes."""
 
     @property
     def context(self) -> int:
@@ -126,6 +128,7 @@ def load_model(
     Raises:
         ModelUnavailable: unknown, incomplete or damaged, or CUDA is asked for and not there.
         UsageError: a quantization other than the one that the model is stored in.
+        OutOfMemory: its weights are more than the memory that is free.
     """
     return load_weights(outline_model(name_or_path, device, quantize))
 
@@ -162,6 +165,9 @@ def outline_model(
             f"The preprocessor_config.json in {folder} makes frames of {preprocessing.size} pixels, and its "
             f"config.json takes {config.vision_config.image_size}."
         )
+    dtype = _precision(folder, place)
+    with _part(folder, "config.json"):
+        memory = MemoryModel(config, kind, dtype, place)
     return ModelOutline(
         name=name,
         folder=folder,
@@ -170,7 +176,8 @@ def outline_model(
         preprocessing=preprocessing,
         quantization=kind,
         device=place,
-        dtype=_precision(folder, place),
+        dtype=dtype,
+        memory=memory,
     )
 
 
@@ -183,9 +190,8 @@ def load_weights(outline: ModelOutline) -> LoadedModel:
     """
     folder, config = outline.folder, outline.config
     with _part(folder, "weights"):
-        weights = weight_bytes(config, outline.quantization, outline.dtype.itemsize)
-        require_room(outline.name, weights, free_memory(outline.device))
-        if outline.device.type == "cpu" and weights > LARGE_BYTES:
+        require_room(outline.name, outline.memory.weights, free_memory(outline.device))
+        if outline.device.type == "cpu" and outline.memory.weights > LARGE_BYTES:
             give_back_early()
         network = _network(outline)
     familiarity = Familiarity.load(folder)

@@ -99,8 +99,9 @@ def forecast_lines(forecast: Forecast) -> list[str]:
     bill, memory, times = forecast.tokens, forecast.memory, forecast.time_s
     key, frames = forecast.selection.key_frames, len(forecast.sampling.times_s)
     run = forecast.model
+    quantized = "not quantized" if run.quantization == "none" else run.quantization
     lines = {
-        "model": f"{run.name}, {run.quantization}, on {run.device}",
+        "model": f"{run.name}, {quantized}, on {run.device}",
         "frames": f"{frames}, {key} of them key frames, in {forecast.selection.prototypes} events "
         f"({forecast.selection.scorer})",
         "video tokens": f"{bill.video} = {bill.per_key_frame} x {key} + {bill.per_other_frame} x "
@@ -108,10 +109,11 @@ def forecast_lines(forecast: Forecast) -> list[str]:
         "context": f"{bill.left} of {bill.context} tokens left (prompt {bill.prompt}, answer at most "
         f"{bill.generated})",
         "memory": f"{_gib(memory.peak)} at most, {_gib(memory.free)} free; weights {_gib(memory.weights)}",
-        "beside it": f"encode {_gib(memory.encode)} ({forecast.batch} frames at a time), select "
-        f"{_gib(memory.select)}, answer {_gib(memory.answer)}",
-        "time": f"about {_time(times.encode)} encode, {_time(times.select)} select, "
-        f"{_time(times.first_token)} to the first token, then {_time(times.each_token)} each (no decoding)",
+        "beside them": f"encode {_gib(memory.encode)}, select {_gib(memory.select)}, answer "
+        f"{_gib(memory.answer)}",
+        "batch": f"{forecast.batch} frames are encoded at a time",
+        "time": f"about {_time(times.encode)} encode, {_time(times.select)} select; decoding is not counted",
+        "answer": f"first token after about {_time(times.first_token)}, then {_time(times.each_token)} each",
     }
     width = max(map(len, lines))
     return [f"{name:{width}}  {said}" for name, said in lines.items()]
