@@ -13,7 +13,6 @@ from dynfocus_cli.checkpoints.loading import load_model
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.model.stages import EventSelection, Question
 from dynfocus_cli.planning.economy import Economy
-from dynfocus_cli.planning.memory import weight_bytes
 from dynfocus_cli.planning.run_plan import plan_run, read_request
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.stopwatch import Stopwatch
@@ -103,7 +102,5 @@ def test_planned_memory_on_cuda() -> None:
     torch.cuda.empty_cache()
     before = torch.cuda.memory_allocated()
     model = load_model(str(WEIGHTS), "cuda")
-    outline = model.outline
     taken = torch.cuda.memory_allocated() - before
-    planned = weight_bytes(outline.config, outline.quantization, outline.dtype.itemsize)
-    assert planned == pytest.approx(taken, rel=0.1)
+    assert model.outline.memory.weights == pytest.approx(taken, rel=0.1)

@@ -18,7 +18,6 @@ from dynfocus_cli.features.encoding import VisionTower, encode_video
 from dynfocus_cli.model.generation import generate
 from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room
 from dynfocus_cli.planning.economy import Economy, spare_more
-from dynfocus_cli.planning.memory import MemoryModel
 from dynfocus_cli.planning.run_plan import Request, RunPlan, plan_run, read_request, token_limit
 from dynfocus_cli.planning.speed import time_layers
 from dynfocus_cli.progress import Progress
@@ -112,12 +111,11 @@ def forecast(video: str, question: str | None, model: ModelOutline, options: Run
         check_question(question)
     scorer, told = _scorer(question, model, options)
     request = read_request(video, question, model, options)
-    memory = MemoryModel(model.config, model.quantization, model.dtype, model.device)
     free = free_memory(model.device)
-    require_room(model.name, memory.weights, free)
-    plan = plan_run(request, model, options, free - memory.weights)
+    require_room(model.name, model.memory.weights, free)
+    plan = plan_run(request, model, options, free - model.memory.weights)
     times = time_layers(model, plan.shape, options.generation.max_new_tokens)
-    need = memory.need(plan.shape, tower_away=plan.economy.tower == "swapped")
+    need = model.memory.need(plan.shape, tower_away=plan.economy.tower == "swapped")
     return report_forecast(request, plan, need, times, scorer, told, model, free)
 
 
@@ -153,7 +151,7 @@ def _free_beside(model: LoadedModel) -> int:
     """Bytes free beside the weights, all of them in their place."""
     free = free_memory(model.device)
     if model.network.vision.device != model.device:
-        free -= sum(weight.nbytes for weight in model.network.vision.parameters())
+        free -= model.outline.memory.tower
     return free
 
 

@@ -150,7 +150,7 @@ QUERY = "connector.rods.query.weight"
         # Errors of nobody's own kind: of strict dataclasses, a bare RuntimeError, a bare Exception.
         (part_with("vision_config", hidden_size="wide"), "The config.json in"),
         (part_with("text_config", vocab_size=-5), "cannot be used"),
-        (part_with("text_config", intermediate_size=-5), "The weights in"),
+        (part_with("text_config", intermediate_size=-5), "The config.json in"),
         (tokenizer_with(model={"type": "BPE", "vocab": 7}), "The tokenizer in"),
         (config_with(patch_position_scale=-1.0), "patch_position_scale must be a number from 0 on"),
         (config_with(patch_position_scale=float("nan")), "patch_position_scale"),

@@ -16,7 +16,7 @@ from dynfocus_cli.errors import OutOfMemory
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.planning.economy import Economy, plan_economy, spare_more
-from dynfocus_cli.planning.memory import MemoryModel, RunShape, find_room, weight_bytes
+from dynfocus_cli.planning.memory import MemoryModel, RunShape, find_room
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -46,9 +46,9 @@ def small_config() -> DynFocusConfig:
 def test_weights_are_counted_to_the_byte(size: int) -> None:
     network = DynFocusModel(small_config())
     parameters = list(network.parameters())
-    assert weight_bytes(small_config(), "none", size) == size * sum(map(torch.numel, parameters))
-    tower = size * sum(map(torch.numel, network.vision.parameters()))
-    assert weight_bytes(small_config(), "none", size, part="vision.") == tower
+    memory = MemoryModel(small_config(), "none", torch.float16 if size == 2 else torch.float32, CPU)
+    assert memory.weights == size * sum(map(torch.numel, parameters))
+    assert memory.tower == size * sum(map(torch.numel, network.vision.parameters()))
 
 
 @pytest.mark.parametrize("kind", ["int8", "nf4"])
@@ -61,7 +61,7 @@ def test_quantized_weights_are_counted_as_they_are_stored(kind: str) -> None:
             total += sum(part.nbytes for part in quantized(name, tensor, kind, torch.float32).values())
         else:
             total += tensor.nbytes
-    assert weight_bytes(small_config(), kind, 4) == pytest.approx(total, rel=0.02)
+    assert MemoryModel(small_config(), kind, torch.float32, CPU).weights == pytest.approx(total, rel=0.02)
 
 
 def test_a_7b_network_in_nf4_answers_on_an_hour_within_8_gb_of_gpu_memory() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from dynfocus_cli.budget import FramePrice
-from dynfocus_cli.checkpoints.quantization import Quantization, stored_bytes
+from dynfocus_cli.checkpoints.quantization import BLOCK, Quantization, stored_bytes
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.connector import QFORMER_PATCHES
 from dynfocus_cli.model.skeleton import parameter_shapes, quantized_layers
@@ -65,6 +65,8 @@ class MemoryNeed:
 class MemoryModel:
     """Predicts `MemoryNeed` for one network, quantization, dtype and kind of device.
 
+    `weights` are the bytes of all weights, `tower` those of the vision encoder's.
+
     Multiples of a layer's width count what is alive at once in transformers' and bitsandbytes' code;
     `benchmarks/memory.py` compares the sums with what runs take.
     """
@@ -76,8 +78,17 @@ class MemoryModel:
         self.quantization = quantization
         self.size = dtype.itemsize
         self.device = device.type
-        self.weights = weight_bytes(config, quantization, self.size)
-        self.tower = weight_bytes(config, quantization, self.size, part="vision.")
+        layers = quantized_layers(config)
+        shapes = parameter_shapes(config)
+        stored = {name: self._stored(shape, name in layers) for name, shape in shapes.items()}
+        self.weights = sum(stored.values())
+        self.tower = sum(size for name, size in stored.items() if name.startswith("vision."))
+        self._quantized = sum(math.prod(shapes[name]) for name in layers)
+
+    def _stored(self, shape: tuple[int, ...], quantized: bool) -> int:
+        if quantized and self.quantization != "none":
+            return stored_bytes(shape, self.quantization)
+        return math.prod(shape) * self.size
 
     def need(self, shape: RunShape, *, tower_away: bool = False) -> MemoryNeed:
         """What a run of this shape takes; with `tower_away` the vision encoder's weights make way for what
@@ -136,24 +147,13 @@ class MemoryModel:
     def _quantized_layer(self, tokens: int, width: int, inner: int) -> int:
         """What multiplying by a quantized layer takes beside its result; one is at work at a time."""
         if self.quantization == "nf4":
-            return width * inner * self.size  # its weights in full
+            # Its weights in full; on a CPU all scales too, in 2 bytes each once they are ordered.
+            scales = self._quantized // BLOCK if self.device == "cpu" else 0
+            return width * inner * self.size + scales
         if self.quantization == "int8":
             # Products in int32, and what scales them: on a CPU each step's result is a float32 of its own.
             return (20 if self.device == "cpu" else 8) * tokens * inner
         return 0
-
-
-def weight_bytes(config: DynFocusConfig, quantization: Quantization, size: int, part: str = "") -> int:
-    """What a network's weights take in memory, at `size` bytes a number where they are not quantized.
-
-    `part` counts those alone whose names begin with it.
-    """
-    layers = quantized_layers(config) if quantization != "none" else frozenset()
-    return sum(
-        stored_bytes(shape, quantization) if name in layers else math.prod(shape) * size
-        for name, shape in parameter_shapes(config).items()
-        if name.startswith(part)
-    )
 
 
 @dataclass(frozen=True, slots=True)

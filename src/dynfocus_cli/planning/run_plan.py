@@ -9,7 +9,7 @@ from dynfocus_cli.budget import Allowance, allow, most_frames
 from dynfocus_cli.checkpoints.loading import ModelOutline
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.planning.economy import Economy, plan_economy
-from dynfocus_cli.planning.memory import LARGEST_BATCH, MemoryModel, RunShape
+from dynfocus_cli.planning.memory import LARGEST_BATCH, RunShape
 from dynfocus_cli.subtitling import most_subtitle_tokens
 from dynfocus_cli.types import RunOptions, SamplingPlan, VideoSource
 from dynfocus_cli.video import Mentions, Subtitles, find_mentions, find_subtitles, plan_sampling, probe
@@ -94,8 +94,7 @@ def plan_run(
     sampling = _sampling(request, model, options, limit.tokens, at_most)
     shape = _shape(request, model, options, limit.tokens, sampling)
     if economy is None:
-        memory = MemoryModel(config, model.quantization, model.dtype, model.device)
-        economy = plan_economy(memory, shape, free, config.frame_price(shape.frames))
+        economy = plan_economy(model.memory, shape, free, config.frame_price(shape.frames))
     if economy.most_tokens is not None or economy.most_frames < shape.frames:
         limit = token_limit(model, options, request.text_tokens, economy.most_tokens)
         sampling = _sampling(request, model, options, limit.tokens, economy.most_frames)
