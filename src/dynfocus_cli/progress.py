@@ -15,7 +15,8 @@ class Progress(Protocol):
         """`n` more pieces of the current stage are done."""
 
     def write(self, text: str) -> None:
-        """More of the answer's text, as the language model writes it; joined, the pieces are the answer."""
+        """More of the answer's text, as the language model writes it; joined, the pieces are the answer. A
+        stage that begins in between (memory ran out) says that the answer begins anew."""
 
 
 class Silent:

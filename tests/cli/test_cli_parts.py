@@ -9,8 +9,10 @@ import pytest
 import dynfocus_cli
 from dynfocus_cli import batch, types
 from dynfocus_cli.cli import options
+from dynfocus_cli.cli.ask import _Streamed
 from dynfocus_cli.cli.errors import failure_of
 from dynfocus_cli.cli.output import one_line, visible
+from dynfocus_cli.cli.progress import shown
 
 
 def test_option_defaults_are_the_librarys():
@@ -32,6 +34,29 @@ def test_load_gives_a_model_that_asks(stand_in):
     assert stand_in.loads == [("tiny", "cpu", None)]
     assert model.ask("a.mp4", "q").answer == "A red\ncircle."
     assert model.inspect("a.mp4").key_frames[0].tokens == 40
+
+
+@pytest.mark.parametrize("bar", [True, False])
+def test_an_answer_begun_anew_has_a_line_of_its_own(bar, capsys):
+    streamed = _Streamed()
+    with shown("", bar, streamed.write) as progress:
+        progress.stage("generate", None)
+        progress.write("A re")
+        for stage in ("encode", "select", "generate"):
+            progress.stage(stage, None)
+        progress.write("A blue")
+        progress.write("\ncircle")
+    streamed.finish("A blue\ncircle")
+    assert capsys.readouterr().out == "A re\nA blue\ncircle\n"
+
+
+@pytest.mark.parametrize("pieces", [[], ["A blue", " circle"]])
+def test_an_answer_is_written_once(pieces, capsys):
+    streamed = _Streamed()
+    for piece in pieces:
+        streamed.write(piece)
+    streamed.finish("A blue circle")
+    assert capsys.readouterr().out == "A blue circle\n"
 
 
 def test_visible():

@@ -116,8 +116,8 @@ class _Streamed:
         write_piece(text)
 
     def finish(self, answer: str) -> None:
-        """The line's end, or where the answer was begun anew (for memory ran out) all of it."""
-        if self._text == answer:
+        """The line's end; what was written before the answer was begun anew stands above."""
+        if self._text.endswith(answer):
             write_line("")
         else:
             write_line(f"\n{answer}" if self._text else answer)

@@ -60,9 +60,16 @@ class _Unseen(Silent):
 
     def __init__(self, write: Writer | None) -> None:
         self._write = write
+        self._begun = False
+
+    def stage(self, name: str, total: int | None) -> None:
+        if self._begun:  # memory ran out within the answer: the next one has a line of its own
+            self.write("\n")
+            self._begun = False
 
     def write(self, text: str) -> None:
         if self._write is not None:
+            self._begun = True
             self._write(text)
 
 
@@ -76,6 +83,7 @@ class _Stages(_Unseen):
         self._task = bar.add_task(f"{prefix}Loading", total=None)
 
     def stage(self, name: str, total: int | None) -> None:
+        super().stage(name, total)
         self._bar.remove_task(self._task)
         self._task = self._bar.add_task(f"{self._prefix}{_LABELS.get(name, name)}", total=total)
 
@@ -85,4 +93,4 @@ class _Stages(_Unseen):
     def write(self, text: str) -> None:
         if self._write is not None:
             self._bar.stop()
-            self._write(text)
+            super().write(text)
