@@ -5,8 +5,9 @@ memory, and its first token comes far sooner than with all patches of the same f
     python benchmarks/gpu.py --folder /tmp/try --device cpu --layers 1 --frames 8      # tries the script
 
 A 7B LLaMA-VID folder of random weights is written and converted for each quantization; `ask`'s own path then
-answers on an hour-long generated video with the poster's long settings (L = 80, K/L = 0.4) and T frames. A stage's
-seconds are the answer's own, its peak is the most that torch had allocated meanwhile (on a CPU resident).
+answers on an hour-long generated video with the poster's long settings (L = 80, K/L = 0.4) and T frames.
+A stage has the answer's own seconds, and as its peak the most that torch had allocated meanwhile (on a CPU
+resident).
 Beside it, with the same weights: the language model on all patches of the T frames, and on as many evenly
 spaced frames with all patches as make the same number of tokens.
 """
