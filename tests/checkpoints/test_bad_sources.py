@@ -260,6 +260,17 @@ def test_a_file_is_no_folder(originals: Any, refused: Any) -> None:
     assert f"{FIRST} is a file" in message
 
 
+def test_a_folder_that_may_not_be_opened(
+    originals: Any, refused: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = originals["llama_vid"][0]
+    allowed = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, how: path not in (folder, str(folder)) and allowed(path, how)
+    )
+    assert refused(folder) == f"{folder} cannot be opened: Permission denied."
+
+
 def test_options_that_do_not_fit(originals: Any, tmp_path: Path, refused: Any) -> None:
     llama_vid, instructblip, inside = (originals[name][0] for name in ("llama_vid", "instructblip", "inside"))
     assert "--vision: there is no" in refused(llama_vid, vision=tmp_path / "nowhere")

@@ -62,6 +62,14 @@ def test_a_known_name_that_is_not_here(models: Path) -> None:
     assert "15.9 GB" in str(caught.value)
 
 
+def test_a_folder_that_may_not_be_opened(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, how: False)
+    with pytest.raises(ModelUnavailable, match="cannot be opened: Permission denied"):
+        find_model(str(tmp_path))
+
+
 def test_an_unknown_name(models: Path) -> None:
     for search in (find_model, find_entry):
         with pytest.raises(ModelUnavailable, match="dynfocus-tiny, dynfocus-7b"):

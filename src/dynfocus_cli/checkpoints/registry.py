@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,8 @@ def find_model(name_or_path: str | None) -> tuple[str, Path]:
         return folder.resolve().name, folder
     known = ", ".join(dict.fromkeys([*there, *ENTRIES]))
     if wanted and os.path.isdir(wanted):
+        if not os.access(wanted, os.X_OK):
+            raise ModelUnavailable(f"{wanted} cannot be opened: {os.strerror(errno.EACCES)}.")
         raise ModelUnavailable(
             f"{wanted} is a folder without config.json, so no model. Known models: {known}."
         )

@@ -114,7 +114,12 @@ def pull(
 @app.command()
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="SRC", help="Folder of a LLaMA-VID, DynFocus or InstructBLIP model.")
+        Path,
+        typer.Argument(
+            metavar="SRC",
+            readable=False,  # not checked by the parser, whose exit code would be 2
+            help="Folder of a LLaMA-VID, DynFocus or InstructBLIP model.",
+        ),
     ],
     destination: DestinationArgument,
     quantize: QuantizeOption = "none",

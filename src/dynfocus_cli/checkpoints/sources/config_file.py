@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +17,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     """What `folder` says it is.
 
     Raises:
-        ModelUnavailable: there is no such folder, or no `config.json` in it that can be read.
+        ModelUnavailable: there is no such folder, it may not be opened, or has no `config.json` to be read.
     """
     path = folder / "config.json"
+    if folder.is_dir() and not os.access(folder, os.X_OK):
+        raise ModelUnavailable(f"{folder} cannot be opened: {os.strerror(errno.EACCES)}.")
     if not folder.exists():
         raise ModelUnavailable(f"There is no {folder}: name the folder that holds the model's config.json.")
     if not folder.is_dir():
