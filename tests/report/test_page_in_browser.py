@@ -10,12 +10,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dynfocus_cli.pictures import key_frame_pictures
 from dynfocus_cli.report.html import embedded, inspection_page, link_to
 from dynfocus_cli.video.probing import probe
-from video.clips import write_clip
+from video.clips import read_barcode, write_clip
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -48,8 +49,12 @@ def opened(browser, make_inspection, tmp_path):
     """`opened(name)`: the page on a clip of that name, its requests, and what went wrong in it."""
     contexts = []
 
-    def open_page(name="clip.mp4", *, embed=False, gone=False, frames=12, **context):
-        clip = write_clip(tmp_path / "made.mp4", range(0, 500 * frames, 100)).rename(tmp_path / name)
+    def open_page(
+        name="clip.mp4", *, embed=False, gone=False, frames=12, start_ms=0, codec="libx264", **context
+    ):
+        times_ms = range(start_ms, start_ms + 500 * frames, 100)
+        made_as = tmp_path / f"made{Path(name).suffix}"
+        clip = write_clip(made_as, times_ms, codec=codec).rename(tmp_path / name)
         made = make_inspection(frames, question=f"Who is {ATTACK}?")
         made = replace(made, source=probe(str(clip)), warnings=(ATTACK,))
         out = tmp_path / "pages" / "page.html"
@@ -90,6 +95,29 @@ def test_a_click_on_a_key_frame_moves_the_player(opened, embed):
         current = page.locator(".keys [aria-current=true]")
         assert float(current.get_attribute("data-time")) == frame.time_s
     assert page.troubles == []
+
+
+SHOWN = """
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [96, 72];
+    const drawing = canvas.getContext("2d");
+    drawing.drawImage(document.querySelector("video"), 0, 0, 96, 72);
+    return [...drawing.getImageData(0, 0, 96, 72).data];
+"""
+
+
+@pytest.mark.parametrize("start_ms", [0, 700])
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.webm", "libvpx-vp9")])
+def test_the_player_shows_the_key_frame_itself(opened, name, codec, start_ms):
+    page, made = opened(name, embed=True, codec=codec, start_ms=start_ms)
+    for frame in made.key_frames[1:]:
+        page.get_by_role("button", name=frame.timecode).first.click()
+        number, deadline = None, time.monotonic() + 5
+        while number != round(frame.time_s * 10) and time.monotonic() < deadline:
+            page.wait_for_timeout(30)
+            pixels = np.array(page.evaluate(f"() => {{{SHOWN}}}"), np.uint8).reshape(72, 96, 4)
+            number = read_barcode(pixels[..., :3])
+        assert number == round(frame.time_s * 10)
 
 
 def test_arrow_keys_move_between_key_frames_and_enter_seeks(opened):

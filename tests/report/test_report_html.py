@@ -105,7 +105,7 @@ def test_numbers_question_and_warnings_are_there(make_inspection):
 
 def test_neighbouring_events_differ_without_colour(make_inspection):
     page = page_of(make_inspection(60))
-    hatches = re.findall(r'class="band".*?#hatch(\d).*?<text x="5" y="20">(\d+)</text>', page)
+    hatches = re.findall(r'class="band".*?#hatch(\d).*?<text x="4" y="20">(\d+)</text>', page)
     assert [label for _, label in hatches] == [str(event) for event in range(20)]
     assert all(one[0] != other[0] for one, other in pairwise(hatches))
 

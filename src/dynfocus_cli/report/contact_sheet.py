@@ -21,6 +21,7 @@ PAPER, INK, FAINT, BAR = "#14161a", "#f2f3f5", "#a3a9b5", "#5cc8a4"
 MARGIN, GAP = 24, 16
 CAPTION = 46
 """Pixels under each picture: two lines and a bar."""
+CAPTION_WIDTH = 220
 HEADING = 68
 LEAST_WIDTH = 640
 """Of the sheet, so that a heading over a single narrow picture can still be read."""
@@ -32,7 +33,7 @@ def contact_sheet(inspection: Inspection, pictures: Sequence[KeyFramePicture]) -
     All pictures have one size. The bar under a picture is its event's score.
     """
     height, width = pictures[0].pixels.shape[:2] if pictures else (0, 0)
-    cell = max(width, 200)  # a caption's width
+    cell = max(width, CAPTION_WIDTH)
     columns = _columns(len(pictures), cell, height + CAPTION)
     rows = math.ceil(len(pictures) / columns)
     sheet = Image.new(
