@@ -136,6 +136,17 @@ def test_arrow_keys_move_between_key_frames_and_enter_seeks(opened):
     wait_for(page, made.key_frames[-2].time_s)
 
 
+def test_a_focused_key_frame_is_not_behind_the_player(opened):
+    page, made = opened(frames=60, viewport={"width": 400, "height": 800})
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
+    for _ in made.key_frames[2::2]:
+        page.keyboard.press("ArrowUp")
+        player, key = page.locator(".player").bounding_box(), page.locator(".keys :focus").bounding_box()
+        assert key["y"] >= player["y"] + player["height"]
+        assert key["y"] + key["height"] <= 800
+
+
 def test_one_tab_stop_for_all_key_frames(opened):
     page, _ = opened()
     assert page.locator(".keys button[tabindex='0']").count() == 1
@@ -201,6 +212,7 @@ def test_without_the_video_the_pictures_stand_in(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_any_width(opened, width, scheme):
     page, _ = opened(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.locator("summary").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, paper[4:-1].split(","))) > 380) == (scheme == "light")
