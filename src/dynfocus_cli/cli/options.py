@@ -162,7 +162,11 @@ def _seconds(flag: str, time: str | None) -> float | None:
 
 HtmlOption = Annotated[
     str | None,
-    typer.Option("--html", metavar="OUT", help="Write a page with player, timeline and key frames."),
+    typer.Option(
+        "--html",
+        metavar="OUT",
+        help="Write a page with player, timeline and key frames. OUT: a file; a folder for several videos.",
+    ),
 ]
 EmbedOption = Annotated[
     bool, typer.Option("--embed", help="Put the video into the page of --html; up to 32 MiB.")
