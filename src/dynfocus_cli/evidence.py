@@ -166,7 +166,7 @@ def report_forecast(
     return Forecast(
         source=request.source,
         question=request.text or None,
-        model=model.info(),
+        model=model.info,
         sampling=plan.sampling,
         selection=SelectionInfo(
             scorer, plan.allowance.events, plan.allowance.key_frames, config.temporal_clustering

@@ -85,7 +85,7 @@ def test_how_many(tiny, video: str, fields: dict, expected: tuple[int, int]) -> 
     ("fields", "said"),
     [
         ({"budget": 39}, "--budget 40 or more"),
-        ({"max_new_tokens": 2040}, "lower --max-new-tokens"),
+        ({"max_new_tokens": 2040}, "--max-new-tokens"),
         ({"max_new_tokens": 9000}, "leave 0 of 2048 tokens"),
     ],
 )

@@ -60,16 +60,13 @@ class ModelOutline:
     """What the network computes in."""
     memory: MemoryModel
     """What it takes."""
+    info: ModelInfo
 
     @property
     def context(self) -> int:
         """Tokens that the language model can hold."""
         tokens: int = self.config.text_config.max_position_embeddings
         return tokens
-
-    def info(self) -> ModelInfo:
-        """Which network it is, and how it runs."""
-        return ModelInfo(self.name, "dynfocus", revision(self.folder), self.quantization, self.device.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +175,7 @@ def outline_model(
         device=place,
         dtype=dtype,
         memory=memory,
+        info=ModelInfo(name, "dynfocus", revision(folder), kind, place.type),
     )
 
 
@@ -197,7 +195,7 @@ def load_weights(outline: ModelOutline) -> LoadedModel:
     familiarity = Familiarity.load(folder)
     if familiarity is not None:
         _check_familiarity(folder, familiarity, config.vision_config.hidden_size)
-    return LoadedModel(outline.info(), outline, network, familiarity)
+    return LoadedModel(outline.info, outline, network, familiarity)
 
 
 @contextmanager

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import math
+from pathlib import Path
 
 import psutil
 import torch
 
 from dynfocus_cli.errors import OutOfMemory
+
+CGROUPS = Path("/sys/fs/cgroup")
 
 LARGE_BLOCK = 4 << 20
 _MMAP_THRESHOLD = -3
@@ -21,7 +25,24 @@ def free_memory(device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return free + held
-    return int(psutil.virtual_memory().available)
+    return int(min(psutil.virtual_memory().available, _container_limit()))
+
+
+def _container_limit() -> float:
+    """Bytes that this process's control group (cgroup v2) may still take; without a limit infinity.
+
+    What its files occupy and nobody uses is given back when it is needed, so it counts as free.
+    """
+    try:
+        group = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::")[2]
+        folder = CGROUPS / group.lstrip("/")
+        limit = int((folder / "memory.max").read_text(encoding="utf-8"))
+        taken = int((folder / "memory.current").read_text(encoding="utf-8"))
+        statistics = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
+        unused = next(int(line.split()[1]) for line in statistics if line.startswith("inactive_file "))
+    except (OSError, ValueError, StopIteration):
+        return math.inf  # no such groups here, or `max`
+    return max(0, limit - taken + unused)
 
 
 def give_back_early() -> None:

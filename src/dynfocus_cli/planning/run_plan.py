@@ -43,7 +43,7 @@ class TokenLimit:
         room = f"has room for only {allowance.key_frames} of {allowance.wanted} key frames"
         if self.by == "budget":
             return (f"--budget {self.tokens} {room}: raise it, or sample fewer frames.",)
-        return (f"The model's context {room}: lower --max-new-tokens, or sample fewer frames.",)
+        return (f"The model's context {room}: sample fewer frames, or ask for a shorter answer.",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def token_limit(
         raise UsageError(
             f"The prompt ({prompt_tokens} tokens) and the answer ({options.generation.max_new_tokens}) leave "
             f"{max(0, room)} of {model.context} tokens for the video, and a key frame takes {least}: shorten "
-            "the question, or lower --max-new-tokens."
+            "the question, or ask for a shorter answer (--max-new-tokens)."
         )
     limit, budget = TokenLimit(room, "context"), options.selection.budget
     if budget is not None and budget < room:
