@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from itertools import pairwise
 
@@ -65,9 +66,15 @@ def test_quantized_weights_are_counted_as_they_are_stored(kind: str) -> None:
 
 
 def test_a_7b_network_in_nf4_answers_on_an_hour_within_8_gb_of_gpu_memory() -> None:
-    memory = MemoryModel(SEVEN_B, "nf4", torch.bfloat16, GPU)
+    memory = nf4(GPU)
     assert memory.need(HOUR).peak < 8e9
     assert MemoryModel(SEVEN_B, "none", torch.bfloat16, GPU).need(HOUR).peak > 15e9
+
+
+@functools.cache
+def nf4(device: torch.device) -> MemoryModel:
+    """Made once: a network without weights is built for it."""
+    return MemoryModel(SEVEN_B, "nf4", torch.bfloat16, device)
 
 
 shapes = st.builds(
@@ -82,7 +89,7 @@ devices = st.sampled_from([CPU, GPU])
 
 @given(shape=shapes, device=devices, more=st.integers(1, 50))
 def test_more_of_anything_takes_no_less(shape: RunShape, device: torch.device, more: int) -> None:
-    memory = MemoryModel(SEVEN_B, "nf4", torch.bfloat16, device)
+    memory = nf4(device)
     least = memory.need(shape)
     for field in ("frames", "video_tokens", "text_tokens", "batch"):
         larger = memory.need(replace(shape, **{field: getattr(shape, field) + more}))
@@ -93,7 +100,7 @@ def test_more_of_anything_takes_no_less(shape: RunShape, device: torch.device, m
 
 @given(shape=shapes, device=devices, free=st.integers(0, 4_000_000_000))
 def test_what_is_planned_fits(shape: RunShape, device: torch.device, free: int) -> None:
-    memory = MemoryModel(SEVEN_B, "nf4", torch.bfloat16, device)
+    memory = nf4(device)
     one = memory.need(replace(shape, frames=1, video_tokens=40, batch=1), tower_away=device is GPU)
     if one.beside > int(0.95 * free):
         with pytest.raises(OutOfMemory, match="are needed beside the weights"):
@@ -109,7 +116,7 @@ def test_what_is_planned_fits(shape: RunShape, device: torch.device, free: int) 
 
 def test_time_is_given_up_before_frames() -> None:
     """Ever less memory: a smaller batch, then the vision encoder makes way, then fewer tokens and frames."""
-    memory = MemoryModel(SEVEN_B, "nf4", torch.bfloat16, GPU)
+    memory = nf4(GPU)
     whole = memory.need(HOUR).beside
     plans = []
     for percent in range(110, 0, -1):
@@ -130,7 +137,7 @@ def test_time_is_given_up_before_frames() -> None:
 
 
 def test_on_a_cpu_the_vision_encoder_has_nowhere_to_go() -> None:
-    memory = MemoryModel(SEVEN_B, "nf4", torch.bfloat16, CPU)
+    memory = nf4(CPU)
     assert find_room(memory, HOUR, 10**12, PRICE, tower_away=True) is None
     assert spare_more(Economy(1, 8), "encode", "cpu").most_frames == 4
 
