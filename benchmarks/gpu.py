@@ -2,7 +2,7 @@
 memory, and its first token comes far sooner than with all patches of the same frames.
 
     python benchmarks/gpu.py --folder /some/disk/with/45/GB [--out benchmarks/results/gpu.json]
-    python benchmarks/gpu.py --folder /some/disk/small --device cpu --layers 1 --frames 8      # tries the script
+    python benchmarks/gpu.py --folder /some/disk/small --device cpu --layers 1 --frames 8   # tries it
 
 A 7B LLaMA-VID folder of random weights is written and converted for each quantization; `ask`'s own path then
 answers on an hour-long generated video with the poster's long settings (L = 80, K/L = 0.4) and T frames.
