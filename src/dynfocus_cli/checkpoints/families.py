@@ -1,0 +1,14 @@
+"""The families of Hugging Face vision-language models that dynfocus runs, by config.json's `model_type`."""
+
+from __future__ import annotations
+
+FAMILIES = {
+    "qwen2_5_vl": "Qwen2.5-VL",
+    "qwen3_vl": "Qwen3-VL",
+    "smolvlm": "SmolVLM",
+    "llava_onevision": "LLaVA-OneVision",
+    "internvl": "InternVL",
+    "video_llava": "Video-LLaVA",
+    "llava_next_video": "LLaVA-NeXT-Video",
+}
+"""Model type -> what people call the family."""
