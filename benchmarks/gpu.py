@@ -29,7 +29,7 @@ from provenance import provenance
 from random_llama_vid import write
 
 if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints.loading import LoadedModel
+    from dynfocus_cli.backends.native import LoadedModel
 
 QUESTION = "What is the man doing?"
 HOUR_S = 3600

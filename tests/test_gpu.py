@@ -87,9 +87,10 @@ def test_the_vision_encoder_can_leave_the_gpu_and_come_back() -> None:
     options = RunOptions(decoding=DecodingOptions(cache=False))
     answers = {}
     for tower in ("resident", "swapped", "offloaded", "resident"):
-        request = read_request(str(DEMO), QUESTION, model.outline, options)
+        asked = model.outline.scorer(QUESTION, None)
+        request = read_request(str(DEMO), asked, model.outline, options)
         plan = plan_run(request, model.outline, options, 10**12, Economy(8, 68, tower=tower))
-        seen = pipeline._see(request, plan, model, options, Silent(), Stopwatch())
+        seen = pipeline._see(pipeline.Run(request, plan, model, asked, options, (), Silent(), Stopwatch()))
         answers.setdefault(tower, seen.frames.patches)
         expected = "cpu" if tower != "resident" else "cuda"
         assert model.network.vision.device.type == expected

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.checkpoints.quantization import Quantization
     from dynfocus_cli.errors import (
         DynFocusError,
@@ -106,7 +106,7 @@ def load(model: str | None = None, *, device: str = "auto", quantize: Quantizati
 class DynFocus:
     """A loaded model: `ask` and `inspect` do what the commands of these names do."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: Backend) -> None:
         self.model = model
 
     def __repr__(self) -> str:

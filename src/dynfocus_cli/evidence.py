@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
-from dynfocus_cli.checkpoints.loading import LoadedModel, ModelOutline
+from dynfocus_cli.backends.protocol import Asked, Backend, Choice, Outline, Sight, Written
 from dynfocus_cli.features.encoded import EncodedFrames
-from dynfocus_cli.model.stages import EventSelection, VideoFeatures
-from dynfocus_cli.model.stages import Question as EncodedQuestion
 from dynfocus_cli.planning.memory import MemoryNeed
 from dynfocus_cli.planning.run_plan import Request, RunPlan, TokenLimit
 from dynfocus_cli.types import (
@@ -22,7 +18,6 @@ from dynfocus_cli.types import (
     Inspection,
     MemoryForecast,
     SamplingPlan,
-    Scorer,
     SelectionInfo,
     Span,
     SubtitleUse,
@@ -33,23 +28,8 @@ from dynfocus_cli.types import (
 )
 from dynfocus_cli.video import format_timecode
 
-UNFAMILIAR = (
-    "This does not look like the generated clips that {name} was trained on (distance {distance:.1f}, where "
-    "its own world stays below {threshold:.1f}): take the answer as a guess, or name another --model."
-)
-
 OFF_BY_S, OFF_BY_SHARE = 1.0, 0.05
 """A declared duration this far from the real one, by both measures, is told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question, or none."""
-
-    question: str | None
-    encoded: EncodedQuestion | None
-    scorer: Scorer
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +40,10 @@ class Seen:
     plan: SamplingPlan
     frames: EncodedFrames
     """Of each frame on screen at a planned moment, once."""
-    times_s: Tensor
-    """(T,), float64: their moments."""
     health: Health
     cache: CacheUse
     text: str
-    """The question, or nothing."""
+    """What the language model is asked, or nothing."""
     subtitles: SubtitleUse | None
     limit: TokenLimit
     warnings: tuple[str, ...]
@@ -80,11 +58,9 @@ class Seen:
 class Chosen:
     """The key frames for a question."""
 
-    features: VideoFeatures
-    """Of a batch of one."""
-    selection: EventSelection
-    pinned: Tensor | None
-    """(1, T) bool: frames at the moments that the question names."""
+    sight: Sight
+    """The video in front of the model."""
+    choice: Choice
     warnings: tuple[str, ...]
 
 
@@ -92,44 +68,42 @@ def report(
     seen: Seen,
     chosen: Chosen,
     asked: Asked,
-    model: LoadedModel,
+    model: Backend,
     seed: int,
     timings: Timings,
-    generated: int,
+    written: Written | None,
 ) -> Inspection:
-    """The evidence; `generated` counts the answer's tokens."""
-    config, selection = model.config, chosen.selection
-    events, scores = selection.assignment[0].tolist(), selection.scores[0].tolist()
-    key_frames = set(selection.key_frames[0].tolist())
-    price = config.frame_price(len(seen.times_s))
+    """The evidence; `written` is the answer, where there is one."""
+    outline, choice = model.outline, chosen.choice
+    key_frames, price = set(choice.key_frames), choice.price
     frames = tuple(
         FrameEvidence(
             index=index,
             time_s=time_s,
             timecode=format_timecode(time_s),
-            event=events[index],
+            event=choice.events[index],
             meaningful=index in key_frames,
-            score=scores[events[index]],
+            score=choice.scores[choice.events[index]],
             tokens=price.key if index in key_frames else price.other,
         )
-        for index, time_s in enumerate(seen.times_s.tolist())
+        for index, time_s in enumerate(seen.frames.times_s)
     )
     bill = TokenBill(
         video=sum(frame.tokens for frame in frames),
         per_key_frame=price.key,
         per_other_frame=price.other,
-        prompt=model.prompt.length(seen.text, seen.said),
-        generated=generated,
-        context=model.outline.context,
-        all_patches=config.patches * len(frames),
+        prompt=outline.text_tokens(seen.text, seen.said) if written is None else written.prompt,
+        generated=0 if written is None else written.generated,
+        context=outline.context,
+        all_patches=outline.patches(seen.source) * len(frames),
     )
     return Inspection(
         source=seen.source,
         question=asked.question,
         model=model.info,
-        sampling=replace(seen.plan, times_s=tuple(seen.times_s.tolist())),
+        sampling=replace(seen.plan, times_s=seen.frames.times_s),
         selection=SelectionInfo(
-            asked.scorer, selection.centres.shape[1], len(key_frames), config.temporal_clustering
+            asked.scorer, len(choice.scores), len(key_frames), outline.defaults.clustering
         ),
         tokens=bill,
         frames=frames,
@@ -144,7 +118,7 @@ def report(
             *chosen.warnings,
             *_damage(seen.health),
             *_wrong_duration(seen.source),
-            *_unfamiliar(model, seen.frames.patches),
+            *model.unfamiliar(seen.frames),
         ),
     )
 
@@ -154,31 +128,29 @@ def report_forecast(
     plan: RunPlan,
     need: MemoryNeed,
     times: TimeForecast,
-    scorer: Scorer,
-    told: tuple[str, ...],
-    model: ModelOutline,
+    asked: Asked,
+    model: Outline,
     free: int,
 ) -> Forecast:
     """What a run would do and take; the moments are the planned ones, some of which may show one frame."""
-    config, frames = model.config, plan.shape.frames
-    price = config.frame_price(frames)
+    frames = plan.shape.frames
     answer = plan.shape.text_tokens - request.text_tokens
     return Forecast(
         source=request.source,
-        question=request.text or None,
+        question=asked.question,
         model=model.info,
         sampling=plan.sampling,
         selection=SelectionInfo(
-            scorer, plan.allowance.events, plan.allowance.key_frames, config.temporal_clustering
+            asked.scorer, plan.allowance.events, plan.allowance.key_frames, model.defaults.clustering
         ),
         tokens=TokenBill(
             video=plan.shape.video_tokens,
-            per_key_frame=price.key,
-            per_other_frame=price.other,
+            per_key_frame=plan.price.key,
+            per_other_frame=plan.price.other,
             prompt=request.text_tokens,
             generated=answer,
             context=model.context,
-            all_patches=config.patches * frames,
+            all_patches=model.patches(request.source) * frames,
         ),
         batch=plan.economy.batch,
         memory=MemoryForecast(need.weights, need.encode, need.select, need.answer, free),
@@ -188,7 +160,7 @@ def report_forecast(
             *request.warnings,
             *plan.sampling.warnings,
             *plan.economy.told,
-            *told,
+            *asked.warnings,
             *plan.limit.fewer_key_frames(plan.allowance),
         ),
     )
@@ -243,11 +215,3 @@ def _wrong_duration(source: VideoSource) -> tuple[str, ...]:
         f"The file says that it is {format_timecode(declared_s)} long, and its frames last "
         f"{format_timecode(real_s)}.{cut}",
     )
-
-
-def _unfamiliar(model: LoadedModel, patches: Tensor) -> tuple[str, ...]:
-    known = model.familiarity
-    if known is None or known.is_familiar(patches):
-        return ()
-    distance = known.distance(patches)
-    return (UNFAMILIAR.format(name=model.info.name, distance=distance, threshold=known.threshold),)

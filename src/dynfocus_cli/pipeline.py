@@ -2,217 +2,175 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import bisect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
+from dynfocus_cli.backends.protocol import Asked, Backend, Choice, Outline, Sight, Written
 from dynfocus_cli.budget import Allowance, allow
-from dynfocus_cli.checkpoints.loading import LoadedModel, ModelOutline
-from dynfocus_cli.errors import OutOfMemory, UsageError
-from dynfocus_cli.evidence import Asked, Chosen, Seen, health_of, report, report_forecast
+from dynfocus_cli.counterfactuals import even_frames, is_other, key_frames_among_others, other_frames
+from dynfocus_cli.errors import OutOfMemory
+from dynfocus_cli.evidence import Chosen, Seen, health_of, report, report_forecast
 from dynfocus_cli.features.cache import FeatureCache
-from dynfocus_cli.features.encoding import VisionTower, encode_video
-from dynfocus_cli.model.generation import generate
+from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.encoding import Encoding, VisionTower, encode_video
+from dynfocus_cli.model.generation import Listener
+from dynfocus_cli.multiple_choice import check_options, ranked
 from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room
-from dynfocus_cli.planning.economy import Economy, spare_more
+from dynfocus_cli.planning.economy import spare_more
 from dynfocus_cli.planning.run_plan import Request, RunPlan, plan_run, read_request, token_limit
-from dynfocus_cli.planning.speed import time_layers
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.subtitling import fit_subtitles
 from dynfocus_cli.types import (
     Answer,
+    Check,
+    Counterfactual,
     Forecast,
     Inspection,
+    Option,
     RunOptions,
     SamplingPlan,
-    Scorer,
     check_question,
 )
 
 Result = TypeVar("Result")
 
-UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
-UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
-SCORED_BY = {
-    "attention": "the Q-Former's attention from the question to the frames",
-    "density": "how dense and how distinct each is",
-}
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One try at the whole way, by one plan."""
+
+    request: Request
+    plan: RunPlan
+    model: Backend
+    asked: Asked
+    options: RunOptions
+    choices: tuple[Option, ...]
+    """Answers to choose from, or none."""
+    progress: Progress
+    watch: Stopwatch
 
 
 def ask(
     video: str,
     question: str,
-    model: LoadedModel,
+    model: Backend,
     options: RunOptions,
     progress: Progress,
+    choices: Sequence[Option] = (),
 ) -> Answer:
-    """Answers `question` about the file `video`.
+    """Answers `question` about the file `video`; with `choices`, by the letter of the likeliest of them.
 
     Raises:
         VideoUnreadable: no frame can be had of the file.
-        UsageError: a time past the end, a budget too small, a scorer that the model lacks, or a question that
-            is empty, too long or no text.
+        UsageError: a time past the end, a budget too small, a scorer that the model lacks, a question that is
+            empty, too long or no text, or choices that are no choice.
         OutOfMemory: not even a single frame fits, or memory ran out after every fallback.
     """
     check_question(question)
-    asked = _read(question, model, options)
+    check_options(choices)
 
-    def answer(request: Request, plan: RunPlan, watch: Stopwatch) -> Answer:
-        seen = _see(request, plan, model, options, progress, watch)
-        chosen = _choose(seen, asked, model, options, progress, watch)
-        with watch("generate"), torch.inference_mode():
-            progress.stage("generate", None)
-            tokens, _ = model.network.video_tokens(
-                chosen.features,
-                chosen.selection,
-                asked.encoded,
-                seen.times_s.unsqueeze(0),
-                chosen.pinned,
-            )
-            generated = generate(
-                model.network,
-                model.prompt,
-                tokens[0],
-                question,
-                seen.said,
-                options.generation,
-                progress.write,
-            )
-        timings = watch.timings()
-        evidence = report(seen, chosen, asked, model, options.generation.seed, timings, len(generated))
-        return Answer(model.prompt.read(generated), evidence)
+    def answer(run: Run) -> Answer:
+        seen = _see(run)
+        chosen = _choose(run, seen)
+        written, options_ranked = _answer(run, seen, chosen.sight, chosen.choice, progress.write)
+        evidence = report(
+            seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), written
+        )
+        check = _check(run, seen, chosen, written.text) if options.check else None
+        return Answer(written.text, evidence, options_ranked, check)
 
-    return _within_memory(video, question, model, options, answer)
+    return _within_memory(video, question, model, options, tuple(choices), progress, answer)
 
 
 def inspect(
-    video: str, question: str | None, model: LoadedModel, options: RunOptions, progress: Progress
+    video: str, question: str | None, model: Backend, options: RunOptions, progress: Progress
 ) -> Inspection:
     """The selection that `ask` would make, and its cost, without an answer. Raises as `ask` does."""
     if question is not None:
         check_question(question)
-    asked = _read(question, model, options)
 
-    def selection(request: Request, plan: RunPlan, watch: Stopwatch) -> Inspection:
-        seen = _see(request, plan, model, options, progress, watch)
-        chosen = _choose(seen, asked, model, options, progress, watch)
-        return report(seen, chosen, asked, model, options.generation.seed, watch.timings(), generated=0)
+    def selection(run: Run) -> Inspection:
+        seen = _see(run)
+        chosen = _choose(run, seen)
+        return report(seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), None)
 
-    return _within_memory(video, question, model, options, selection)
+    return _within_memory(video, question, model, options, (), progress, selection)
 
 
-def forecast(video: str, question: str | None, model: ModelOutline, options: RunOptions) -> Forecast:
+def forecast(video: str, question: str | None, model: Outline, options: RunOptions) -> Forecast:
     """What `ask` would look at, spend and take, without loading weights or decoding. Raises as `ask` does."""
     if question is not None:
         check_question(question)
-    scorer, told = _scorer(question, model, options)
-    request = read_request(video, question, model, options)
+    asked = model.scorer(question, options.selection.scorer)
+    request = read_request(video, asked, model, options)
     free = free_memory(model.device)
     require_room(model.name, model.memory.weights, free)
     plan = plan_run(request, model, options, free - model.memory.weights)
-    times = time_layers(model, plan.shape, options.generation.max_new_tokens)
+    times = model.times(plan.shape, options.generation.max_new_tokens)
     need = model.memory.need(plan.shape, tower_away=plan.economy.tower == "swapped")
-    return report_forecast(request, plan, need, times, scorer, told, model, free)
+    return report_forecast(request, plan, need, times, asked, model, free)
 
 
 def _within_memory(
     video: str,
     question: str | None,
-    model: LoadedModel,
+    model: Backend,
     options: RunOptions,
-    work: Callable[[Request, RunPlan, Stopwatch], Result],
+    choices: tuple[Option, ...],
+    progress: Progress,
+    work: Callable[[Run], Result],
 ) -> Result:
     """Plans for the memory there is, and where that runs out after all tries again with less."""
     watch, outline = Stopwatch(), model.outline
+    asked = outline.scorer(question, options.selection.scorer)
+    if choices:
+        asked = outline.multiple_choice(asked, choices)
     with watch("decode"):
-        request = read_request(video, question, outline, options)
+        request = read_request(video, asked, outline, options)
     plan = plan_run(request, outline, options, _free_beside(model))
     while True:
         try:
-            return work(request, plan, watch)
+            return work(Run(request, plan, model, asked, options, choices, progress, watch))
         except Exception as error:
             if not ran_out(error):
                 raise
-            less = spare_more(plan.economy, watch.stage, model.device.type)
+            less = spare_more(plan.economy, watch.stage, outline.device.type)
             if less is None:
                 raise OutOfMemory(
                     f"Memory ran out (stage: {watch.stage}) with a single frame: take a smaller or quantized "
                     "model, or --device cpu."
                 ) from error
-        release(model.device)  # here, where the error no longer holds what it had
+        release(outline.device)  # here, where the error no longer holds what it had
         plan = plan_run(request, outline, options, 0, less)
 
 
-def _free_beside(model: LoadedModel) -> int:
+def _free_beside(model: Backend) -> int:
     """Bytes free beside the weights, all of them in their place."""
-    free = free_memory(model.device)
-    if model.network.vision.device != model.device:
+    free = free_memory(model.outline.device)
+    if model.vision_device != model.outline.device:
         free -= model.outline.memory.tower
     return free
 
 
-def _read(question: str | None, model: LoadedModel, options: RunOptions) -> Asked:
-    """The question as the network reads it, and the scorer that runs."""
-    scorer, told = _scorer(question, model.outline, options)
-    return Asked(question, model.encode_question(question), scorer, told)
-
-
-def _scorer(question: str | None, model: ModelOutline, options: RunOptions) -> tuple[Scorer, tuple[str, ...]]:
-    """What ranks the events, and a notice where nothing was trained to."""
-    config, name = model.config, model.name
-    wanted, without = options.selection.scorer, config.scorer_without_question
-    if wanted in ("question", "attention") and question is None:
-        raise UsageError(f"--scorer {wanted} needs a question: give one with --question.")
-    if wanted == "question" and not config.question_aware_score:
-        raise UsageError(f"{name} has no question-aware score: take --scorer {without} or attention.")
-    if wanted == "visual" and not config.score_network:
-        raise UsageError(f"{name} has no score network: take --scorer density or attention.")
-    if wanted == "density" and config.temporal_clustering != "dpc_knn":
-        raise UsageError(f"{name} finds events by k-means, which knows no density: take --scorer visual.")
-    scorer = wanted or (without if question is None else config.scorer)
-    if config.untrained:
-        return scorer, (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
-    if wanted is None and not config.score_network:
-        return scorer, (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
-    return scorer, ()
-
-
-def _see(
-    request: Request,
-    plan: RunPlan,
-    model: LoadedModel,
-    options: RunOptions,
-    progress: Progress,
-    watch: Stopwatch,
-) -> Seen:
+def _see(run: Run) -> Seen:
     """Decode, encode. Of the question it knows the times that it names, and nothing else."""
-    cache = FeatureCache.default() if options.decoding.cache else None
-    with _tower(model, plan.economy, watch) as tower:
-        encoding = encode_video(
-            request.source,
-            plan.sampling.times_s,
-            tower,
-            cache,
-            options.decoding.hwaccel,
-            progress,
-            watch,
-            batch_size=plan.economy.batch,
-        )
-    frames = encoding.frames.distinct()
-    # float64: ten hours in, float32 is off by milliseconds.
-    times_s = torch.tensor(frames.times_s, dtype=torch.float64, device=model.device)
-    said = fit_subtitles(model.outline, request.text, request.subtitles, frames.times_s)
-    text_tokens = model.prompt.length(request.text, () if said is None else said.lines)
-    limit = token_limit(model.outline, options, text_tokens, plan.economy.most_tokens)
+    request, plan, outline = run.request, run.plan, run.model.outline
+    with _vision(run):
+        encoding = _encode(run, plan.sampling.times_s, run.model.vision_tower)
+    frames = encoding.frames if run.options.selection.stock else encoding.frames.distinct()
+    said = fit_subtitles(outline, request.text, request.subtitles, frames.times_s)
+    text_tokens = outline.text_tokens(request.text, () if said is None else said.lines)
+    limit = token_limit(outline, request.source, run.options, text_tokens, plan.economy.most_tokens)
     return Seen(
         source=request.source,
         plan=plan.sampling,
         frames=frames,
-        times_s=times_s,
         health=health_of(request.source, encoding.frames),
         cache=encoding.cache,
         text=request.text,
@@ -228,84 +186,123 @@ def _see(
     )
 
 
+def _encode(run: Run, moments_s: Sequence[float], tower: VisionTower) -> Encoding:
+    decoding = run.options.decoding
+    return encode_video(
+        run.request.source,
+        moments_s,
+        tower,
+        FeatureCache.default() if decoding.cache else None,
+        decoding.hwaccel,
+        run.progress,
+        run.watch,
+        batch_size=run.plan.economy.batch,
+    )
+
+
 @contextmanager
-def _tower(model: LoadedModel, economy: Economy, watch: Stopwatch) -> Iterator[VisionTower]:
+def _vision(run: Run) -> Iterator[None]:
     """The vision encoder where it is to run, and out of the way afterwards where that was planned."""
-    vision: torch.nn.Module = model.network.vision
-    with watch("encode"):
-        vision.to(torch.device("cpu") if economy.tower == "offloaded" else model.device)
-    yield model.vision_tower
-    if economy.tower == "swapped":
-        vision.to("cpu")
-        release(model.device)
+    model, place = run.model, run.plan.economy.tower
+    with run.watch("encode"):
+        model.move_vision(torch.device("cpu") if place == "offloaded" else model.outline.device)
+    yield
+    if place == "swapped":
+        model.move_vision(torch.device("cpu"))
+        release(model.outline.device)
 
 
-def _choose(
-    seen: Seen,
-    asked: Asked,
-    model: LoadedModel,
-    options: RunOptions,
-    progress: Progress,
-    watch: Stopwatch,
-) -> Chosen:
+def _choose(run: Run, seen: Seen) -> Chosen:
     """Events and key frames."""
-    config, wanted = model.config, options.selection
-    with watch("select"), torch.inference_mode():
-        progress.stage("select", None)
-        patches = seen.frames.patches.to(model.device, model.outline.dtype)
-        features = model.network.connector.prepare(patches.unsqueeze(0))
+    outline, wanted, times_s = run.model.outline, run.options.selection, seen.frames.times_s
+    defaults = outline.defaults
+    with run.watch("select"):
+        run.progress.stage("select", None)
+        sight = run.model.sight(seen.source, seen.frames, wanted)
         allowance = allow(
-            len(seen.times_s),
-            prototypes=wanted.prototypes or config.prototypes,
-            key_ratio=wanted.key_ratio or config.key_ratio,
+            len(times_s),
+            prototypes=wanted.prototypes or defaults.prototypes,
+            key_ratio=wanted.key_ratio or defaults.key_ratio,
             limit=seen.limit.tokens,
-            price=config.frame_price(len(seen.times_s)),
+            price=outline.price(seen.source, len(times_s), wanted),
+            every=wanted.stock,
         )
-        pinned = None
-        if config.pin_focus:
-            pinned = _pinned(seen.plan, options.sampling.at_s, seen.times_s, allowance.key_frames)
-        selection = model.network.connector.select(
-            features,
-            events=allowance.events,
-            key_events=allowance.key_frames,
-            scorer=asked.scorer,
-            question=asked.encoded,
-            pinned=pinned,
-            generator=torch.Generator().manual_seed(options.generation.seed),
-        )
+        pinned: tuple[int, ...] = ()
+        if defaults.pin_focus and not wanted.stock:
+            pinned = _pinned(seen.plan, run.options.sampling.at_s, times_s, allowance.key_frames)
+        choice = sight.choose(run.asked, allowance, pinned, run.options.generation.seed)
     warnings = (
         *seen.limit.fewer_key_frames(allowance),
-        *_left_out(seen.plan, seen.times_s, pinned, allowance),
+        *_left_out(seen.plan, times_s, pinned, allowance),
     )
-    return Chosen(features, selection, pinned, warnings)
+    return Chosen(sight, choice, warnings)
 
 
-def _pinned(plan: SamplingPlan, at_s: float | None, times_s: Tensor, most: int) -> Tensor | None:
-    """(1, T) bool: the frames on screen at the named moments; `most` of them, `--at` before the rest."""
-    if not plan.focus_times_s:
-        return None
-    pinned = torch.zeros(1, len(times_s), dtype=torch.bool, device=times_s.device)
+def _answer(
+    run: Run, seen: Seen, sight: Sight, choice: Choice, listener: Listener | None
+) -> tuple[Written, tuple[Option, ...]]:
+    """The answer, and where there are options what each is worth."""
+    closer: EncodedFrames | None = None
+    tower = sight.closer_tower(choice)
+    if tower is not None:
+        with _vision(run):
+            moments_s = [seen.frames.times_s[frame] for frame in choice.key_frames]
+            closer = _encode(run, moments_s, tower).frames
+    with run.watch("generate"):
+        run.progress.stage("generate", None)
+        if not run.choices:
+            generation = run.options.generation
+            return sight.answer(choice, closer, run.asked, seen.said, generation, listener), ()
+        found = sight.likelihoods(choice, closer, run.asked, seen.said)
+        options, best = ranked(run.choices, found.log_likelihoods)
+        return Written(best.letter, 0, found.prompt), options
+
+
+def _check(run: Run, seen: Seen, chosen: Chosen, answer: str) -> Check:
+    """The answer from even frames, and from those that were not chosen."""
+    frames, choice = len(seen.frames.times_s), chosen.choice
+
+    def instead(places: Sequence[int], key_frames: tuple[int, ...]) -> Counterfactual:
+        fewer = replace(seen, frames=seen.frames.rows(places))
+        sight = run.model.sight(seen.source, fewer.frames, run.options.selection)
+        count = len(key_frames)
+        forced = sight.choose(
+            run.asked, Allowance(count, count, count), key_frames, run.options.generation.seed
+        )
+        # Not pinned any more: no question named these frames.
+        written, _ = _answer(run, fewer, sight, replace(forced, pinned=()), None)
+        tokens = forced.price.total(len(places), count)
+        return Counterfactual(written.text, len(places), tokens, is_other(written.text, answer))
+
+    even, others = even_frames(frames, choice), other_frames(frames, choice)
+    return Check(
+        instead(even, tuple(range(len(even)))),
+        instead(others, key_frames_among_others(len(others), frames, choice)) if others else None,
+    )
+
+
+def _pinned(plan: SamplingPlan, at_s: float | None, times_s: Sequence[float], most: int) -> tuple[int, ...]:
+    """The frames on screen at the named moments; `most` of them, `--at` before the rest."""
+    pinned: set[int] = set()
     for moment in sorted(plan.focus_times_s, key=lambda named: named != at_s):
-        if int(pinned.sum()) < most:
-            pinned[0, _on_screen(moment, times_s)] = True
-    return pinned
+        if len(pinned) < most:
+            pinned.add(_on_screen(moment, times_s))
+    return tuple(sorted(pinned))
 
 
-def _on_screen(moment: float, times_s: Tensor) -> int:
+def _on_screen(moment: float, times_s: Sequence[float]) -> int:
     """Index of the frame that is on screen at `moment`."""
-    return max(0, int((times_s <= moment + 1e-6).sum()) - 1)
+    return max(0, bisect.bisect_right(times_s, moment + 1e-6) - 1)
 
 
 def _left_out(
-    plan: SamplingPlan, times_s: Tensor, pinned: Tensor | None, allowance: Allowance
+    plan: SamplingPlan, times_s: Sequence[float], pinned: tuple[int, ...], allowance: Allowance
 ) -> tuple[str, ...]:
     """A warning where moments are named whose frames are not `pinned`, for there are more of them than key
     frames."""
-    if pinned is None:
-        return ()
     named = len(plan.focus_times_s)
-    kept = sum(bool(pinned[0, _on_screen(moment, times_s)]) for moment in plan.focus_times_s)
-    if kept == named:
+    kept = sum(_on_screen(moment, times_s) in pinned for moment in plan.focus_times_s)
+    if not pinned or kept == named:
         return ()
     said = f"There are key frames for only {kept} of {named} named moments"
     if allowance.key_frames < allowance.wanted:

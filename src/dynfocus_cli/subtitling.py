@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dynfocus_cli.checkpoints.loading import ModelOutline
+from dynfocus_cli.backends.protocol import Outline
 from dynfocus_cli.types import SubtitleUse
 from dynfocus_cli.video import Subtitles, cues_on_screen, format_timecode
 
@@ -12,7 +12,7 @@ SHARE = 0.25
 """Of the context, at most: the video is what the question is about."""
 
 
-def most_subtitle_tokens(model: ModelOutline, question: str, subtitles: Subtitles | None) -> int:
+def most_subtitle_tokens(model: Outline, question: str, subtitles: Subtitles | None) -> int:
     """What subtitles may take of the context, whichever frames are sampled."""
     if subtitles is None:
         return 0
@@ -24,7 +24,7 @@ def most_subtitle_tokens(model: ModelOutline, question: str, subtitles: Subtitle
 
 
 def fit_subtitles(
-    model: ModelOutline, question: str, subtitles: Subtitles | None, moments_s: Sequence[float]
+    model: Outline, question: str, subtitles: Subtitles | None, moments_s: Sequence[float]
 ) -> SubtitleUse | None:
     """The cues on screen at the moments; where they are too many, as many as fit, evenly chosen."""
     if subtitles is None:
@@ -42,8 +42,8 @@ def fit_subtitles(
     return SubtitleUse(subtitles.origin, len(shown), tuple(lines), _tokens(model, question, lines))
 
 
-def _tokens(model: ModelOutline, question: str, lines: Sequence[str]) -> int:
-    return model.prompt.length(question, lines) - model.prompt.length(question)
+def _tokens(model: Outline, question: str, lines: Sequence[str]) -> int:
+    return model.text_tokens(question, lines) - model.text_tokens(question)
 
 
 def _evenly(lines: Sequence[str], count: int) -> list[str]:

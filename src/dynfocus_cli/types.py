@@ -11,6 +11,7 @@ Shape legend, used by every docstring and comment of the package:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -141,7 +142,8 @@ class FrameBatch:
 
 @dataclass(frozen=True, slots=True)
 class SelectionOptions:
-    """How many events and key frames: the flags `--prototypes --key-ratio --budget --scorer`."""
+    """How many events and key frames, and what each frame is given: the flags `--prototypes --key-ratio
+    --budget --scorer --cone-tokens --rods --stock`."""
 
     prototypes: int | None = None
     """L; None takes the model's."""
@@ -150,8 +152,26 @@ class SelectionOptions:
     budget: int | None = None
     """Most video tokens that a prompt may hold: lowers K first, then the number of sampled frames."""
     scorer: Scorer | None = None
+    cone_tokens: int | None = None
+    """Of a key frame of a hub model; None gives all that the model's makers give a frame."""
+    rods: bool = True
+    """Whether frames that are no key frames are given tokens at all, by a hub model."""
+    stock: bool = False
+    """Even sampling and all tokens, as a hub model's makers do."""
 
     def __post_init__(self) -> None:
+        if self.cone_tokens is not None and self.cone_tokens < 1:
+            raise UsageError(f"--cone-tokens must be at least 1, got {self.cone_tokens}.")
+        chosen = {
+            "--prototypes": self.prototypes,
+            "--key-ratio": self.key_ratio,
+            "--scorer": self.scorer,
+            "--cone-tokens": self.cone_tokens,
+            "--rods none": not self.rods,
+        }
+        if self.stock and any(chosen.values()):
+            given = next(flag for flag, value in chosen.items() if value)
+            raise UsageError(f"--stock chooses no frames: leave {given} out.")
         if self.prototypes is not None and self.prototypes < 1:
             raise UsageError(f"--prototypes must be at least 1, got {self.prototypes}.")
         if self.key_ratio is not None and not 0 < self.key_ratio <= 1:
@@ -197,6 +217,8 @@ class RunOptions:
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     subtitles: str = "off"
     """`off`, `auto`, or the path of a subtitle file."""
+    check: bool = False
+    """Answer twice more, from other frames, to see what the answer rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +268,7 @@ class TokenBill:
     per_key_frame: int
     per_other_frame: int
     prompt: int
-    """Text tokens: system prompt, subtitles and question."""
+    """Text tokens: system prompt, time stamps, subtitles and question."""
     generated: int
     context: int
     """The most that the language model can hold."""
@@ -374,9 +396,45 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """One of the answers to choose from."""
+
+    letter: str
+    text: str
+    log_likelihood: float = math.nan
+    """The logarithm of its probability after the question; NaN before it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """The answer from other frames."""
+
+    answer: str
+    frames: int
+    """Frames that had tokens."""
+    tokens: int
+    """Video tokens."""
+    changed: bool
+    """Whether it is another answer, capitals and punctuation at its ends aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether an answer rests on the frames that were chosen for it."""
+
+    even_frames: Counterfactual
+    """From evenly spaced frames, all of them key frames, for as many tokens."""
+    without_key_frames: Counterfactual | None
+    """From the other frames alone, for as many tokens at most; None where there are no others."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer and its evidence (`dynfocus.answer/1`)."""
 
     answer: str
     evidence: Inspection = field(repr=False)
     """The same selection that `inspect` with this question reports."""
+    options: tuple[Option, ...] = ()
+    """What was to choose from, in the order given; `answer` is then a letter."""
+    check: Check | None = None

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import BertTokenizer
 
-from dynfocus_cli.checkpoints import LoadedModel, load_model
+from dynfocus_cli.backends.native import LoadedModel
+from dynfocus_cli.checkpoints import load_model
 
 GOLDEN = ROOT / "tests" / "golden" / "k_prompts_sampling.json"
 ODD = [

@@ -14,6 +14,7 @@ from builders import write_noise
 
 import dynfocus_cli
 from dynfocus_cli import DynFocus, OutOfMemory, RunOptions, SamplingOptions, pipeline
+from dynfocus_cli.backends import native
 from dynfocus_cli.checkpoints import loading
 from dynfocus_cli.types import DecodingOptions
 
@@ -60,9 +61,7 @@ def test_smaller_batches_give_the_same_answer(tiny: DynFocus, video: str, monkey
 
 
 def test_frames_are_given_up_at_the_end(tiny: DynFocus, video: str, monkeypatch) -> None:
-    failures = fail(
-        monkeypatch, pipeline, "generate", lambda network, prompt, tokens, *rest: len(tokens) > 100
-    )
+    failures = fail(monkeypatch, native, "generate", lambda network, prompt, tokens, *rest: len(tokens) > 100)
     found = tiny.ask(video, "Why?", OPTIONS)
     assert failures
     assert len(found.evidence.frames) < 12
@@ -71,7 +70,7 @@ def test_frames_are_given_up_at_the_end(tiny: DynFocus, video: str, monkeypatch)
 
 
 def test_with_nothing_left_to_do_without_it_is_said(tiny: DynFocus, video: str, monkeypatch) -> None:
-    fail(monkeypatch, pipeline, "generate", lambda *_: True)
+    fail(monkeypatch, native, "generate", lambda *_: True)
     with pytest.raises(OutOfMemory, match=r"Memory ran out \(stage: generate\) with a single frame"):
         tiny.ask(video, "Why?", OPTIONS)
 
@@ -80,7 +79,7 @@ def test_another_error_is_not_taken_for_it(tiny: DynFocus, video: str, monkeypat
     def broken(*_: object) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(pipeline, "generate", broken)
+    monkeypatch.setattr(native, "generate", broken)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         tiny.ask(video, "Why?", OPTIONS)
 

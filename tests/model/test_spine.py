@@ -236,6 +236,6 @@ def test_times_stay_exact_far_into_a_video(tmp_path: Path) -> None:
     from dynfocus_cli.pipeline import _pinned
     from dynfocus_cli.types import SamplingPlan
 
-    times = torch.tensor([36000.123, 36000.125, 36000.127], dtype=torch.float64)
-    plan = SamplingPlan("fps", 1.0, tuple(times.tolist()), 0.0, 40000.0, focus_times_s=(36000.125,))
-    assert _pinned(plan, None, times, 1).tolist() == [[False, True, False]]
+    times_s = (36000.123, 36000.125, 36000.127)
+    plan = SamplingPlan("fps", 1.0, times_s, 0.0, 40000.0, focus_times_s=(36000.125,))
+    assert _pinned(plan, None, times_s, 1) == (1,)

@@ -8,20 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints.loading import LoadedModel, ModelOutline, load_model, outline_model
+    from dynfocus_cli.checkpoints.loading import load_model, outline_model
     from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, bundled_models, find_model
 
-__all__ = [
-    "DEFAULT_MODEL",
-    "LoadedModel",
-    "ModelOutline",
-    "bundled_models",
-    "find_model",
-    "load_model",
-    "outline_model",
-]
+__all__ = ["DEFAULT_MODEL", "bundled_models", "find_model", "load_model", "outline_model"]
 
-_LOADING = ("LoadedModel", "ModelOutline", "load_model", "outline_model")
+_LOADING = ("load_model", "outline_model")
 
 
 def __getattr__(name: str) -> Any:

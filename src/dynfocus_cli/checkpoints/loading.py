@@ -6,7 +6,6 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,18 @@ import torch
 from transformers import AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from dynfocus_cli.backends.native import LoadedModel, ModelOutline
 from dynfocus_cli.checkpoints.quantization import Quantization, arrange_for_cpu, kind_of, quieten, settings
 from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files, open_safetensors
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError, first_line
-from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
-from dynfocus_cli.model.stages import Question
 from dynfocus_cli.planning.device import free_memory, give_back_early, ran_out, require_room
 from dynfocus_cli.planning.memory import MemoryModel
 from dynfocus_cli.types import ModelInfo
@@ -42,76 +40,6 @@ SMALL_BYTES = 128 << 20
 """Weights up to this size run in float32."""
 LARGE_BYTES = 512 << 20
 """Weights above this size are worth slower memory for less of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOutline:
-    """Everything of a model but its weights: enough to plan a run."""
-
-    name: str
-    folder: Path
-    config: DynFocusConfig
-    prompt: PromptWriter
-    preprocessing: Preprocessing
-    quantization: Quantization
-    """What runs; what is stored may be `none`."""
-    device: torch.device
-    dtype: torch.dtype
-    """What the network computes in."""
-    memory: MemoryModel
-    """What it takes."""
-    info: ModelInfo
-
-    @property
-    def context(self) -> int:
-        """Tokens that the language model can hold."""
-        tokens: int = self.config.text_config.max_position_embeddings
-        return tokens
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A network with everything that belongs to it."""
-
-    info: ModelInfo
-    outline: ModelOutline
-    network: DynFocusModel
-    familiarity: Familiarity | None
-
-    @property
-    def config(self) -> DynFocusConfig:
-        """The network's sizes and settings."""
-        return self.outline.config
-
-    @property
-    def prompt(self) -> PromptWriter:
-        """What writes prompts and reads answers."""
-        return self.outline.prompt
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network runs; its vision tower may be elsewhere for want of room."""
-        return self.outline.device
-
-    @property
-    def vision_tower(self) -> VisionTower:
-        """What turns frames into features, whatever the question."""
-        vision = self.network.vision
-        return VisionTower(
-            self.network.encode_frames,
-            self.outline.preprocessing,
-            self.info.revision,
-            vision.device,
-            vision.dtype,
-        )
-
-    def encode_question(self, question: str | None) -> Question | None:
-        """The question as the Q-Former reads it, a batch of one."""
-        if question is None:
-            return None
-        longest = self.network.connector.question_encoder.longest_question
-        ids = torch.tensor([self.prompt.question(question, longest)], device=self.device)
-        return Question(ids, torch.ones_like(ids))
 
 
 def load_model(

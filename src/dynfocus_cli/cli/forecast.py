@@ -2,57 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.each import for_each
+from dynfocus_cli.cli.each import Job, for_each
 from dynfocus_cli.cli.errors import say
-from dynfocus_cli.cli.output import Format, on_terminal, write_line, write_record
+from dynfocus_cli.cli.output import on_terminal, write_line
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints import ModelOutline
     from dynfocus_cli.progress import Progress
+    from dynfocus_cli.question_file import Query
     from dynfocus_cli.types import Forecast, RunOptions
 
 
 def show_forecasts(
-    videos: Sequence[str],
-    question: str | None,
+    job: Job,
     options: RunOptions,
     model: str | None,
     device: opt.Device,
     quantize: opt.Quantization | None,
-    format: Format,
-    quiet: bool,
 ) -> None:
-    """One forecast a video, on stdout."""
-    several = len(videos) > 1
+    """One forecast a video and question, on stdout."""
 
     def load() -> ModelOutline:
         from dynfocus_cli.checkpoints import outline_model
 
         return outline_model(model, device, quantize)
 
-    def work(video: str, outline: ModelOutline, progress: Progress) -> Forecast:
+    def work(video: str, query: Query | None, outline: ModelOutline, progress: Progress) -> Forecast:
         from dynfocus_cli import pipeline
 
-        return pipeline.forecast(video, question, outline, options)
+        return pipeline.forecast(video, None if query is None else query.text, outline, options)
 
-    def show(forecast: Forecast) -> None:
+    def show(video: str, query: Query | None, forecast: Forecast) -> None:
         from dynfocus_cli import report
         from dynfocus_cli.report.terminal import forecast_lines
 
-        if format != "text":
-            write_record(report.forecast_record(forecast))
+        where = job.where(video, query)
+        if job.as_records:
+            job.put(video, query, report.forecast_record(forecast))
         else:
-            if several:
-                write_line(forecast.source.path)
+            if where:
+                write_line(where)
             for line in forecast_lines(forecast):
                 write_line(line)
-            if several and on_terminal():
+            if where and on_terminal():
                 write_line("")
         for warning in forecast.warnings:
-            say(f"Warning: {forecast.source.path}: {warning}" if several else f"Warning: {warning}")
+            say(f"Warning: {where}: {warning}" if where else f"Warning: {warning}")
 
-    for_each(videos, load, work, show, format=format, quiet=quiet)
+    for_each(job, load, work, show)

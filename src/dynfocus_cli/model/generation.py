@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, TextStreamer
+from transformers import DynamicCache, PreTrainedTokenizerBase, TextStreamer
 
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
@@ -32,31 +33,112 @@ def generate(
     Shape:
         video_tokens: (M, D_l).
     """
+    inputs = _inputs(network, prompt, video_tokens, question, subtitles)
+    # With `inputs_embeds` and no ids, `generate` returns the new tokens alone.
+    return write(network.language_model, prompt.tokenizer, {"inputs_embeds": inputs}, options, listener)
+
+
+def write(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    inputs: dict[str, Any],
+    options: GenerationOptions,
+    listener: Listener | None,
+    ends: Sequence[int] = (),
+) -> list[int]:
+    """What transformers' `generate` makes of `inputs`, a batch of one, without the end mark.
+
+    Args:
+        model: any of transformers' that generates.
+        ends: end marks; empty takes the tokenizer's.
+    """
+    given: Tensor = inputs.get("inputs_embeds", inputs.get("input_ids"))
+    marks = list(ends) or [tokenizer.eos_token_id]
+    # A checkpoint's own generation settings (LLaMA-VID's has a temperature) must not decide here.
+    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    if options.temperature > 0:
+        sampling |= {"do_sample": True, "temperature": options.temperature, "top_p": 1.0, "top_k": 0}
+    with _seeded(options.seed, given.device):
+        generated = model.generate(
+            **inputs,
+            attention_mask=torch.ones(given.shape[:2], dtype=torch.int64, device=given.device),
+            max_new_tokens=options.max_new_tokens,
+            eos_token_id=marks,
+            pad_token_id=marks[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
+            streamer=None if listener is None else _Pieces(tokenizer, listener),
+            **sampling,
+        )
+    ids: list[int] = generated[0, _length(inputs) :].tolist()
+    return [token for token in ids if token not in marks]
+
+
+def rank_answers(
+    network: DynFocusModel,
+    prompt: PromptWriter,
+    video_tokens: Tensor,
+    question: str,
+    subtitles: Sequence[str],
+    answers: Sequence[str],
+) -> tuple[float, ...]:
+    """The logarithm of the probability of each of `answers` and the end mark after it.
+
+    Shape:
+        video_tokens: (M, D_l).
+    """
+    inputs = _inputs(network, prompt, video_tokens, question, subtitles)
+    cache = DynamicCache()
+    model: Any = network.language_model
+    last = model(inputs_embeds=inputs, **cached(model, cache)).logits[0, -1]
+    return likelihoods(model, cache, last, [prompt.answer(answer) for answer in answers])
+
+
+def likelihoods(
+    model: Any, cache: DynamicCache, last: Tensor, answers: Sequence[Sequence[int]]
+) -> tuple[float, ...]:
+    """The logarithm of the probability of each of `answers` after what `cache` holds.
+
+    Shape:
+        last: (vocabulary,), the logits after the last token that `cache` holds.
+        answers: token ids.
+    """
+    sums: list[float] = []
+    for ids in answers:
+        given = torch.tensor([ids[:-1]], dtype=torch.int64, device=last.device)
+        logits = last.unsqueeze(0)
+        if len(ids) > 1:
+            logits = torch.cat((logits, model(input_ids=given, **cached(model, cache)).logits[0]))
+            cache.crop(-len(given[0]))
+        wanted = torch.tensor(ids, dtype=torch.int64, device=last.device).unsqueeze(1)
+        sums.append(float(logits.float().log_softmax(dim=-1).gather(1, wanted).sum()))
+    return tuple(sums)
+
+
+def cached(model: Any, cache: DynamicCache) -> dict[str, Any]:
+    """The arguments by which a model reads and fills a cache; transformers renamed the one in 5.24."""
+    name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
+    return {name: cache, "use_cache": True}
+
+
+def _inputs(
+    network: DynFocusModel,
+    prompt: PromptWriter,
+    video_tokens: Tensor,
+    question: str,
+    subtitles: Sequence[str],
+) -> Tensor:
+    """(1, S, D_l): the prompt with the video tokens in their place."""
     embed = network.get_input_embeddings()
 
     def words(ids: list[int]) -> Tensor:
         return embed(torch.tensor(ids, device=video_tokens.device, dtype=torch.int64))
 
     text = words(prompt.after_video(question, subtitles))
-    inputs = torch.cat((words(prompt.before_video), video_tokens.to(text.dtype), text)).unsqueeze(0)
-    language_model: Any = network.language_model  # transformers' annotations do not let it be called
-    # A checkpoint's own generation settings (LLaMA-VID's has a temperature) must not decide here.
-    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    if options.temperature > 0:
-        sampling |= {"do_sample": True, "temperature": options.temperature, "top_p": 1.0, "top_k": 0}
-    with _seeded(options.seed, inputs.device):
-        # With `inputs_embeds` and no ids, `generate` returns the new tokens alone.
-        generated = language_model.generate(
-            inputs_embeds=inputs,
-            attention_mask=torch.ones(inputs.shape[:2], dtype=torch.int64, device=inputs.device),
-            max_new_tokens=options.max_new_tokens,
-            eos_token_id=prompt.tokenizer.eos_token_id,
-            pad_token_id=prompt.tokenizer.pad_token_id,
-            streamer=None if listener is None else _Pieces(prompt.tokenizer, listener),
-            **sampling,
-        )
-    ids: list[int] = generated[0].tolist()
-    return [token for token in ids if token != prompt.tokenizer.eos_token_id]
+    return torch.cat((words(prompt.before_video), video_tokens.to(text.dtype), text)).unsqueeze(0)
+
+
+def _length(inputs: dict[str, Any]) -> int:
+    """Tokens that `generate` repeats ahead of the new ones."""
+    return 0 if "inputs_embeds" in inputs else int(inputs["input_ids"].shape[1])
 
 
 @contextmanager

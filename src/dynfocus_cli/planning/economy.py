@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from dynfocus_cli.budget import FramePrice
 from dynfocus_cli.errors import OutOfMemory
-from dynfocus_cli.planning.memory import MemoryModel, RunShape, find_room
+from dynfocus_cli.planning.memory import Memory, RunShape, find_room
 
 Tower = Literal["resident", "swapped", "offloaded"]
 """Where the vision encoder is: on the network's device; there only while it encodes; on the CPU for good."""
@@ -44,7 +44,7 @@ class Economy:
         return replace(self, told=(*self.told, f"{why}: {what}."), **changes)
 
 
-def plan_economy(memory: MemoryModel, wanted: RunShape, free: int, price: FramePrice) -> Economy:
+def plan_economy(memory: Memory, wanted: RunShape, free: int, price: FramePrice) -> Economy:
     """What `free` bytes beside the weights allow of the run that is wanted.
 
     Args:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 
@@ -60,6 +61,26 @@ class MemoryNeed:
     def peak(self) -> int:
         """The weights and the greediest stage."""
         return self.weights + self.beside
+
+
+class Memory(Protocol):
+    """What a model takes, whichever network it is."""
+
+    @property
+    def weights(self) -> int:
+        """Bytes of all weights."""
+
+    @property
+    def tower(self) -> int:
+        """Bytes of the vision encoder's."""
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `cuda`."""
+
+    def need(self, shape: RunShape, *, tower_away: bool = False) -> MemoryNeed:
+        """What a run of this shape takes; with `tower_away` the vision encoder's weights make way for what
+        comes after encoding."""
 
 
 class MemoryModel:
@@ -170,7 +191,7 @@ class Room:
 
 
 def find_room(
-    model: MemoryModel, wanted: RunShape, free: int, price: FramePrice, *, tower_away: bool = False
+    model: Memory, wanted: RunShape, free: int, price: FramePrice, *, tower_away: bool = False
 ) -> Room | None:
     """The most of `wanted` that `free` bytes hold beside the weights.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dynfocus_cli.budget import Allowance, allow, most_frames
-from dynfocus_cli.checkpoints.loading import ModelOutline
+from dynfocus_cli.backends.protocol import Asked, Outline
+from dynfocus_cli.budget import Allowance, FramePrice, allow, most_frames
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.planning.economy import Economy, plan_economy
 from dynfocus_cli.planning.memory import LARGEST_BATCH, RunShape
@@ -23,7 +23,7 @@ class Request:
     mentions: Mentions
     subtitles: Subtitles | None
     text: str
-    """The question, or nothing."""
+    """What the language model is asked, or nothing."""
     text_tokens: int
     """The most that prompt and subtitles can take."""
     warnings: tuple[str, ...]
@@ -58,25 +58,26 @@ class RunPlan:
     shape: RunShape
     """What its memory depends on."""
     economy: Economy
+    price: FramePrice
 
 
-def read_request(video: str, question: str | None, model: ModelOutline, options: RunOptions) -> Request:
+def read_request(video: str, asked: Asked, model: Outline, options: RunOptions) -> Request:
     """Probes the video, and finds what the question and the subtitles say.
 
     Raises:
         VideoUnreadable: the file is no video.
         UsageError: a subtitle file that cannot be read.
     """
-    text = question or ""
     source = probe(video)
-    mentions = find_mentions(text, source.duration_s)
+    text = asked.text
+    mentions = find_mentions(asked.question or "", source.duration_s)
     subtitles, warnings = find_subtitles(source, options.subtitles)
-    tokens = model.prompt.length(text) + most_subtitle_tokens(model, text, subtitles)
+    tokens = model.text_tokens(text) + most_subtitle_tokens(model, text, subtitles)
     return Request(source, mentions, subtitles, text, tokens, warnings)
 
 
 def plan_run(
-    request: Request, model: ModelOutline, options: RunOptions, free: int, economy: Economy | None = None
+    request: Request, model: Outline, options: RunOptions, free: int, economy: Economy | None = None
 ) -> RunPlan:
     """The moments to look at, within the context, the budget and the memory.
 
@@ -88,23 +89,30 @@ def plan_run(
         UsageError: a time past the end, or no room for a single key frame in the context or the budget.
         OutOfMemory: no room for a single frame in memory.
     """
-    config = model.config
-    limit = token_limit(model, options, request.text_tokens)
+    source = request.source
+    limit = token_limit(model, source, options, request.text_tokens)
     at_most = None if economy is None else economy.most_frames
     sampling = _sampling(request, model, options, limit.tokens, at_most)
     shape = _shape(request, model, options, limit.tokens, sampling)
     if economy is None:
-        economy = plan_economy(model.memory, shape, free, config.frame_price(shape.frames))
+        price = model.price(source, shape.frames, options.selection)
+        economy = plan_economy(model.memory, shape, free, price)
     if economy.most_tokens is not None or economy.most_frames < shape.frames:
-        limit = token_limit(model, options, request.text_tokens, economy.most_tokens)
+        limit = token_limit(model, source, options, request.text_tokens, economy.most_tokens)
         sampling = _sampling(request, model, options, limit.tokens, economy.most_frames)
         shape = _shape(request, model, options, limit.tokens, sampling)
-    allowance = _allowance(model, options, limit.tokens, len(sampling.times_s))
-    return RunPlan(sampling, limit, allowance, replace(shape, batch=economy.batch), economy)
+    frames = len(sampling.times_s)
+    allowance = _allowance(request, model, options, limit.tokens, frames)
+    price = model.price(source, frames, options.selection)
+    return RunPlan(sampling, limit, allowance, replace(shape, batch=economy.batch), economy, price)
 
 
 def token_limit(
-    model: ModelOutline, options: RunOptions, prompt_tokens: int, memory: int | None = None
+    model: Outline,
+    source: VideoSource,
+    options: RunOptions,
+    prompt_tokens: int,
+    memory: int | None = None,
 ) -> TokenLimit:
     """Video tokens that the context has room for, or `--budget` or the memory if that is less.
 
@@ -115,7 +123,7 @@ def token_limit(
         UsageError: not even one key frame fits.
     """
     room = model.context - prompt_tokens - options.generation.max_new_tokens
-    least = model.config.frame_price(1).key
+    least = model.price(source, 1, options.selection).key
     if room < least:
         raise UsageError(
             f"The prompt ({prompt_tokens} tokens) and the answer ({options.generation.max_new_tokens}) leave "
@@ -131,40 +139,43 @@ def token_limit(
 
 
 def _sampling(
-    request: Request, model: ModelOutline, options: RunOptions, limit: int, at_most: int | None
+    request: Request, model: Outline, options: RunOptions, limit: int, at_most: int | None
 ) -> SamplingPlan:
-    config = model.config
-    most = most_frames(limit, config.frame_price(2))
-    wanted = options.sampling.max_frames or config.max_frames
+    defaults, source = model.defaults, request.source
+    sampling, stock = model.sampling(source, options), options.selection.stock
+    most = most_frames(limit, model.price(source, 2, options.selection))
+    wanted = sampling.max_frames or defaults.max_frames
     return plan_sampling(
-        request.source,
-        replace(options.sampling, max_frames=min(wanted, most, at_most or most)),
-        request.mentions,
-        default_fps=config.fps,
-        default_max_frames=config.max_frames,
+        source,
+        replace(sampling, max_frames=min(wanted, most, at_most or most)),
+        Mentions() if stock else request.mentions,
+        default_fps=defaults.fps,
+        default_max_frames=defaults.max_frames,
     )
 
 
-def _allowance(model: ModelOutline, options: RunOptions, limit: int, frames: int) -> Allowance:
+def _allowance(request: Request, model: Outline, options: RunOptions, limit: int, frames: int) -> Allowance:
     """Events and key frames for so many frames."""
-    config, wanted = model.config, options.selection
+    defaults, wanted = model.defaults, options.selection
     return allow(
         frames,
-        prototypes=wanted.prototypes or config.prototypes,
-        key_ratio=wanted.key_ratio or config.key_ratio,
+        prototypes=wanted.prototypes or defaults.prototypes,
+        key_ratio=wanted.key_ratio or defaults.key_ratio,
         limit=limit,
-        price=config.frame_price(frames),
+        price=model.price(request.source, frames, wanted),
+        every=wanted.stock,
     )
 
 
 def _shape(
-    request: Request, model: ModelOutline, options: RunOptions, limit: int, sampling: SamplingPlan
+    request: Request, model: Outline, options: RunOptions, limit: int, sampling: SamplingPlan
 ) -> RunShape:
     frames = len(sampling.times_s)
-    allowance = _allowance(model, options, limit, frames)
+    allowance = _allowance(request, model, options, limit, frames)
+    price = model.price(request.source, frames, options.selection)
     return RunShape(
         frames=frames,
-        video_tokens=model.config.frame_price(frames).total(frames, allowance.key_frames),
+        video_tokens=price.total(frames, allowance.key_frames),
         text_tokens=request.text_tokens + options.generation.max_new_tokens,
         batch=min(LARGEST_BATCH, frames),
     )

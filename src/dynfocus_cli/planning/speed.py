@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dynfocus_cli.checkpoints.loading import ModelOutline
 from dynfocus_cli.checkpoints.quantization import Quantization, quieten
+from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.planning.memory import RunShape
 from dynfocus_cli.types import TimeForecast
 
@@ -29,11 +29,17 @@ MOST_WEIGHTS = 1 << 23
 to quantize."""
 
 
-def time_layers(model: ModelOutline, shape: RunShape, answer_tokens: int) -> TimeForecast:
+def time_layers(
+    config: DynFocusConfig,
+    quantization: Quantization,
+    device: torch.device,
+    dtype: torch.dtype,
+    shape: RunShape,
+    answer_tokens: int,
+) -> TimeForecast:
     """Seconds that each stage would take; decoding, which depends on the file, is left out."""
-    config = model.config
     vision, words, read = config.vision_config, config.text_config, config.qformer_config
-    timed = _Timer(model.device, model.dtype)
+    timed = _Timer(device, dtype)
     # Each part's work as so many layers of its own widest kind.
     rows = (config.patches + 1) * shape.batch
     per_batch = timed(vision.hidden_size, vision.intermediate_size, rows, "none")
@@ -51,10 +57,10 @@ def time_layers(model: ModelOutline, shape: RunShape, answer_tokens: int) -> Tim
     return TimeForecast(
         encode=per_batch * tower * math.ceil(shape.frames / shape.batch),
         select=reading * max(1.0, queries / MOST_ROWS) * qformer,
-        first_token=timed(*sized, min(prompt, MOST_ROWS), model.quantization)
+        first_token=timed(*sized, min(prompt, MOST_ROWS), quantization)
         * max(1.0, prompt / MOST_ROWS)
         * layers,
-        each_token=timed(*sized, 1, model.quantization) * layers,
+        each_token=timed(*sized, 1, quantization) * layers,
     )
 
 

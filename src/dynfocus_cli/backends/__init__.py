@@ -1,0 +1,1 @@
+"""What runs behind the spine: the native network, and stock video models, by one protocol."""

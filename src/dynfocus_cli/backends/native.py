@@ -1,0 +1,291 @@
+"""The network of the paper, as the spine asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dynfocus_cli.backends.protocol import Asked, Choice, Defaults, Likelihoods, Written
+from dynfocus_cli.budget import Allowance, FramePrice
+from dynfocus_cli.checkpoints.quantization import Quantization
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.encoding import VisionTower
+from dynfocus_cli.features.familiarity import Familiarity
+from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.model.config import DynFocusConfig
+from dynfocus_cli.model.generation import Listener, generate, rank_answers
+from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.model.stages import EventSelection, Question, VideoFeatures
+from dynfocus_cli.planning.memory import MemoryModel, RunShape
+from dynfocus_cli.planning.speed import time_layers
+from dynfocus_cli.types import (
+    GenerationOptions,
+    ModelInfo,
+    Option,
+    RunOptions,
+    SamplingOptions,
+    Scorer,
+    SelectionOptions,
+    TimeForecast,
+    VideoSource,
+)
+
+UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
+UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
+SCORED_BY = {
+    "attention": "the Q-Former's attention from the question to the frames",
+    "density": "how dense and how distinct each is",
+}
+UNFAMILIAR = (
+    "This does not look like the generated clips that {name} was trained on (distance {distance:.1f}, where "
+    "its own world stays below {threshold:.1f}): take the answer as a guess, or name another --model."
+)
+FOREIGN = "{flag} is for models of the Hugging Face hub: {name} has learned to read {price} tokens a frame."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutline:
+    """Everything of a model folder but its weights."""
+
+    name: str
+    folder: Path
+    config: DynFocusConfig
+    prompt: PromptWriter
+    preprocessing: Preprocessing
+    quantization: Quantization
+    """What runs; what is stored may be `none`."""
+    device: torch.device
+    dtype: torch.dtype
+    """What the network computes in."""
+    memory: MemoryModel
+    """What it takes."""
+    info: ModelInfo
+
+    @property
+    def context(self) -> int:
+        """Tokens that the language model can hold."""
+        tokens: int = self.config.text_config.max_position_embeddings
+        return tokens
+
+    @property
+    def defaults(self) -> Defaults:
+        """What the config says."""
+        config = self.config
+        return Defaults(
+            config.fps,
+            config.max_frames,
+            config.prototypes,
+            config.key_ratio,
+            config.temporal_clustering,
+            config.pin_focus,
+        )
+
+    def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
+        """Tokens of the prompt without the video."""
+        return self.prompt.length(question, subtitles)
+
+    def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
+        """As asked for, whatever the video."""
+        return options.sampling
+
+    def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
+        """Cones and rods, whatever the video. Raises UsageError for other numbers of tokens."""
+        price = self.config.frame_price(frames)
+        flags = {"--stock": wanted.stock, "--cone-tokens": wanted.cone_tokens, "--rods none": not wanted.rods}
+        for flag, given in flags.items():
+            if given:
+                told = f"{price.key} or {price.other}"
+                raise UsageError(FOREIGN.format(flag=flag, name=self.name, price=told))
+        return price
+
+    def patches(self, source: VideoSource) -> int:
+        """N, whatever the video."""
+        return self.config.patches
+
+    def scorer(self, question: str | None, wanted: Scorer | None) -> Asked:
+        """What ranks the events, with a notice where nothing was trained to. Raises UsageError."""
+        config, name = self.config, self.name
+        without = config.scorer_without_question
+        if wanted in ("question", "attention") and question is None:
+            raise UsageError(f"--scorer {wanted} needs a question: give one with --question.")
+        if wanted == "question" and not config.question_aware_score:
+            raise UsageError(f"{name} has no question-aware score: take --scorer {without} or attention.")
+        if wanted == "visual" and not config.score_network:
+            raise UsageError(f"{name} has no score network: take --scorer density or attention.")
+        if wanted == "density" and config.temporal_clustering != "dpc_knn":
+            raise UsageError(f"{name} finds events by k-means, which knows no density: take --scorer visual.")
+        scorer = wanted or (without if question is None else config.scorer)
+        told: tuple[str, ...] = ()
+        if config.untrained:
+            told = (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
+        elif wanted is None and not config.score_network:
+            told = (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
+        return Asked(question, scorer, told)
+
+    def multiple_choice(self, asked: Asked, options: Sequence[Option]) -> Asked:
+        """The plain question: it was trained on answers, not on letters."""
+        return replace(asked, answers=tuple(option.text for option in options))
+
+    def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
+        """How long a run of this shape would take."""
+        return time_layers(self.config, self.quantization, self.device, self.dtype, shape, answer_tokens)
+
+    def load(self) -> LoadedModel:
+        """The network with its weights; raises as `checkpoints.load_model`."""
+        from dynfocus_cli.checkpoints.loading import load_weights
+
+        return load_weights(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A network with everything that belongs to it."""
+
+    info: ModelInfo
+    outline: ModelOutline
+    network: DynFocusModel
+    familiarity: Familiarity | None
+
+    @property
+    def config(self) -> DynFocusConfig:
+        """The network's sizes and settings."""
+        return self.outline.config
+
+    @property
+    def prompt(self) -> PromptWriter:
+        """What writes prompts and reads answers."""
+        return self.outline.prompt
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs; its vision encoder may be elsewhere for want of room."""
+        return self.outline.device
+
+    @property
+    def vision_tower(self) -> VisionTower:
+        """What turns frames into features, whatever the question."""
+        vision = self.network.vision
+        return VisionTower(
+            self.network.encode_frames,
+            self.outline.preprocessing,
+            self.info.revision,
+            vision.device,
+            vision.dtype,
+        )
+
+    @property
+    def vision_device(self) -> torch.device:
+        """Where the vision encoder is."""
+        return self.network.vision.device
+
+    def move_vision(self, device: torch.device) -> None:
+        """Puts the vision encoder elsewhere."""
+        vision: torch.nn.Module = self.network.vision
+        vision.to(device)
+
+    def encode_question(self, question: str | None) -> Question | None:
+        """The question as the Q-Former reads it, a batch of one."""
+        if question is None:
+            return None
+        longest = self.network.connector.question_encoder.longest_question
+        ids = torch.tensor([self.prompt.question(question, longest)], device=self.device)
+        return Question(ids, torch.ones_like(ids))
+
+    def sight(self, source: VideoSource, frames: EncodedFrames, wanted: SelectionOptions) -> NativeSight:
+        """A video in front of the network."""
+        return NativeSight(self, frames)
+
+    def unfamiliar(self, frames: EncodedFrames) -> tuple[str, ...]:
+        """A warning where the frames are unlike the clips that the network was trained on."""
+        known = self.familiarity
+        if known is None or known.is_familiar(frames.patches):
+            return ()
+        distance = known.distance(frames.patches)
+        return (UNFAMILIAR.format(name=self.info.name, distance=distance, threshold=known.threshold),)
+
+
+class NativeSight:
+    """A video's features, with their spatial prototypes."""
+
+    @torch.inference_mode()
+    def __init__(self, model: LoadedModel, frames: EncodedFrames) -> None:
+        self._model = model
+        patches = frames.patches.to(model.device, model.outline.dtype)
+        self._features: VideoFeatures = model.network.connector.prepare(patches.unsqueeze(0))
+        # float64: ten hours in, float32 is off by milliseconds.
+        self._times_s = torch.tensor([frames.times_s], dtype=torch.float64, device=model.device)
+
+    @torch.inference_mode()
+    def choose(self, asked: Asked, allowed: Allowance, pinned: tuple[int, ...], seed: int) -> Choice:
+        """DPE: events, their scores, and the best of them."""
+        selection = self._model.network.connector.select(
+            self._features,
+            events=allowed.events,
+            key_events=allowed.key_frames,
+            scorer=asked.scorer,
+            question=self._model.encode_question(asked.question),
+            pinned=self._mask(pinned),
+            generator=torch.Generator().manual_seed(seed),
+        )
+        return Choice(
+            events=tuple(selection.assignment[0].tolist()),
+            scores=tuple(selection.scores[0].tolist()),
+            key_frames=tuple(selection.key_frames[0].tolist()),
+            price=self._model.config.frame_price(self._features.frames),
+            pinned=pinned,
+            inner=selection,
+        )
+
+    def closer_tower(self, choice: Choice) -> None:
+        """Every frame was seen as closely as the network sees."""
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        choice: Choice,
+        closer: EncodedFrames | None,
+        asked: Asked,
+        subtitles: Sequence[str],
+        options: GenerationOptions,
+        listener: Listener | None,
+    ) -> Written:
+        """CCE's tokens and the question to the language model."""
+        model, question = self._model, asked.text
+        tokens = self._tokens(choice, asked)
+        ids = generate(model.network, model.prompt, tokens, question, subtitles, options, listener)
+        return Written(model.prompt.read(ids), len(ids), model.prompt.length(question, subtitles))
+
+    @torch.inference_mode()
+    def likelihoods(
+        self, choice: Choice, closer: EncodedFrames | None, asked: Asked, subtitles: Sequence[str]
+    ) -> Likelihoods:
+        """Of each answer with the end mark after it."""
+        model, tokens = self._model, self._tokens(choice, asked)
+        found = rank_answers(model.network, model.prompt, tokens, asked.text, subtitles, asked.answers)
+        return Likelihoods(found, model.prompt.length(asked.text, subtitles))
+
+    def _tokens(self, choice: Choice, asked: Asked) -> Tensor:
+        """(M, D_l): cones and rods in time order."""
+        selection: EventSelection = choice.inner
+        tokens, _ = self._model.network.video_tokens(
+            self._features,
+            selection,
+            self._model.encode_question(asked.question),
+            self._times_s,
+            self._mask(choice.pinned),
+        )
+        return tokens[0]
+
+    def _mask(self, frames: Sequence[int]) -> Tensor | None:
+        """(1, T) bool, or None where no frame is named."""
+        if not frames:
+            return None
+        mask = torch.zeros(1, self._features.frames, dtype=torch.bool, device=self._times_s.device)
+        mask[0, list(frames)] = True
+        return mask

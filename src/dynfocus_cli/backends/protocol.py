@@ -1,0 +1,224 @@
+"""What a model is to the rest of the house, whichever network it is.
+
+The spine asks an `Outline` what a run would cost, and a `Backend` to see, to choose and to answer. Nothing
+outside `backends/` and `checkpoints/` knows more of a model than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from dynfocus_cli.budget import Allowance, FramePrice
+from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.encoding import VisionTower
+from dynfocus_cli.model.generation import Listener
+from dynfocus_cli.planning.memory import Memory, RunShape
+from dynfocus_cli.types import (
+    GenerationOptions,
+    ModelInfo,
+    Option,
+    RunOptions,
+    Scorer,
+    SelectionOptions,
+    TimeForecast,
+    VideoSource,
+)
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import SamplingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a model does where nothing is asked for."""
+
+    fps: float
+    max_frames: int
+    prototypes: int
+    """L."""
+    key_ratio: float
+    """K / L."""
+    clustering: str
+    """How events are found."""
+    pin_focus: bool
+    """Frames at moments that a question names are key frames whatever their score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, or none, and what ranks the events for it."""
+
+    question: str | None
+    scorer: Scorer
+    warnings: tuple[str, ...] = ()
+    prompt: str | None = None
+    """What the language model reads, where that is not the question alone."""
+    answers: tuple[str, ...] = ()
+    """What there is to choose from, as the language model would write it."""
+
+    @property
+    def text(self) -> str:
+        """What the language model reads; nothing where nothing is asked."""
+        return self.prompt or self.question or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Events and key frames of a video, as a backend chose them."""
+
+    events: tuple[int, ...]
+    """Of each frame; events are numbered in time order of their centres."""
+    scores: tuple[float, ...]
+    """Of each event, 0 to 1."""
+    key_frames: tuple[int, ...]
+    """Ascending."""
+    price: FramePrice
+    """What a key frame and any other are given."""
+    pinned: tuple[int, ...] = ()
+    """Frames at moments that the question names, all of them key frames."""
+    inner: Any = None
+    """What the backend itself keeps of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer."""
+
+    text: str
+    generated: int
+    """Its tokens, without the end mark."""
+    prompt: int
+    """Text tokens that the language model read beside the video's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihoods:
+    """How likely answers are after a question."""
+
+    log_likelihoods: tuple[float, ...]
+    prompt: int
+    """Text tokens that the language model read beside the video's."""
+
+
+class Outline(Protocol):
+    """A model without its weights: enough to plan a run."""
+
+    @property
+    def name(self) -> str:
+        """As the user calls it."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is reported of it."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it would run."""
+
+    @property
+    def context(self) -> int:
+        """Tokens that the language model can hold."""
+
+    @property
+    def memory(self) -> Memory:
+        """What it takes."""
+
+    @property
+    def defaults(self) -> Defaults:
+        """What it does where nothing is asked for."""
+
+    def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
+        """Tokens of the prompt without the video."""
+
+    def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
+        """The moments to look at, as asked for, or as the model's makers do."""
+
+    def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
+        """What a key frame and any other cost, of a video of `frames` sampled frames.
+
+        Raises:
+            UsageError: `wanted` asks for what the model cannot give.
+        """
+
+    def patches(self, source: VideoSource) -> int:
+        """Tokens of one frame, were all kept."""
+
+    def scorer(self, question: str | None, wanted: Scorer | None) -> Asked:
+        """What ranks the events, with a notice where nothing was trained to.
+
+        Raises:
+            UsageError: a scorer that the model lacks, or that lacks its question.
+        """
+
+    def multiple_choice(self, asked: Asked, options: Sequence[Option]) -> Asked:
+        """The same question, to be answered by one of the options in the way that the model has learned."""
+
+    def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
+        """How long a run of this shape would take."""
+
+    def load(self) -> Backend:
+        """The model with its weights.
+
+        Raises:
+            ModelUnavailable: the weights are not those of its config.
+            OutOfMemory: they are more than the memory that is free.
+        """
+
+
+class Backend(Protocol):
+    """A model that is loaded."""
+
+    @property
+    def outline(self) -> Outline:
+        """What is known of it beside its weights."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is reported of it."""
+
+    @property
+    def vision_tower(self) -> VisionTower:
+        """What every sampled frame goes through, whatever the question."""
+
+    @property
+    def vision_device(self) -> torch.device:
+        """Where the vision encoder's weights are."""
+
+    def move_vision(self, device: torch.device) -> None:
+        """Puts the vision encoder's weights elsewhere."""
+
+    def sight(self, source: VideoSource, frames: EncodedFrames, wanted: SelectionOptions) -> Sight:
+        """A video in front of the model; its frames have been through `vision_tower`."""
+
+    def unfamiliar(self, frames: EncodedFrames) -> tuple[str, ...]:
+        """A warning where the frames are unlike all that the model learned from."""
+
+
+class Sight(Protocol):
+    """A video in front of a model, for any number of questions."""
+
+    def choose(self, asked: Asked, allowed: Allowance, pinned: tuple[int, ...], seed: int) -> Choice:
+        """Events and key frames, `pinned` ones among them."""
+
+    def closer_tower(self, choice: Choice) -> VisionTower | None:
+        """What the key frames go through once more before an answer; None where once is enough."""
+
+    def answer(
+        self,
+        choice: Choice,
+        closer: EncodedFrames | None,
+        asked: Asked,
+        subtitles: Sequence[str],
+        options: GenerationOptions,
+        listener: Listener | None,
+    ) -> Written:
+        """The answer to a question, from the tokens of all frames; `closer` are the key frames once more."""
+
+    def likelihoods(
+        self, choice: Choice, closer: EncodedFrames | None, asked: Asked, subtitles: Sequence[str]
+    ) -> Likelihoods:
+        """How likely each of `asked.answers` is."""

@@ -1,0 +1,41 @@
+"""Multiple choice: which of the given answers is the likeliest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.types import Option, check_question
+
+INSTRUCTION = "Answer with the letter of the right option, and nothing else."
+
+
+def check_options(options: Sequence[Option]) -> None:
+    """
+    Raises:
+        UsageError: a single option, one without a text, or two with the same letter.
+    """
+    if len(options) == 1:
+        raise UsageError(f"One choice is none: give more than --choice {options[0].letter}=...")
+    letters = [option.letter for option in options]
+    for option in options:
+        if not option.letter.strip() or not option.text.strip():
+            raise UsageError("A choice needs a letter and a text, as in: --choice A='a dog'")
+        if letters.count(option.letter) > 1:
+            raise UsageError(f"There are two choices {option.letter}: give each its own letter.")
+        check_question(option.text)
+
+
+def listed(question: str, options: Sequence[Option]) -> str:
+    """The question with its options below it, for a model that is to answer by a letter."""
+    lines = [question, *(f"{option.letter}. {option.text}" for option in options), INSTRUCTION]
+    return "\n".join(lines)
+
+
+def ranked(options: Sequence[Option], log_likelihoods: Sequence[float]) -> tuple[tuple[Option, ...], Option]:
+    """The options with their likelihoods, and the likeliest; of equals the earlier one."""
+    told = tuple(
+        replace(option, log_likelihood=found) for option, found in zip(options, log_likelihoods, strict=True)
+    )
+    return told, max(told, key=lambda option: option.log_likelihood)
