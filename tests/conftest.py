@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("DYNFOCUS_REQUIRE_GPU") == "1":
         pytest.fail(f"DYNFOCUS_REQUIRE_GPU=1: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def nobody() -> Callable[[], AbstractContextManager[None]]:
+    """`with nobody():` has no more rights than anybody; root may otherwise read and write everything."""
+
+    @contextmanager
+    def without_rights() -> Iterator[None]:
+        before = os.geteuid()
+        if before == 0:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(before)
+
+    return without_rights
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from fnmatch import fnmatchcase
+from typing import BinaryIO, Generic, TypeVar
 
 from dynfocus_cli.errors import VideoUnreadable
+from dynfocus_cli.question_file import Query
 
 Result = TypeVar("Result")
 
@@ -20,32 +22,54 @@ VIDEO_SUFFIXES = frozenset(
 )
 """What counts as a video in a folder. A file named on its own may be called anything."""
 
+PIECE = 1 << 16
+"""Bytes of standard input that are read at a time, or fewer where fewer have come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is taken of a folder: the flags `--recursive --glob`."""
+
+    recursive: bool = False
+    globs: tuple[str, ...] = ()
+    """Patterns of file names that take the place of VIDEO_SUFFIXES."""
+
+    def takes(self, name: str) -> bool:
+        """Whether a file of this name is one; a hidden file only where a pattern begins with its dot."""
+        if not self.globs:
+            return not name.startswith(".") and os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES
+        globs = [glob for glob in self.globs if glob.startswith(".") or not name.startswith(".")]
+        return any(fnmatchcase(name, glob) for glob in globs)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Result]):
-    """What became of one video: a result or an error, never both."""
+    """What became of one question about one video: a result or an error, never both."""
 
     video: str
+    query: Query | None
     result: Result | None
     error: Exception | None
 
 
-def expand(arguments: Iterable[str], stdin: Iterable[bytes]) -> list[str]:
-    """The videos that `arguments` name, in their order; a folder gives the videos directly in it, by name.
+def expand(
+    arguments: Iterable[str], stdin: BinaryIO | None, search: Search, *, null: bool = False
+) -> Iterator[str]:
+    """The videos that `arguments` name, in their order; a folder gives the videos in it, by name.
 
-    `-` stands for the lines of `stdin`, which may again be files or folders. Nothing is raised here: a folder
-    without videos and a missing file stay in the list, for `check` to report next to the videos that work.
+    `-` stands for the paths on `stdin`, which may again be files or folders, one a line or, with `null`, each
+    ended by a zero byte; they are read as they are needed, so that work begins before the last has come.
+    Nothing is raised here: a folder without videos and a missing file come out as they are, for `check` to
+    report next to the videos that work.
     """
-    videos: list[str] = []
     for argument in arguments:
-        # Bytes, since a file name need not be valid text.
-        lines = (os.fsdecode(line.rstrip(b"\r\n")) for line in stdin) if argument == STDIN else [argument]
-        for path in lines:
-            if path:
-                videos.extend(_videos_in(path) or [path])
-            elif argument != STDIN:
-                videos.append(path)
-    return videos
+        if argument != STDIN:
+            yield from _videos_at(argument, search)
+        elif stdin is not None:
+            for path in _split(stdin) if null else _lines(stdin):
+                if path:
+                    # A file name need not be valid text: what is not UTF-8 becomes lone surrogates.
+                    yield from _videos_at(os.fsdecode(path), search)
 
 
 def check(video: str) -> None:
@@ -57,37 +81,112 @@ def check(video: str) -> None:
             os.scandir(video).close()
         except OSError as error:
             raise VideoUnreadable(f"Cannot read the folder {video}: {error.strerror}.") from error
-        raise VideoUnreadable(f"No video files directly in the folder {video}.")
+        raise VideoUnreadable(
+            f"No video files directly in the folder {video} (--recursive looks below it, --glob takes other "
+            "names)."
+        )
     if not os.path.exists(video):
-        hint = " Only local files are opened; download it first." if "://" in video else ""
+        hint = ""
+        if "://" in video:
+            hint = " Only local files are opened; download it first."
+        elif "\0" in video:
+            hint = " Paths that end in zero bytes are read with -0."
+        elif "\n" in video and os.path.exists(video.partition("\n")[0]):
+            hint = " Paths that end in line breaks are read without -0."
         raise VideoUnreadable(f"No such file: {video}.{hint}")
 
 
-def run(videos: Iterable[str], work: Callable[[str], Result]) -> Iterator[Outcome[Result]]:
-    """Call `work` on each video, in order, as outcomes are asked for; an error becomes the video's outcome.
+def run(
+    videos: Iterable[str],
+    queries: Sequence[Query | None],
+    work: Callable[[str, Query | None], Result],
+    is_done: Callable[[str, Query | None], bool] = lambda video, query: False,
+) -> Iterator[Outcome[Result]]:
+    """Call `work` on each video with each query, in order, as outcomes are asked for; an error becomes an
+    outcome. All queries about one video come one after the other.
 
-    An interrupt (any BaseException that is no Exception) still ends the run.
+    An interrupt (any BaseException that is no Exception) still ends the run. A video that one query could not
+    read is not opened for the next: reading a damaged one takes its time.
     """
     for video in videos:
-        try:
-            check(video)
-            outcome: Outcome[Result] = Outcome(video, work(video), None)
-        except Exception as error:
-            outcome = Outcome(video, None, error)
-        yield outcome
+        unreadable: VideoUnreadable | None = None
+        for query in queries:
+            if is_done(video, query):
+                continue
+            outcome: Outcome[Result]
+            try:
+                if unreadable is not None:
+                    raise unreadable
+                check(video)
+                outcome = Outcome(video, query, work(video, query), None)
+            except Exception as error:
+                if isinstance(error, VideoUnreadable):
+                    unreadable = error
+                outcome = Outcome(video, query, None, error)
+            yield outcome
 
 
-def _videos_in(folder: str) -> list[str]:
-    """Video files directly in `folder`, sorted by name, hidden ones left out; empty where it is no folder."""
+def _lines(stdin: BinaryIO) -> Iterator[bytes]:
+    return (line.rstrip(b"\r\n") for line in stdin)
+
+
+def _split(stdin: BinaryIO) -> Iterator[bytes]:
+    """What stands between zero bytes, and after the last one."""
+    rest = b""
+    # `read1` gives what has come, where `read` would wait until there is more.
+    read: Callable[[int], bytes] = getattr(stdin, "read1", stdin.read)
+    while piece := read(PIECE):
+        *whole, rest = (rest + piece).split(b"\0")
+        yield from whole
+    yield rest
+
+
+def _videos_at(path: str, search: Search) -> Iterator[str]:
+    """The videos in a folder; else, or where it has none, the path itself."""
+    found = False
+    if os.path.isdir(path):
+        for video in _videos_in(path, search):
+            found = True
+            yield video
+    if not found:
+        yield path
+
+
+def _videos_in(folder: str, search: Search) -> Iterator[str]:
+    """Files in `folder` that `search` takes, and with `recursive` those below it, sorted by name.
+
+    Links to folders are not followed, for they may lead in a circle. A folder below that cannot be read comes
+    out as itself, to be reported.
+    """
+    folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            names = [
-                entry.name
-                for entry in entries
-                if not entry.name.startswith(".")
-                and os.path.splitext(entry.name)[1].lower() in VIDEO_SUFFIXES
-                and entry.is_file()
-            ]
+            names = []
+            for entry in entries:
+                if search.takes(entry.name) and _is_file(entry):
+                    names.append(entry.name)
+                elif (
+                    search.recursive
+                    and not entry.name.startswith(".")
+                    and entry.is_dir(follow_symlinks=False)
+                ):
+                    names.append(entry.name)
+                    folders.append(entry.name)
     except OSError:
-        return []
-    return [os.path.join(folder, name) for name in sorted(names)]
+        yield folder
+        return
+    below = frozenset(folders)
+    for name in sorted(names):
+        path = os.path.join(folder, name)
+        if name in below:
+            yield from _videos_in(path, search)
+        else:
+            yield path
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Also for a link that leads in a circle: that is told when its turn comes, and costs no other file."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return True

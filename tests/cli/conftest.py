@@ -30,6 +30,8 @@ from dynfocus_cli.types import (
     VideoSource,
 )
 
+MODEL = ModelInfo("dynfocus-tiny", "dynfocus", "0123abcd", "none", "cpu")
+
 
 @dataclass
 class StandIn:
@@ -40,6 +42,7 @@ class StandIn:
     errors: dict[str, BaseException] = field(default_factory=dict)
     """Name of a file -> what asking about it raises."""
     load_error: Exception | None = None
+    model: ModelInfo = MODEL
     loads: list[tuple[str | None, str, str | None]] = field(default_factory=list)
     calls: list[tuple[str, str | None, Any]] = field(default_factory=list)
 
@@ -47,7 +50,10 @@ class StandIn:
         self.loads.append((name_or_path, device, quantize))
         if self.load_error is not None:
             raise self.load_error
-        return SimpleNamespace(info=MODEL)
+        return SimpleNamespace(info=self.model)
+
+    def outline_model(self, name_or_path: str | None, device: str, quantize: str | None) -> Any:
+        return SimpleNamespace(info=self.model)
 
     def inspect(
         self, video: str, question: str | None, model: Any, options: Any, progress: Any
@@ -61,7 +67,7 @@ class StandIn:
         return Inspection(
             source=VideoSource(video, 2.0, 64, 48, 10.0, "h264", 0, False, 0, 0.0),
             question=question,
-            model=MODEL,
+            model=self.model,
             sampling=SamplingPlan("fps", 1.0, (0.0, 1.0), 0.0, 2.0),
             selection=SelectionInfo("visual", 2, 1, "dpc_knn"),
             tokens=TokenBill(42, 40, 2, 5, 0, 512, 512),
@@ -80,16 +86,13 @@ class StandIn:
         return Answer(self.answer, evidence)
 
 
-MODEL = ModelInfo("dynfocus-tiny", "dynfocus", "0123abcd", "none", "cpu")
-
-
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     library = StandIn()
     pipeline = ModuleType("dynfocus_cli.pipeline")
     pipeline.__dict__.update(ask=library.ask, inspect=library.inspect)
     checkpoints = ModuleType("dynfocus_cli.checkpoints")
-    checkpoints.__dict__.update(load_model=library.load_model)
+    checkpoints.__dict__.update(load_model=library.load_model, outline_model=library.outline_model)
     for module in (pipeline, checkpoints):
         monkeypatch.setitem(sys.modules, module.__name__, module)
         # `from dynfocus_cli import pipeline` asks the package first.

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 import dynfocus_cli
-from dynfocus_cli import batch, types
+from dynfocus_cli import types
 from dynfocus_cli.cli import options
 from dynfocus_cli.cli.ask import _Streamed
 from dynfocus_cli.cli.errors import failure_of
@@ -73,21 +73,3 @@ def test_unexpected_is_one_sentence_on_one_line():
     failure = failure_of(ValueError("first\nsecond."))
     assert failure.code == 1
     assert failure.message.startswith("Unexpected ValueError: first second. Set DYNFOCUS_DEBUG=1")
-
-
-def test_outcomes_come_one_by_one(tmp_path):
-    videos = [str(tmp_path / name) for name in ("a.mp4", "b.mp4")]
-    for video in videos:
-        open(video, "w").close()
-    seen = []
-    outcomes = batch.run(videos, lambda video: seen.append(video) or len(seen))
-    assert next(outcomes).result == 1
-    assert seen == videos[:1]
-    assert next(outcomes).result == 2
-
-
-def test_an_unreadable_folder_is_named(tmp_path):
-    (tmp_path / "empty").mkdir()
-    assert batch.expand([str(tmp_path / "empty")], ()) == [str(tmp_path / "empty")]
-    with pytest.raises(dynfocus_cli.VideoUnreadable, match="No video files directly in the folder"):
-        batch.check(str(tmp_path / "empty"))

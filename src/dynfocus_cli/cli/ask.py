@@ -9,20 +9,14 @@ import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.output import (
-    Format,
-    format_of,
-    on_terminal,
-    one_line,
-    write_line,
-    write_piece,
-    write_record,
-)
+from dynfocus_cli.cli.output import format_of, on_terminal, one_line, write_line, write_piece
 from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.cli.each import Job
     from dynfocus_cli.progress import Progress
+    from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Answer
 
 
@@ -38,8 +32,19 @@ def ask(
         ),
     ],
     question: Annotated[
-        str, typer.Argument(metavar="QUESTION", show_default=False, help="What to ask of each video.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="QUESTION",
+            show_default=False,
+            help="What to ask of each video; left out with --questions.",
+        ),
+    ] = None,
+    questions: opt.QuestionsOption = None,
+    recursive: opt.RecursiveOption = False,
+    glob: opt.GlobOption = None,
+    null: opt.NullOption = False,
+    output: opt.OutputOption = None,
+    retry_failed: opt.RetryFailedOption = False,
     model: opt.ModelOption = None,
     device: opt.DeviceOption = "auto",
     fps: opt.FpsOption = None,
@@ -66,10 +71,10 @@ def ask(
 ) -> None:
     """Answer a question about a video, and show which frames the answer rests on."""
     with reported():
-        _check_question(videos, question)
+        videos, asked = _asked(videos, question, questions)
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
-        from dynfocus_cli.cli.each import for_each, videos_from
+        from dynfocus_cli.cli.each import for_each, gathered
         from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
@@ -79,29 +84,36 @@ def ask(
             DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
             subtitles,
         )
-        paths = videos_from(videos, format)
-        if dry_run:
-            from dynfocus_cli.cli.forecast import show_forecasts
-
-            return show_forecasts(paths, question, run_options, model, device, quantize, format, quiet)
-        several = len(paths) > 1
-        streamed = _Streamed() if format == "text" and on_terminal() and not several else None
+        search = opt.search(recursive, glob)
+        to = opt.output(output, retry_failed, "ask", model, device, quantize, run_options, format, dry_run)
 
         def load() -> LoadedModel:
             from dynfocus_cli.checkpoints import load_model
 
             return load_model(model, device, quantize)
 
-        def work(video: str, loaded: LoadedModel, progress: Progress) -> Answer:
+        def work(video: str, query: Query | None, loaded: LoadedModel, progress: Progress) -> Answer:
             from dynfocus_cli import pipeline
 
-            return pipeline.ask(video, question, loaded, run_options, progress)
+            assert query is not None, "there is no asking without a question"
+            return pipeline.ask(video, query.text, loaded, run_options, progress)
 
-        def show(answer: Answer) -> None:
-            _show(answer, format, quiet, several, streamed)
+        with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
+            if dry_run:
+                from dynfocus_cli.cli.forecast import show_forecasts
 
-        write = None if streamed is None else streamed.write
-        for_each(paths, load, work, show, format=format, quiet=quiet, write=write)
+                return show_forecasts(job, run_options, model, device, quantize)
+            streamed = _Streamed() if not job.as_records and on_terminal() and not job.several else None
+
+            def show(video: str, query: Query | None, answer: Answer) -> None:
+                _show(video, query, answer, job, streamed)
+
+            try:
+                for_each(job, load, work, show, None if streamed is None else streamed.write)
+            except KeyboardInterrupt:
+                if streamed is not None:
+                    streamed.break_off()
+                raise
 
 
 class _Streamed:
@@ -115,6 +127,11 @@ class _Streamed:
         self._text += text
         write_piece(text)
 
+    def break_off(self) -> None:
+        """The line's end, where one was begun."""
+        if self._text:
+            write_line("")
+
     def finish(self, answer: str) -> None:
         """The line's end; what was written before the answer was begun anew stands above."""
         if self._text.endswith(answer):
@@ -123,12 +140,38 @@ class _Streamed:
             write_line(f"\n{answer}" if self._text else answer)
 
 
-def _check_question(videos: list[str], question: str) -> None:
-    if not videos or _is_video(question):
-        raise UsageError('No question: it comes last, as in: dynfocus ask video.mp4 "What happens?"')
+def _asked(
+    arguments: list[str], question: str | None, questions: str | None
+) -> tuple[list[str], QuestionFile]:
+    """The videos, and what to ask of them: the parser takes the last argument for the question."""
+    from dynfocus_cli.question_file import Query, QuestionFile, read_questions
     from dynfocus_cli.types import check_question
 
+    if questions is not None:
+        if question is None:
+            raise UsageError("Missing argument VIDEO: a file, a folder, or - for paths on standard input.")
+        videos = [*arguments, question]
+        if not _may_be_video(question):
+            raise UsageError(
+                f"--questions takes the place of QUESTION, and {question!r} is no video: leave one out."
+            )
+        if questions == "-" and "-" in videos:
+            raise UsageError("Paths and questions cannot both come from standard input: put one in a file.")
+        return videos, read_questions(questions)
+    if question is None:
+        raise UsageError("Missing argument VIDEO, and a question after it.")
+    if not arguments or _is_video(question):
+        raise UsageError('No question: it comes last, as in: dynfocus ask video.mp4 "What happens?"')
     check_question(question)
+    return arguments, QuestionFile((Query(question),), ())
+
+
+def _may_be_video(argument: str) -> bool:
+    """Something that is there, or that is called as a video is; its being missing is told later."""
+    from dynfocus_cli.batch import STDIN, VIDEO_SUFFIXES
+
+    suffix = os.path.splitext(argument)[1].lower()
+    return argument == STDIN or suffix in VIDEO_SUFFIXES or os.path.exists(argument)
 
 
 def _is_video(argument: str) -> bool:
@@ -139,20 +182,18 @@ def _is_video(argument: str) -> bool:
     return argument == STDIN or (suffix in VIDEO_SUFFIXES and os.path.exists(argument))
 
 
-def _show(answer: Answer, format: Format, quiet: bool, several: bool, streamed: _Streamed | None) -> None:
+def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: _Streamed | None) -> None:
     from dynfocus_cli import report
     from dynfocus_cli.cli.evidence import show_evidence, show_warnings
 
-    evidence = answer.evidence
-    if format != "text":
-        write_record(report.answer_record(answer))
+    evidence, where = answer.evidence, job.where(video, query)
+    if job.as_records:
+        job.put(video, query, report.answer_record(answer))
     else:
-        if several:
-            write_line(f"{evidence.source.path}: {one_line(answer.answer)}")
-        elif streamed is not None:
+        if streamed is not None:
             streamed.finish(answer.answer)
         else:
-            write_line(one_line(answer.answer))
-        if not quiet:
-            show_evidence(evidence, several, table=not several)
-    show_warnings(evidence, several)
+            write_line(f"{job.prefix(video, query)}{one_line(answer.answer)}")
+        if not job.quiet:
+            show_evidence(evidence, where, table=not job.several)
+    show_warnings(evidence, where)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -11,69 +14,205 @@ import typer
 from dynfocus_cli import batch
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
-from dynfocus_cli.cli.output import Format, write_record
+from dynfocus_cli.cli.output import Format, name_of, one_line, write_record
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, VideoUnreadable
+from dynfocus_cli.question_file import Query, QuestionFile
 
 if TYPE_CHECKING:
+    from dynfocus_cli.cli.resuming import Output, Resumed
     from dynfocus_cli.progress import Progress
+    from dynfocus_cli.report.json import Record
 
 Model = TypeVar("Model")
 """A loaded model, or its outline where nothing is run."""
 Result = TypeVar("Result")
 
 
-def videos_from(arguments: Sequence[str], format: Format) -> list[str]:
-    """The videos that the arguments name, at least one. Raises UsageError where `format` cannot hold them."""
-    videos = batch.expand(arguments, sys.stdin.buffer if sys.stdin is not None else ())
-    if not videos:
+@dataclass(frozen=True, slots=True)
+class Videos:
+    """The videos of a run, in order, as they come: a list on standard input may take its time."""
+
+    paths: Iterable[str]
+    several: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a command goes through, and how its results are told apart."""
+
+    videos: Videos
+    queries: Sequence[Query | None]
+    """None is no question, which `inspect` may do without."""
+    format: Format
+    quiet: bool
+    results: Resumed | None = None
+    """The file that results go to in place of stdout."""
+    problems: Sequence[str] = ()
+    """Of the file of questions; they were said, and count at the end."""
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one result."""
+        return self.videos.several or len(self.queries) > 1
+
+    @property
+    def as_records(self) -> bool:
+        """Whether results are JSON."""
+        return self.format != "text" or self.results is not None
+
+    def question(self, query: Query | None) -> str:
+        """What tells a question from the others: its id, or itself; nothing where it is the only one."""
+        if query is None or len(self.queries) < 2:
+            return ""
+        return one_line(query.text if query.id is None else str(query.id))
+
+    def where(self, video: str, query: Query | None) -> str:
+        """What tells a result from the others, in a message; nothing where it is the only one."""
+        parts = [video if self.videos.several else "", self.question(query)]
+        return ", ".join(part for part in parts if part)
+
+    def prefix(self, video: str, query: Query | None) -> str:
+        """How the line of a result begins: `a.mp4: `, with the question in a column of its own."""
+        path = f"{name_of(video)}: " if self.videos.several else ""
+        question = self.question(query)
+        return f"{path}{question}\t" if question else path
+
+    def put(self, video: str, query: Query | None, record: Record) -> None:
+        """A record, to where this run's records go."""
+        if query is not None and query.id is not None:
+            record = {**record, "question_id": query.id}
+        if self.results is not None:
+            self.results.add(video, query, record)
+        else:
+            write_record(record)
+
+
+@contextmanager
+def gathered(
+    arguments: Sequence[str],
+    questions: QuestionFile,
+    search: batch.Search,
+    output: Output | None,
+    *,
+    null: bool,
+    format: Format,
+    quiet: bool,
+) -> Iterator[Job]:
+    """What there is to do; the file of results, if one is wanted, is open until the block ends.
+
+    Raises:
+        UsageError: `format` cannot hold that many results, or the file of results is of no use.
+        VideoUnreadable: there is no video.
+    """
+    queries = questions.queries or (None,)
+    if format == "json" and len(queries) > 1:
+        raise UsageError("--json prints one object and there are several questions: use --jsonl.")
+    for problem in questions.problems:
+        say(f"Error: {problem}")
+    with ExitStack() as stack:
+        results = None
+        if output is not None:
+            from dynfocus_cli.cli.resuming import resumed
+
+            results = stack.enter_context(resumed(output, quiet=quiet))
+        videos = _videos(arguments, format, search, null=null)
+        yield Job(videos, queries, format, quiet, results, questions.problems)
+
+
+def _videos(arguments: Sequence[str], format: Format, search: batch.Search, *, null: bool) -> Videos:
+    """The videos that the arguments name, at least one; the first two show whether there are several."""
+    if null and batch.STDIN not in arguments:
+        raise UsageError("-0 says how paths on standard input end: give - as the video.")
+    paths = batch.expand(arguments, None if sys.stdin is None else sys.stdin.buffer, search, null=null)
+    first = list(islice(paths, 2))
+    if not first:
         raise VideoUnreadable("No video: standard input named none.")
-    if format == "json" and len(videos) > 1:
-        raise UsageError(f"--json prints one object and there are {len(videos)} videos: use --jsonl.")
-    return videos
+    several = len(first) > 1
+    if format == "json" and several:
+        raise UsageError("--json prints one object and there are several videos: use --jsonl.")
+    return Videos(chain(first, paths), several)
 
 
 def for_each(
-    videos: Sequence[str],
+    job: Job,
     load: Callable[[], Model],
-    work: Callable[[str, Model, Progress], Result],
-    show: Callable[[Result], None],
-    *,
-    format: Format,
-    quiet: bool,
+    work: Callable[[str, Query | None, Model, Progress], Result],
+    show: Callable[[str, Query | None, Result], None],
     write: Callable[[str], None] | None = None,
 ) -> None:
-    """Load the model once, `work` on each video, `show` each result as it comes.
+    """Load the model once, `work` on each question about each video, `show` each result as it comes.
 
     One video exits with its own code. Of several, those that work are shown, and the rest raise
-    SomeVideosFailed at the end. Where no video is there to be opened, neither the model nor torch is loaded.
+    SomeVideosFailed at the end. Where no video is there to be opened, or all is done already, neither the
+    model nor torch is loaded.
 
     Args:
         write: told of an answer's text while it is written.
     """
     loaded: Model | None = None
-    with_bars = display.wanted(quiet)
-    if any(_is_there(video) for video in videos):
-        with display.shown("", with_bars):
-            loaded = load()
+    with_bars = display.wanted(job.quiet)
 
-    several = len(videos) > 1
+    def arriving() -> Iterator[str]:
+        """The videos; the model is there before the first one that needs it."""
+        nonlocal loaded
+        for video in job.videos.paths:
+            if loaded is None and _is_there(video) and _has_work(job, video):
+                with display.shown("", with_bars):
+                    loaded = load()
+            yield video
 
-    def process(video: str) -> Result:
+    def process(video: str, query: Query | None) -> Result:
         assert loaded is not None, "a video that passes the check was there before the model was loaded"
-        with display.shown(video if several else "", with_bars, write) as progress:
-            return work(video, loaded, progress)
+        with display.shown(job.where(video, query), with_bars, write) as progress:
+            return work(video, query, loaded, progress)
 
-    failures: list[Failure] = []
-    for outcome in batch.run(videos, process):
-        if outcome.error is None:
-            assert outcome.result is not None, "work returns a result or raises"
-            show(outcome.result)
-        else:
-            failures.append(_report(outcome.video, outcome.error, several, format))
-    if failures and several:
-        raise SomeVideosFailed(f"{len(failures)} of {len(videos)} videos failed.")
+    def is_done(video: str, query: Query | None) -> bool:
+        return job.results is not None and job.results.pass_over(video, query)
+
+    given, failures = 0, list[int]()
+    try:
+        for outcome in batch.run(arriving(), job.queries, process, is_done):
+            if outcome.error is None:
+                assert outcome.result is not None, "work returns a result or raises"
+                show(outcome.video, outcome.query, outcome.result)
+            else:
+                failures.append(_report(job, outcome.video, outcome.query, outcome.error).code)
+            given += 1
+    except KeyboardInterrupt as interrupt:
+        _tell_how_to_go_on(interrupt, job, given)
+        raise
+    if job.results is not None:
+        given += job.results.done
+        failures += job.results.failures
+    _conclude(job, given, failures)
+
+
+def _conclude(job: Job, given: int, failures: Sequence[int]) -> None:
+    """Ends the run with the code that its failures have together."""
+    if not failures and not job.problems:
+        return
+    alone = not job.videos.several and len(failures) == given and not job.problems
+    if alone and len(set(failures)) == 1:
+        raise typer.Exit(failures[0])
+    said = []
     if failures:
-        raise typer.Exit(failures[0].code)
+        what = "videos" if len(job.queries) == 1 else "answers" if None not in job.queries else "results"
+        said.append(f"{len(failures)} of {given} {what} failed.")
+    if job.problems:
+        lines = "1 line" if len(job.problems) == 1 else f"{len(job.problems)} lines"
+        said.append(f"{lines} of the questions could not be read.")
+    raise SomeVideosFailed(" ".join(said))
+
+
+def _tell_how_to_go_on(interrupt: KeyboardInterrupt, job: Job, given: int) -> None:
+    if job.results is not None:
+        interrupt.add_note(f"Run the same command again to go on with {job.results.path}.")
+    elif job.several and given:
+        interrupt.add_note("A run with --output FILE can be gone on with.")
+
+
+def _has_work(job: Job, video: str) -> bool:
+    return job.results is None or not all(job.results.has(video, query) for query in job.queries)
 
 
 def _is_there(video: str) -> bool:
@@ -84,14 +223,16 @@ def _is_there(video: str) -> bool:
     return True
 
 
-def _report(video: str, error: Exception, several: bool, format: Format) -> Failure:
+def _report(job: Job, video: str, query: Query | None, error: Exception) -> Failure:
     """Say on stderr, and as a record where records are wanted, why one video failed."""
     trace(error)
     failure = failure_of(error)
-    where = f"{video}: " if several and video not in failure.message else ""
-    say(f"Error: {where}{failure.message}")
-    if format == "jsonl":
+    where = job.where(video, query)
+    if where == video and video in failure.message:
+        where = ""
+    say(f"Error: {where}: {failure.message}" if where else f"Error: {failure.message}")
+    if job.format == "jsonl" or job.results is not None:
         from dynfocus_cli.report import error_record
 
-        write_record(error_record(video, *failure))
+        job.put(video, query, error_record(video, *failure, question=None if query is None else query.text))
     return failure

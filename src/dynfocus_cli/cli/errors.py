@@ -51,8 +51,8 @@ def reported() -> Iterator[None]:
         # The reader has seen enough (`| head -1`). That is no failure, and nobody is left to tell.
         _detach_stdout()
         raise SystemExit(0) from None
-    except KeyboardInterrupt:
-        say("Interrupted.")
+    except KeyboardInterrupt as interrupt:
+        say(" ".join(["Interrupted.", *getattr(interrupt, "__notes__", [])]))
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         trace(error)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import Failure, failure_of, reported, say, trace
-from dynfocus_cli.cli.output import Format, format_of, on_terminal, write_line, write_record
-from dynfocus_cli.errors import SomeVideosFailed
+from dynfocus_cli.cli.output import format_of, on_terminal, write_line
+from dynfocus_cli.errors import SomeVideosFailed, UsageError
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.cli.each import Job
     from dynfocus_cli.export import Exporter
     from dynfocus_cli.progress import Progress
+    from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Inspection
 
 
@@ -30,6 +33,12 @@ def inspect(
     question: Annotated[
         str | None, typer.Option("--question", metavar="TEXT", help="Choose the frames for this question.")
     ] = None,
+    questions: opt.QuestionsOption = None,
+    recursive: opt.RecursiveOption = False,
+    glob: opt.GlobOption = None,
+    null: opt.NullOption = False,
+    output: opt.OutputOption = None,
+    retry_failed: opt.RetryFailedOption = False,
     model: opt.ModelOption = None,
     device: opt.DeviceOption = "auto",
     fps: opt.FpsOption = None,
@@ -61,13 +70,10 @@ def inspect(
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
     with reported():
-        if question is not None:
-            from dynfocus_cli.types import check_question
-
-            check_question(question)
+        asked = _asked(videos, question, questions)
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
-        from dynfocus_cli.cli.each import for_each, videos_from
+        from dynfocus_cli.cli.each import for_each, gathered
         from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
@@ -77,51 +83,86 @@ def inspect(
             DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
             subtitles,
         )
-        paths = videos_from(videos, format)
-        exporter = opt.exporter(paths, html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
-        if dry_run:
-            from dynfocus_cli.cli.forecast import show_forecasts
-
-            return show_forecasts(paths, question, run_options, model, device, quantize, format, quiet)
-        several = len(paths) > 1
-        first = True
-        failures: list[Failure] = []
+        search = opt.search(recursive, glob)
+        to = opt.output(
+            output, retry_failed, "inspect", model, device, quantize, run_options, format, dry_run
+        )
+        exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
+        if exports is not None and len(asked.queries) > 1:
+            raise UsageError("The files of a video show one selection: leave --questions or them out.")
 
         def load() -> LoadedModel:
             from dynfocus_cli.checkpoints import load_model
 
             return load_model(model, device, quantize)
 
-        def work(video: str, loaded: LoadedModel, progress: Progress) -> Inspection:
+        def work(video: str, query: Query | None, loaded: LoadedModel, progress: Progress) -> Inspection:
             from dynfocus_cli import pipeline
 
-            return pipeline.inspect(video, question, loaded, run_options, progress)
+            text = None if query is None else query.text
+            return pipeline.inspect(video, text, loaded, run_options, progress)
 
-        def show(inspection: Inspection) -> None:
-            nonlocal first
-            _show(inspection, format, quiet, several, first)
-            first = False
-            if exporter is not None:
-                failures.extend(_export(inspection, exporter, quiet))
+        with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
+            if dry_run:
+                from dynfocus_cli.cli.forecast import show_forecasts
 
-        for_each(paths, load, work, show, format=format, quiet=quiet)
-        if failures and several:
-            raise SomeVideosFailed(f"{len(failures)} files could not be written.")
-        if failures:
-            raise typer.Exit(failures[0].code)
+                return show_forecasts(job, run_options, model, device, quantize)
+            exporter = None
+            if exports is not None:
+                from dynfocus_cli.export import Exporter
+
+                paths = list(job.videos.paths)
+                exporter = Exporter(exports, paths)
+                job = replace(job, videos=replace(job.videos, paths=paths))
+            first = True
+            failures: list[Failure] = []
+
+            def show(video: str, query: Query | None, inspection: Inspection) -> None:
+                nonlocal first
+                if exporter is not None and job.results is not None:
+                    # A result in the file says that all of its video is done.
+                    failures.extend(_export(inspection, exporter, quiet))
+                _show(video, query, inspection, job, first)
+                first = False
+                if exporter is not None and job.results is None:
+                    failures.extend(_export(inspection, exporter, quiet))
+
+            for_each(job, load, work, show)
+            if failures and job.several:
+                raise SomeVideosFailed(f"{len(failures)} files could not be written.")
+            if failures:
+                raise typer.Exit(failures[0].code)
 
 
-def _show(inspection: Inspection, format: Format, quiet: bool, several: bool, first: bool) -> None:
+def _asked(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:
+    """What frames are to be chosen for, nothing perhaps."""
+    from dynfocus_cli.question_file import Query, QuestionFile, read_questions
+    from dynfocus_cli.types import check_question
+
+    if questions is None:
+        if question is None:
+            return QuestionFile((), ())
+        check_question(question)
+        return QuestionFile((Query(question),), ())
+    if question is not None:
+        raise UsageError("--question and --questions exclude each other: one question, or a file of them.")
+    if questions == "-" and "-" in videos:
+        raise UsageError("Paths and questions cannot both come from standard input: put one in a file.")
+    return read_questions(questions)
+
+
+def _show(video: str, query: Query | None, inspection: Inspection, job: Job, first: bool) -> None:
     from dynfocus_cli import report
     from dynfocus_cli.cli.evidence import show_evidence, show_warnings
 
-    if format != "text":
-        write_record(report.inspection_record(inspection))
+    where = job.where(video, query)
+    if job.as_records:
+        job.put(video, query, report.inspection_record(inspection))
     else:
-        _write_table(inspection, several, first)
-        if not quiet:
-            show_evidence(inspection, several, table=False)
-    show_warnings(inspection, several)
+        _write_table(inspection, where, job.question(query), job.videos.several, first)
+        if not job.quiet:
+            show_evidence(inspection, where, table=False)
+    show_warnings(inspection, where)
 
 
 def _export(inspection: Inspection, exporter: Exporter, quiet: bool) -> list[Failure]:
@@ -136,15 +177,19 @@ def _export(inspection: Inspection, exporter: Exporter, quiet: bool) -> list[Fai
     return [failure_of(problem) for problem in done.problems]
 
 
-def _write_table(inspection: Inspection, several: bool, first: bool) -> None:
+def _write_table(inspection: Inspection, where: str, question: str, with_video: bool, first: bool) -> None:
     """The table of key frames on stdout: aligned for a reader, tab-separated for a pipe."""
     from dynfocus_cli.report.terminal import aligned_table, separated_table
 
     if on_terminal():
-        if several:
-            write_line(inspection.source.path if first else f"\n{inspection.source.path}")
+        if where:
+            write_line(where if first else f"\n{where}")
         lines = aligned_table(inspection)
     else:
-        lines = separated_table(inspection, with_video=several, with_header=first)
+        lines = separated_table(inspection, with_video=with_video, with_header=first)
+        if question:
+            column = ["question"] if first else []
+            column += [question] * (len(lines) - len(column))
+            lines = [f"{cell}\t{line}" for cell, line in zip(column, lines, strict=True)]
     for line in lines:
         write_line(line)

@@ -9,8 +9,11 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dynfocus_cli.export import Exporter
-    from dynfocus_cli.types import SamplingOptions, SelectionOptions
+    from dynfocus_cli.batch import Search
+    from dynfocus_cli.cli.output import Format
+    from dynfocus_cli.cli.resuming import Output
+    from dynfocus_cli.export import ExportOptions
+    from dynfocus_cli.types import RunOptions, SamplingOptions, SelectionOptions
 
 DEFAULT_MAX_NEW_TOKENS = 64
 DEFAULT_SEED = 0
@@ -107,6 +110,88 @@ HwaccelOption = Annotated[
     HwaccelName, typer.Option("--hwaccel", help="Decode on the GPU: cuda, or auto where it can.")
 ]
 
+RecursiveOption = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Take the videos below folders as well.")
+]
+GlobOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--glob",
+        metavar="PATTERN",
+        help="Of folders, take files with names like this ('*.mp4'; in quotes), and no others. Repeatable.",
+    ),
+]
+NullOption = Annotated[
+    bool, typer.Option("--null", "-0", help="Paths on standard input end in zero bytes, as of find -print0.")
+]
+QuestionsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--questions",
+        metavar="FILE",
+        help='Ask each question of FILE: one a line, or JSON lines with "question" and "id".',
+    ),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write JSON lines to FILE, and nothing to stdout. What FILE has already is not done again.",
+    ),
+]
+RetryFailedOption = Annotated[
+    bool, typer.Option("--retry-failed", help="With --output: do again what failed before.")
+]
+
+
+def search(recursive: bool, globs: Sequence[str] | None) -> Search:
+    """What to take of folders. Raises UsageError for a pattern that no name could be like."""
+    from dynfocus_cli.batch import Search
+    from dynfocus_cli.errors import UsageError
+
+    for glob in globs or ():
+        if not glob or "/" in glob:
+            raise UsageError(
+                f"--glob is like a file's name, such as '*.mp4', got {glob!r}: folders are named as VIDEO, "
+                "and --recursive looks below them."
+            )
+    return Search(recursive, tuple(globs or ()))
+
+
+def output(
+    path: str | None,
+    retry_failed: bool,
+    command: str,
+    model: str | None,
+    device: Device,
+    quantize: Quantization | None,
+    options: RunOptions,
+    format: Format,
+    dry_run: bool,
+) -> Output | None:
+    """Where results go, or None for stdout. Raises UsageError for options that contradict each other."""
+    from dynfocus_cli.errors import UsageError
+
+    if path is None:
+        if retry_failed:
+            raise UsageError("--retry-failed does again what failed in a file: name it with --output.")
+        return None
+    if format == "json":
+        raise UsageError("--output writes JSON lines, one a result: leave one of --json and --output out.")
+    if dry_run:
+        raise UsageError("--dry-run makes no result that --output could keep: leave one of them out.")
+    from dynfocus_cli.cli.resuming import Output
+
+    def settings() -> str:
+        from dynfocus_cli.checkpoints import outline_model
+        from dynfocus_cli.result_key import settings_of
+
+        return settings_of(command, outline_model(model, device, quantize).info, options)
+
+    return Output(path, retry_failed, settings, options.decoding.cache)
+
 
 def check_subtitles(wanted: str) -> None:
     """Raises UsageError for a subtitle file that cannot be used, before any video is touched."""
@@ -193,8 +278,7 @@ ChaptersOption = Annotated[
 ]
 
 
-def exporter(
-    videos: Sequence[str],
+def exports(
     html: str | None,
     embed: bool,
     contact_sheet: str | None,
@@ -203,14 +287,14 @@ def exporter(
     edl: str | None,
     chapters: str | None,
     dry_run: bool,
-) -> Exporter | None:
-    """What writes the files asked for, or None. Raises UsageError before any video is touched."""
+) -> ExportOptions | None:
+    """The files asked for, or None. Raises UsageError before any video is touched."""
     asked = (html, contact_sheet, save_frames, csv, edl, chapters)
     if not embed and asked == (None,) * len(asked):
         return None
     from dynfocus_cli.errors import UsageError
-    from dynfocus_cli.export import Exporter, ExportOptions
+    from dynfocus_cli.export import ExportOptions
 
     if dry_run:
         raise UsageError("--dry-run looks at no frame, so it has no files to write: leave one of them out.")
-    return Exporter(ExportOptions(html, embed, contact_sheet, save_frames, csv, edl, chapters), videos)
+    return ExportOptions(html, embed, contact_sheet, save_frames, csv, edl, chapters)

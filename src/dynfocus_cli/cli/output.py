@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Literal
 
+from dynfocus_cli.cli.interrupts import uninterrupted
 from dynfocus_cli.errors import UsageError
 
 Format = Literal["text", "json", "jsonl"]
@@ -18,11 +19,10 @@ def format_of(json: bool, jsonl: bool) -> Format:
 
 
 def write_record(record: dict[str, Any]) -> None:
-    """One line of JSON, UTF-8 whatever the locale: JSON knows no other encoding."""
-    from dynfocus_cli.report import dumps
+    """One line of JSON."""
+    from dynfocus_cli.report import line_of
 
-    # A file name that is no valid text holds lone surrogates; backslashreplace spells them as JSON does.
-    _write((dumps(record) + "\n").encode("utf-8", "backslashreplace"))
+    _write(line_of(record))
 
 
 def write_line(line: str) -> None:
@@ -66,8 +66,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def name_of(path: str) -> str:
+    """A path as the beginning of a line: line breaks in it, which would end the line, as `\\n` and `\\r`."""
+    return path.replace("\n", "\\n").replace("\r", "\\r")
+
+
 def _write(data: bytes) -> None:
     if sys.stdout is not None:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with uninterrupted():
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()

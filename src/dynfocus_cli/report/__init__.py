@@ -6,6 +6,7 @@ from dynfocus_cli.report.json import (
     error_record,
     forecast_record,
     inspection_record,
+    line_of,
     load_schema,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "error_record",
     "forecast_record",
     "inspection_record",
+    "line_of",
     "load_schema",
 ]

@@ -70,14 +70,21 @@ def forecast_record(forecast: Forecast) -> Record:
     }
 
 
-def error_record(video: str, code: int, kind: str, message: str) -> Record:
+def error_record(video: str, code: int, kind: str, message: str, question: str | None = None) -> Record:
     """A video that failed, among others in `--jsonl`; `code` is what it alone would exit with."""
-    return {"schema": ERROR, "video": video, "error": {"code": code, "kind": kind, "message": message}}
+    record = {"schema": ERROR, "video": video, "error": {"code": code, "kind": kind, "message": message}}
+    return record if question is None else record | {"question": question}
 
 
 def dumps(record: Record) -> str:
     """One line of JSON, without a line break."""
     return json.dumps(record, ensure_ascii=False, allow_nan=False)
+
+
+def line_of(record: Record) -> bytes:
+    """One line of JSON with its line break, UTF-8 whatever the locale: JSON knows no other encoding."""
+    # A file name that is no valid text holds lone surrogates; backslashreplace spells them as JSON does.
+    return (dumps(record) + "\n").encode("utf-8", "backslashreplace")
 
 
 def load_schema(name: str) -> Record:

@@ -1,0 +1,130 @@
+"""`--output FILE`: results go into a file, and what is in it already is not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dynfocus_cli.cli.errors import say
+from dynfocus_cli.cli.interrupts import uninterrupted
+from dynfocus_cli.result_key import content_of
+from dynfocus_cli.results import Kept, ResultFile
+
+if TYPE_CHECKING:
+    from dynfocus_cli.question_file import Query
+    from dynfocus_cli.report.json import Record
+
+
+class Resumed:
+    """A file of results, as one run meets and leaves it."""
+
+    def __init__(self, file: ResultFile, digest: Callable[[str], str] | None, retry_failed: bool) -> None:
+        self._file = file
+        self._digest = digest
+        self._retry_failed = retry_failed
+        self._content = ("", "")
+        self.done = 0
+        """Results that were met in the file, and not made again."""
+        self.failures: list[int] = []
+        """Exit codes of the failures among them."""
+        self.added = 0
+
+    @property
+    def path(self) -> str:
+        """As the user named it."""
+        return self._file.path
+
+    @property
+    def count(self) -> int:
+        """How many results the file holds."""
+        return self._file.count
+
+    def has(self, video: str, query: Query | None) -> bool:
+        """Whether there is nothing to do."""
+        return self._kept(video, query) is not None
+
+    def pass_over(self, video: str, query: Query | None) -> bool:
+        """The same, and takes note of what is passed over."""
+        kept = self._kept(video, query)
+        if kept is not None and not kept.fresh:  # a fresh one is of a video that was named twice
+            self.done += 1
+            if kept.failed is not None:
+                self.failures.append(kept.failed)
+        return kept is not None
+
+    def add(self, video: str, query: Query | None, record: Record) -> None:
+        """Puts a result into the file."""
+        with uninterrupted():
+            self._file.add(video, self._content_of(video), query, record)
+            self.added += 1
+
+    def _kept(self, video: str, query: Query | None) -> Kept | None:
+        kept = self._file.find(video, self._content_of(video), query)
+        again = kept is not None and kept.failed is not None and self._retry_failed and not kept.fresh
+        return None if again else kept
+
+    def _content_of(self, video: str) -> str:
+        """Worked out once a video: its questions come one after the other."""
+        if self._content[0] != video or not video:
+            self._content = (video, content_of(video, self._digest))
+        return self._content[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where results go: the flags `--output --retry-failed`."""
+
+    path: str
+    retry_failed: bool
+    settings: Callable[[], str]
+    """Those of this run, asked for once it is sure that the file can be written."""
+    cache: bool
+    """Whether digests of videos may be remembered in the cache."""
+
+
+@contextmanager
+def resumed(output: Output, *, quiet: bool) -> Iterator[Resumed]:
+    """The file of results, for this run alone until the block ends; says what it holds, before and after.
+
+    Raises:
+        UsageError: it cannot be written, another run writes to it, or it is of other settings.
+    """
+    path = output.path
+    with ResultFile(path) as file:
+        file.resume(output.settings())
+        _warn(file)
+        if file.count and not quiet:
+            say(f"{path} has {_results(file.count)} already{_failed(file.failures, output.retry_failed)}.")
+        run = Resumed(file, _remembered_digest() if output.cache else None, output.retry_failed)
+        try:
+            yield run
+        finally:
+            with uninterrupted():
+                file.close()
+            _warn(file)
+            if not quiet and run.added:
+                say(f"{path} has {_results(file.count)}: {run.added} new, {run.done} made before.")
+
+
+def _remembered_digest() -> Callable[[str], str] | None:
+    from dynfocus_cli.features.cache import FeatureCache
+
+    cache = FeatureCache.default()
+    return None if cache is None else cache.digest
+
+
+def _warn(file: ResultFile) -> None:
+    while file.warnings:
+        say(f"Warning: {file.warnings.pop(0)}")
+
+
+def _results(count: int) -> str:
+    return "1 result" if count == 1 else f"{count} results"
+
+
+def _failed(failures: int, retry_failed: bool) -> str:
+    if not failures:
+        return ""
+    return f", {failures} of them failures" + (" to be tried again" if retry_failed else "")

@@ -1,0 +1,190 @@
+"""What a user names becomes videos, as they come; failures stay where they belong."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+import pytest
+
+from dynfocus_cli import batch
+from dynfocus_cli.batch import Search
+from dynfocus_cli.errors import VideoUnreadable
+from dynfocus_cli.question_file import Query
+
+FILES = (
+    "b.mp4",
+    "a.MKV",
+    "notes.txt",
+    ".hidden.mp4",
+    "deep/er/c.mp4",
+    "deep/d.avi",
+    ".git/e.mp4",
+    "film.raw",
+)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in FILES:
+        (tmp_path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "d" / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "d"
+
+
+def expand(*arguments, stdin=b"", null=False, recursive=False, globs=()):
+    return list(batch.expand(arguments, io.BytesIO(stdin), Search(recursive, globs), null=null))
+
+
+def test_a_folder_gives_the_videos_directly_in_it(folder):
+    assert expand("d") == ["d/a.MKV", "d/b.mp4"]
+
+
+def test_recursive_goes_below_it_in_order_of_names(folder):
+    assert expand("d", recursive=True) == ["d/a.MKV", "d/b.mp4", "d/deep/d.avi", "d/deep/er/c.mp4"]
+
+
+def test_a_pattern_takes_the_place_of_the_known_suffixes(folder):
+    assert expand("d", globs=("*.raw",)) == ["d/film.raw"]
+    assert expand("d", globs=("*.raw", "[ab].*")) == ["d/a.MKV", "d/b.mp4", "d/film.raw"]
+    assert expand("d", globs=("c*",), recursive=True) == ["d/deep/er/c.mp4"]
+    assert expand("d", globs=("*",)) == ["d/a.MKV", "d/b.mp4", "d/film.raw", "d/notes.txt"]
+    assert expand("d", globs=(".*.mp4",)) == ["d/.hidden.mp4"]
+
+
+def test_a_pattern_says_nothing_of_files_that_are_named(folder):
+    assert expand("d/notes.txt", globs=("*.mp4",)) == ["d/notes.txt"]
+
+
+def test_links_that_lead_in_a_circle_end(folder):
+    os.symlink("..", folder / "deep" / "up")
+    os.symlink("self.mp4", folder / "self.mp4")
+    assert expand("d", recursive=True).count("d/b.mp4") == 1
+    assert "d/self.mp4" in expand("d")
+    with pytest.raises(VideoUnreadable, match=r"No such file: d/self\.mp4"):
+        batch.check("d/self.mp4")
+
+
+def test_a_link_to_a_video_is_one(folder):
+    os.symlink(folder / "b.mp4", folder / "link.mp4")
+    assert expand("d") == ["d/a.MKV", "d/b.mp4", "d/link.mp4"]
+
+
+def test_a_folder_without_videos_stands_for_itself_and_is_told(folder):
+    (folder / "empty").mkdir()
+    assert expand("d/empty", recursive=True) == ["d/empty"]
+    with pytest.raises(VideoUnreadable, match=r"No video files directly in the folder d/empty \(--recursive"):
+        batch.check("d/empty")
+
+
+def test_ten_thousand_files_that_are_no_videos(tmp_path):
+    for number in range(10_000):
+        (tmp_path / f"{number}.txt").touch()
+    assert expand(str(tmp_path), recursive=True) == [str(tmp_path)]
+    (tmp_path / "5000.mp4").touch()
+    assert expand(str(tmp_path)) == [str(tmp_path / "5000.mp4")]
+
+
+def test_a_folder_below_that_may_not_be_read_is_told(folder, nobody):
+    for path, mode in ((folder.parent, 0o755), (folder, 0o755), (folder / "deep", 0)):
+        path.chmod(mode)
+    with nobody():
+        assert expand("d", recursive=True) == ["d/a.MKV", "d/b.mp4", "d/deep"]
+        with pytest.raises(VideoUnreadable, match="Cannot read the folder d/deep: Permission denied"):
+            batch.check("d/deep")
+    (folder / "deep").chmod(0o700)
+
+
+def test_lines_of_standard_input(folder):
+    assert expand("x.mp4", "-", stdin=b"a b.mp4\r\n\n-c.mp4\nd") == [
+        "x.mp4",
+        "a b.mp4",
+        "-c.mp4",
+        "d/a.MKV",
+        "d/b.mp4",
+    ]
+
+
+@pytest.mark.parametrize("end", [b"", b"\0"])
+def test_paths_between_zero_bytes_are_taken_as_they_are(end):
+    paths = expand("-", stdin=b"a\nb.mp4\0 c.mp4\r\0\0-d.mp4" + end, null=True)
+    assert paths == ["a\nb.mp4", " c.mp4\r", "-d.mp4"]
+
+
+def test_paths_longer_than_a_piece():
+    long = "x" * (batch.PIECE + 10)
+    assert expand("-", stdin=f"{long}\0y".encode(), null=True) == [long, "y"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+@pytest.mark.parametrize("null", [True, False])
+def test_names_that_are_no_text(null):
+    (path,) = expand("-", stdin=b"\xff\xfe.mp4", null=null)
+    assert os.fsencode(path) == b"\xff\xfe.mp4"
+
+
+@pytest.mark.parametrize("null", [True, False])
+def test_a_path_is_out_before_the_next_one_has_come(null):
+    """A pipe from `find` may take minutes."""
+    ours, theirs = os.pipe()
+    with open(ours, "rb") as stdin, open(theirs, "wb", buffering=0) as find:
+        paths = batch.expand(["-"], stdin, Search(), null=null)
+        for name in (b"a.mp4", b"b.mp4"):
+            find.write(name + (b"\0" if null else b"\n"))
+            assert next(paths) == name.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("a.mp4\0b.mp4\0", "Paths that end in zero bytes are read with -0"),
+        ("d/b.mp4\nd/a.MKV\n", "Paths that end in line breaks are read without -0"),
+        ("https://example.org/a.mp4", "Only local files"),
+    ],
+)
+def test_what_was_meant_is_told(folder, path, hint):
+    with pytest.raises(VideoUnreadable, match=hint):
+        batch.check(path)
+
+
+def test_outcomes_come_one_by_one(folder):
+    seen = []
+    outcomes = batch.run(["d/b.mp4", "d/a.MKV"], [None], lambda video, query: seen.append(video) or len(seen))
+    assert next(outcomes).result == 1
+    assert seen == ["d/b.mp4"]
+    assert next(outcomes).result == 2
+
+
+def test_the_questions_of_a_video_come_one_after_the_other(folder):
+    queries = [Query("q1"), Query("q2")]
+    outcomes = batch.run(["d/b.mp4", "d/a.MKV"], queries, lambda video, query: f"{video} {query.text}")
+    assert [outcome.result for outcome in outcomes] == [
+        "d/b.mp4 q1",
+        "d/b.mp4 q2",
+        "d/a.MKV q1",
+        "d/a.MKV q2",
+    ]
+
+
+def test_a_video_that_cannot_be_read_is_opened_once(folder):
+    opened = []
+
+    def work(video, query):
+        opened.append(video)
+        if video == "d/b.mp4":
+            raise VideoUnreadable("No frame.")
+        raise ValueError(query.text)
+
+    outcomes = list(batch.run(["d/b.mp4", "d/a.MKV"], [Query("q1"), Query("q2")], work))
+    assert opened == ["d/b.mp4", "d/a.MKV", "d/a.MKV"]
+    assert [str(outcome.error) for outcome in outcomes] == ["No frame.", "No frame.", "q1", "q2"]
+
+
+def test_what_is_done_is_not_done_again(folder):
+    queries = [Query("q1"), Query("q2")]
+    outcomes = batch.run(
+        ["d/b.mp4"], queries, lambda video, query: 1, lambda video, query: query.text == "q1"
+    )
+    assert [outcome.query for outcome in outcomes] == queries[1:]
