@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench tiny wheel
+.PHONY: help setup demo test lint types docs bench tiny wheel
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ lint: setup  ## check style and formatting
 
 types: setup  ## check types
 	"$(BIN)/mypy"
+
+docs: setup  ## write docs/cli.md and the help pages anew, from the commands
+	"$(BIN)/python" -m dynfocus_cli.cli.reference
 
 bench: setup  ## measure accuracy, frame selection and start-up time
 	"$(BIN)/python" benchmarks/accuracy.py

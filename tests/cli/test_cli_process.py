@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 import sys
 import textwrap
-import time
-from pathlib import Path
 
 import pytest
+from processes import in_terminal, with_library
 
 import dynfocus_cli
 from dynfocus_cli.cli import entry
 
-COMMANDS = [[], ["ask"], ["inspect"], ["synth"]]
+COMMANDS = [
+    [],
+    ["ask"],
+    ["inspect"],
+    ["synth"],
+    ["doctor"],
+    ["models"],
+    ["models", "list"],
+    ["cache", "info"],
+]
 
 HEAVY = ("torch", "transformers", "av", "numpy", "rich", "safetensors", "PIL", "click")
-
-# SUBSTITUTE: as in conftest.py, for a process of its own.
-LIBRARY = """
-import sys
-sys.path.insert(0, {tests!r})
-import conftest, types
-library = conftest.StandIn()
-for name, contents in {{
-    "pipeline": dict(ask=library.ask, inspect=library.inspect),
-    "checkpoints": dict(load_model=library.load_model),
-}}.items():
-    module = types.ModuleType("dynfocus_cli." + name)
-    module.__dict__.update(contents)
-    sys.modules[module.__name__] = module
-"""
-
-
-def with_library(more: str = "", main: str = "app") -> list[str]:
-    code = LIBRARY.format(tests=os.path.dirname(__file__)) + textwrap.dedent(more)
-    code += f"\nfrom dynfocus_cli.cli.{main} import main; main()"
-    return [sys.executable, "-c", code]
 
 
 def dynfocus(*arguments: str, **kwargs):
@@ -103,23 +89,17 @@ def test_help_of_the_console_script_imports_not_even_typer(command):
     assert done.stdout.startswith("Usage: dynfocus " + " ".join(command))
 
 
-def test_the_kept_pages_are_what_the_commands_say():
-    """Regenerate with `python -m dynfocus_cli.cli.entry`."""
-    fresh = entry.fresh_pages()
-    assert set(fresh) == {f"{name}.txt" for name in ("dynfocus", *entry.COMMANDS)}
-    kept = {path.name: path.read_text(encoding="utf-8") for path in Path(entry.PAGES).iterdir()}
-    assert kept == fresh
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
         ["dynfocus", "--help"],
-        ["../help_pages/ask", "--help"],
+        ["../help_pages/dynfocus-ask", "--help"],
         ["/ask", "-h"],
         ["nothing", "--help"],
         ["--help", "ask"],
         ["ask"],
+        ["dynfocus-ask", "--help"],
+        ["--version", "ask"],
         [],
     ],
     ids=" ".join,
@@ -223,26 +203,6 @@ def test_inspect_on_a_terminal_is_aligned(tmp_path):
     assert code == 0
     assert "frame  time_s" in output
     assert "\t" not in output
-
-
-def in_terminal(command: list[str]) -> tuple[str, int]:
-    """What `command` writes to a terminal on both streams, and its exit code."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"}
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    parts = []
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:  # Linux's way to say that the other end is closed
-            break
-        if not part:
-            break
-        parts.append(part)
-    os.close(ours)
-    return b"".join(parts).decode(), process.wait(timeout=60)
 
 
 def test_the_library_is_lazy():

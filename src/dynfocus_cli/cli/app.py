@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
+from typer.core import TyperGroup
 
 from dynfocus_cli import __version__
 from dynfocus_cli.cli.ask import ask
 from dynfocus_cli.cli.cache import app as cache
+from dynfocus_cli.cli.commands import Configured, Plain
+from dynfocus_cli.cli.completion import model_names
+from dynfocus_cli.cli.doctor import doctor
 from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.inspect import inspect
 from dynfocus_cli.cli.models import app as models
+from dynfocus_cli.cli.options import ModelOption
 from dynfocus_cli.cli.synth import synth
+
+PANELS = VIDEOS, MODELS, MACHINE = "Videos", "Models", "This machine"
+"""What commands are about, in the order of the help page."""
+
+
+class _Root(TyperGroup):
+    """`dynfocus help COMMAND`, and commands listed by what they are about."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in PANELS}
+        for name in self.list_commands(ctx):
+            command = self.commands[name]
+            panel = getattr(command, "rich_help_panel", None)
+            panels.setdefault(panel or MACHINE, []).append((name, command.get_short_help_str(limit=80)))
+        width = max(map(len, self.commands))
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl([(name.ljust(width), said) for name, said in rows])
+
 
 # Plain help, since rich would be imported for `--help`; no pretty tracebacks, since errors.py decides.
 app = typer.Typer(
     name="dynfocus",
     help="Ask a local video a question and see the evidence: the frames judged meaningful, and their tokens.",
+    epilog="`dynfocus help COMMAND` says more about one of them.",
+    cls=_Root,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(ask)
-app.command()(inspect)
-app.command()(synth)
-app.add_typer(models)
-app.add_typer(cache)
+
+app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Answer a question about a video.")(ask)
+app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Show which frames are meaningful.")(inspect)
+app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Write generated clips to try it on.")(synth)
+app.add_typer(models, rich_help_panel=MODELS)
+app.command(cls=Plain, rich_help_panel=MACHINE, short_help="Say whether it can work here, or what to do.")(
+    doctor
+)
+app.add_typer(cache, rich_help_panel=MACHINE)
+# The option is defined apart from what it names, and knows nothing of it.
+get_args(ModelOption)[1].autocompletion = model_names
+for command in (*models.registered_commands, *cache.registered_commands):
+    command.cls = Configured
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dynfocus_cli.cli import progress
+from dynfocus_cli.cli.completion import model_names, pullable_names
 from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.output import write_line, write_record
 
@@ -36,7 +37,9 @@ QuantizeOption = Annotated[
     Quantization,
     typer.Option("--quantize", help="Store the language model's layers in 8 bits (int8) or in 4 (nf4)."),
 ]
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name or folder of a model.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", autocompletion=model_names, help="Name or folder of a model.")
+]
 DestinationArgument = Annotated[
     Path, typer.Argument(metavar="DST", help="Folder to write; it must not exist.")
 ]
@@ -86,7 +89,12 @@ def info(
 
 @app.command()
 def pull(
-    model: Annotated[str, typer.Argument(metavar="NAME", help="A model of `dynfocus models list`.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", autocompletion=pullable_names, help="A model of `dynfocus models list`."
+        ),
+    ],
     quantize: Annotated[
         Quantization | None,
         typer.Option(

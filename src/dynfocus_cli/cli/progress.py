@@ -1,7 +1,8 @@
-"""Progress on stderr: a bar a stage that leaves nothing behind."""
+"""Progress on stderr, where somebody sees it."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,23 +11,14 @@ from typing import TYPE_CHECKING
 from dynfocus_cli.progress import Silent
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-
+    from dynfocus_cli.cli.bars import Bars
     from dynfocus_cli.progress import Progress
-
-_LABELS = {
-    "encode": "Looking at frames",
-    "select": "Choosing key frames",
-    "generate": "Writing the answer",
-    "digest": "Reading the source",
-    "convert": "Writing the model",
-    "download": "Downloading",
-}
 
 
 def wanted(quiet: bool) -> bool:
-    """Whether anybody would see it."""
-    return not quiet and sys.stderr is not None and sys.stderr.isatty()
+    """Whether anybody would see it: a dumb terminal cannot take a line back."""
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return on_terminal and not quiet and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 Writer = Callable[[str], None]
@@ -42,17 +34,10 @@ def shown(title: str, enabled: bool, write: Writer | None = None) -> Iterator[Pr
     if not enabled:
         yield _Unseen(write)
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
-    from rich.progress import Progress as Bar
+    from dynfocus_cli.cli.bars import bars
 
-    console = Console(stderr=True)
-    spinner = SpinnerColumn("dots" if console.encoding.lower().startswith("utf") else "line")
-    columns = (spinner, TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    # stdout is the answer's alone: rich must not pass it through the display.
-    with Bar(*columns, console=console, transient=True, redirect_stdout=False) as bar:
-        yield _Stages(bar, f"{escape(title)}  " if title else "", write)
+    with bars(title) as display:
+        yield _Seen(display, write)
 
 
 class _Unseen(Silent):
@@ -73,24 +58,21 @@ class _Unseen(Silent):
             self._write(text)
 
 
-class _Stages(_Unseen):
-    """One line, which each stage takes over from the one before."""
+class _Seen(_Unseen):
+    """A line on the terminal until the answer is written there."""
 
-    def __init__(self, bar: Bar, prefix: str, write: Writer | None) -> None:
+    def __init__(self, display: Bars, write: Writer | None) -> None:
         super().__init__(write)
-        self._bar = bar
-        self._prefix = prefix
-        self._task = bar.add_task(f"{prefix}Loading", total=None)
+        self._display = display
 
     def stage(self, name: str, total: int | None) -> None:
         super().stage(name, total)
-        self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(f"{self._prefix}{_LABELS.get(name, name)}", total=total)
+        self._display.stage(name, total)
 
     def advance(self, n: int) -> None:
-        self._bar.advance(self._task, n)
+        self._display.advance(n)
 
     def write(self, text: str) -> None:
         if self._write is not None:
-            self._bar.stop()
+            self._display.stop()
             super().write(text)

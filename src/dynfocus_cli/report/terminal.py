@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -32,9 +33,33 @@ WIDEST_FRAME = 8
 _COLUMNS = ("frame", "time_s", "timecode", "event", "score", "tokens")
 
 
+class _Console(Console):
+    """Draws in ASCII where the terminal may show no more; rich asks for the encoding each time."""
+
+    @property
+    def encoding(self) -> str:
+        encoding = super().encoding
+        return encoding if speaks_unicode(encoding) else "ascii"
+
+
 def stderr_console() -> Console:
-    """Where evidence goes. rich honours NO_COLOR, FORCE_COLOR, COLUMNS and a dumb terminal."""
-    return Console(stderr=True, highlight=False, emoji=False, markup=False)
+    """Where evidence and progress go. rich honours FORCE_COLOR, COLUMNS and a dumb terminal.
+
+    With NO_COLOR nothing is styled; left to itself rich would still write bold and dim.
+    """
+    plain = bool(os.environ.get("NO_COLOR"))
+    system: Literal["auto"] | None = None if plain else "auto"
+    return _Console(stderr=True, color_system=system, highlight=False, emoji=False, markup=False)
+
+
+def speaks_unicode(encoding: str) -> bool:
+    """Whether more than ASCII is to be drawn.
+
+    In the C locale Python writes UTF-8 all the same, if nobody says otherwise; LC_ALL=C is somebody's word.
+    """
+    told_utf8 = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8") == "1"
+    ascii_locale = os.environ.get("LC_ALL") in ("C", "POSIX") and not told_utf8
+    return encoding.lower().startswith("utf") and not ascii_locale
 
 
 def print_selection(console: Console, inspection: Inspection, *, table: bool) -> None:

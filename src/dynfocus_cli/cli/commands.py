@@ -1,0 +1,119 @@
+"""How every command is built: without colour where that is asked for, and with what the user has settled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from dynfocus_cli.cli.errors import reported
+
+if TYPE_CHECKING:
+    from dynfocus_cli.cli.settings import Settings
+
+_SETTINGS = "dynfocus_cli.settings"
+
+
+def _without_colour(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        context.with_resource(environment({"NO_COLOR": "1"}))
+
+
+NoColorOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-color",
+        callback=_without_colour,
+        expose_value=False,
+        help="No colours or other styles, as with NO_COLOR=1.",
+    ),
+]
+
+
+class Plain(TyperCommand):
+    """A command with `--no-color`."""
+
+    def __init__(self, *args: Any, params: list[Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, params=[*(params or []), *_shared_params()], **kwargs)
+
+
+class _Context(typer.Context):
+    """Takes an option's default from what is settled; a help page shows the built-in one."""
+
+    def lookup_default(self, name: str, call: bool = True) -> Any:
+        if not call:
+            return super().lookup_default(name, call=False)
+        if not self.resilient_parsing:
+            settled = _options(self)
+            if name in settled and not self._said_otherwise(name):
+                return settled[name]
+        return super().lookup_default(name)
+
+    def _said_otherwise(self, name: str) -> bool:
+        """Whether a flag excludes the option; what is on the command line is parsed before the rest."""
+        from dynfocus_cli.cli.settings import EXCLUDE
+
+        source = self.get_parameter_source(EXCLUDE.get(name, ""))
+        return source is not None and source.name == "COMMANDLINE"
+
+
+class Configured(Plain):
+    """A command whose options and folders may be settled in the configuration."""
+
+    context_class = _Context
+
+    def invoke(self, ctx: Any) -> Any:
+        with reported():
+            ctx.with_resource(environment(_settings(ctx).folders()))
+        return super().invoke(ctx)
+
+
+def _settings(context: typer.Context) -> Settings:
+    """Read once a run, and not for a help page."""
+    if _SETTINGS not in context.meta:
+        from dynfocus_cli.cli.config import load_settings
+
+        context.meta[_SETTINGS] = load_settings()
+    settings: Settings = context.meta[_SETTINGS]
+    return settings
+
+
+def _options(context: typer.Context) -> dict[str, Any]:
+    """What is settled for the command, by the names of its function's parameters."""
+    with reported():
+        found = _settings(context).of_command(context.info_name or "")
+    from dynfocus_cli.cli.settings import SETTINGS
+
+    return {SETTINGS[key].parameter: settled.value for key, settled in found.items()}
+
+
+@cache
+def _shared_params() -> tuple[Any, ...]:
+    """Options of every command, made by Typer from a function that has them."""
+    app = typer.Typer(add_completion=False)
+
+    @app.command()
+    def shared(no_color: NoColorOption = False) -> None:
+        """Never run."""
+
+    return tuple(typer.main.get_command(app).params)
+
+
+@contextmanager
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    """The block runs with these variables, for what looks there: rich, and the library's folders."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
