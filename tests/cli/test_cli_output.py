@@ -1,0 +1,187 @@
+"""`--output FILE`: what is done is not done again, and what failed only if asked for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from dynfocus_cli.errors import ModelUnavailable, VideoUnreadable
+from dynfocus_cli.results import ResultFile
+from strict_schema import validate
+
+ASK = ("ask", "d", "What?", "--output", "out.jsonl")
+
+
+@pytest.fixture
+def folder(clip, tmp_path):
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        clip(f"d/{name}")
+        (tmp_path / "d" / name).write_text(name)
+    return tmp_path
+
+
+def written(folder):
+    found = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    for record in found:
+        validate(record)
+    return found
+
+
+def videos(folder):
+    return [(record["video"], "error" in record) for record in written(folder)]
+
+
+@pytest.mark.parametrize("jsonl", [[], ["--jsonl"]])
+def test_records_go_to_the_file_and_nothing_to_stdout(stand_in, run, folder, jsonl):
+    result = run(*ASK, *jsonl)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "out.jsonl has 3 results: 3 new, 0 made before.\n"
+    assert [record["schema"] for record in written(folder)] == ["dynfocus.answer/1"] * 3
+    assert len({record["key"] for record in written(folder)}) == 3
+    said = {record["settings"] for record in written(folder)}
+    assert said == {"ask model=dynfocus-tiny revision=0123abcd quantization=none"}
+
+
+def test_what_is_done_is_not_done_again(stand_in, run, folder):
+    run(*ASK)
+    before = (folder / "out.jsonl").read_bytes()
+    (folder / "d" / "d.mp4").write_text("new")
+    result = run(*ASK)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "out.jsonl has 3 results already.\nout.jsonl has 4 results: 1 new, 3 made before.\n"
+    )
+    assert (folder / "out.jsonl").read_bytes().startswith(before)
+    assert [call[0] for call in stand_in.calls] == ["d/a.mp4", "d/b.mp4", "d/c.mp4", "d/d.mp4"]
+
+
+def test_where_all_is_done_no_model_is_loaded(stand_in, run, folder):
+    run(*ASK)
+    stand_in.loads.clear()
+    result = run(*ASK, "--quiet")
+    assert (result.exit_code, result.stderr, stand_in.loads) == (0, "", [])
+
+
+def test_failures_stay_until_they_are_tried_again(stand_in, run, folder):
+    stand_in.errors = {"b.mp4": VideoUnreadable("No frame."), "gone.mp4": KeyError("never asked")}
+    arguments = ("ask", "d", "gone.mp4", "What?", "--output", "out.jsonl")
+    assert run(*arguments).exit_code == 6
+    assert videos(folder) == [
+        ("d/a.mp4", False),
+        ("d/b.mp4", True),
+        ("d/c.mp4", False),
+        ("gone.mp4", True),
+    ]
+    stand_in.errors.clear()
+    again = run(*arguments)
+    assert again.exit_code == 6  # those of earlier runs count
+    assert again.stderr == (
+        "out.jsonl has 4 results already, 2 of them failures.\nError: 2 of 4 videos failed.\n"
+    )
+    retried = run(*arguments, "--retry-failed")
+    assert retried.exit_code == 6
+    assert "out.jsonl has 4 results already, 2 of them failures to be tried again." in retried.stderr
+    assert "out.jsonl has 4 results: 2 new, 2 made before.\nError: 1 of 4 videos failed." in retried.stderr
+    assert videos(folder) == [
+        ("d/a.mp4", False),
+        ("d/b.mp4", False),
+        ("d/c.mp4", False),
+        ("gone.mp4", True),
+    ]
+
+
+def test_a_single_failure_of_an_earlier_run_keeps_its_code(stand_in, run, folder):
+    for _ in range(2):
+        assert run("ask", "gone.mp4", "What?", "--output", "out.jsonl").exit_code == 3
+    assert len(written(folder)) == 1
+
+
+def test_a_path_that_is_named_twice_has_one_record(stand_in, run, folder):
+    result = run("ask", "d/a.mp4", "d/a.mp4", "./d/a.mp4", "What?", "--output", "out.jsonl")
+    assert (result.exit_code, len(written(folder))) == (0, 1)
+
+
+def test_every_question_has_its_record(stand_in, run, folder):
+    (folder / "q.jsonl").write_text('{"id": 1, "question": "What?"}\n{"id": 2, "question": "Who?"}\n')
+    arguments = ("ask", "d", "--questions", "q.jsonl", "--output", "out.jsonl")
+    stand_in.errors = {"b.mp4": KeyboardInterrupt()}
+    interrupted = run(*arguments)
+    assert interrupted.exit_code == 130
+    assert interrupted.stderr.endswith(
+        "out.jsonl has 2 results: 2 new, 0 made before.\n"
+        "Interrupted. Run the same command again to go on with out.jsonl.\n"
+    )
+    stand_in.errors.clear()
+    assert run(*arguments).exit_code == 0
+    assert [(record["video"], record["question_id"]) for record in written(folder)] == [
+        (f"d/{name}.mp4", number) for name in "abc" for number in (1, 2)
+    ]
+    (folder / "q.jsonl").write_text('{"id": 3, "question": "Why?"}\n')
+    assert run(*arguments).exit_code == 0
+    assert len(written(folder)) == 9
+
+
+def test_other_settings_are_an_error_and_nothing_is_lost(stand_in, run, folder):
+    run(*ASK)
+    before = (folder / "out.jsonl").read_bytes()
+    for more in (["--fps", "2"], ["--seed", "1"]):
+        result = run(*ASK, *more)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "out.jsonl holds results of other settings (there the default; here " in result.stderr
+    stand_in.model = replace(stand_in.model, revision="4567")
+    result = run(*ASK)
+    assert "(there revision=0123abcd; here revision=4567)" in result.stderr
+    assert run("inspect", "d", "--output", "out.jsonl").exit_code == 2
+    assert (folder / "out.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("more", [["--quiet"], ["--no-cache"], ["--hwaccel", "auto"], ["--device", "cpu"]])
+def test_how_it_is_computed_is_no_setting(stand_in, run, folder, more):
+    run(*ASK)
+    result = run(*ASK, *more)
+    assert (result.exit_code, len(stand_in.calls)) == (0, 3)
+
+
+def test_inspections_and_their_files(stand_in, run, folder):
+    arguments = ("inspect", "d", "--output", "out.jsonl")
+    assert run(*arguments, "--csv", "tables/").exit_code == 0
+    assert sorted(path.name for path in (folder / "tables").iterdir()) == ["a.csv", "b.csv", "c.csv"]
+    assert [record["schema"] for record in written(folder)] == ["dynfocus.inspection/1"] * 3
+    assert run(*arguments, "--csv", "tables/").exit_code == 0
+    assert len(list((folder / "tables").iterdir())) == 3
+
+
+def test_two_runs_on_one_file(stand_in, run, folder):
+    with ResultFile("out.jsonl"):
+        result = run(*ASK)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "out.jsonl is being written by another run" in result.stderr
+    assert stand_in.loads == []
+
+
+def test_a_folder_that_may_not_be_written_to(stand_in, run, folder, nobody, monkeypatch):
+    monkeypatch.setenv("DYNFOCUS_CONFIG", "/dev/null")  # nobody may not look into this home
+    (folder / "d").chmod(0o555)
+    folder.chmod(0o555)
+    with nobody():
+        result = run(*ASK)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--output out.jsonl cannot be written to: Permission denied" in result.stderr
+    assert stand_in.loads == []
+
+
+def test_an_unusable_model_leaves_no_file(stand_in, run, folder, monkeypatch):
+    stand_in.load_error = ModelUnavailable("There is no model 'm'.")
+    assert run(*ASK).exit_code == 4
+    assert not (folder / "out.jsonl").exists()
+
+
+def test_a_torn_line_is_told_and_done_again(stand_in, run, folder):
+    run(*ASK)
+    whole = (folder / "out.jsonl").read_bytes()
+    (folder / "out.jsonl").write_bytes(whole[:-20])
+    result = run(*ASK)
+    assert "Warning: out.jsonl ended within a line, which was cut off and is done again." in result.stderr
+    assert (folder / "out.jsonl").read_bytes() == whole
