@@ -1,0 +1,1 @@
+"""Imported by transformers, never called here: frames come as arrays."""

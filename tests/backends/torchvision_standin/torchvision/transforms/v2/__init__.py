@@ -1,0 +1,5 @@
+"""Only `functional` is here."""
+
+from torchvision.transforms.v2 import functional
+
+__all__ = ["functional"]
