@@ -92,7 +92,7 @@ def test_a_frame_has_the_tokens_that_its_size_implies(family: str, stock: Stock)
     miniature = miniatures.FAMILIES[family]()
     joined = 2 if family in NATIVE else 1
     ending = 1 if family == "llava_onevision" else 0
-    for case in ("even", "one", "odd", "swapped", "slower"):
+    for case in ("even", "one", "odd", "swapped", "slower", "quick"):
         reference = stock[family][case]
         groups = -(-reference.video.frames // joined)
         assert reference.count(_placeholder(reference)) == groups * miniature.frame_tokens + ending, case
@@ -147,22 +147,23 @@ def test_answers_are_more_than_one_token_again_and_again(stock: Stock) -> None:
 
 
 def test_qwen3_vl_stamps_pairs_by_their_middles(stock: Stock) -> None:
-    told = {case: _text(stock["qwen3_vl"][case]) for case in ("even", "odd", "slower")}
+    told = {case: _text(stock["qwen3_vl"][case]) for case in ("even", "odd", "slower", "quick")}
     pads = "<|vision_start|>" + 4 * "<|video_pad|>" + "<|vision_end|>"
     for case, stamps in {
         "even": ("0.2", "1.2"),
         "odd": ("0.2", "1.2", "2.0"),
         "slower": ("12.5", "62.5"),
+        "quick": ("0.1", "0.8", "1.4"),  # of 0.15, 0.75 and 1.35 as floats have them
     }.items():
         assert "".join(f"<{stamp} seconds>{pads}" for stamp in stamps) in told[case]
 
 
 def test_qwen2_5_vl_turns_frames_by_their_times(stock: Stock) -> None:
-    for case, steps in (("even", [0, 2]), ("slower", [0, 100])):
+    for case, steps in (("even", [0, 2]), ("slower", [0, 100]), ("quick", [0, 1, 2])):
         reference = stock["qwen2_5_vl"][case]
         assert reference.position_ids is not None
         times = reference.position_ids[0][reference.input_ids == _placeholder(reference)]
-        assert (times - times.min()).unique().tolist() == steps  # 2 a second
+        assert (times - times.min()).unique().tolist() == steps  # 2 a second, whole ones
 
 
 def test_smolvlm_is_told_count_length_and_times(stock: Stock) -> None:
@@ -171,6 +172,7 @@ def test_smolvlm_is_told_count_length_and_times(stock: Stock) -> None:
         "even": ("four", "0:00:02", "00:00", "00:00", "00:01", "00:01"),
         "one": ("one", "0:00:00", "00:00"),
         "slower": ("four", "0:01:40", "00:00", "00:25", "00:50", "01:15"),
+        "many": ("twenty-one", "0:00:10", *(f"00:{half // 2:02}" for half in range(21))),
     }.items():
         assert _text(stock["smolvlm"][case]) == (
             f"<|im_start|>User: You are provided the following series of {count} frames from a {length} "

@@ -83,8 +83,11 @@ def videos(family: str) -> dict[str, Video]:
         "odd": Video(5, side, side),
         "swapped": Video(usual, side, side, swapped=True),
         "slower": Video(usual, side, side, step=250),
+        "quick": Video(6, side, side, step=3),
         "resized": Video(usual, 70, 110, resize=True),
     }
+    if family == "smolvlm":
+        cases["many"] = Video(21, side, side)
     if family in NATIVE:
         cases["wide"] = Video(usual, side, side * 3 // 2 if family == "qwen3_vl" else side * 5 // 3)
     return cases
