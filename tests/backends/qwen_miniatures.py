@@ -140,7 +140,7 @@ def qwen2_5_vl() -> Miniature:
             "processor_class": "Qwen2_5_VLProcessor",
             **CLIP,
             "min_pixels": 3136,
-            "max_pixels": 84 * 112,
+            "max_pixels": 84 * 140,
             "patch_size": 14,
             "temporal_patch_size": 2,
             "merge_size": 2,

@@ -84,7 +84,7 @@ def videos(family: str) -> dict[str, Video]:
         "swapped": Video(usual, side, side, swapped=True),
         "slower": Video(usual, side, side, step=250),
         "quick": Video(6, side, side, step=3),
-        "resized": Video(usual, 70, 110, resize=True),
+        "resized": Video(usual, 100, 160, resize=True),
     }
     if family == "smolvlm":
         cases["many"] = Video(21, side, side)
