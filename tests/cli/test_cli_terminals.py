@@ -6,6 +6,7 @@ import io
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -105,6 +106,16 @@ def test_no_color_in_a_pipe_of_every_command(run):
     for command in (["doctor"], ["models", "list"], ["cache", "info"]):
         assert run(*command, "--no-color").exit_code == 0
     assert "NO_COLOR" not in os.environ
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_doctor_wraps_at_words(columns):
+    code = "from dynfocus_cli.cli.app import main; main()"
+    output, _ = in_terminal([sys.executable, "-c", code, "doctor"], columns=columns)
+    lines = output.replace("\r", "").splitlines()
+    assert "ok    python " in output
+    # a path is never broken: it is there to be copied
+    assert [line for line in lines if len(line) > columns and len(line.split()) > 3] == []
 
 
 def test_a_name_that_moves_the_cursor(tmp_path):

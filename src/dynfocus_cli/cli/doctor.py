@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.output import write_line, write_record
+from dynfocus_cli.cli.output import on_terminal, write_line, write_record
+
+if TYPE_CHECKING:
+    from dynfocus_cli.cli.checks import Check
 
 SCHEMA = "dynfocus.doctor/1"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+_INDENT = 20
+"""Columns of state and name."""
 
 
 def doctor(json: JsonOption = False) -> None:
@@ -26,18 +34,32 @@ def doctor(json: JsonOption = False) -> None:
         checks = []
         for check in all_checks():
             checks.append(check)
-            if not json:  # line by line, since torch takes its time
-                write_line(f"{check.state:<4}  {check.name:<12}  {check.said}")
-                if check.todo:
-                    write_line(f"{'':20}{check.todo}")
+            if not json:  # as they come, since torch takes its time
+                for line in _lines(check):
+                    write_line(line)
         code = next((check.code for check in checks if check.code), 0)
         if json:
             write_record({"schema": SCHEMA, "code": code, "checks": [asdict(check) for check in checks]})
+        elif code:
+            write_line("What is marked fix keeps dynfocus from answering.")
         else:
-            write_line(
-                "dynfocus can answer here."
-                if code == 0
-                else "What is marked fix keeps dynfocus from answering."
-            )
+            write_line("dynfocus can answer here.")
         if code:
             raise typer.Exit(code)
+
+
+def _lines(check: Check) -> list[str]:
+    """A line for the finding and one for the remedy; on a terminal they are wrapped at words."""
+    begin = f"{check.state:<4}  {check.name:<12}  "
+    indent = " " * _INDENT
+    lines = [begin + check.said, *([indent + check.todo] if check.todo else [])]
+    if not on_terminal():
+        return lines
+    width = shutil.get_terminal_size().columns
+    if width < 3 * _INDENT:
+        indent = indent[:6]
+    wrapped = (
+        textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        for line in lines
+    )
+    return [line for lines in wrapped for line in lines]
