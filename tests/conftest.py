@@ -52,8 +52,8 @@ def nobody() -> Callable[[], AbstractContextManager[None]]:
 
 @pytest.fixture(autouse=True)
 def _hygiene(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Isolates HOME and the XDG folders, unsets DYNFOCUS_*, restores the global random states; torch has one
-    thread, since small tensors on busy cores are slow on two."""
+    """Isolates HOME, the XDG folders and the hub's cache, unsets DYNFOCUS_*, restores the global random
+    states; torch has one thread, since small tensors on busy cores are slow on two."""
     home: Path = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
@@ -62,6 +62,8 @@ def _hygiene(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         name for name in os.environ if name.startswith("DYNFOCUS_") and name != "DYNFOCUS_REQUIRE_GPU"
     ]:
         monkeypatch.delenv(name)
+    for name in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
     python_state, numpy_state = random.getstate(), np.random.get_state()
     torch = sys.modules.get("torch")  # imported by no test that can do without
     if torch is not None:

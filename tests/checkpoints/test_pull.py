@@ -12,16 +12,19 @@ from typing import Any
 
 import pytest
 from conversions import converted
-from hub import LARGE, Hub, serving, stated
 from huggingface_hub import constants
 from typer.testing import CliRunner
 
-from dynfocus_cli.checkpoints import find_model, load_model, pull
+from dynfocus_cli.checkpoints import download, find_model, load_model, pull
 from dynfocus_cli.checkpoints.describe import describe
-from dynfocus_cli.checkpoints.entries import ENTRIES, ModelEntry, RemoteFile, Repository
+from dynfocus_cli.checkpoints.entries import ENTRIES, PREFERRED, ModelEntry, RemoteFile, Repository
+from dynfocus_cli.checkpoints.families import FAMILIES
+from dynfocus_cli.checkpoints.footprint import SMALL
+from dynfocus_cli.checkpoints.hub_cache import HubId
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.progress import Silent
+from hub import LARGE, Hub, serving, stated, take_for_real
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS, WORDS = "owner/weights", "other/words"
@@ -52,12 +55,7 @@ def hub(originals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         named = [path.name for path in source.iterdir() if path.name != "vocab.txt"]
         hub.add(WEIGHTS, REVISION, source, sorted(named))
         hub.add(WORDS, REVISION, source, ["qformer_tokenizer/vocab.txt"])
-        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        take_for_real(hub, tmp_path / "cache", monkeypatch)
         monkeypatch.setenv("DYNFOCUS_MODELS_DIR", str(tmp_path / "models"))
         yield hub
 
@@ -162,7 +160,7 @@ def test_a_full_cache(hub: Hub, entry: ModelEntry, monkeypatch: pytest.MonkeyPat
     def full(*_: Any, **__: Any) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pull, "hf_hub_download", full)
+    monkeypatch.setattr(download, "hf_hub_download", full)
     with pytest.raises(ModelUnavailable, match="the disk of the hub's cache is full") as caught:
         pull.pull(entry, "none", Silent())
     assert "HF_HOME" in str(caught.value)
@@ -221,8 +219,33 @@ def test_entries_are_sound() -> None:
     for name, entry in ENTRIES.items():
         assert entry.name == name
         assert entry.bytes > 0
+        assert (entry.family is None) == (entry.footprint is None)
+        assert entry.family is None or entry.family in FAMILIES
         for repository in entry.repositories:
-            assert len(bytes.fromhex(repository.revision)) == 20
+            assert repository.revision == "main" or len(bytes.fromhex(repository.revision)) == 20
+            assert HubId.parse(repository.id) == HubId(repository.id, None)
             for file in repository.files:
                 assert file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32
                 assert not file.path.endswith("training_args.bin")
+
+
+def test_preferred_models_have_entries() -> None:
+    for names in PREFERRED.values():
+        assert len(set(names)) == len(names)
+        assert set(names) <= ENTRIES.keys()
+    # Everything but the model that is the fallback has a place among what suits GPUs.
+    assert set(PREFERRED["cuda"]) == ENTRIES.keys() - {"dynfocus-tiny"}
+    for name in PREFERRED["cpu"]:
+        footprint = ENTRIES[name].footprint
+        assert footprint is not None
+        assert footprint.parameters <= SMALL
+
+
+def test_parameters_make_the_sizes() -> None:
+    """What is worked out and what the hub says agree: two bytes a parameter, or four."""
+    for name, entry in ENTRIES.items():
+        if entry.footprint is not None:
+            bytes_a_parameter = entry.bytes / entry.footprint.parameters
+            whole = 4 if name.startswith("smolvlm2") else 2
+            assert bytes_a_parameter == pytest.approx(whole, rel=0.012), name
+            assert 0.3 < entry.footprint.layers / entry.footprint.parameters < 0.93, name

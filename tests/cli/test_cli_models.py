@@ -12,10 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner, Result
 
+from dynfocus_cli.checkpoints.entries import ENTRIES
+from dynfocus_cli.checkpoints.families import FAMILIES
 from dynfocus_cli.cli.app import app
+from dynfocus_cli.report.models import load_schema
+from hub import serving, take_for_real
+from public_models import into_cache, write_public
+from strict_schema import strict
 
 TINY = Path(__file__).resolve().parents[2] / "weights" / "dynfocus-tiny"
 HEAVY = ("torch", "transformers", "av", "numpy", "rich", "safetensors", "huggingface_hub")
@@ -30,6 +37,19 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["models", *map(str, arguments)])
+
+
+def record_of(*arguments: str | Path) -> dict[str, Any]:
+    """What a command prints with --json, held to its schema and to no field more."""
+    done = run(*arguments, "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    record: dict[str, Any] = json.loads(done.stdout)
+    validate(record)
+    return record
+
+
+def validate(record: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator(strict(load_schema(record["schema"]))).validate(record)
 
 
 def script(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -78,18 +98,21 @@ def test_what_needs_no_network_of_neurons_imports_no_torch(arguments: list[str])
 def test_list(models: Path) -> None:
     done = run("list")
     assert (done.exit_code, done.stderr) == (0, "")
-    tiny, large = done.stdout.splitlines()
+    tiny, large, *public = done.stdout.splitlines()
     assert tiny.split()[:2] == ["dynfocus-tiny", "bundled:"]
     assert "to pull: 15.9 GB, then 6.3 GB" in large
-    record = json.loads(run("list", "--json").stdout)
+    assert any(line.split()[:4] == ["qwen3-vl-4b", "to", "pull:", "8.9"] for line in public)
+    record = record_of("list")
     assert (record["schema"], record["folder"]) == ("dynfocus.models/1", str(models))
-    assert [model["name"] for model in record["models"]] == ["dynfocus-tiny", "dynfocus-7b"]
+    assert [model["name"] for model in record["models"]] == list(ENTRIES)
+    assert {model["family"] for model in record["models"]} == {"DynFocus", *FAMILIES.values()}
     assert record["models"][1]["licence"].startswith("Llama 2 Community License")
     assert set(record["models"][0]) == {
         "name",
         "state",
         "folder",
         "what",
+        "family",
         "licence",
         "needs",
         "bytes",
@@ -105,7 +128,7 @@ def test_info() -> None:
     assert lines["folder"] == str(TINY)
     assert lines["licence"] == "Apache-2.0"
     assert lines["tokens"] == "40 a key frame, 2 any other; context 2048"
-    record = json.loads(run("info", str(TINY), "--json").stdout)
+    record = record_of("info", str(TINY))
     assert (record["schema"], record["name"], record["verified_files"]) == (
         "dynfocus.model/1",
         "dynfocus-tiny",
@@ -136,6 +159,7 @@ def test_convert_prints_a_record(tmp_path: Path) -> None:
     assert done.exit_code == 0
     (line,) = done.stdout.splitlines()
     record = json.loads(line)
+    validate(record)
     assert record["schema"] == "dynfocus.model/1"
     assert (record["name"], record["quantization"]) == ("copy", "int8")
     names = {source["name"] for source in record["sources"]}
@@ -153,8 +177,11 @@ def foreign(folder: Path) -> Path:
     ("arguments", "code", "said"),
     [
         (lambda tmp: ["convert", foreign(tmp / "q"), tmp / "out"], 4, "a 'qwen2_5_vl' model"),
-        (lambda tmp: ["quantize", foreign(tmp / "q"), tmp / "out"], 4, "'qwen2_5_vl'"),
-        (lambda tmp: ["info", foreign(tmp / "q")], 4, "a 'qwen2_5_vl' model, not a DynFocus one"),
+        (lambda tmp: ["quantize", foreign(tmp / "q"), tmp / "out"], 4, "has no model.safetensors"),
+        (lambda tmp: ["quantize", write_public(tmp / "q"), tmp / "out"], 2, "--model q --quantize nf4"),
+        (lambda tmp: ["info", foreign(tmp / "q")], 4, "q has no model.safetensors. Copy it whole."),
+        (lambda tmp: ["info", "org/name"], 4, "`dynfocus models pull org/name` fetches it"),
+        (lambda tmp: ["info", write_public(tmp / "q"), "--verify"], 4, "no conversion.json"),
         (lambda tmp: ["convert", tmp / "nowhere", tmp / "out"], 4, "There is no"),
         (lambda tmp: ["convert", TINY / "config.json", tmp / "out"], 4, "config.json is a file"),
         (lambda tmp: ["convert", tmp, tmp / "out"], 4, "without config.json"),
@@ -178,6 +205,73 @@ def test_what_is_refused(
     assert (done.exit_code, done.stdout) == (code, "")
     assert said in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_public_model_from_end_to_end(
+    tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listed, pulled, described, verified."""
+    source, commit = write_public(tmp_path / "source", "smolvlm"), "ab" * 20
+    entry = ENTRIES["smolvlm2-500m"]
+    with serving() as hub:
+        take_for_real(hub, tmp_path / "cache", monkeypatch)
+        files = sorted(path.name for path in source.iterdir())
+        hub.add("org/name", commit, source, files)
+        hub.branches["org/name@main"] = commit
+        hub.cards["org/name"] = {"license": "other", "license_name": "its own"}
+        hub.add(entry.repositories[0].id, entry.repositories[0].revision, source, files)
+        done = run("pull", "org/name", "--quantize", "nf4")
+        assert (done.exit_code, done.stdout, done.stderr) == (0, f"{models / 'org--name'}\n", "")
+        record = record_of("pull", entry.name)
+    assert (record["name"], record["family"], record["run_as"]) == (entry.name, "SmolVLM", None)
+    assert record["origin"] == [f"{entry.repositories[0].id}@{entry.repositories[0].revision}"]
+    lines = [line.split(maxsplit=1) for line in run("info", "org/name", "--verify").stdout.splitlines()]
+    shown = dict(reversed(lines))  # the first of each
+    assert shown["what"] == "a SmolVLM model of the Hugging Face hub"
+    assert shown["licence"] == "its own"
+    assert shown["quantization"] == "none, runs in nf4 here"
+    assert shown["parameters"] == "0.0 billion"
+    assert shown["weights"].endswith("kB in nf4 of memory")
+    assert shown["from"] == f"org/name@{commit}"
+    assert shown["verified"] == "1 of 1 files"
+    assert "events" not in shown
+    listed = {model["name"]: model for model in record_of("list")["models"]}
+    assert (listed["org/name"]["state"], listed[entry.name]["state"]) == ("installed", "installed")
+    again = run("pull", "org/name")
+    assert (again.exit_code, again.stdout) == (2, "")
+    (models / "org--name" / "conversion.json").unlink()
+    assert run("info", "org/name").exit_code == 0
+
+
+def test_a_model_in_the_hubs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    into_cache(tmp_path / "cache", "org/name", write_public(tmp_path / "source"), "cd" * 20)
+    assert "org/name              in the hub's cache: 18" in run("list").stdout
+    record = record_of("info", "org/name")
+    assert (record["family"], record["licence"], record["origin"]) == (
+        "Qwen3-VL",
+        None,
+        [f"org/name@{'cd' * 20}"],
+    )
+    assert record["needs"].startswith("a CUDA GPU with 4 GB")
+
+
+def test_info_of_a_public_model_that_is_not_here_yet() -> None:
+    shown = run("info", "qwen3-vl-4b").stdout
+    assert "weights       8.9 GB, 5.2 GB in int8, 3.5 GB in nf4 of memory" in shown
+    assert "from          Qwen/Qwen3-VL-4B-Instruct, revision ebb281ec" in shown
+    record = record_of("info", "qwen3-vl-4b")
+    assert (record["family"], record["parameters"]) == ("Qwen3-VL", 4_438_000_000)
+    assert record["repositories"][0]["files"] == []
+
+
+@pytest.mark.parametrize("name", ["dynfocus.models/1", "dynfocus.model/1", "dynfocus.model_entry/1"])
+def test_the_schemas_are_sound(name: str) -> None:
+    schema = load_schema(name)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["title"] == name
+    with pytest.raises(KeyError, match=r"no schema 'dynfocus\.nothing/1'"):
+        load_schema("dynfocus.nothing/1")
 
 
 def test_pull_without_a_network(tmp_path: Path, models: Path) -> None:
@@ -209,7 +303,7 @@ def test_info_of_a_model_that_is_not_here_yet() -> None:
     shown = run("info", "dynfocus-7b")
     assert shown.exit_code == 0, shown.stderr
     assert "install       dynfocus models pull dynfocus-7b" in shown.stdout.splitlines()
-    record = json.loads(run("info", "dynfocus-7b", "--json").stdout)
+    record = record_of("info", "dynfocus-7b")
     assert record["schema"] == "dynfocus.model_entry/1"
     files = [file for repository in record["repositories"] for file in repository["files"]]
     for file in files:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dynfocus_cli.checkpoints.entries import ENTRIES
-from dynfocus_cli.checkpoints.quantization import Quantization, kind_of
+from dynfocus_cli.checkpoints.families import FAMILIES, OWN
+from dynfocus_cli.checkpoints.footprint import Quantization
+from dynfocus_cli.checkpoints.hub_cache import repository_of
+from dynfocus_cli.checkpoints.public_folder import (
+    family_of,
+    footprint_of,
+    stored_quantization,
+    weights_bytes,
+)
 from dynfocus_cli.checkpoints.record import Conversion, SourceFile, bytes_of, reading, revision
+from dynfocus_cli.checkpoints.registry import entry_of, what_of
 from dynfocus_cli.checkpoints.size import Megabytes
-from dynfocus_cli.checkpoints.sources.config_file import sound
-from dynfocus_cli.checkpoints.sources.own import own_config
-from dynfocus_cli.checkpoints.sources.recipe import listed
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.progress import Progress
 
@@ -23,20 +30,29 @@ class ModelDescription:
     name: str
     folder: str
     what: str
+    family: str
+    """In words: `DynFocus`, or such as `Qwen3-VL`."""
     revision: str
     bytes: int
     """Of everything in the folder."""
     quantization: Quantization
-    prototypes: int
-    """L."""
-    key_ratio: float
+    """As it is stored."""
+    run_as: Quantization | None
+    """What a public model runs in here where nothing else is asked for; None: what fits."""
+    parameters: int | None
+    """Of a public model that is stored in full."""
+    memory_bytes: Mapping[Quantization, int] | None
+    """What a public model's weights take, by quantization; None for a DynFocus network."""
+    prototypes: int | None
+    """L; this and what follows up to the tokens is None for a public model."""
+    key_ratio: float | None
     """K / L."""
-    scorer: str
+    scorer: str | None
     """Which score ranks the events where a question is asked."""
-    context: int
+    context: int | None
     """Tokens that the language model holds."""
-    tokens_per_key_frame: int
-    tokens_per_other_frame: int
+    tokens_per_key_frame: int | None
+    tokens_per_other_frame: int | None
     licence: str | None
     """None where the folder does not say."""
     needs: str | None
@@ -46,7 +62,7 @@ class ModelDescription:
     origin: tuple[str, ...]
     """Public repositories and revisions, where it was fetched from any."""
     sources: tuple[SourceFile, ...]
-    """The files that it was converted from."""
+    """The files that it was made of."""
     dropped: tuple[str, ...]
     """Their keys that were left out."""
 
@@ -55,8 +71,47 @@ def describe(name: str, folder: Path) -> ModelDescription:
     """What the model in `folder` is.
 
     Raises:
-        ModelUnavailable: it is none of ours, or its config.json cannot be used.
+        ModelUnavailable: it is none that dynfocus runs, or its config.json cannot be used.
     """
+    family = family_of(folder)
+    return _describe_own(name, folder) if family is None else _describe_public(name, folder, family)
+
+
+def _describe_public(name: str, folder: Path, family: str) -> ModelDescription:
+    made, repository = Conversion.load(folder), repository_of(folder)
+    entry = ENTRIES.get(name) or (entry_of(repository.id) if repository else None)
+    footprint = footprint_of(folder)
+    return ModelDescription(
+        name=name,
+        folder=str(folder),
+        what=entry.what if entry else what_of(family, made),
+        family=FAMILIES[family],
+        revision=revision(folder),
+        bytes=bytes_of(folder),
+        quantization=stored_quantization(folder),
+        run_as=None if made is None else made.quantization_here,
+        parameters=footprint.parameters if footprint else None,
+        memory_bytes=weights_bytes(folder),
+        prototypes=None,
+        key_ratio=None,
+        scorer=None,
+        context=None,
+        tokens_per_key_frame=None,
+        tokens_per_other_frame=None,
+        licence=(entry.licence if entry else made.licence if made else None) or None,
+        needs=entry.needs if entry else footprint.needs() if footprint else None,
+        untrained=(),
+        origin=made.origin if made else (str(repository),) if repository else (),
+        sources=made.sources if made else (),
+        dropped=(),
+    )
+
+
+def _describe_own(name: str, folder: Path) -> ModelDescription:
+    from dynfocus_cli.checkpoints.quantization import kind_of
+    from dynfocus_cli.checkpoints.sources.config_file import sound
+    from dynfocus_cli.checkpoints.sources.own import own_config
+
     config = own_config(folder)
     with sound(folder):
         stored = kind_of(getattr(config, "quantization_config", None))
@@ -68,9 +123,13 @@ def describe(name: str, folder: Path) -> ModelDescription:
         name=name,
         folder=str(folder),
         what=entry.what if entry else f"converted from {made.layout}" if made else "a DynFocus model",
+        family=OWN,
         revision=revision(folder),
         bytes=bytes_of(folder),
         quantization=stored,
+        run_as=None,
+        parameters=None,
+        memory_bytes=None,
         prototypes=config.prototypes,
         key_ratio=config.key_ratio,
         scorer=config.scorer,
@@ -97,6 +156,8 @@ def verify(folder: Path, progress: Progress) -> int:
         raise ModelUnavailable(
             f"{folder} cannot be verified: it has no conversion.json with the digests of its weights."
         )
+    from dynfocus_cli.checkpoints.sources.recipe import listed
+
     told = Megabytes(progress, "digest", sum(made.sizes.values()))
     with reading():
         wrong = [file for file in made.shards if not made.holds(folder / file, told)]

@@ -1,4 +1,4 @@
-"""The families of Hugging Face vision-language models that dynfocus runs, by config.json's `model_type`."""
+"""The families of networks that dynfocus runs, by config.json's `model_type`."""
 
 from __future__ import annotations
 
@@ -11,4 +11,7 @@ FAMILIES = {
     "video_llava": "Video-LLaVA",
     "llava_next_video": "LLaVA-NeXT-Video",
 }
-"""Model type -> what people call the family."""
+"""Model type -> what people call the family; public vision-language models, run by transformers."""
+
+OWN, OWN_TYPE = "DynFocus", "dynfocus"
+"""Our own network, and its model type."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dynfocus_cli.checkpoints.footprint import QUANTIZATIONS, Quantization
 from dynfocus_cli.errors import ModelUnavailable
 
 FILE_NAME = "conversion.json"
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -51,6 +55,13 @@ class Conversion:
     """File written -> its SHA-256. Grows while the conversion is under way."""
     sizes: dict[str, int] = field(default_factory=dict)
     """File written -> bytes."""
+    run_as: str = ""
+    """The quantization that a public model runs in here where nothing else is asked for; empty: what fits."""
+
+    @property
+    def quantization_here(self) -> Quantization | None:
+        """What a public model runs in on this machine where nothing else is asked for; None for what fits."""
+        return next((kind for kind in QUANTIZATIONS if kind == self.run_as), None)
 
     def begun(self) -> Conversion:
         """The same as it was before anything was written."""
@@ -98,7 +109,8 @@ def revision(folder: Path) -> str:
     """The first 12 hex digits of a digest over the folder's weights.
 
     Where the conversion left the digests of the files, and these have still the sizes they had, the files are
-    not read again: at full size that alone would take longer than many an answer.
+    not read again: at full size that alone would take longer than many an answer. Nor are those in the hub's
+    cache, which are called by their digests.
 
     Raises:
         ModelUnavailable: a file cannot be read.
@@ -107,12 +119,23 @@ def revision(folder: Path) -> str:
     known = Conversion.load(folder)
     with reading():
         if known is not None and {file.name: file.stat().st_size for file in files} == known.sizes:
-            together = "".join(known.shards[file.name] for file in files)
-            return hashlib.sha256(together.encode()).hexdigest()[:12]
+            return _together([known.shards[file.name] for file in files])
+        if files and all(stated := [digest_by_name(file) for file in files]):
+            return _together(stated)
         digest = hashlib.sha256()
         for file in files:
             _feed(digest, file, None)
         return digest.hexdigest()[:12]
+
+
+def digest_by_name(file: Path) -> str:
+    """The SHA-256 that a file in the hub's cache is called by; empty for any other file."""
+    kept = file.resolve()
+    return kept.name if kept.parent.name == "blobs" and _SHA256.fullmatch(kept.name) else ""
+
+
+def _together(digests: list[str]) -> str:
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:12]
 
 
 @contextmanager

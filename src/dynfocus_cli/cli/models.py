@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
     from dynfocus_cli.checkpoints.registry import ListedModel
     from dynfocus_cli.progress import Progress
 
-MODELS = "dynfocus.models/1"
-MODEL = "dynfocus.model/1"
-ENTRY = "dynfocus.model_entry/1"
-
 app = typer.Typer(
     name="models",
     help="List, describe, fetch, convert and quantize models.",
@@ -38,7 +33,10 @@ QuantizeOption = Annotated[
     typer.Option("--quantize", help="Store the language model's layers in 8 bits (int8) or in 4 (nf4)."),
 ]
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", autocompletion=model_names, help="Name or folder of a model.")
+    str,
+    typer.Argument(
+        metavar="MODEL", autocompletion=model_names, help="Name or folder of a model, or org/name of the hub."
+    ),
 ]
 DestinationArgument = Annotated[
     Path, typer.Argument(metavar="DST", help="Folder to write; it must not exist.")
@@ -55,8 +53,9 @@ def list_(json: JsonOption = False) -> None:
 
         models = list_models()
         if json:
-            found = [asdict(model) for model in models]
-            return write_record({"schema": MODELS, "folder": str(models_folder()), "models": found})
+            from dynfocus_cli.report.models import models_record
+
+            return write_record(models_record(models_folder(), models))
         width = max(len(model.name) for model in models)
         for model in models:
             write_line(f"{model.name:<{width}}  {_state(model):<29}  {model.what}")
@@ -92,31 +91,42 @@ def pull(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", autocompletion=pullable_names, help="A model of `dynfocus models list`."
+            metavar="NAME",
+            autocompletion=pullable_names,
+            help="A model of `dynfocus models list`, or org/name of the hub.",
         ),
     ],
     quantize: Annotated[
         Quantization | None,
         typer.Option(
             "--quantize",
-            help="Store it in 8 bits (int8), 4 (nf4), or as it is (none). Default: what suits the model.",
+            help="Store it in 8 bits (int8), 4 (nf4), or as it is (none). Default: what suits the model. "
+            "A public model is always stored as it is: this is what it runs in here from then on.",
         ),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fetch a model from the Hugging Face hub, check and convert it. No other command uses the network."""
-    with reported():
-        from dynfocus_cli.checkpoints.registry import find_entry
+    """Fetch a model from the Hugging Face hub, and check it. No other command uses the network.
 
-        entry = find_entry(model)
+    A public model stays in the hub's cache, for other programs too; one of ours is converted.
+    """
+    with reported():
+        from dynfocus_cli.checkpoints.registry import find_pullable
+
+        hub_id, entry = find_pullable(model)
 
         def work(bar: Progress) -> Path:
+            if hub_id is not None:
+                from dynfocus_cli.checkpoints.pull_public import pull_public
+
+                return pull_public(hub_id, entry, quantize, bar)
             from dynfocus_cli.checkpoints.pull import pull as fetch
 
+            assert entry is not None, "it is one of the two"
             return fetch(entry, quantize or entry.quantization, bar)
 
-        _make(entry.name, work, json, quiet)
+        _make(model, work, json, quiet)
 
 
 @app.command()
@@ -169,9 +179,15 @@ def quantize(
 ) -> None:
     """Write a copy of a model whose language model takes a half or a quarter of the memory."""
     with reported():
+        from dynfocus_cli.checkpoints.public_folder import family_of
         from dynfocus_cli.checkpoints.registry import find_model
+        from dynfocus_cli.errors import UsageError
 
-        _, folder = find_model(model)
+        name, folder = find_model(model)
+        if family_of(folder) is not None:
+            raise UsageError(
+                f"{name} is quantized when it is loaded: `dynfocus ask --model {name} --quantize {to}`."
+            )
 
         def work(bar: Progress) -> Path:
             from dynfocus_cli.checkpoints.convert import convert as write
@@ -187,7 +203,9 @@ def _make(title: str, work: Callable[[Progress], Path], json: bool, quiet: bool)
     with progress.shown(title, progress.wanted(quiet)) as bar:
         folder = work(bar)
     if json:
-        _show(folder.name, folder, json, None)
+        from dynfocus_cli.checkpoints.registry import model_name
+
+        _show(model_name(folder), folder, json, None)
     else:
         write_line(str(folder))
 
@@ -197,7 +215,9 @@ def _show(name: str, folder: Path, json: bool, verified: int | None) -> None:
 
     found = describe(name, folder)
     if json:
-        return write_record({"schema": MODEL, **asdict(found), "verified_files": verified})
+        from dynfocus_cli.report.models import model_record
+
+        return write_record(model_record(found, verified))
     for label, value in _lines(found):
         write_line(f"{label:<13} {value}")
     if verified is not None:
@@ -209,12 +229,25 @@ def _show_entry(entry: ModelEntry, json: bool) -> None:
     from dynfocus_cli.checkpoints.size import readable
 
     if json:
-        return write_record({"schema": ENTRY, **asdict(entry)})
+        from dynfocus_cli.report.models import entry_record
+
+        return write_record(entry_record(entry))
+    size = readable(entry.download_bytes)
     lines = [
         ("name", entry.name),
         ("what", entry.what),
-        ("size", f"{readable(entry.download_bytes)} to fetch, then {readable(entry.bytes)}"),
-        ("quantization", entry.quantization),
+        (
+            "size",
+            f"{size}, in the hub's cache"
+            if entry.family
+            else f"{size} to fetch, then {readable(entry.bytes)}",
+        ),
+    ]
+    if entry.footprint:
+        lines += _weight(entry.footprint.parameters, entry.footprint.by_quantization())
+    else:
+        lines.append(("quantization", entry.quantization))
+    lines += [
         ("licence", entry.licence),
         ("needs", entry.needs),
         ("install", f"dynfocus models pull {entry.name}"),
@@ -228,20 +261,38 @@ def _show_entry(entry: ModelEntry, json: bool) -> None:
         write_line(f"{label:<13} {value}")
 
 
+def _weight(
+    parameters: int | None, memory: Mapping[Literal["none", "int8", "nf4"], int]
+) -> list[tuple[str, str]]:
+    """What a public model's weights take."""
+    from dynfocus_cli.checkpoints.size import readable
+
+    said = [readable(size) + ("" if kind == "none" else f" in {kind}") for kind, size in memory.items()]
+    lines = [("weights", f"{', '.join(said)} of memory")]
+    return lines if parameters is None else [("parameters", f"{parameters / 1e9:.1f} billion"), *lines]
+
+
 def _lines(found: ModelDescription) -> list[tuple[str, str]]:
     from dynfocus_cli.checkpoints.size import readable
     from dynfocus_cli.checkpoints.sources.recipe import listed
 
-    tokens = f"{found.tokens_per_key_frame} a key frame, {found.tokens_per_other_frame} any other"
     lines = [
         ("name", found.name),
         ("what", found.what),
         ("folder", found.folder),
         ("size", readable(found.bytes)),
         ("revision", found.revision),
-        ("quantization", found.quantization),
-        ("events", f"L = {found.prototypes}, K/L = {found.key_ratio}, ranked by {found.scorer}"),
-        ("tokens", f"{tokens}; context {found.context}"),
+        ("quantization", found.quantization + (f", runs in {found.run_as} here" if found.run_as else "")),
+    ]
+    if found.memory_bytes is None:
+        tokens = f"{found.tokens_per_key_frame} a key frame, {found.tokens_per_other_frame} any other"
+        lines += [
+            ("events", f"L = {found.prototypes}, K/L = {found.key_ratio}, ranked by {found.scorer}"),
+            ("tokens", f"{tokens}; context {found.context}"),
+        ]
+    else:
+        lines += [("family", found.family), *_weight(found.parameters, found.memory_bytes)]
+    lines += [
         ("licence", found.licence or "not stated: that of its sources"),
     ]
     if found.needs:
@@ -259,5 +310,7 @@ def _state(model: ListedModel) -> str:
     from dynfocus_cli.checkpoints.size import readable
 
     if model.folder is None:
-        return f"to pull: {readable(model.download_bytes)}, then {readable(model.bytes)}"
-    return f"{model.state}: {readable(model.bytes)}"
+        then = "" if model.bytes == model.download_bytes else f", then {readable(model.bytes)}"
+        return f"to pull: {readable(model.download_bytes)}{then}"
+    state = "in the hub's cache" if model.state == "cached" else model.state
+    return f"{state}: {readable(model.bytes)}"
