@@ -1,0 +1,156 @@
+"""Which model answers where none is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynfocus_cli.checkpoints.entries import ENTRIES, PREFERRED, ModelEntry
+from dynfocus_cli.checkpoints.families import FAMILIES, OWN_TYPE
+from dynfocus_cli.checkpoints.footprint import SMALL, Quantization, with_head_room
+from dynfocus_cli.checkpoints.public_folder import footprint_of, missing_file, model_type_of, weights_bytes
+from dynfocus_cli.checkpoints.record import Conversion
+from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, DeviceKind, find_model, installed_models
+from dynfocus_cli.checkpoints.size import readable
+from dynfocus_cli.errors import ModelUnavailable
+
+TRIED: dict[DeviceKind, tuple[Quantization, ...]] = {"cuda": ("none", "nf4"), "cpu": ("none",)}
+"""In what a model may run where nothing is asked for, the best first. int8 saves less than NF4 and is slower;
+on a CPU what fits in 16 bits is small enough, and fewer bits cost time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that is installed, as far as the choice goes."""
+
+    name: str
+    folder: Path
+    weights: Mapping[Quantization, int]
+    """Bytes that its weights take, by each quantization that it can run in."""
+    parameters: int | None = None
+    """None for one that is stored in fewer bits."""
+    run_as: Quantization | None = None
+    """What it was pulled to run in here."""
+    public: bool = True
+    """A vision-language model of the hub, and no network of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model that answers."""
+
+    name: str
+    folder: Path
+    quantization: Quantization | None
+    """What it is to run in; None: as it is stored."""
+    notice: str | None = None
+    """What the user should know of the choice."""
+
+
+def default_model(device: DeviceKind, free: int) -> Choice:
+    """The model that answers where none is named, on a device with `free` bytes of free memory.
+
+    Models in `models_folder()` are chosen from, since somebody put them there to be used here; those that lie
+    in the hub's cache for other programs are not.
+
+    Raises:
+        ModelUnavailable: none was chosen, and dynfocus-tiny did not come with this installation.
+    """
+    installed = list(_installed())
+    if (chosen := choose(installed, device, free)) is not None:
+        return chosen
+    name, folder = find_model(DEFAULT_MODEL)
+    return Choice(name, folder, None, notice(installed, device, free))
+
+
+def choose(installed: Sequence[Candidate], device: DeviceKind, free: int) -> Choice | None:
+    """The best installed model that fits, by the order of the entries; None where none does.
+
+    Models without an entry come after all that have one, larger ones first; networks of ours without an entry
+    are taken by name alone, since nobody knows what they can. On a CPU no model of more than `SMALL`
+    parameters is taken: it would answer after minutes.
+    """
+    for candidate in _in_order(installed, device):
+        kind = _fitting(candidate.weights, candidate.run_as, device, free)
+        if kind is not None:
+            return Choice(candidate.name, candidate.folder, kind if candidate.public else None)
+    return None
+
+
+def suggestion(device: DeviceKind, free: int) -> tuple[ModelEntry, Quantization] | None:
+    """The best public model for a device, whether it is installed or not, and what it should run in."""
+    for name in PREFERRED[device]:
+        entry = ENTRIES[name]
+        if entry.footprint is not None:
+            weights = {kind: entry.footprint.weights(kind) for kind in TRIED[device]}
+            if (kind := _fitting(weights, None, device, free)) is not None:
+                return entry, kind
+    return None
+
+
+def _in_order(installed: Sequence[Candidate], device: DeviceKind) -> Iterator[Candidate]:
+    by_name = {candidate.name: candidate for candidate in installed}
+    for name in PREFERRED[device]:
+        if name in by_name:
+            yield by_name[name]
+    others = [one for one in installed if one.public and one.name not in ENTRIES]
+    if device == "cpu":
+        others = [one for one in others if one.parameters is not None and one.parameters <= SMALL]
+    yield from sorted(others, key=lambda one: (-max(one.weights.values()), one.name))
+
+
+def _fitting(
+    weights: Mapping[Quantization, int], run_as: Quantization | None, device: DeviceKind, free: int
+) -> Quantization | None:
+    """The first quantization in which a model fits; one that somebody asked for is the only one."""
+    # A model that is stored in fewer bits runs in nothing else.
+    tried = (run_as,) if run_as else TRIED[device] if len(weights) > 1 else tuple(weights)
+    return next((kind for kind in tried if kind in weights and with_head_room(weights[kind]) <= free), None)
+
+
+def notice(installed: Sequence[Candidate], device: DeviceKind, free: int) -> str:
+    """What to say where none of the installed models was chosen: why, and what to do."""
+    place = "GPU" if device == "cuda" else "CPU"
+    said = [f"{DEFAULT_MODEL} answers, which knows generated clips alone."]
+    public = {candidate.name: candidate for candidate in installed if candidate.public}
+    for candidate in sorted(public.values(), key=lambda one: min(one.weights.values()))[:1]:
+        least = min(candidate.weights.values())
+        needed = with_head_room(candidate.weights.get(candidate.run_as, least) if candidate.run_as else least)
+        if needed > free:
+            lack = f"needs {readable(needed)} of free memory, and {readable(free)} are free"
+        else:
+            lack = f"is too large for a quick answer on a {place}: name it with --model for a slow one"
+        said.append(f"{candidate.name} is installed, but {lack}.")
+    found = suggestion(device, free)
+    if found is None:
+        return " ".join([*said, f"No public model that is known here fits into {readable(free)}."])
+    entry, kind = found
+    if entry.name not in public:
+        asked = "" if kind == "none" else f" --quantize {kind}"
+        said.append(
+            f"`dynfocus models pull {entry.name}{asked}` fetches one for any video that suits this {place}, "
+            f"of {readable(entry.download_bytes)}."
+        )
+    return " ".join(said)
+
+
+def _installed() -> Iterator[Candidate]:
+    """The models in `models_folder()`; one that is not whole is left out."""
+    for name, folder in installed_models().items():
+        try:
+            if (kind := model_type_of(folder)) == OWN_TYPE:
+                # As it is stored; what of it is quantized does not matter.
+                size = sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
+                yield Candidate(name, folder, {"none": size}, public=False)
+            elif kind in FAMILIES and missing_file(folder) is None:
+                made, footprint = Conversion.load(folder), footprint_of(folder)
+                yield Candidate(
+                    name,
+                    folder,
+                    weights_bytes(folder),
+                    footprint.parameters if footprint else None,
+                    made.quantization_here if made else None,
+                )
+        except (ModelUnavailable, OSError):
+            continue
