@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynfocus_cli.errors import UsageError
 
@@ -16,10 +16,29 @@ class FramePrice:
 
     key: int
     other: int
+    least: int | None = None
+    """The fewest tokens that a key frame may be thinned to where there are not enough; None: it may not."""
+    mark: int = 0
+    """Text around a key frame, or around a run of others, that says when it is: the most it can take."""
+    together: int = 1
+    """Frames that share the tokens of one, as the makers of some models pair them."""
+
+    @property
+    def thinnest(self) -> FramePrice:
+        """The price with key frames as thin as may be."""
+        return replace(self, key=self.key if self.least is None else self.least)
 
     def total(self, frames: int, key_frames: int) -> int:
         """Video tokens of `frames` frames, `key_frames` of them key frames."""
-        return self.key * key_frames + self.other * (frames - key_frames)
+        return self.key * -(-key_frames // self.together) + self.other * (frames - key_frames)
+
+    def marks(self, frames: int, key_frames: int) -> int:
+        """The most that the text around them takes: of each key frame, and of each run between two."""
+        return self.mark * min(-(-frames // self.together), 2 * key_frames + 1)
+
+    def spent(self, frames: int, key_frames: int) -> int:
+        """All that a video takes of the context, at most."""
+        return self.total(frames, key_frames) + self.marks(frames, key_frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +51,29 @@ class Allowance:
     """K, at most L."""
     wanted: int
     """What K would be without the limit."""
+    price: FramePrice
+    """What frames cost then; key frames may have been thinned."""
 
 
-def most_frames(limit: int, price: FramePrice) -> int:
-    """The most frames, one of them a key frame, that `limit` video tokens hold.
+def most_frames(limit: int, price: FramePrice, every: bool = False) -> int:
+    """The most frames, one of them a key frame or every one, that `limit` video tokens hold.
 
     Raises:
         UsageError: not even one key frame fits.
     """
-    if limit < price.key:
+    thin = price.thinnest
+    least = thin.spent(1, 1)
+    if limit < least:
         raise UsageError(
-            f"A budget of {limit} video tokens holds no key frame: give --budget {price.key} or more, or "
+            f"A budget of {limit} video tokens holds no key frame: give --budget {least} or more, or "
             "shorten the question."
         )
-    if price.other == 0:
+    if every:
+        return price.together * max(1, limit // (price.key + price.mark))
+    if thin.other == 0:
         return UNBOUNDED
-    return 1 + (limit - price.key) // price.other
+    fewest = 1 + (limit - thin.key - 3 * thin.mark) // thin.other
+    return max(1, fewest)
 
 
 def allow(
@@ -59,7 +85,8 @@ def allow(
     price: FramePrice,
     every: bool = False,
 ) -> Allowance:
-    """Events and key frames for `frames` sampled frames; key frames give way first.
+    """Events and key frames for `frames` sampled frames. Where the tokens are few, key frames are thinned as
+    far as their price lets them, and then there are fewer.
 
     Example: 32 frames, L = 16, K/L = 0.25, 40 and 2 tokens a frame: 4 key frames for 216 tokens; with a limit
     of 180 only 3.
@@ -70,11 +97,16 @@ def allow(
     Raises:
         UsageError: as `most_frames`.
     """
-    if every:
-        prototypes, key_ratio = frames, 1.0
-    if frames > most_frames(limit, price):
+    if frames > most_frames(limit, price, every):
         raise UsageError(f"{frames} frames do not fit into {limit} video tokens: lower --frames or --fps.")
+    if every:
+        return Allowance(frames, frames, frames, price)
     events = min(prototypes, frames)
     wanted = min(max(1, int(key_ratio * events + 0.5)), events)
-    affordable = (limit - price.total(frames, 0)) // max(1, price.key - price.other)
-    return Allowance(events, min(wanted, affordable), wanted)
+    thin = price.thinnest
+    key_frames = wanted
+    while key_frames > 1 and thin.spent(frames, key_frames) > limit:
+        key_frames -= 1
+    spare = limit - price.other * (frames - key_frames) - price.marks(frames, key_frames)
+    key = max(thin.key, min(price.key, spare // key_frames))
+    return Allowance(events, key_frames, wanted, price if price.least is None else replace(price, key=key))

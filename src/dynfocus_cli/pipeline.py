@@ -162,7 +162,8 @@ def _see(run: Run) -> Seen:
     """Decode, encode. Of the question it knows the times that it names, and nothing else."""
     request, plan, outline = run.request, run.plan, run.model.outline
     with _vision(run):
-        encoding = _encode(run, plan.sampling.times_s, run.model.vision_tower)
+        tower = run.model.tower(request.source, len(plan.sampling.times_s), run.options.selection)
+        encoding = _encode(run, plan.sampling.times_s, tower)
     frames = encoding.frames if run.options.selection.stock else encoding.frames.distinct()
     said = fit_subtitles(outline, request.text, request.subtitles, frames.times_s)
     text_tokens = outline.text_tokens(request.text, () if said is None else said.lines)
@@ -267,7 +268,10 @@ def _check(run: Run, seen: Seen, chosen: Chosen, answer: str) -> Check:
         sight = run.model.sight(seen.source, fewer.frames, run.options.selection)
         count = len(key_frames)
         forced = sight.choose(
-            run.asked, Allowance(count, count, count), key_frames, run.options.generation.seed
+            run.asked,
+            Allowance(count, count, count, choice.price),
+            key_frames,
+            run.options.generation.seed,
         )
         # Not pinned any more: no question named these frames.
         written, _ = _answer(run, fewer, sight, replace(forced, pinned=()), None)

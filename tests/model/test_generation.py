@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynfocus_cli.model.generation import _Pieces, generate
+from dynfocus_cli.model.generation import Pieces, generate
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.types import GenerationOptions
@@ -84,7 +84,7 @@ def test_the_pieces_are_the_answer(model: DynFocusModel, prompt: PromptWriter) -
 )
 def test_blanks_at_the_ends_are_left_out(prompt: PromptWriter, given: Sequence[str], told: list[str]) -> None:
     pieces: list[str] = []
-    streamer = _Pieces(prompt.tokenizer, pieces.append)
+    streamer = Pieces(prompt.tokenizer, pieces.append)
     for text in given:
         streamer.on_finalized_text(text)
     assert pieces == told

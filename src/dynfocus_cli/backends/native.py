@@ -179,6 +179,10 @@ class LoadedModel:
             vision.dtype,
         )
 
+    def tower(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> VisionTower:
+        """The same for every video."""
+        return self.vision_tower
+
     @property
     def vision_device(self) -> torch.device:
         """Where the vision encoder is."""

@@ -180,9 +180,8 @@ class Backend(Protocol):
     def info(self) -> ModelInfo:
         """What is reported of it."""
 
-    @property
-    def vision_tower(self) -> VisionTower:
-        """What every sampled frame goes through, whatever the question."""
+    def tower(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> VisionTower:
+        """What each of `frames` sampled frames goes through, whatever the question."""
 
     @property
     def vision_device(self) -> torch.device:
@@ -192,7 +191,7 @@ class Backend(Protocol):
         """Puts the vision encoder's weights elsewhere."""
 
     def sight(self, source: VideoSource, frames: EncodedFrames, wanted: SelectionOptions) -> Sight:
-        """A video in front of the model; its frames have been through `vision_tower`."""
+        """A video in front of the model; its frames have been through `tower`."""
 
     def unfamiliar(self, frames: EncodedFrames) -> tuple[str, ...]:
         """A warning where the frames are unlike all that the model learned from."""

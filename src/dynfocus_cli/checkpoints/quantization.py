@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -21,11 +22,11 @@ ORDERED_ROWS = 32
 """Rows of a 4-bit weight that bitsandbytes orders together for a CPU."""
 
 
-def settings(kind: Quantization, compute: torch.dtype) -> dict[str, Any] | None:
-    """What transformers calls a quantization config; None for `none`."""
+def settings(kind: Quantization, compute: torch.dtype, kept: Sequence[str] = KEPT) -> dict[str, Any] | None:
+    """What transformers calls a quantization config; None for `none`. The modules `kept` stay as they are."""
     if kind == "none":
         return None
-    common: dict[str, Any] = {"quant_method": "bitsandbytes", "llm_int8_skip_modules": list(KEPT)}
+    common: dict[str, Any] = {"quant_method": "bitsandbytes", "llm_int8_skip_modules": list(kept)}
     if kind == "int8":
         return common | {"load_in_8bit": True, "load_in_4bit": False}
     return common | {

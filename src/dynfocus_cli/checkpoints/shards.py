@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dynfocus_cli.checkpoints.loading import SMALL_BYTES as RUNS_IN_FLOAT32
+from dynfocus_cli.checkpoints.folder import SMALL_BYTES as RUNS_IN_FLOAT32
 from dynfocus_cli.checkpoints.quantization import Quantization, quantized, stored_bytes
 from dynfocus_cli.checkpoints.sources.recipe import Recipe
 from dynfocus_cli.checkpoints.sources.source import Source

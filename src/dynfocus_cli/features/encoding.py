@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dynfocus_cli.features.cache import FeatureCache, feature_key
 from dynfocus_cli.features.encoded import EncodedFrames
-from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.features.preprocess import Scaling
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import CacheUse, Condition, Hwaccel, VideoSource
@@ -24,11 +24,13 @@ class VisionTower:
 
     encode: Callable[[Tensor], Tensor]
     """Pixels (B, 3, H, W), as `preprocessing` made them, to patch features (B, N, D_v)."""
-    preprocessing: Preprocessing
+    preprocessing: Scaling
     revision: str
     """Digest of the model's weights."""
     device: torch.device
     dtype: torch.dtype
+    together: int = 1
+    """Consecutive frames that are encoded as one; each of them gets what they got."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,9 @@ def encode_video(
         VideoUnreadable: no frame can be decoded.
     """
     progress.stage("encode", len(moments_s))
+    if tower.together > 1:
+        cache = None  # what a frame was paired with would count too
+        batch_size = max(tower.together, batch_size - batch_size % tower.together)
     device, warning = open_hardware(hwaccel, source.codec)
     warnings = [] if warning is None else [warning]
     key, known = "", None
@@ -110,8 +115,8 @@ def _encode(
     batches = decode_frames(
         source,
         moments_s,
-        width=scaling.size,
-        height=scaling.size,
+        width=scaling.width,
+        height=scaling.height,
         fit=scaling.fit,
         batch_size=batch_size,
         hwaccel=device,
@@ -126,8 +131,10 @@ def _encode(
             break
         with watch("encode"), torch.inference_mode():
             done, count = len(pts_s), len(batch.times_s)
-            fresh, row_of = _distinct(batch.pts_s, pts_s[-1] if pts_s else None)
-            known = [] if patches is None or not done else [patches[done - 1 : done]]
+            fresh, row_of = list(range(count)), list(range(count))
+            if tower.together == 1:
+                fresh, row_of = _distinct(batch.pts_s, pts_s[-1] if pts_s else None)
+            known = [] if patches is None or not done or tower.together > 1 else [patches[done - 1 : done]]
             if fresh:
                 pixels = scaling(batch.pixels[fresh]).to(tower.device, tower.dtype)
                 known.append(tower.encode(pixels).cpu())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 import torch
 
@@ -18,6 +18,35 @@ if TYPE_CHECKING:
 Fit = Literal["squash", "center_crop"]
 
 FILE_NAME = "preprocessor_config.json"
+
+
+class Scaling(Protocol):
+    """How frames become a vision encoder's input. A dataclass: its fields are part of the features' key."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def width(self) -> int:
+        """Pixels, after the decoder's scaling."""
+
+    @property
+    def height(self) -> int:
+        """Pixels, likewise."""
+
+    @property
+    def fit(self) -> Fit:
+        """How the decoder scales to that."""
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """(B, height, width, 3) RGB to (B, 3, height, width) float32."""
+
+
+def normalised(
+    pixels: NDArray[np.uint8], mean: tuple[float, float, float], std: tuple[float, float, float]
+) -> torch.Tensor:
+    """Pixels (B, H, W, 3) as (B, 3, H, W) float32, brought to mean 0 and deviation 1 a channel."""
+    scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255.0
+    return (scaled - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +78,17 @@ class Preprocessing:
         Shape:
             pixels: `(B, size, size, 3)`, RGB. Returns `(B, 3, size, size)`, float32.
         """
-        scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255.0  # (B, 3, size, size)
-        mean = torch.tensor(self.mean).view(3, 1, 1)
-        std = torch.tensor(self.std).view(3, 1, 1)
-        return (scaled - mean) / std
+        return normalised(pixels, self.mean, self.std)
+
+    @property
+    def width(self) -> int:
+        """`size`."""
+        return self.size
+
+    @property
+    def height(self) -> int:
+        """`size`."""
+        return self.size
 
     def save(self, folder: Path) -> None:
         """Writes `preprocessor_config.json` into `folder`."""

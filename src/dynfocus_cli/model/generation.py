@@ -34,42 +34,24 @@ def generate(
         video_tokens: (M, D_l).
     """
     inputs = _inputs(network, prompt, video_tokens, question, subtitles)
-    # With `inputs_embeds` and no ids, `generate` returns the new tokens alone.
-    return write(network.language_model, prompt.tokenizer, {"inputs_embeds": inputs}, options, listener)
-
-
-def write(
-    model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    inputs: dict[str, Any],
-    options: GenerationOptions,
-    listener: Listener | None,
-    ends: Sequence[int] = (),
-) -> list[int]:
-    """What transformers' `generate` makes of `inputs`, a batch of one, without the end mark.
-
-    Args:
-        model: any of transformers' that generates.
-        ends: end marks; empty takes the tokenizer's.
-    """
-    given: Tensor = inputs.get("inputs_embeds", inputs.get("input_ids"))
-    marks = list(ends) or [tokenizer.eos_token_id]
+    language_model: Any = network.language_model  # transformers' annotations do not let it be called
     # A checkpoint's own generation settings (LLaMA-VID's has a temperature) must not decide here.
     sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
     if options.temperature > 0:
         sampling |= {"do_sample": True, "temperature": options.temperature, "top_p": 1.0, "top_k": 0}
-    with _seeded(options.seed, given.device):
-        generated = model.generate(
-            **inputs,
-            attention_mask=torch.ones(given.shape[:2], dtype=torch.int64, device=given.device),
+    with _seeded(options.seed, inputs.device):
+        # With `inputs_embeds` and no ids, `generate` returns the new tokens alone.
+        generated = language_model.generate(
+            inputs_embeds=inputs,
+            attention_mask=torch.ones(inputs.shape[:2], dtype=torch.int64, device=inputs.device),
             max_new_tokens=options.max_new_tokens,
-            eos_token_id=marks,
-            pad_token_id=marks[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
-            streamer=None if listener is None else _Pieces(tokenizer, listener),
+            eos_token_id=prompt.tokenizer.eos_token_id,
+            pad_token_id=prompt.tokenizer.pad_token_id,
+            streamer=None if listener is None else Pieces(prompt.tokenizer, listener),
             **sampling,
         )
-    ids: list[int] = generated[0, _length(inputs) :].tolist()
-    return [token for token in ids if token not in marks]
+    ids: list[int] = generated[0].tolist()
+    return [token for token in ids if token != prompt.tokenizer.eos_token_id]
 
 
 def rank_answers(
@@ -136,11 +118,6 @@ def _inputs(
     return torch.cat((words(prompt.before_video), video_tokens.to(text.dtype), text)).unsqueeze(0)
 
 
-def _length(inputs: dict[str, Any]) -> int:
-    """Tokens that `generate` repeats ahead of the new ones."""
-    return 0 if "inputs_embeds" in inputs else int(inputs["input_ids"].shape[1])
-
-
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """`generate` draws from the global generators: seeded here, and left as they were found."""
@@ -149,11 +126,13 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-class _Pieces(TextStreamer):
+class Pieces(TextStreamer):
     """Hands on the text without the blanks at its two ends, as `PromptWriter.read` gives it."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, listener: Listener) -> None:
-        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, listener: Listener, skip_prompt: bool = True
+    ) -> None:
+        super().__init__(tokenizer, skip_prompt=skip_prompt, skip_special_tokens=True)
         self._listener = listener
         self._blank: str | None = None
         """Blanks that count if more text follows; None before the first word."""

@@ -38,6 +38,8 @@ class RunShape:
     """Prompt and the longest answer."""
     batch: int = LARGEST_BATCH
     """Frames that are encoded at a time."""
+    key_frames: int = 0
+    """K."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,11 @@ class RunPlan:
     shape: RunShape
     """What its memory depends on."""
     economy: Economy
-    price: FramePrice
+
+    @property
+    def price(self) -> FramePrice:
+        """What frames cost."""
+        return self.allowance.price
 
 
 def read_request(video: str, asked: Asked, model: Outline, options: RunOptions) -> Request:
@@ -103,8 +107,7 @@ def plan_run(
         shape = _shape(request, model, options, limit.tokens, sampling)
     frames = len(sampling.times_s)
     allowance = _allowance(request, model, options, limit.tokens, frames)
-    price = model.price(source, frames, options.selection)
-    return RunPlan(sampling, limit, allowance, replace(shape, batch=economy.batch), economy, price)
+    return RunPlan(sampling, limit, allowance, replace(shape, batch=economy.batch), economy)
 
 
 def token_limit(
@@ -123,7 +126,7 @@ def token_limit(
         UsageError: not even one key frame fits.
     """
     room = model.context - prompt_tokens - options.generation.max_new_tokens
-    least = model.price(source, 1, options.selection).key
+    least = model.price(source, 1, options.selection).thinnest.spent(1, 1)
     if room < least:
         raise UsageError(
             f"The prompt ({prompt_tokens} tokens) and the answer ({options.generation.max_new_tokens}) leave "
@@ -143,7 +146,7 @@ def _sampling(
 ) -> SamplingPlan:
     defaults, source = model.defaults, request.source
     sampling, stock = model.sampling(source, options), options.selection.stock
-    most = most_frames(limit, model.price(source, 2, options.selection))
+    most = most_frames(limit, model.price(source, 2, options.selection), stock)
     wanted = sampling.max_frames or defaults.max_frames
     return plan_sampling(
         source,
@@ -172,10 +175,13 @@ def _shape(
 ) -> RunShape:
     frames = len(sampling.times_s)
     allowance = _allowance(request, model, options, limit, frames)
-    price = model.price(request.source, frames, options.selection)
+    price = allowance.price
     return RunShape(
         frames=frames,
         video_tokens=price.total(frames, allowance.key_frames),
-        text_tokens=request.text_tokens + options.generation.max_new_tokens,
+        text_tokens=price.marks(frames, allowance.key_frames)
+        + request.text_tokens
+        + options.generation.max_new_tokens,
         batch=min(LARGEST_BATCH, frames),
+        key_frames=allowance.key_frames,
     )

@@ -51,17 +51,55 @@ def time_layers(
     queries = config.num_query_tokens * shape.frames
     reading = timed(read.hidden_size, read.intermediate_size, min(queries, MOST_ROWS), "none")
     qformer = read.num_hidden_layers * (8 * read.hidden_size**2 / _area(read) + 2)
-    prompt = shape.video_tokens + shape.text_tokens - answer_tokens
-    layers = words.num_hidden_layers * (4 * words.hidden_size**2 / _area(words) + 3)
-    sized = words.hidden_size, words.intermediate_size
+    first_token, each_token = _words(timed, words, quantization, shape, answer_tokens)
     return TimeForecast(
         encode=per_batch * tower * math.ceil(shape.frames / shape.batch),
         select=reading * max(1.0, queries / MOST_ROWS) * qformer,
-        first_token=timed(*sized, min(prompt, MOST_ROWS), quantization)
-        * max(1.0, prompt / MOST_ROWS)
-        * layers,
-        each_token=timed(*sized, 1, quantization) * layers,
+        first_token=first_token,
+        each_token=each_token,
     )
+
+
+def time_stock(
+    vision: Any,
+    patches: int,
+    words: Any,
+    quantization: Quantization,
+    device: torch.device,
+    dtype: torch.dtype,
+    shape: RunShape,
+    answer_tokens: int,
+) -> TimeForecast:
+    """The same for a stock model; choosing its frames takes no time beside these.
+
+    Args:
+        vision, words: the configs of its encoder and of its language model.
+        patches: that go through the vision encoder, of all frames and all looks at them.
+    """
+    timed = _Timer(device, dtype)
+    inner = getattr(vision, "intermediate_size", 4 * vision.hidden_size)
+    depth = getattr(vision, "depth", None) or vision.num_hidden_layers
+    rows = min(patches, MOST_ROWS)
+    layers = depth * (4 * vision.hidden_size / inner + 2)
+    first_token, each_token = _words(timed, words, quantization, shape, answer_tokens)
+    return TimeForecast(
+        encode=timed(vision.hidden_size, inner, rows, "none") * patches / rows * layers,
+        select=0.0,
+        first_token=first_token,
+        each_token=each_token,
+    )
+
+
+def _words(
+    timed: _Timer, words: Any, quantization: Quantization, shape: RunShape, answer_tokens: int
+) -> tuple[float, float]:
+    """Of the language model: until the first token, and for each one after it."""
+    prompt = shape.video_tokens + shape.text_tokens - answer_tokens
+    layers = words.num_hidden_layers * (4 * words.hidden_size**2 / _area(words) + 3)
+    sized = words.hidden_size, words.intermediate_size
+    rows = min(prompt, MOST_ROWS)
+    first = timed(*sized, rows, quantization) * prompt / rows * layers
+    return first, timed(*sized, 1, quantization) * layers
 
 
 def _area(part: Any) -> int:

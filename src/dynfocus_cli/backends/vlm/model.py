@@ -1,0 +1,337 @@
+"""A stock model as the spine asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dynfocus_cli.backends.protocol import Asked, Choice, Defaults, Likelihoods, Written
+from dynfocus_cli.backends.vlm.decoding import read_prompt, write_on
+from dynfocus_cli.backends.vlm.family import Family
+from dynfocus_cli.backends.vlm.frames import VideoTokens
+from dynfocus_cli.backends.vlm.memory import LARGE, VlmMemory
+from dynfocus_cli.backends.vlm.prompt import ChatWriter
+from dynfocus_cli.backends.vlm.selection import distinctness, find_events, rank, similarity
+from dynfocus_cli.backends.vlm.skeleton import Skeleton
+from dynfocus_cli.backends.vlm.tokens import RODS, assemble, cones, rods
+from dynfocus_cli.budget import Allowance, FramePrice
+from dynfocus_cli.checkpoints.quantization import Quantization
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.encoding import VisionTower
+from dynfocus_cli.model.generation import Listener, likelihoods
+from dynfocus_cli.multiple_choice import listed
+from dynfocus_cli.planning.memory import RunShape
+from dynfocus_cli.planning.speed import time_stock
+from dynfocus_cli.types import (
+    GenerationOptions,
+    ModelInfo,
+    Option,
+    RunOptions,
+    SamplingOptions,
+    Scorer,
+    SelectionOptions,
+    TimeForecast,
+    VideoSource,
+)
+
+LEAST_CONES = 16
+"""Tokens that a key frame keeps however short they are, as the paper's fine prototypes."""
+STEP = 8
+"""Frames that are projected at a time."""
+
+DEFAULTS = Defaults(
+    fps=1.0, max_frames=200, prototypes=64, key_ratio=0.5, clustering="dpc_knn", pin_focus=True
+)
+"""The poster's long settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class VlmOutline:
+    """Everything of a model but its weights."""
+
+    name: str
+    folder: Path
+    family: Family
+    prompt: ChatWriter
+    skeleton: Skeleton
+    quantization: Quantization
+    """What runs; what is stored may be `none`."""
+    device: torch.device
+    dtype: torch.dtype
+    memory: VlmMemory
+    info: ModelInfo
+
+    @property
+    def context(self) -> int:
+        """Tokens that the language model can hold."""
+        tokens: int = self.family.config.get_text_config().max_position_embeddings
+        return tokens
+
+    @property
+    def defaults(self) -> Defaults:
+        """The poster's settings for long videos."""
+        return DEFAULTS
+
+    def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
+        """Tokens of the prompt without the video and its time stamps."""
+        return self.prompt.length(question, subtitles)
+
+    def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
+        """As asked for; with `--stock` the frames that the makers' own code would look at."""
+        asked = options.sampling
+        if not options.selection.stock:
+            return asked
+        stock = self.family.stock_sampling(source)
+        if asked.frames is not None or asked.fps is not None:
+            stock = replace(stock, frames=asked.frames, fps=asked.fps)
+        # What is encoded together has to come together.
+        if stock.frames is not None:
+            together = self.family.together
+            stock = replace(stock, frames=max(together, stock.frames - stock.frames % together))
+        limit = asked.max_frames or stock.max_frames
+        return replace(stock, max_frames=limit, start_s=asked.start_s, end_s=asked.end_s)
+
+    def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
+        """All tokens or `--cone-tokens` for key frames, two rods or none for others."""
+        family, mark = self.family, self.prompt.mark
+        full = self.patches(source, frames if wanted.stock else 1)
+        if wanted.stock:
+            return FramePrice(full, full, mark=mark, together=family.together)
+        if wanted.cone_tokens is not None and wanted.cone_tokens > full:
+            raise UsageError(
+                f"--cone-tokens {wanted.cone_tokens} is more than the {full} tokens that {self.name} gives a "
+                "frame of this video."
+            )
+        key = wanted.cone_tokens or full
+        least = key if wanted.cone_tokens else min(LEAST_CONES, full)
+        return FramePrice(key, min(RODS, key) if wanted.rods else 0, least, mark)
+
+    def patches(self, source: VideoSource, frames: int = 1) -> int:
+        """Tokens of one of so many frames, were all kept."""
+        return self.family.grid(self.family.scaling(source, frames)).tokens
+
+    def scorer(self, question: str | None, wanted: Scorer | None) -> Asked:
+        """How dense and distinct an event is, or what it has of the question. Raises UsageError."""
+        if wanted == "attention":
+            raise UsageError(f"{self.name} has no Q-Former: take --scorer visual or question.")
+        if wanted == "question" and question is None:
+            raise UsageError("--scorer question needs a question: give one with --question.")
+        return Asked(question, wanted or "visual")
+
+    def multiple_choice(self, asked: Asked, options: Sequence[Option]) -> Asked:
+        """The options below the question, to be answered by a letter."""
+        assert asked.question is not None, "options come with a question"
+        letters = tuple(option.letter for option in options)
+        return replace(asked, prompt=listed(asked.question, options), answers=letters)
+
+    def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
+        """How long a run of this shape would take."""
+        family = self.family
+        glance, close = family.glance(LARGE), family.scaling(LARGE, 1)
+        patches = shape.frames * family.patches(glance or close)
+        if glance is not None:
+            patches += shape.key_frames * family.patches(close)
+        return time_stock(
+            family.vision_config(),
+            patches,
+            family.config.get_text_config(),
+            self.quantization,
+            self.device,
+            self.dtype,
+            shape,
+            answer_tokens,
+        )
+
+    def load(self) -> VlmModel:
+        """The model with its weights; raises as `checkpoints.load_model`."""
+        from dynfocus_cli.backends.vlm.loading import load_network
+
+        return VlmModel(self, load_network(self))
+
+
+@dataclass(frozen=True, slots=True)
+class VlmModel:
+    """A model with its weights."""
+
+    outline: VlmOutline
+    network: Any
+    """One of transformers' `...ForConditionalGeneration`."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is reported of it."""
+        return self.outline.info
+
+    def tower(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> VisionTower:
+        """The first look at every frame: a glance where that is cheaper."""
+        family = self.outline.family
+        if wanted.stock:
+            return self.tower_of(family.scaling(source, frames), family.together)
+        return self.tower_of(family.glance(source) or family.scaling(source, frames))
+
+    def tower_of(self, scaling: Any, together: int = 1) -> VisionTower:
+        """The vision encoder for frames of one size."""
+        family, parameter = self.outline.family, self._vision_parameter
+
+        def encode(pixels: Tensor) -> Tensor:
+            features = family.features(self.network, pixels, together)
+            return features if together == 1 else features.repeat_interleave(together, dim=0)
+
+        return VisionTower(encode, scaling, self.info.revision, parameter.device, parameter.dtype, together)
+
+    @property
+    def vision_device(self) -> torch.device:
+        """Where the vision encoder is."""
+        return self._vision_parameter.device
+
+    def move_vision(self, device: torch.device) -> None:
+        """Puts the modules between pixels and tokens elsewhere."""
+        for name in self.outline.family.vision:
+            self.network.get_submodule(name).to(device)
+
+    def sight(self, source: VideoSource, frames: EncodedFrames, wanted: SelectionOptions) -> VlmSight:
+        """A video in front of the model."""
+        return VlmSight(self, source, frames, wanted)
+
+    def unfamiliar(self, frames: EncodedFrames) -> tuple[str, ...]:
+        """Nothing is unlike what these models were trained on."""
+        return ()
+
+    @property
+    def _vision_parameter(self) -> Tensor:
+        module = self.network.get_submodule(self.outline.family.vision[0])
+        parameter: Tensor = next(module.parameters())
+        return parameter
+
+
+class VlmSight:
+    """A video's features, as the first look gave them."""
+
+    def __init__(
+        self, model: VlmModel, source: VideoSource, frames: EncodedFrames, wanted: SelectionOptions
+    ) -> None:
+        self._model = model
+        self._family = model.outline.family
+        self._source = source
+        self._frames = frames
+        self._wanted = wanted
+
+    @torch.inference_mode()
+    def choose(self, asked: Asked, allowed: Allowance, pinned: tuple[int, ...], seed: int) -> Choice:
+        """Events, their scores, and the best of them; with `--stock` every frame."""
+        count, price = len(self._frames.times_s), allowed.price
+        if self._wanted.stock:
+            every = tuple(range(count))
+            return Choice(every, (1.0,) * count, every, price)
+        device = self._model.outline.device
+        mask: Tensor | None = None
+        if pinned:
+            mask = torch.zeros(1, count, dtype=torch.bool, device=device)
+            mask[0, list(pinned)] = True
+        compared = self._family.compared(self._frames.patches).to(device)
+        clusters = find_events(compared, allowed.events, mask)
+        scores = distinctness(clusters)
+        if asked.scorer == "question":
+            assert asked.question is not None, "the scorer was checked"
+            centres = clusters.centres[0].tolist()
+            width = self._words(asked.question).shape[-1]
+            tokens = self._projected(self._frames, centres)[..., :width]
+            every_centre = torch.arange(len(centres), device=tokens.device)
+            scores = similarity(self._words(asked.question), tokens, every_centre)
+        scores, keys = rank(scores, clusters, allowed.key_frames, mask)
+        return Choice(
+            events=tuple(clusters.assignment[0].tolist()),
+            scores=tuple(scores.tolist()),
+            key_frames=tuple(keys.tolist()),
+            price=price,
+            pinned=pinned,
+        )
+
+    def closer_tower(self, choice: Choice) -> VisionTower | None:
+        """Full resolution for key frames, where the first look was a glance."""
+        if self._wanted.stock or self._family.glance(self._source) is None:
+            return None
+        return self._model.tower_of(self._family.scaling(self._source, 1))
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        choice: Choice,
+        closer: EncodedFrames | None,
+        asked: Asked,
+        subtitles: Sequence[str],
+        options: GenerationOptions,
+        listener: Listener | None,
+    ) -> Written:
+        """The family's prompt around the chosen tokens, to the language model."""
+        prompt = self._model.outline.prompt
+        read = read_prompt(self._model, *self.prompt(choice, closer, asked, subtitles))
+        ids = write_on(read, prompt.tokenizer, prompt.ends, options, listener)
+        return Written(prompt.read(ids), len(ids), read.text_tokens)
+
+    @torch.inference_mode()
+    def likelihoods(
+        self, choice: Choice, closer: EncodedFrames | None, asked: Asked, subtitles: Sequence[str]
+    ) -> Likelihoods:
+        """Of each letter."""
+        read = read_prompt(self._model, *self.prompt(choice, closer, asked, subtitles))
+        answers = [self._model.outline.prompt.answer(answer) for answer in asked.answers]
+        return Likelihoods(likelihoods(read.step, read.cache, read.logits, answers), read.text_tokens)
+
+    @torch.inference_mode()
+    def prompt(
+        self, choice: Choice, closer: EncodedFrames | None, asked: Asked, subtitles: Sequence[str]
+    ) -> tuple[Tensor, Tensor, VideoTokens]:
+        """All ids (S,), which of them are the video's (S,), and its tokens."""
+        video = self.video_tokens(choice, closer, asked)
+        ids, is_video = self._model.outline.prompt.ids(asked.text, subtitles, video)
+        return ids, is_video, video
+
+    def video_tokens(self, choice: Choice, closer: EncodedFrames | None, asked: Asked) -> VideoTokens:
+        """CCE: cones of key frames and rods of the others, in time order."""
+        family, stock = self._family, self._wanted.stock
+        together = family.together if stock else 1
+        times_s, keys = self._frames.times_s, choice.key_frames
+        grid = family.grid(family.scaling(self._source, len(times_s) if stock else 1))
+        if closer is None:
+            shown, places = self._frames, list(keys[::together])
+        else:
+            shown, places = closer, list(range(len(keys)))
+        pieces = [
+            cones(self._projected(shown, places[at : at + STEP]), grid, choice.price.key)
+            for at in range(0, len(places), STEP)
+        ]
+        tokens, where = (torch.cat(part) for part in zip(*pieces, strict=True))
+        words = self._words(asked.question or "")
+        rod_tokens = partial(self._rods, words=words) if choice.price.other and not stock else None
+        duration_s = self._source.duration_s
+        return assemble(keys, tokens, where, rod_tokens, grid, times_s, duration_s, together)
+
+    def _rods(self, frames: Sequence[int], words: Tensor) -> Tensor:
+        """(R, 2, W)."""
+        return torch.cat(
+            [
+                rods(self._projected(self._frames, frames[at : at + STEP]), words)
+                for at in range(0, len(frames), STEP)
+            ]
+        )
+
+    def _projected(self, frames: EncodedFrames, places: Sequence[int]) -> Tensor:
+        """(B, n, W): tokens of the frames at `places`, on the model's device."""
+        outline = self._model.outline
+        vision = self._model.vision_device
+        features = frames.patches[list(places)].to(vision, outline.dtype)
+        return self._family.project(self._model.network, features).to(outline.device)
+
+    def _words(self, question: str) -> Tensor:
+        """(S, D_l): the question's word embeddings."""
+        ids = torch.tensor(self._model.outline.prompt.words(question), device=self._model.outline.device)
+        embedded: Tensor = self._model.network.get_input_embeddings()(ids)
+        return embedded

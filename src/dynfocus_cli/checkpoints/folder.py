@@ -1,0 +1,84 @@
+"""What loading any model folder comes down to: which part is at fault, how precise, how quantized."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dynfocus_cli.checkpoints.quantization import Quantization, kind_of
+from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError, first_line
+from dynfocus_cli.planning.device import ran_out
+
+_COMPLAINTS = {
+    "missing_keys": "missing",
+    "unexpected_keys": "not known",
+    "mismatched_keys": "of the wrong size",
+}
+"""What transformers reports of the weights, and how it is said."""
+
+SMALL_BYTES = 128 << 20
+"""Weights up to this size run in float32."""
+LARGE_BYTES = 512 << 20
+"""Weights above this size are worth slower memory for less of it."""
+
+
+@contextmanager
+def part(folder: Path, name: str) -> Iterator[None]:
+    """Says which part of a model folder is at fault. Memory that ran out is no fault of the folder."""
+    try:
+        yield
+    except DynFocusError:
+        raise
+    except Exception as error:
+        # No list of kinds: a damaged folder raises nearly anything, from tokenizers even a bare Exception.
+        if ran_out(error):
+            raise
+        raise ModelUnavailable(f"The {name} in {folder} cannot be used: {first_line(error)}") from error
+
+
+def quantization_of(folder: Path, stored: dict[str, Any] | None, wanted: Quantization | None) -> Quantization:
+    """The quantization that runs: as stored, or as asked for of a model that is stored without any."""
+    kind = kind_of(stored)
+    if wanted is None or wanted == kind:
+        return kind
+    if kind != "none":
+        raise UsageError(
+            f"{folder.resolve().name} is stored in {kind}, and cannot run as {wanted}: leave --quantize "
+            "out, or convert what it was made of anew."
+        )
+    return wanted
+
+
+def precision(folder: Path, place: torch.device) -> torch.dtype:
+    """What a network computes in. A small one in float32, for the same answers on every device; else in
+    bfloat16, or in float16 on a GPU that is older than that."""
+    weights = sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
+    if weights <= SMALL_BYTES:
+        return torch.float32
+    if place.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float16
+    return torch.bfloat16
+
+
+def complaint(folder: Path, report: Mapping[str, Sequence[Any]], problems: Sequence[str]) -> str | None:
+    """What is wrong with the weights, by transformers' report of them; None where nothing is."""
+    for problem in problems:
+        if found := sorted(map(_key, report[problem])):
+            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+            return (
+                f"The weights in {folder} do not fit its config.json: "
+                f"{', '.join(found[:3])}{more} {_COMPLAINTS[problem]}."
+            )
+    return None
+
+
+def _key(reported: str | tuple[str, torch.Size, torch.Size]) -> str:
+    """A parameter's name, and for one of the wrong size what it has and needs."""
+    if isinstance(reported, str):
+        return reported
+    name, has, needs = reported
+    return f"{name} {tuple(has)} for {tuple(needs)}"
