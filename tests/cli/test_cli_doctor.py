@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dynfocus_cli.checkpoints.registry import bundled_models
-from dynfocus_cli.cli import checks
+from dynfocus_cli.cli.checks import machine
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_package_that_raises_anything(examine, monkeypatch):
     def broken():
         raise SystemError("initialization of _C raised unreported exception")
 
-    monkeypatch.setattr(checks, "_torch", broken)
+    monkeypatch.setattr(machine, "torch", broken)
     code, found = examine()
     assert (code, found["torch"]["state"]) == (1, "fix")
     assert "SystemError: initialization" in found["torch"]["said"]
@@ -89,8 +89,10 @@ def test_a_package_that_is_too_old(examine, monkeypatch):
 
 
 def test_bitsandbytes_is_needed_for_quantized_models_alone(examine, monkeypatch):
-    find_spec = checks.find_spec
-    monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "bitsandbytes" else find_spec(name))
+    find_spec = machine.find_spec
+    monkeypatch.setattr(
+        machine, "find_spec", lambda name: None if name == "bitsandbytes" else find_spec(name)
+    )
     code, found = examine()
     assert (code, found["bitsandbytes"]["state"]) == (0, "note")
     monkeypatch.setenv("DYNFOCUS_QUANTIZE", "nf4")
@@ -99,7 +101,7 @@ def test_bitsandbytes_is_needed_for_quantized_models_alone(examine, monkeypatch)
 
 
 def test_codecs_that_are_left_out_of_ffmpeg(examine, monkeypatch):
-    monkeypatch.setattr(checks, "COMMON_CODECS", frozenset({"h264", "no-such-codec"}))
+    monkeypatch.setattr(machine, "COMMON_CODECS", frozenset({"h264", "no-such-codec"}))
     code, found = examine()
     assert (code, found["codecs"]["state"]) == (0, "note")
     assert found["codecs"]["said"].endswith("not no-such-codec")
@@ -183,19 +185,23 @@ def test_a_full_disk(examine, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 10**6, 10**6))
     code, found = examine()
     assert (code, found["cache"]["state"]) == (0, "note")
-    assert "1.0 MB free, which is little" in found["cache"]["said"]
+    assert found["cache"]["said"].endswith("only 1.0 MB free")
+    assert found["models"]["said"].endswith("only 1.0 MB free")
 
 
 def test_settings_are_shown_with_their_origin(run, monkeypatch, tmp_path):
     file = tmp_path / "dynfocus.toml"
-    file.write_text(f'fps = 2\nmodels-dir = "{tmp_path}/models"\n[ask]\nmax-new-tokens = 7\n')
+    file.write_text(
+        f'fps = 2\nno-cache = true\nmodels-dir = "{tmp_path}/models"\n[ask]\nmax-new-tokens = 7\n'
+    )
     monkeypatch.setenv("DYNFOCUS_CONFIG", str(file))
     monkeypatch.setenv("DYNFOCUS_FRAMES", "9")
     monkeypatch.setenv("DYNFOCUS_MODLE", "x")
     lines = run("doctor").stdout.splitlines()
     assert lines[0] == f"ok    settings      {file}"
-    assert lines[1:6] == [
+    assert lines[1:7] == [
         f"ok    setting       fps = 2 ({file}: fps), overruled",
+        f"ok    setting       no-cache = true ({file}: no-cache)",
         f"ok    setting       models-dir = {tmp_path}/models ({file}: models-dir)",
         f"ok    setting       max-new-tokens = 7 ({file}: [ask] max-new-tokens)",
         "ok    setting       frames = 9 (DYNFOCUS_FRAMES)",

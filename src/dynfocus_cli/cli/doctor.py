@@ -13,7 +13,7 @@ from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.output import on_terminal, write_line, write_record
 
 if TYPE_CHECKING:
-    from dynfocus_cli.cli.checks import Check
+    from dynfocus_cli.cli.checks.check import Check
 
 SCHEMA = "dynfocus.doctor/1"
 
@@ -29,7 +29,7 @@ def doctor(json: JsonOption = False) -> None:
     Exits with 0 where dynfocus can answer, otherwise with the code that an answer would end with.
     """
     with reported():
-        from dynfocus_cli.cli.checks import all_checks
+        from dynfocus_cli.cli.checks.examination import all_checks
 
         checks = []
         for check in all_checks():

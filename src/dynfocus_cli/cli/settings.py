@@ -94,6 +94,11 @@ class Settled:
     origin: str
     """For a message: the file and key, or the variable."""
 
+    @property
+    def spelt(self) -> str:
+        """The value as TOML has it, without quotes."""
+        return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -1,0 +1,1 @@
+"""What `dynfocus doctor` looks at. A part that is missing or broken is a finding, no error."""

@@ -1,0 +1,137 @@
+"""Models, the memory that they need, and the cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynfocus_cli.cli.checks.check import Check
+from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, first_line
+
+if TYPE_CHECKING:
+    from dynfocus_cli.checkpoints.registry import DeviceKind
+
+LITTLE_DISK = 1 << 30
+"""Bytes; a disk with less room is worth a note."""
+
+
+def models_folder() -> Check:
+    from dynfocus_cli.checkpoints.registry import installed_models, models_folder
+
+    folder, installed = models_folder(), installed_models()
+    said = f"{folder}: {', '.join(installed) if installed else 'none installed'}"
+    return _folder("models", folder, said, "Name another folder with DYNFOCUS_MODELS_DIR.")
+
+
+def model(wanted: str | None, device: str | None) -> Check:
+    """The model that a plain `ask` would take: its files are there and whole, as far as a look tells."""
+    from dynfocus_cli.checkpoints.size import readable
+    from dynfocus_cli.checkpoints.sources.config_file import read_config
+
+    name, folder, notice = _chosen(wanted, *_place(device))
+    read_config(folder)
+    size = sum(file.stat().st_size for file in _weights(folder))
+    if size == 0:
+        raise ModelUnavailable(f"{folder} holds no weights.")
+    return Check("model", "note" if notice else "ok", f"{name}, {readable(size)}, {folder}", notice)
+
+
+def memory(wanted: str | None, device: str | None) -> Check:
+    """What is free, next to the weights of that model."""
+    from dynfocus_cli.checkpoints.size import readable
+
+    kind, free = _place(device)
+    where = "on the GPU" if kind == "cuda" else "for the CPU"
+    try:
+        name, folder, _ = _chosen(wanted, kind, free)
+        size = sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
+    except (ModelUnavailable, OSError):
+        return Check("memory", "ok", f"{readable(free)} free {where}")  # the model has a line of its own
+    said = f"{readable(free)} free {where}; {name} takes {readable(size)}"
+    if size > free:
+        todo = "Close other programs, or take a smaller model or --quantize nf4."
+        return Check("memory", "fix", said, todo, OutOfMemory.exit_code)
+    return Check("memory", "ok", said)
+
+
+def _chosen(wanted: str | None, kind: DeviceKind, free: int) -> tuple[str, Path, str]:
+    """Name and folder of the model that answers, and what its user should know."""
+    if wanted is None:
+        from dynfocus_cli.checkpoints.choice import default_model
+
+        choice = default_model(kind, free)
+        return choice.name, choice.folder, choice.notice or ""
+    from dynfocus_cli.checkpoints.registry import find_model
+
+    return *find_model(wanted), ""
+
+
+def _place(device: str | None) -> tuple[DeviceKind, int]:
+    """Where a model would run, and the bytes that are free there."""
+    try:
+        import torch
+
+        from dynfocus_cli.planning.device import free_memory
+
+        kind: DeviceKind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+        return kind, free_memory(torch.device(kind))
+    except (ImportError, OSError):  # a finding of its own
+        import psutil
+
+        return "cpu", psutil.virtual_memory().available
+
+
+def _weights(folder: Path) -> list[Path]:
+    """A model's files. Raises ModelUnavailable for one that is missing, cut short or no safetensors."""
+    import json
+
+    from safetensors import SafetensorError, safe_open
+
+    files = set(folder.glob("model*.safetensors"))
+    index = folder / "model.safetensors.index.json"
+    try:
+        if index.is_file():
+            files |= {folder / name for name in json.loads(index.read_text("utf-8"))["weight_map"].values()}
+        for file in sorted(files):
+            with safe_open(file, framework="numpy"):
+                pass
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelUnavailable(
+            f"{folder} is damaged: {first_line(error)}. Install or convert the model anew."
+        ) from error
+    return sorted(files)
+
+
+def cache() -> Check:
+    from dynfocus_cli.checkpoints.size import readable
+    from dynfocus_cli.features.cache import FeatureCache
+
+    cache = FeatureCache.of_user()
+    if not cache.limit:
+        return Check("cache", "ok", "off")
+    todo = "Name another folder with DYNFOCUS_CACHE_DIR, or give --no-cache."
+    try:
+        size = cache.info().size
+    except OSError as error:
+        return Check("cache", "note", f"{cache.folder} cannot be read: {error.strerror}", todo)
+    said = f"{cache.folder}: {readable(size)} of {readable(cache.limit)}"
+    return _folder("cache", cache.folder, said, todo)
+
+
+def _folder(name: str, folder: Path, said: str, todo: str) -> Check:
+    """Whether anything can be written to a folder, and how much."""
+    from dynfocus_cli.checkpoints.size import readable
+
+    there = folder
+    while not os.path.exists(there) and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        return Check(name, "note", f"{said}; {there} is a file", todo)
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Check(name, "note", f"{said}; {there} may not be written", todo)
+    free = shutil.disk_usage(there).free
+    if free < LITTLE_DISK:
+        return Check(name, "note", f"{said}; only {readable(free)} free", todo)
+    return Check(name, "ok", f"{said}; {readable(free)} free")
