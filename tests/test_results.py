@@ -126,13 +126,16 @@ def test_zero_bytes_after_a_power_cut_are_cut_off():
         b'{"schema": "dynfocus.answer/1", "key": "1", "settings": 3, "video": "a"}\n',
         b'{"schema": "dynfocus.answer/1", "key": [], "settings": "ask model=m", "video": "a"}\n',
         b"\0\0\0\n",
+        b"\0" * 1000,
         b"[" * 100_000 + b"\n",
         b"\xff\xfe",
     ],
 )
 def test_a_file_of_something_else_is_left_as_it_is(foreign):
     Path("out.jsonl").write_bytes(foreign)
-    with pytest.raises(UsageError, match=r"out\.jsonl holds something else than results \(line 1\)"):
+    with pytest.raises(
+        UsageError, match=r"out\.jsonl holds something that --output did not write \(line 1\)"
+    ):
         opened()
     assert content() == foreign
 

@@ -33,6 +33,9 @@ SYNC_S = 1.0
 BEGINNING = b'{"schema": "dynfocus.'
 """How each record begins: nothing else at the end of a file is taken for a torn one, and cut off."""
 
+MODE = os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""How the file is opened; a named pipe is not waited for. Windows lacks the one, and needs the other."""
+
 Record = dict[str, Any]
 
 
@@ -100,6 +103,11 @@ class ResultFile:
             UsageError: it holds anything else, or results of other settings; it is left as it is.
         """
         self._settings = settings
+        with open(os.dup(self._file), "rb") as file:
+            file.seek(0)
+            head = file.read(len(BEGINNING))
+        if head != BEGINNING[: len(head)]:  # before a disk image is read as one line
+            raise self._no_result(1)
         for number, line in self._lines():
             if line.endswith(b"\n"):
                 self._admit_line(number, line)
@@ -184,8 +192,7 @@ class ResultFile:
         while True:
             self._made = not os.path.lexists(self.path)
             try:
-                # Without waiting: a named pipe would wait for its reader.
-                file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+                file = os.open(self.path, MODE | os.O_CREAT, 0o666)
             except (OSError, ValueError) as error:
                 why = (error.strerror if isinstance(error, OSError) else None) or error
                 raise UsageError(f"--output {self.path} cannot be written to: {why}.") from error
@@ -280,11 +287,11 @@ class ResultFile:
         staying = sorted((kept for kept in self._results if not kept.replaced), key=lambda kept: kept.place)
         mode = stat.S_IMODE(os.fstat(self._file).st_mode)
         try:
-            new = os.open(temporary, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, mode)
+            new = os.open(temporary, MODE | os.O_CREAT | os.O_EXCL, mode)
         except OSError as error:
             return self._untidy(error)
         try:
-            os.fchmod(new, mode)  # whatever the mask takes away
+            os.chmod(temporary, mode)  # whatever the mask takes away
             with open(os.dup(self._file), "rb") as old, open(os.dup(new), "wb") as file:
                 for kept in staying:
                     old.seek(kept.span[0])
@@ -324,7 +331,8 @@ class ResultFile:
 
     def _no_result(self, number: int) -> UsageError:
         return UsageError(
-            f"--output {self.path} holds something else than results (line {number}): name another file."
+            f"--output {self.path} holds something that --output did not write (line {number}): name another "
+            "file."
         )
 
     def _other_settings(self, settings: str) -> UsageError:

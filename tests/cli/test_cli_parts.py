@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import get_args
 
 import pytest
@@ -11,6 +12,7 @@ from dynfocus_cli import types
 from dynfocus_cli.cli import options
 from dynfocus_cli.cli.ask import _Streamed
 from dynfocus_cli.cli.errors import failure_of
+from dynfocus_cli.cli.interrupts import uninterrupted
 from dynfocus_cli.cli.output import one_line, visible
 from dynfocus_cli.cli.progress import shown
 
@@ -73,3 +75,28 @@ def test_unexpected_is_one_sentence_on_one_line():
     failure = failure_of(ValueError("first\nsecond."))
     assert failure.code == 1
     assert failure.message.startswith("Unexpected ValueError: first second. Set DYNFOCUS_DEBUG=1")
+
+
+def test_an_interrupt_waits_for_the_end_of_a_line():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    written = []
+
+    def write(text, interrupts):
+        with uninterrupted():
+            for _ in range(interrupts):
+                signal.raise_signal(signal.SIGINT)
+            written.append(text)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write("the rest of the line", interrupts=1)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        with pytest.raises(KeyboardInterrupt):
+            write("what a reader never takes", interrupts=2)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert written == ["the rest of the line"]

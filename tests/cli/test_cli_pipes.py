@@ -89,7 +89,7 @@ def test_a_recursive_folder_with_a_pattern(stand_in, run, clip):
         (["ask", "a.mp4", "q", "--output", "gone/o"], "--output gone/o cannot be written to: No such file"),
         (["ask", "a.mp4", "q", "--output", "."], "--output . cannot be written to: Is a directory"),
         (["ask", "a.mp4", "q", "--output", "-"], "--output needs the name of a file"),
-        (["ask", "a.mp4", "q", "--output", "a.mp4x"], "holds something else than results (line 1)"),
+        (["ask", "a.mp4", "q", "--output", "a.mp4x"], "holds something that --output did not write (line 1)"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

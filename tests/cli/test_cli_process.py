@@ -197,6 +197,19 @@ def test_on_a_terminal(tmp_path):
     assert output.index("circle.") < output.index("42 video tokens") < output.index("total 1.00 s")
 
 
+def test_an_interrupted_answer_ends_its_line(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    broken = """
+        def ask(video, question, model, options, progress):
+            progress.write("A re")
+            raise KeyboardInterrupt
+        sys.modules["dynfocus_cli.pipeline"].ask = ask
+    """
+    output, code = in_terminal([*with_library(broken), "ask", str(tmp_path / "a.mp4"), "q"])
+    assert code == 130
+    assert "A re\r\nInterrupted.\r\n" in output
+
+
 def test_inspect_on_a_terminal_is_aligned(tmp_path):
     (tmp_path / "a.mp4").touch()
     output, code = in_terminal([*with_library(), "inspect", str(tmp_path / "a.mp4"), "--quiet"])
