@@ -10,11 +10,13 @@ import pytest
 from huggingface_hub import snapshot_download
 
 from dynfocus_cli.checkpoints import find_model
+from dynfocus_cli.checkpoints.describe import verify
 from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.hub_cache import HubId, cache_folder, cached_models, repository_of
 from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.checkpoints.registry import available_entry, list_models
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.progress import Silent
 from public_models import into_cache, write, write_public
 
 OLD, NEW = "1234567" + "0" * 33, "89abcde" + "1" * 33
@@ -180,8 +182,20 @@ def test_a_file_of_the_cache_is_known_by_its_name(cache: Path, tmp_path: Path) -
     snapshot = into_cache(cache, "org/name", folder, NEW)
     told = revision(snapshot)
     blob = (snapshot / "model.safetensors").resolve()
-    blob.write_bytes(b"other")
+    assert verify(snapshot, Silent()) == 1
+    content = blob.read_bytes()
+    blob.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert revision(snapshot) == told
+    with pytest.raises(
+        ModelUnavailable, match=r"model\.safetensors is damaged: it is not what the hub stated"
+    ):
+        verify(snapshot, Silent())
+    weights = snapshot / "model.safetensors"
+    weights.unlink()
+    weights.write_bytes(content)  # as on a disk that knows no links
+    assert revision(snapshot) != told
+    with pytest.raises(ModelUnavailable, match="keeps no digests"):
+        verify(snapshot, Silent())
     assert json.loads((snapshot / "config.json").read_text())["model_type"] == "qwen3_vl"
 
 

@@ -73,7 +73,7 @@ def test_fetched_checked_linked(hub: Hub, tmp_path: Path) -> None:
     source = publish(hub, write_public(tmp_path / "source"))
     folder = fetched("org/name")
     assert folder == tmp_path / "models" / "org--name"
-    assert find_model("org/name") == ("org/name", folder)
+    assert find_model("org/name") == find_model("org--name") == ("org/name", folder)
     # No code, no pickles, no other formats; the weights after all that is small.
     sent = hub.sent()
     assert set(sent) == {path.name for path in source.iterdir()} - {
@@ -283,6 +283,17 @@ def test_without_a_network_it_says_what_to_do(
     write_public(Path(last.removeprefix("and then bring that folder to ")), "smolvlm")
     assert find_model(ENTRY.name)[1] == tmp_path / "models" / ENTRY.name
     assert describe(*find_model(ENTRY.name)).licence == ENTRY.licence
+
+
+def test_without_a_network_what_is_there_can_be_taken(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = into_cache(tmp_path / "cache", OURS.id, write_public(tmp_path / "source", "smolvlm"), COMMIT)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelUnavailable) as caught:
+        fetched(ENTRY.name)
+    name = str(caught.value).splitlines()[-1].rpartition("--model ")[2]
+    assert find_model(name) == (name, snapshot)
 
 
 def test_a_cache_that_was_emptied(hub: Hub, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dynfocus_cli.checkpoints.entries import ENTRIES, PREFERRED, ModelEntry
 from dynfocus_cli.checkpoints.families import FAMILIES, OWN_TYPE
 from dynfocus_cli.checkpoints.footprint import SMALL, Quantization, with_head_room
 from dynfocus_cli.checkpoints.public_folder import footprint_of, missing_file, model_type_of, weights_bytes
-from dynfocus_cli.checkpoints.record import Conversion
+from dynfocus_cli.checkpoints.record import quantization_here
 from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, DeviceKind, find_model, installed_models
 from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.errors import ModelUnavailable
@@ -144,13 +144,13 @@ def _installed() -> Iterator[Candidate]:
                 size = sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
                 yield Candidate(name, folder, {"none": size}, public=False)
             elif kind in FAMILIES and missing_file(folder) is None:
-                made, footprint = Conversion.load(folder), footprint_of(folder)
+                footprint = footprint_of(folder)
                 yield Candidate(
                     name,
                     folder,
                     weights_bytes(folder),
                     footprint.parameters if footprint else None,
-                    made.quantization_here if made else None,
+                    quantization_here(folder),
                 )
         except (ModelUnavailable, OSError):
             continue

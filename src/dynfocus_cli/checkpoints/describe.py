@@ -14,9 +14,19 @@ from dynfocus_cli.checkpoints.public_folder import (
     family_of,
     footprint_of,
     stored_quantization,
+    weight_files,
     weights_bytes,
 )
-from dynfocus_cli.checkpoints.record import Conversion, SourceFile, bytes_of, reading, revision
+from dynfocus_cli.checkpoints.record import (
+    Conversion,
+    SourceFile,
+    bytes_of,
+    digest_by_name,
+    digest_of,
+    quantization_here,
+    reading,
+    revision,
+)
 from dynfocus_cli.checkpoints.registry import entry_of, what_of
 from dynfocus_cli.checkpoints.size import Megabytes
 from dynfocus_cli.errors import ModelUnavailable
@@ -89,7 +99,7 @@ def _describe_public(name: str, folder: Path, family: str) -> ModelDescription:
         revision=revision(folder),
         bytes=bytes_of(folder),
         quantization=stored_quantization(folder),
-        run_as=None if made is None else made.quantization_here,
+        run_as=quantization_here(folder),
         parameters=footprint.parameters if footprint else None,
         memory_bytes=weights_bytes(folder),
         prototypes=None,
@@ -146,12 +156,15 @@ def _describe_own(name: str, folder: Path) -> ModelDescription:
 
 
 def verify(folder: Path, progress: Progress) -> int:
-    """Compares the weights with the digests that the conversion recorded; returns how many files were right.
+    """Compares the weights with the digests that the conversion or the pull recorded, or that files in the
+    hub's cache are called by; returns how many files were right.
 
     Raises:
         ModelUnavailable: a file is missing or not the one that was written, or no digests are there.
     """
     made = Conversion.load(folder)
+    if made is None and repository_of(folder) is not None and family_of(folder) is not None:
+        return _verify_cached(folder, progress)
     if made is None or not made.shards:
         raise ModelUnavailable(
             f"{folder} cannot be verified: it has no conversion.json with the digests of its weights."
@@ -167,3 +180,15 @@ def verify(folder: Path, progress: Progress) -> int:
             f"{folder} is damaged: {listed(wrong)} is not as conversion.json has it. Convert the model anew."
         )
     return len(made.shards)
+
+
+def _verify_cached(folder: Path, progress: Progress) -> int:
+    files = [folder / name for name in weight_files(folder)]
+    with reading():
+        told = Megabytes(progress, "digest", sum(file.stat().st_size for file in files))
+        for file in files:
+            if not (stated := digest_by_name(file)):
+                raise ModelUnavailable(f"{file} cannot be verified: this cache keeps no digests.")
+            if digest_of(file, told) != stated:
+                raise ModelUnavailable(f"{file} is damaged: it is not what the hub stated. Fetch it anew.")
+    return len(files)

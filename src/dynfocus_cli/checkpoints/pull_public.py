@@ -201,6 +201,10 @@ def _install(
 
 def _by_hand(name: str, repository: str, revision: str, destination: Path, reason: str) -> str:
     """How to install a model without the hub's client."""
+    cached = hub_cache.find_cached(HubId(repository, None))
+    there = []
+    if cached is not None and hub_cache.is_whole(cached):
+        there.append(f"Or take what is in the hub's cache already: --model {repository}@{cached.name[:12]}")
     patterns = " ".join(f"'*{suffix}'" for suffix in ("safetensors", "json", "jinja", "txt", "model"))
     return "\n".join(
         [
@@ -209,5 +213,6 @@ def _by_hand(name: str, repository: str, revision: str, destination: Path, reaso
             f"--include {patterns}",
             f"or the same files from {HUB}/{repository}/tree/{revision}",
             f"and then bring that folder to {destination}",
+            *there,
         ]
     )

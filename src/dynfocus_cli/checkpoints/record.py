@@ -58,11 +58,6 @@ class Conversion:
     run_as: str = ""
     """The quantization that a public model runs in here where nothing else is asked for; empty: what fits."""
 
-    @property
-    def quantization_here(self) -> Quantization | None:
-        """What a public model runs in on this machine where nothing else is asked for; None for what fits."""
-        return next((kind for kind in QUANTIZATIONS if kind == self.run_as), None)
-
     def begun(self) -> Conversion:
         """The same as it was before anything was written."""
         return replace(self, shards={}, sizes={})
@@ -103,6 +98,14 @@ class Conversion:
             return found if known and found.shards.keys() == found.sizes.keys() else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
+
+
+def quantization_here(folder: Path) -> Quantization | None:
+    """What a public model was pulled to run in on this machine; None where nobody said."""
+    made = Conversion.load(folder)
+    if made is None:
+        return None
+    return next((kind for kind in QUANTIZATIONS if kind == made.run_as), None)
 
 
 def revision(folder: Path) -> str:

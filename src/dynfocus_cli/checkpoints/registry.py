@@ -104,6 +104,8 @@ def find_model(
         return chosen.name, chosen.folder
     wanted = DEFAULT_MODEL if name_or_path is None else name_or_path
     there = installed_models() | bundled_models()
+    if wanted not in there and wanted.replace("--", "/", 1) in there:
+        wanted = wanted.replace("--", "/", 1)  # as its folder is called
     if wanted in there:
         _require_whole_public(wanted, there[wanted], _again(wanted))
         return wanted, there[wanted]
