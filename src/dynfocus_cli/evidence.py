@@ -76,6 +76,10 @@ def report(
     """The evidence; `written` is the answer, where there is one."""
     outline, choice = model.outline, chosen.choice
     key_frames, price = set(choice.key_frames), choice.price
+    tokens = [price.other] * len(choice.events)
+    for number, index in enumerate(choice.key_frames):
+        # What is paired is told of the first of the pair.
+        tokens[index] = 0 if number % price.together else price.key
     frames = tuple(
         FrameEvidence(
             index=index,
@@ -84,7 +88,7 @@ def report(
             event=choice.events[index],
             meaningful=index in key_frames,
             score=choice.scores[choice.events[index]],
-            tokens=price.key if index in key_frames else price.other,
+            tokens=tokens[index],
         )
         for index, time_s in enumerate(seen.frames.times_s)
     )

@@ -264,7 +264,7 @@ class TokenBill:
     """Where the language model's context went, in tokens."""
 
     video: int
-    """`per_key_frame * K + per_other_frame * (T - K)`."""
+    """`per_key_frame * K + per_other_frame * (T - K)`; of frames that are paired, each pair costs one."""
     per_key_frame: int
     per_other_frame: int
     prompt: int

@@ -136,8 +136,8 @@ def _model_type(folder: Path) -> str:
     if kind != DynFocusConfig.model_type:
         what = f"a {kind!r} model" if kind else "a model that does not say what it is"
         raise ModelUnavailable(
-            f"{folder} holds {what}: dynfocus runs its own network, and those of "
-            f"{', '.join(FAMILIES.values())}."
+            f"{folder} holds {what}, not a DynFocus one, nor one of {', '.join(FAMILIES.values())}: see "
+            "model_type in config.json."
         )
     # Left to the defaults of transformers, a part that is not described has billions of parameters.
     missing = [part for part in DynFocusConfig.sub_configs if not isinstance(config.get(part), dict)]
