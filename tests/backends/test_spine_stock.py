@@ -187,7 +187,7 @@ def test_what_cannot_be_done_is_said(
 def test_a_context_too_small_for_a_key_frame(model_folders: dict[str, Path], tmp_path: Path) -> None:
     folder = shutil.copytree(model_folders["llava_onevision"], tmp_path / "small")
     config = json.loads((folder / "config.json").read_text())
-    config["text_config"]["max_position_embeddings"] = 36
+    config["text_config"]["max_position_embeddings"] = 30
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(UsageError, match="a key frame takes"):
         dynfocus_cli.load(str(folder), device="cpu").ask(str(DEMO), QUESTION, options())
