@@ -14,7 +14,7 @@ fixed number or `own`, what the model spends on that clip if nobody limits it, 4
     even + rods        40 tokens for evenly spaced frames, 2 for all others, as many full ones as B holds
     key frames         the B / 40 best by the model's scorer, all 40 tokens of each
     key frames + rods  the model's own way: 40 tokens for the best by its scorer, 2 for all others
-    - its rods         the same key frames without the others' rods; spends less, and says what those did
+    same, no rods      the same key frames without the others' rods; spends less, and says what those did
 
 No arm takes more than T frames, or more key frames than events. Where the rods of all T leave no room for a
 key frame, arms that give everyone rods take fewer frames, evenly spaced, as `ask --budget` does. So an arm
@@ -29,8 +29,8 @@ shown it carries the network's mark. Even arms show it by chance, so questions t
 counted apart as well, and `even, named` says what the named frame alone is worth. `key frames` are chosen,
 and their cones written, with all T frames in sight: other frames' rods are left out, nothing else.
 
-In training every frame had rods, and at most half of them cones. No other arm was ever trained. So this
-measures what the shipped network gains from its rods, not what a network would that had learned without.
+In training every frame had rods, and at most half of them cones; no other arm was ever trained. So this
+measures what the shipped network gains from its rods, not what one would that was trained without them.
 
 Intervals are 95 %, from bootstraps over clips (questions on one clip share its luck), differences paired.
 
@@ -61,7 +61,7 @@ OWN = "own"
 BUDGETS = ("120", "200", "320", OWN)
 EVEN, NAMED, POOLED, COARSE = "even, full", "even, named", "even, 16 pooled", "even, 6 pooled"
 RODS, EVEN_RODS, KEYS, KEYS_RODS = "rods alone", "even + rods", "key frames", "key frames + rods"
-BARE = "- its rods"
+BARE = "same, no rods"
 ARMS = (EVEN, NAMED, POOLED, COARSE, RODS, EVEN_RODS, KEYS, KEYS_RODS, BARE)
 DIFFERENCES = (
     *((KEYS_RODS, other) for other in ARMS if other != KEYS_RODS),
@@ -418,13 +418,21 @@ def tally(clips: Sequence[dict], place: int) -> dict[str, Any]:
     }
     counted = {name: count(clips, place, wanted) for name, wanted in groups.items()}
     by_type = {kind: count(clips, place, lambda row, kind=kind: row["type"] == kind) for kind in types}
+    rods = f"{KEYS_RODS} - {KEYS}"
     return {
         "tokens": {
             arm: spread_of([row["spent"][arm][place] for clip in clips for row in clip["rows"]])
             for arm in ARMS
         },
         **counted,
-        "types": by_type,
+        "types": {
+            kind: {
+                "questions": found["questions"],
+                "accuracy": {arm: found["accuracy"][arm]["share"] for arm in ARMS},
+                rods: found["differences"][rods],
+            }
+            for kind, found in by_type.items()
+        },
     }
 
 
@@ -473,9 +481,13 @@ def show(result: dict) -> None:
                 told(row[group]["differences"][name]) for group in ("all", "names a moment", "names none")
             )
             print(f"  {name:40}" + " ".join(f"{c:>22}" for c in cells))
+        print(f"  {'type, questions':18} " + " ".join(f"{arm:>17}" for arm in ARMS))
+        for kind, found in row["types"].items():
+            shares = " ".join(f"{100 * found['accuracy'][arm]:17.1f}" for arm in ARMS)
+            print(f"  {kind:13} {found['questions']:4} {shares}")
     for budget, row in result["budgets"].items():
         for name, found in row["all"]["differences"].items():
-            if name.startswith(KEYS_RODS):
+            if name.startswith(KEYS_RODS) and not name.endswith(BARE):  # which spends less
                 low, high = found["interval"]
                 verdict = "met" if low > 0 else "NOT met" if high < 0 else "not settled"
                 print(f"{budget}: {name}: {100 * found['share']:+.1f} points: {verdict}")
