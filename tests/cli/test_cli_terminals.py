@@ -63,6 +63,13 @@ def test_no_color_leaves_no_style(tmp_path, arguments, environment):
     assert STYLE.search(in_terminal(ask(tmp_path))[0]), "and without it there is some"
 
 
+def test_no_color_before_the_command(tmp_path):
+    *program, command, video, question = ask(tmp_path)
+    output, code = in_terminal([*program, "--no-color", command, video, question])
+    assert code == 0
+    assert not STYLE.search(output)
+
+
 @pytest.mark.parametrize(
     "environment",
     [

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from dynfocus_cli import __version__
 from dynfocus_cli.cli.ask import ask
 from dynfocus_cli.cli.cache import app as cache
-from dynfocus_cli.cli.commands import Configured, Plain
+from dynfocus_cli.cli.commands import Configured, NoColorOption, Plain
 from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.doctor import doctor
 from dynfocus_cli.cli.errors import reported
@@ -80,6 +80,7 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    no_color: NoColorOption = False,
 ) -> None:
     """Options before any command."""
 
