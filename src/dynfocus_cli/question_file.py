@@ -6,10 +6,12 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.types import check_question
+from dynfocus_cli.multiple_choice import check_options
+from dynfocus_cli.types import Option, check_question
 
 STDIN = "-"
 
@@ -20,6 +22,8 @@ class Query:
 
     text: str
     id: str | int | None = None
+    choices: tuple[Option, ...] = ()
+    """Answers to choose from, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ def read_questions(path: str) -> QuestionFile:
 
         What color is the 7?
         {"id": "q1", "question": "What color is the 7?"}
+        {"id": "q2", "question": "What color is the 7?", "choices": {"A": "white", "B": "orange"}}
 
     It is JSON where its name says so (`.jsonl`) or one of its lines is a JSON object. Empty lines are passed
     over, and so are other fields of the objects.
@@ -101,7 +106,20 @@ def _from_json(line: bytes) -> Query:
         raise UsageError('It has no "question" that is a text.')
     if name is not None and (isinstance(name, bool) or not isinstance(name, str | int)):
         raise UsageError(f'Its "id" must be a text or a whole number, got {json.dumps(name)}.')
-    return Query(question, name)
+    return Query(question, name, _choices(value.get("choices")))
+
+
+def _choices(value: Any) -> tuple[Option, ...]:
+    """An object of letters and texts, or a list of texts, which are A, B, C ..."""
+    if value is None:
+        return ()
+    if isinstance(value, list) and len(value) <= len(ascii_uppercase):
+        value = dict(zip(ascii_uppercase, value, strict=False))
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise UsageError('Its "choices" must be like {"A": "a dog", "B": "a cat"} or ["a dog", "a cat"].')
+    found = tuple(Option(letter.strip(), text.strip()) for letter, text in value.items())
+    check_options(found)
+    return found
 
 
 def _text(line: bytes) -> str:

@@ -78,6 +78,10 @@ def content_of(video: str, digest: Callable[[str], str] | None = None) -> str:
 
 def key_of(settings: str, content: str, query: Query | None) -> str:
     """The key of a result: equal keys, equal answers."""
-    question = None if query is None else (query.text, query.id)
+    question: tuple[Any, ...] | None = None
+    if query is not None:
+        question = (query.text, query.id)
+        if query.choices:
+            question += ([(option.letter, option.text) for option in query.choices],)
     text = json.dumps([FORMAT, settings, content, question])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

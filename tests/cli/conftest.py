@@ -79,7 +79,9 @@ class StandIn:
             warnings=self.warnings,
         )
 
-    def ask(self, video: str, question: str, model: Any, options: Any, progress: Any) -> Answer:
+    def ask(
+        self, video: str, question: str, model: Any, options: Any, progress: Any, choices: Any = ()
+    ) -> Answer:
         evidence = self.inspect(video, question, model, options, progress)
         for piece in self.answer.partition(" "):
             progress.write(piece)

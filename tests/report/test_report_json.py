@@ -17,7 +17,7 @@ from dynfocus_cli.report import (
     inspection_record,
     load_schema,
 )
-from dynfocus_cli.types import Answer, Timings
+from dynfocus_cli.types import Answer, Check, Counterfactual, Option, Timings
 from strict_schema import validate
 
 SCHEMAS = ("dynfocus.answer/1", "dynfocus.inspection/1", "dynfocus.plan/1", "dynfocus.error/1")
@@ -45,7 +45,7 @@ ADDED = ("subtitles", "health")
 """Fields beyond the contract, at the end, and not required: older records lack them."""
 
 OPTIONAL = {
-    "dynfocus.answer/1": ("question_id", "key", "settings"),
+    "dynfocus.answer/1": ("question_id", "key", "settings", "options", "check"),
     "dynfocus.inspection/1": ("question_id", "key", "settings"),
     "dynfocus.plan/1": ("question_id",),
     "dynfocus.error/1": ("question", "question_id", "key", "settings"),
@@ -112,7 +112,7 @@ def test_the_contracts_example_is_valid_and_in_our_order(make_inspection):
 def test_answer_and_inspection_describe_the_same_evidence():
     answer = load_schema("dynfocus.answer/1")["properties"]
     inspection = load_schema("dynfocus.inspection/1")["properties"]
-    own = {"schema", "question", "answer"}
+    own = {"schema", "question", "answer", "options", "check"}
     assert {k: v for k, v in answer.items() if k not in own} == {
         k: v for k, v in inspection.items() if k not in own
     }
@@ -181,3 +181,15 @@ def test_a_reader_of_this_version_accepts_what_a_later_one_adds(make_inspection)
     record = inspection_record(make_inspection())
     record["tokens"]["extra"] = record["extra"] = 1
     jsonschema.Draft202012Validator(load_schema(record["schema"])).validate(record)
+
+
+def test_options_and_check_stand_in_the_record_where_they_were_asked_for(make_inspection):
+    options = (Option("A", "a dog", -0.51234), Option("B", "a cat", -1.5))
+    check = Check(Counterfactual("B", 5, 200, True), None)
+    record = answer_record(Answer("A", make_inspection(question="What?"), options, check))
+    validate(record)
+    assert record["options"][0] == {"letter": "A", "text": "a dog", "log_likelihood": -0.5123}
+    assert record["check"] == {
+        "even_frames": {"answer": "B", "changed": True, "frames": 5, "tokens": 200},
+        "without_key_frames": None,
+    }

@@ -66,6 +66,8 @@ class ModelOutline:
     memory: MemoryModel
     """What it takes."""
     info: ModelInfo
+    notice: str = ""
+    """Why this model answers, where none was named; told where a video is not of its world."""
 
     @property
     def context(self) -> int:
@@ -211,7 +213,8 @@ class LoadedModel:
         if known is None or known.is_familiar(frames.patches):
             return ()
         distance = known.distance(frames.patches)
-        return (UNFAMILIAR.format(name=self.info.name, distance=distance, threshold=known.threshold),)
+        notice = (self.outline.notice,) if self.outline.notice else ()
+        return (UNFAMILIAR.format(name=self.info.name, distance=distance, threshold=known.threshold), *notice)
 
 
 class NativeSight:

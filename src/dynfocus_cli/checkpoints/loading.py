@@ -13,11 +13,12 @@ from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.backends.native import LoadedModel, ModelOutline
 from dynfocus_cli.backends.protocol import Backend, Outline
+from dynfocus_cli.checkpoints.choice import default_model
 from dynfocus_cli.checkpoints.families import FAMILIES
 from dynfocus_cli.checkpoints.folder import LARGE_BYTES, complaint, part, precision, quantization_of
 from dynfocus_cli.checkpoints.quantization import Quantization, arrange_for_cpu, quieten, settings
-from dynfocus_cli.checkpoints.record import revision
-from dynfocus_cli.checkpoints.registry import find_model
+from dynfocus_cli.checkpoints.record import quantization_here, revision
+from dynfocus_cli.checkpoints.registry import DeviceKind, find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files, open_safetensors
 from dynfocus_cli.errors import ModelUnavailable, UsageError
@@ -51,8 +52,15 @@ def outline_model(
     name_or_path: str | None, device: str = "auto", quantize: Quantization | None = None
 ) -> Outline:
     """Reads all of a model but its weights. Raises as `load_model`."""
-    name, folder = find_model(name_or_path)
     place = _device(device)
+    notice = ""
+    if name_or_path is None:
+        kind_of_device: DeviceKind = "cuda" if place.type == "cuda" else "cpu"
+        chosen = default_model(kind_of_device, free_memory(place))
+        name, folder, notice = chosen.name, chosen.folder, chosen.notice or ""
+        quantize = quantize or chosen.quantization
+    else:
+        name, folder = find_model(name_or_path)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     with part(folder, "config.json"):
@@ -60,14 +68,14 @@ def outline_model(
     if model_type != DynFocusConfig.model_type:
         from dynfocus_cli.backends.vlm.loading import outline_vlm
 
-        return outline_vlm(name, folder, model_type, place, quantize)
-    return _outline_native(name, folder, place, quantize)
+        return outline_vlm(name, folder, model_type, place, quantize or quantization_here(folder))
+    return _outline_native(name, folder, place, quantize, notice)
 
 
 def _outline_native(
-    name: str, folder: Path, place: torch.device, quantize: Quantization | None
+    name: str, folder: Path, place: torch.device, quantize: Quantization | None, notice: str
 ) -> ModelOutline:
-    """Of the paper's network."""
+    """Of the paper's network; `notice` says why it was chosen where none was named."""
     with part(folder, "config.json"):
         config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
         kind = quantization_of(folder, getattr(config, "quantization_config", None), quantize)
@@ -105,6 +113,7 @@ def _outline_native(
         dtype=dtype,
         memory=memory,
         info=ModelInfo(name, "dynfocus", revision(folder), kind, place.type),
+        notice=notice,
     )
 
 

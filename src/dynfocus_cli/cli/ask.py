@@ -13,11 +13,11 @@ from dynfocus_cli.cli.output import format_of, on_terminal, one_line, write_line
 from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.each import Job
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.question_file import Query, QuestionFile
-    from dynfocus_cli.types import Answer
+    from dynfocus_cli.types import Answer, Option
 
 
 def ask(
@@ -57,6 +57,11 @@ def ask(
     key_ratio: opt.KeyRatioOption = None,
     budget: opt.BudgetOption = None,
     scorer: opt.ScorerOption = None,
+    cone_tokens: opt.ConeTokensOption = None,
+    rods: opt.RodsOption = "two",
+    stock: opt.StockOption = False,
+    check: opt.CheckOption = False,
+    choice: opt.ChoiceOption = None,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
     max_new_tokens: opt.MaxNewTokensOption = opt.DEFAULT_MAX_NEW_TOKENS,
     temperature: opt.TemperatureOption = opt.DEFAULT_TEMPERATURE,
@@ -71,7 +76,7 @@ def ask(
 ) -> None:
     """Answer a question about a video, and show which frames the answer rests on."""
     with reported():
-        videos, asked = _asked(videos, question, questions)
+        videos, asked = _asked(videos, question, questions, opt.choices(choice))
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
@@ -79,24 +84,25 @@ def ask(
 
         run_options = RunOptions(
             opt.sampling_options(fps, frames, max_frames, start, end, at),
-            opt.selection_options(prototypes, key_ratio, budget, scorer),
+            opt.selection_options(prototypes, key_ratio, budget, scorer, cone_tokens, rods, stock),
             GenerationOptions(max_new_tokens=max_new_tokens, seed=seed, temperature=temperature),
             DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
             subtitles,
+            check,
         )
         search = opt.search(recursive, glob)
         to = opt.output(output, retry_failed, "ask", model, device, quantize, run_options, format, dry_run)
 
-        def load() -> LoadedModel:
+        def load() -> Backend:
             from dynfocus_cli.checkpoints import load_model
 
             return load_model(model, device, quantize)
 
-        def work(video: str, query: Query | None, loaded: LoadedModel, progress: Progress) -> Answer:
+        def work(video: str, query: Query | None, loaded: Backend, progress: Progress) -> Answer:
             from dynfocus_cli import pipeline
 
             assert query is not None, "there is no asking without a question"
-            return pipeline.ask(video, query.text, loaded, run_options, progress)
+            return pipeline.ask(video, query.text, loaded, run_options, progress, query.choices)
 
         with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
             if dry_run:
@@ -141,7 +147,7 @@ class _Streamed:
 
 
 def _asked(
-    arguments: list[str], question: str | None, questions: str | None
+    arguments: list[str], question: str | None, questions: str | None, choices: tuple[Option, ...]
 ) -> tuple[list[str], QuestionFile]:
     """The videos, and what to ask of them: the parser takes the last argument for the question."""
     from dynfocus_cli.question_file import Query, QuestionFile, read_questions
@@ -157,13 +163,15 @@ def _asked(
             )
         if questions == "-" and "-" in videos:
             raise UsageError("Paths and questions cannot both come from standard input: put one in a file.")
+        if choices:
+            raise UsageError("The choices of each question stand in the file: leave --choice out.")
         return videos, read_questions(questions)
     if question is None:
         raise UsageError("Missing argument VIDEO, and a question after it.")
     if not arguments or _is_video(question):
         raise UsageError('No question: it comes last, as in: dynfocus ask video.mp4 "What happens?"')
     check_question(question)
-    return arguments, QuestionFile((Query(question),), ())
+    return arguments, QuestionFile((Query(question, choices=choices),), ())
 
 
 def _may_be_video(argument: str) -> bool:
@@ -184,7 +192,7 @@ def _is_video(argument: str) -> bool:
 
 def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: _Streamed | None) -> None:
     from dynfocus_cli import report
-    from dynfocus_cli.cli.evidence import show_evidence, show_warnings
+    from dynfocus_cli.cli.evidence import show_check, show_evidence, show_options, show_warnings
 
     evidence, where = answer.evidence, job.where(video, query)
     if job.as_records:
@@ -195,5 +203,7 @@ def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: _
         else:
             write_line(f"{job.prefix(video, query)}{one_line(answer.answer)}")
         if not job.quiet:
+            show_options(answer)
+            show_check(answer)
             show_evidence(evidence, where, table=not job.several)
     show_warnings(evidence, where)

@@ -8,7 +8,7 @@ from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.output import on_terminal
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import Inspection
+    from dynfocus_cli.types import Answer, Counterfactual, Inspection
 
 
 def show_evidence(inspection: Inspection, where: str, *, table: bool) -> None:
@@ -20,6 +20,32 @@ def show_evidence(inspection: Inspection, where: str, *, table: bool) -> None:
     console = stderr_console()
     print_selection(console, inspection, table=table)
     print_timings(console, inspection)
+
+
+def show_options(answer: Answer) -> None:
+    """What there was to choose from, the likeliest first."""
+    from math import exp
+
+    best = max((option.log_likelihood for option in answer.options), default=0.0)
+    total = sum(exp(option.log_likelihood - best) for option in answer.options)
+    for option in sorted(answer.options, key=lambda option: -option.log_likelihood):
+        share = exp(option.log_likelihood - best) / total
+        say(f"{option.letter}  {share:6.1%}  {' '.join(option.text.split())}")
+
+
+def show_check(answer: Answer) -> None:
+    """What other frames answered."""
+    if answer.check is None:
+        return
+    others = answer.check.without_key_frames
+    say(_counterfactual("Evenly spaced frames", answer.check.even_frames))
+    say("There are no other frames." if others is None else _counterfactual("Without the key frames", others))
+
+
+def _counterfactual(what: str, found: Counterfactual) -> str:
+    verdict = "another answer" if found.changed else "the same answer"
+    words = " ".join(found.answer.split())
+    return f"{what} ({found.frames} frames, {found.tokens} tokens): {verdict}, {words!r}"
 
 
 def show_warnings(inspection: Inspection, where: str) -> None:

@@ -13,7 +13,7 @@ from dynfocus_cli.cli.output import format_of, on_terminal, write_line
 from dynfocus_cli.errors import SomeVideosFailed, UsageError
 
 if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints import LoadedModel
+    from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.each import Job
     from dynfocus_cli.export import Exporter
     from dynfocus_cli.progress import Progress
@@ -51,6 +51,9 @@ def inspect(
     key_ratio: opt.KeyRatioOption = None,
     budget: opt.BudgetOption = None,
     scorer: opt.ScorerOption = None,
+    cone_tokens: opt.ConeTokensOption = None,
+    rods: opt.RodsOption = "two",
+    stock: opt.StockOption = False,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
     quantize: opt.QuantizeOption = None,
     subtitles: opt.SubtitlesOption = "off",
@@ -78,7 +81,7 @@ def inspect(
 
         run_options = RunOptions(
             opt.sampling_options(fps, frames, max_frames, start, end, at),
-            opt.selection_options(prototypes, key_ratio, budget, scorer),
+            opt.selection_options(prototypes, key_ratio, budget, scorer, cone_tokens, rods, stock),
             GenerationOptions(seed=seed),
             DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
             subtitles,
@@ -91,12 +94,12 @@ def inspect(
         if exports is not None and len(asked.queries) > 1:
             raise UsageError("The files of a video show one selection: leave --questions or them out.")
 
-        def load() -> LoadedModel:
+        def load() -> Backend:
             from dynfocus_cli.checkpoints import load_model
 
             return load_model(model, device, quantize)
 
-        def work(video: str, query: Query | None, loaded: LoadedModel, progress: Progress) -> Inspection:
+        def work(video: str, query: Query | None, loaded: Backend, progress: Progress) -> Inspection:
             from dynfocus_cli import pipeline
 
             text = None if query is None else query.text

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.cli.output import Format
     from dynfocus_cli.cli.resuming import Output
     from dynfocus_cli.export import ExportOptions
-    from dynfocus_cli.types import RunOptions, SamplingOptions, SelectionOptions
+    from dynfocus_cli.types import Option, RunOptions, SamplingOptions, SelectionOptions
 
 DEFAULT_MAX_NEW_TOKENS = 64
 DEFAULT_SEED = 0
@@ -26,6 +26,7 @@ Device = Literal["auto", "cpu", "cuda"]
 ScorerName = Literal["visual", "question", "attention", "density"]
 HwaccelName = Literal["none", "auto", "cuda"]
 Quantization = Literal["none", "int8", "nf4"]
+RodsName = Literal["two", "none"]
 
 ModelOption = Annotated[
     str | None,
@@ -64,6 +65,41 @@ ScorerOption = Annotated[
     typer.Option(
         "--scorer",
         help="Rank events by a score trained on the picture, or the question too; by attention; by density.",
+    ),
+]
+ConeTokensOption = Annotated[
+    int | None,
+    typer.Option(
+        "--cone-tokens",
+        metavar="N",
+        help="Of a hub model: thin each key frame to N tokens. Default: all, or what fits.",
+    ),
+]
+RodsOption = Annotated[
+    RodsName, typer.Option("--rods", help="Of a hub model: tokens of a frame that is no key frame.")
+]
+StockOption = Annotated[
+    bool,
+    typer.Option("--stock", help="Of a hub model: even sampling and all tokens, as its makers do."),
+]
+SelectorModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--selector-model",
+        metavar="NAME|PATH",
+        help="Of a hub model: choose frames for the question by this SigLIP or CLIP.",
+    ),
+]
+CheckOption = Annotated[
+    bool,
+    typer.Option("--check", help="Answer again from even frames, and without the key frames."),
+]
+ChoiceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--choice",
+        metavar="LETTER=TEXT",
+        help="An answer to choose from; repeatable. The likeliest one's letter is the answer.",
     ),
 ]
 SeedOption = Annotated[
@@ -225,12 +261,42 @@ def sampling_options(
 
 
 def selection_options(
-    prototypes: int | None, key_ratio: float | None, budget: int | None, scorer: ScorerName | None
+    prototypes: int | None,
+    key_ratio: float | None,
+    budget: int | None,
+    scorer: ScorerName | None,
+    cone_tokens: int | None,
+    rods: RodsName,
+    stock: bool,
 ) -> SelectionOptions:
-    """How many events and key frames. Raises UsageError for values out of range."""
+    """How many events and key frames, and what each is given. Raises UsageError for values out of range."""
     from dynfocus_cli.types import SelectionOptions
 
-    return SelectionOptions(prototypes=prototypes, key_ratio=key_ratio, budget=budget, scorer=scorer)
+    return SelectionOptions(
+        prototypes=prototypes,
+        key_ratio=key_ratio,
+        budget=budget,
+        scorer=scorer,
+        cone_tokens=cone_tokens,
+        rods=rods == "two",
+        stock=stock,
+    )
+
+
+def choices(given: Sequence[str] | None) -> tuple[Option, ...]:
+    """The answers to choose from. Raises UsageError for one without a letter, and for what is no choice."""
+    from dynfocus_cli.errors import UsageError
+    from dynfocus_cli.multiple_choice import check_options
+    from dynfocus_cli.types import Option
+
+    found = []
+    for choice in given or ():
+        letter, mark, text = choice.partition("=")
+        if not mark:
+            raise UsageError(f"--choice takes a letter and a text, as in --choice A='a dog', got {choice!r}.")
+        found.append(Option(letter.strip(), text.strip()))
+    check_options(found)
+    return tuple(found)
 
 
 def _seconds(flag: str, time: str | None) -> float | None:

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import Answer, Forecast, Inspection
+    from dynfocus_cli.types import Answer, Check, Counterfactual, Forecast, Inspection
 
 ANSWER = "dynfocus.answer/1"
 INSPECTION = "dynfocus.inspection/1"
@@ -30,6 +30,45 @@ def answer_record(answer: Answer) -> Record:
         "question": evidence.question,
         "answer": answer.answer,
         **_evidence(evidence),
+        **_options(answer),
+        **_check(answer.check),
+    }
+
+
+def _options(answer: Answer) -> Record:
+    """What there was to choose from; nothing where the answer was free."""
+    if not answer.options:
+        return {}
+    options = [
+        {
+            "letter": option.letter,
+            "text": option.text,
+            "log_likelihood": _rounded(option.log_likelihood, 4),
+        }
+        for option in answer.options
+    ]
+    return {"options": options}
+
+
+def _check(check: Check | None) -> Record:
+    """What other frames answered; nothing where they were not asked."""
+    if check is None:
+        return {}
+    others = check.without_key_frames
+    return {
+        "check": {
+            "even_frames": _counterfactual(check.even_frames),
+            "without_key_frames": None if others is None else _counterfactual(others),
+        }
+    }
+
+
+def _counterfactual(found: Counterfactual) -> Record:
+    return {
+        "answer": found.answer,
+        "changed": found.changed,
+        "frames": found.frames,
+        "tokens": found.tokens,
     }
 
 
