@@ -238,7 +238,7 @@ def _show_entry(entry: ModelEntry, json: bool) -> None:
         ("what", entry.what),
         (
             "size",
-            f"{size}, in the hub's cache"
+            f"{size} to fetch, kept in the hub's cache"
             if entry.family
             else f"{size} to fetch, then {readable(entry.bytes)}",
         ),
