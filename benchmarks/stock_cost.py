@@ -73,7 +73,7 @@ def main() -> None:
         "--folder", type=Path, help="for model and video, 2 GB; what is there is not made again"
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", default="512x288", help="of the video's pictures")
+    parser.add_argument("--size", default="640x360", help="of the video's pictures")
     parser.add_argument("--run", choices=list(WAYS), help="only measure one run; needs --folder")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
