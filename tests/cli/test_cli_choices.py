@@ -1,0 +1,72 @@
+"""Multiple choice and counterfactuals at the command line, by the shipped model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dynfocus_cli.cli.app import app
+from strict_schema import validate
+
+DEMO = str(Path(__file__).parents[2] / "examples" / "demo.mp4")
+QUESTION = "What color is the 7 at 00:21?"
+CHOICES = ("--choice", "A=white", "--choice", "B=orange", "--choice", "C=no 7")
+
+
+def test_the_likeliest_letter_is_the_answer() -> None:
+    run = CliRunner().invoke(app, ["ask", *CHOICES, DEMO, QUESTION])
+    assert (run.exit_code, run.stdout) == (0, "B\n")
+    first, *_ = run.stderr.splitlines()
+    assert first.startswith("B ")
+    assert first.endswith("orange")
+
+
+def test_choices_of_a_file_of_questions(tmp_path: Path) -> None:
+    lines = [
+        {"id": 1, "question": QUESTION, "choices": {"x": "orange", "y": "white"}},
+        {"id": 2, "question": QUESTION, "choices": ["white", "orange"]},
+        {"id": 3, "question": QUESTION},
+        {"id": 4, "question": QUESTION, "choices": ["white"]},
+        {"id": 5, "question": QUESTION, "choices": "white"},
+    ]
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = CliRunner().invoke(app, ["ask", "--questions", str(questions), DEMO, "--jsonl"])
+    records = [json.loads(line) for line in run.stdout.splitlines()]
+    for record in records:
+        validate(record)
+    assert [record["answer"] for record in records] == ["x", "B", "orange"]
+    assert [len(record.get("options", ())) for record in records] == [2, 2, 0]
+    assert run.exit_code == 6
+    for line in (4, 5):
+        assert f"line {line}" in run.stderr
+
+
+def test_a_check_is_shown_and_recorded() -> None:
+    run = CliRunner().invoke(app, ["ask", "--check", DEMO, QUESTION])
+    assert run.stdout == "orange\n"
+    assert "Evenly spaced frames (" in run.stderr
+    assert "Without the key frames (" in run.stderr
+    record = json.loads(CliRunner().invoke(app, ["ask", "--check", "--json", DEMO, QUESTION]).stdout)
+    validate(record)
+    assert record["check"]["even_frames"]["tokens"] <= record["tokens"]["video"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (("--choice", "A=white"), "One choice is none"),
+        (("--choice", "white", "--choice", "B=orange"), "--choice takes a letter and a text"),
+        (("--choice", "A=white", "--choice", "A=orange"), "two choices A"),
+        (("--stock", "--scorer", "visual"), "--stock chooses no frames: leave --scorer out"),
+        (("--cone-tokens", "4"), "--cone-tokens is for models of the Hugging Face hub"),
+        (("--rods", "none"), "--rods none is for models of the Hugging Face hub"),
+    ],
+)
+def test_what_makes_no_sense_is_said(flags: tuple[str, ...], complaint: str) -> None:
+    run = CliRunner().invoke(app, ["ask", *flags, DEMO, QUESTION])
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert complaint in run.stderr
