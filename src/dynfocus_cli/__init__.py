@@ -90,8 +90,18 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def load(model: str | None = None, *, device: str = "auto", quantize: Quantization | None = None) -> DynFocus:
-    """Load a model by name or folder; None takes the default one, and leaves weights as they are stored.
+def load(
+    model: str | None = None,
+    *,
+    device: str = "auto",
+    quantize: Quantization | None = None,
+    selector: str | None = None,
+) -> DynFocus:
+    """Load a model by name or folder; None takes the best that is installed and fits.
+
+    Args:
+        quantize: None leaves weights as they are stored.
+        selector: for a public model, the SigLIP or CLIP that finds the frames of a question.
 
     Raises:
         ModelUnavailable: it is unknown, incomplete, damaged, or cannot run on this machine.
@@ -100,7 +110,7 @@ def load(model: str | None = None, *, device: str = "auto", quantize: Quantizati
     """
     from dynfocus_cli.checkpoints import load_model
 
-    return DynFocus(load_model(model, device, quantize))
+    return DynFocus(load_model(model, device, quantize, selector))
 
 
 class DynFocus:

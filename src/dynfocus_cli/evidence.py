@@ -47,6 +47,13 @@ class Seen:
     subtitles: SubtitleUse | None
     limit: TokenLimit
     warnings: tuple[str, ...]
+    selector_frames: EncodedFrames | None = None
+    """The same frames, as what finds those of a question sees them."""
+
+    def rows(self, places: Sequence[int]) -> Seen:
+        """The same with the frames at `places` alone."""
+        beside = None if self.selector_frames is None else self.selector_frames.rows(places)
+        return replace(self, frames=self.frames.rows(places), selector_frames=beside)
 
     @property
     def said(self) -> tuple[str, ...]:

@@ -165,6 +165,10 @@ def _see(run: Run) -> Seen:
         tower = run.model.tower(request.source, len(plan.sampling.times_s), run.options.selection)
         encoding = _encode(run, plan.sampling.times_s, tower)
     frames = encoding.frames if run.options.selection.stock else encoding.frames.distinct()
+    selector_frames = None
+    selector = run.model.selector_tower
+    if selector is not None and run.asked.scorer == "question":
+        selector_frames = _encode(run, frames.times_s, selector).frames
     said = fit_subtitles(outline, request.text, request.subtitles, frames.times_s)
     text_tokens = outline.text_tokens(request.text, () if said is None else said.lines)
     limit = token_limit(outline, request.source, run.options, text_tokens, plan.economy.most_tokens)
@@ -184,6 +188,7 @@ def _see(run: Run) -> Seen:
             *plan.economy.told,
             *encoding.warnings,
         ),
+        selector_frames=selector_frames,
     )
 
 
@@ -219,7 +224,7 @@ def _choose(run: Run, seen: Seen) -> Chosen:
     defaults = outline.defaults
     with run.watch("select"):
         run.progress.stage("select", None)
-        sight = run.model.sight(seen.source, seen.frames, wanted)
+        sight = run.model.sight(seen.source, seen.frames, wanted, seen.selector_frames)
         allowance = allow(
             len(times_s),
             prototypes=wanted.prototypes or defaults.prototypes,
@@ -264,8 +269,8 @@ def _check(run: Run, seen: Seen, chosen: Chosen, answer: str) -> Check:
     frames, choice = len(seen.frames.times_s), chosen.choice
 
     def instead(places: Sequence[int], key_frames: tuple[int, ...]) -> Counterfactual:
-        fewer = replace(seen, frames=seen.frames.rows(places))
-        sight = run.model.sight(seen.source, fewer.frames, run.options.selection)
+        fewer = seen.rows(places)
+        sight = run.model.sight(seen.source, fewer.frames, run.options.selection, fewer.selector_frames)
         count = len(key_frames)
         forced = sight.choose(
             run.asked,

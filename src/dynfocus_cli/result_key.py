@@ -22,7 +22,7 @@ FORMAT = 1
 """Of keys. Another number makes other keys, so nothing old is taken for an answer."""
 
 
-def settings_of(command: str, model: ModelInfo, options: RunOptions) -> str:
+def settings_of(command: str, model: ModelInfo, options: RunOptions, selector: str | None = None) -> str:
     """All that an answer depends on beside the video's content and the question, as `name=value` words.
 
     Of the options those that are not at their default. Where and how an answer is computed is no part of it
@@ -33,6 +33,8 @@ def settings_of(command: str, model: ModelInfo, options: RunOptions) -> str:
     """
     named = {"model": model.name, "revision": model.revision, "quantization": model.quantization}
     changed = _changed(replace(options, decoding=DecodingOptions(), subtitles=_subtitles(options.subtitles)))
+    if selector is not None:
+        named["selector"] = selector
     words = [f"{name}={value}" for name, value in (named | changed).items()]
     return shlex.join([command, *words])
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import dual_encoders
 import miniatures
 import pytest
 import torch
@@ -24,8 +25,11 @@ from dynfocus_cli import (
 )
 from dynfocus_cli.backends.vlm import decoding
 from dynfocus_cli.backends.vlm.frames import VideoTokens
+from dynfocus_cli.features.encoding import encode_video
 from dynfocus_cli.progress import Silent
+from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import DecodingOptions, Option
+from dynfocus_cli.video import probe
 
 FAMILIES = list(miniatures.FAMILIES)
 DEMO = Path(__file__).parents[2] / "examples" / "demo.mp4"
@@ -220,3 +224,27 @@ def test_incomplete_folders(model_folders: dict[str, Path], tmp_path: Path, miss
     (folder / missing).unlink()
     with pytest.raises(ModelUnavailable):
         dynfocus_cli.load(str(folder), device="cpu")
+
+
+def test_a_selector_finds_the_frames_of_a_question(model_folders: dict[str, Path], tmp_path: Path) -> None:
+    """Its best frame of an event is that event's key frame, and the check asks with its frames too."""
+    folder = dual_encoders.build("siglip", tmp_path / "selector")
+    model = dynfocus_cli.load(str(model_folders["smolvlm"]), device="cpu", selector=str(folder))
+    asked = options(prototypes=8, key_ratio=0.25, check=True)
+    found = model.ask(str(DEMO), QUESTION, asked)
+    assert found.evidence.selection.scorer == "question"
+    selector = model.model.selector
+    with torch.inference_mode():
+        times_s = [frame.time_s for frame in found.evidence.frames]
+        seen = encode_video(
+            probe(str(DEMO)), times_s, selector.tower, None, "none", Silent(), Stopwatch(), batch_size=8
+        ).frames
+        similar = selector.similarities(QUESTION, seen).tolist()
+    for key in found.evidence.key_frames:
+        rivals = [frame.index for frame in found.evidence.frames if frame.event == key.event]
+        assert similar[key.index] == max(similar[rival] for rival in rivals)
+    assert found.check is not None
+    plain = model.inspect(str(DEMO), None, options(prototypes=8))
+    assert plain.selection.scorer == "visual"
+    with pytest.raises(UsageError, match="ranks events itself"):
+        dynfocus_cli.load(device="cpu", selector=str(folder))

@@ -46,7 +46,9 @@ class StandIn:
     loads: list[tuple[str | None, str, str | None]] = field(default_factory=list)
     calls: list[tuple[str, str | None, Any]] = field(default_factory=list)
 
-    def load_model(self, name_or_path: str | None, device: str, quantize: str | None) -> Any:
+    def load_model(
+        self, name_or_path: str | None, device: str, quantize: str | None, selector: str | None = None
+    ) -> Any:
         self.loads.append((name_or_path, device, quantize))
         if self.load_error is not None:
             raise self.load_error

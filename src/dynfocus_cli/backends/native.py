@@ -203,7 +203,17 @@ class LoadedModel:
         ids = torch.tensor([self.prompt.question(question, longest)], device=self.device)
         return Question(ids, torch.ones_like(ids))
 
-    def sight(self, source: VideoSource, frames: EncodedFrames, wanted: SelectionOptions) -> NativeSight:
+    @property
+    def selector_tower(self) -> None:
+        """It has a score network of its own."""
+
+    def sight(
+        self,
+        source: VideoSource,
+        frames: EncodedFrames,
+        wanted: SelectionOptions,
+        selector_frames: EncodedFrames | None = None,
+    ) -> NativeSight:
         """A video in front of the network."""
         return NativeSight(self, frames)
 

@@ -190,8 +190,19 @@ class Backend(Protocol):
     def move_vision(self, device: torch.device) -> None:
         """Puts the vision encoder's weights elsewhere."""
 
-    def sight(self, source: VideoSource, frames: EncodedFrames, wanted: SelectionOptions) -> Sight:
-        """A video in front of the model; its frames have been through `tower`."""
+    @property
+    def selector_tower(self) -> VisionTower | None:
+        """What the frames go through beside that, where another model finds those of a question."""
+
+    def sight(
+        self,
+        source: VideoSource,
+        frames: EncodedFrames,
+        wanted: SelectionOptions,
+        selector_frames: EncodedFrames | None = None,
+    ) -> Sight:
+        """A video in front of the model; its frames have been through `tower`, and `selector_frames` are the
+        same through `selector_tower`."""
 
     def unfamiliar(self, frames: EncodedFrames) -> tuple[str, ...]:
         """A warning where the frames are unlike all that the model learned from."""

@@ -13,5 +13,9 @@ FAMILIES = {
 }
 """Model type -> what people call the family; public vision-language models, run by transformers."""
 
+SELECTORS = {"siglip": "SigLIP", "siglip2": "SigLIP 2", "clip": "CLIP"}
+"""Likewise of what `--selector-model` takes. SigLIP 2 of one fixed size calls itself `siglip`; `siglip2` is
+NaFlex, of any aspect."""
+
 OWN, OWN_TYPE = "DynFocus", "dynfocus"
 """Our own network, and its model type."""

@@ -33,23 +33,31 @@ from dynfocus_cli.types import ModelInfo
 
 
 def load_model(
-    name_or_path: str | None, device: str = "auto", quantize: Quantization | None = None
+    name_or_path: str | None,
+    device: str = "auto",
+    quantize: Quantization | None = None,
+    selector: str | None = None,
 ) -> Backend:
     """Loads a model by name or folder onto `auto`, `cpu` or `cuda`.
 
     Args:
         quantize: None leaves the model as it is stored.
+        selector: for a public model, name or folder of the SigLIP or CLIP that finds the frames of a
+            question.
 
     Raises:
         ModelUnavailable: unknown, incomplete or damaged, or CUDA is asked for and not there.
         UsageError: a quantization other than the one that the model is stored in.
         OutOfMemory: its weights are more than the memory that is free.
     """
-    return outline_model(name_or_path, device, quantize).load()
+    return outline_model(name_or_path, device, quantize, selector).load()
 
 
 def outline_model(
-    name_or_path: str | None, device: str = "auto", quantize: Quantization | None = None
+    name_or_path: str | None,
+    device: str = "auto",
+    quantize: Quantization | None = None,
+    selector: str | None = None,
 ) -> Outline:
     """Reads all of a model but its weights. Raises as `load_model`."""
     place = _device(device)
@@ -68,7 +76,12 @@ def outline_model(
     if model_type != DynFocusConfig.model_type:
         from dynfocus_cli.backends.vlm.loading import outline_vlm
 
-        return outline_vlm(name, folder, model_type, place, quantize or quantization_here(folder))
+        kind = quantize or quantization_here(folder)
+        return outline_vlm(name, folder, model_type, place, kind, selector)
+    if selector is not None:
+        raise UsageError(
+            f"--selector-model is for models of the Hugging Face hub: {name} ranks events itself."
+        )
     return _outline_native(name, folder, place, quantize, notice)
 
 

@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from dynfocus_cli.checkpoints.families import FAMILIES, OWN_TYPE
+from dynfocus_cli.checkpoints.families import FAMILIES, OWN_TYPE, SELECTORS
 from dynfocus_cli.checkpoints.footprint import Footprint, Quantization
 from dynfocus_cli.checkpoints.record import reading
 from dynfocus_cli.checkpoints.sources.config_file import read_config
@@ -86,7 +86,8 @@ def missing_file(folder: Path) -> str | None:
     for name in weight_files(folder):
         if not there(name):
             return name
-    if not (there("tokenizer.json") or there("tokenizer.model") or there("vocab.json", "merges.txt")):
+    words = (("tokenizer.json",), ("tokenizer.model",), ("spiece.model",), ("vocab.json", "merges.txt"))
+    if not any(there(*files) for files in words):
         return "tokenizer.json"
     if not (there("preprocessor_config.json") or there("processor_config.json")):
         return "preprocessor_config.json"
@@ -108,7 +109,7 @@ def require_supported(name: str, folder: Path) -> None:
         ModelUnavailable: `folder` holds a network that dynfocus does not run, or none.
     """
     config = read_config(folder)
-    if config.get("model_type") != OWN_TYPE:
+    if config.get("model_type") not in (OWN_TYPE, *SELECTORS):
         require_family(name, config)
 
 

@@ -60,6 +60,7 @@ def ask(
     cone_tokens: opt.ConeTokensOption = None,
     rods: opt.RodsOption = "two",
     stock: opt.StockOption = False,
+    selector_model: opt.SelectorModelOption = None,
     check: opt.CheckOption = False,
     choice: opt.ChoiceOption = None,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
@@ -91,12 +92,8 @@ def ask(
             check,
         )
         search = opt.search(recursive, glob)
-        to = opt.output(output, retry_failed, "ask", model, device, quantize, run_options, format, dry_run)
-
-        def load() -> Backend:
-            from dynfocus_cli.checkpoints import load_model
-
-            return load_model(model, device, quantize)
+        wanted = opt.ModelRequest(model, device, quantize, selector_model)
+        to = opt.output(output, retry_failed, "ask", wanted, run_options, format, dry_run)
 
         def work(video: str, query: Query | None, loaded: Backend, progress: Progress) -> Answer:
             from dynfocus_cli import pipeline
@@ -108,14 +105,14 @@ def ask(
             if dry_run:
                 from dynfocus_cli.cli.forecast import show_forecasts
 
-                return show_forecasts(job, run_options, model, device, quantize)
+                return show_forecasts(job, run_options, wanted)
             streamed = _Streamed() if not job.as_records and on_terminal() and not job.several else None
 
             def show(video: str, query: Query | None, answer: Answer) -> None:
                 _show(video, query, answer, job, streamed)
 
             try:
-                for_each(job, load, work, show, None if streamed is None else streamed.write)
+                for_each(job, wanted.load, work, show, None if streamed is None else streamed.write)
             except KeyboardInterrupt:
                 if streamed is not None:
                     streamed.break_off()

@@ -10,7 +10,7 @@ from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.output import on_terminal, write_line
 
 if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints import ModelOutline
+    from dynfocus_cli.backends.protocol import Outline
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.question_file import Query
     from dynfocus_cli.types import Forecast, RunOptions
@@ -19,18 +19,11 @@ if TYPE_CHECKING:
 def show_forecasts(
     job: Job,
     options: RunOptions,
-    model: str | None,
-    device: opt.Device,
-    quantize: opt.Quantization | None,
+    model: opt.ModelRequest,
 ) -> None:
     """One forecast a video and question, on stdout."""
 
-    def load() -> ModelOutline:
-        from dynfocus_cli.checkpoints import outline_model
-
-        return outline_model(model, device, quantize)
-
-    def work(video: str, query: Query | None, outline: ModelOutline, progress: Progress) -> Forecast:
+    def work(video: str, query: Query | None, outline: Outline, progress: Progress) -> Forecast:
         from dynfocus_cli import pipeline
 
         return pipeline.forecast(video, None if query is None else query.text, outline, options)
@@ -52,4 +45,4 @@ def show_forecasts(
         for warning in forecast.warnings:
             say(f"Warning: {where}: {warning}" if where else f"Warning: {warning}")
 
-    for_each(job, load, work, show)
+    for_each(job, model.outline, work, show)

@@ -54,6 +54,7 @@ def inspect(
     cone_tokens: opt.ConeTokensOption = None,
     rods: opt.RodsOption = "two",
     stock: opt.StockOption = False,
+    selector_model: opt.SelectorModelOption = None,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
     quantize: opt.QuantizeOption = None,
     subtitles: opt.SubtitlesOption = "off",
@@ -87,17 +88,11 @@ def inspect(
             subtitles,
         )
         search = opt.search(recursive, glob)
-        to = opt.output(
-            output, retry_failed, "inspect", model, device, quantize, run_options, format, dry_run
-        )
+        wanted = opt.ModelRequest(model, device, quantize, selector_model)
+        to = opt.output(output, retry_failed, "inspect", wanted, run_options, format, dry_run)
         exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
         if exports is not None and len(asked.queries) > 1:
             raise UsageError("The files of a video show one selection: leave --questions or them out.")
-
-        def load() -> Backend:
-            from dynfocus_cli.checkpoints import load_model
-
-            return load_model(model, device, quantize)
 
         def work(video: str, query: Query | None, loaded: Backend, progress: Progress) -> Inspection:
             from dynfocus_cli import pipeline
@@ -109,7 +104,7 @@ def inspect(
             if dry_run:
                 from dynfocus_cli.cli.forecast import show_forecasts
 
-                return show_forecasts(job, run_options, model, device, quantize)
+                return show_forecasts(job, run_options, wanted)
             exporter = None
             if exports is not None:
                 from dynfocus_cli.export import Exporter
@@ -130,7 +125,7 @@ def inspect(
                 if exporter is not None and job.results is None:
                     failures.extend(_export(inspection, exporter, quiet))
 
-            for_each(job, load, work, show)
+            for_each(job, wanted.load, work, show)
             if failures and job.several:
                 raise SomeVideosFailed(f"{len(failures)} files could not be written.")
             if failures:

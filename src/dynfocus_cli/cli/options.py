@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -9,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dynfocus_cli.backends.protocol import Backend, Outline
     from dynfocus_cli.batch import Search
     from dynfocus_cli.cli.output import Format
     from dynfocus_cli.cli.resuming import Output
@@ -182,6 +184,28 @@ RetryFailedOption = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """Which model is to run, where and how."""
+
+    name: str | None
+    device: Device
+    quantize: Quantization | None
+    selector: str | None = None
+
+    def load(self) -> Backend:
+        """The model with its weights."""
+        from dynfocus_cli.checkpoints import load_model
+
+        return load_model(self.name, self.device, self.quantize, self.selector)
+
+    def outline(self) -> Outline:
+        """The model without them."""
+        from dynfocus_cli.checkpoints import outline_model
+
+        return outline_model(self.name, self.device, self.quantize, self.selector)
+
+
 def search(recursive: bool, globs: Sequence[str] | None) -> Search:
     """What to take of folders. Raises UsageError for a pattern that no name could be like."""
     from dynfocus_cli.batch import Search
@@ -200,9 +224,7 @@ def output(
     path: str | None,
     retry_failed: bool,
     command: str,
-    model: str | None,
-    device: Device,
-    quantize: Quantization | None,
+    model: ModelRequest,
     options: RunOptions,
     format: Format,
     dry_run: bool,
@@ -221,10 +243,9 @@ def output(
     from dynfocus_cli.cli.resuming import Output
 
     def settings() -> str:
-        from dynfocus_cli.checkpoints import outline_model
         from dynfocus_cli.result_key import settings_of
 
-        return settings_of(command, outline_model(model, device, quantize).info, options)
+        return settings_of(command, model.outline().info, options, model.selector)
 
     return Output(path, retry_failed, settings, options.decoding.cache)
 

@@ -25,9 +25,14 @@ from dynfocus_cli.types import ModelInfo
 
 
 def outline_vlm(
-    name: str, folder: Path, model_type: str, place: torch.device, quantize: Quantization | None
+    name: str,
+    folder: Path,
+    model_type: str,
+    place: torch.device,
+    quantize: Quantization | None,
+    selector: str | None = None,
 ) -> VlmOutline:
-    """Reads all of a model but its weights.
+    """Reads all of a model but its weights; `selector` names what is to find the frames of a question.
 
     Raises:
         ModelUnavailable: a file is missing or damaged.
@@ -49,7 +54,7 @@ def outline_vlm(
         sizes = skeleton(config, family.vision)
         memory = VlmMemory(family, sizes, kind, dtype, place)
     info = ModelInfo(name, "transformers", revision(folder), kind, place.type)
-    return VlmOutline(name, folder, family, prompt, sizes, kind, place, dtype, memory, info)
+    return VlmOutline(name, folder, family, prompt, sizes, kind, place, dtype, memory, info, selector)
 
 
 def load_network(outline: VlmOutline) -> Any:

@@ -18,10 +18,12 @@ from dynfocus_cli.backends.vlm.frames import VideoTokens
 from dynfocus_cli.backends.vlm.memory import LARGE, VlmMemory
 from dynfocus_cli.backends.vlm.prompt import ChatWriter
 from dynfocus_cli.backends.vlm.selection import distinctness, find_events, rank, similarity
+from dynfocus_cli.backends.vlm.selector import Selector, best_frames, event_scores, load_selector
 from dynfocus_cli.backends.vlm.skeleton import Skeleton
 from dynfocus_cli.backends.vlm.tokens import RODS, assemble, cones, rods
 from dynfocus_cli.budget import Allowance, FramePrice
 from dynfocus_cli.checkpoints.quantization import Quantization
+from dynfocus_cli.dpe.density_peaks import Clusters
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
@@ -67,6 +69,8 @@ class VlmOutline:
     dtype: torch.dtype
     memory: VlmMemory
     info: ModelInfo
+    selector: str | None = None
+    """Name or folder of what is to find the frames of a question."""
 
     @property
     def context(self) -> int:
@@ -123,7 +127,8 @@ class VlmOutline:
             raise UsageError(f"{self.name} has no Q-Former: take --scorer visual or question.")
         if wanted == "question" and question is None:
             raise UsageError("--scorer question needs a question: give one with --question.")
-        return Asked(question, wanted or "visual")
+        default: Scorer = "question" if self.selector is not None and question is not None else "visual"
+        return Asked(question, wanted or default)
 
     def multiple_choice(self, asked: Asked, options: Sequence[Option]) -> Asked:
         """The options below the question, to be answered by a letter."""
@@ -153,7 +158,9 @@ class VlmOutline:
         """The model with its weights; raises as `checkpoints.load_model`."""
         from dynfocus_cli.backends.vlm.loading import load_network
 
-        return VlmModel(self, load_network(self))
+        network = load_network(self)
+        selector = None if self.selector is None else load_selector(self.selector, self.device)
+        return VlmModel(self, network, selector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,8 @@ class VlmModel:
     outline: VlmOutline
     network: Any
     """One of transformers' `...ForConditionalGeneration`."""
+    selector: Selector | None = None
+    """What finds the frames of a question, in place of the model's own words."""
 
     @property
     def info(self) -> ModelInfo:
@@ -196,9 +205,20 @@ class VlmModel:
         for name in self.outline.family.vision:
             self.network.get_submodule(name).to(device)
 
-    def sight(self, source: VideoSource, frames: EncodedFrames, wanted: SelectionOptions) -> VlmSight:
+    @property
+    def selector_tower(self) -> VisionTower | None:
+        """The selector's, where there is one."""
+        return None if self.selector is None else self.selector.tower
+
+    def sight(
+        self,
+        source: VideoSource,
+        frames: EncodedFrames,
+        wanted: SelectionOptions,
+        selector_frames: EncodedFrames | None = None,
+    ) -> VlmSight:
         """A video in front of the model."""
-        return VlmSight(self, source, frames, wanted)
+        return VlmSight(self, source, frames, wanted, selector_frames)
 
     def unfamiliar(self, frames: EncodedFrames) -> tuple[str, ...]:
         """Nothing is unlike what these models were trained on."""
@@ -215,13 +235,19 @@ class VlmSight:
     """A video's features, as the first look gave them."""
 
     def __init__(
-        self, model: VlmModel, source: VideoSource, frames: EncodedFrames, wanted: SelectionOptions
+        self,
+        model: VlmModel,
+        source: VideoSource,
+        frames: EncodedFrames,
+        wanted: SelectionOptions,
+        selector_frames: EncodedFrames | None = None,
     ) -> None:
         self._model = model
         self._family = model.outline.family
         self._source = source
         self._frames = frames
         self._wanted = wanted
+        self._selector_frames = selector_frames
 
     @torch.inference_mode()
     def choose(self, asked: Asked, allowed: Allowance, pinned: tuple[int, ...], seed: int) -> Choice:
@@ -240,11 +266,7 @@ class VlmSight:
         scores = distinctness(clusters)
         if asked.scorer == "question":
             assert asked.question is not None, "the scorer was checked"
-            centres = clusters.centres[0].tolist()
-            width = self._words(asked.question).shape[-1]
-            tokens = self._projected(self._frames, centres)[..., :width]
-            every_centre = torch.arange(len(centres), device=tokens.device)
-            scores = similarity(self._words(asked.question), tokens, every_centre)
+            clusters, scores = self._by_question(clusters, asked.question, mask)
         scores, keys = rank(scores, clusters, allowed.key_frames, mask)
         return Choice(
             events=tuple(clusters.assignment[0].tolist()),
@@ -253,6 +275,19 @@ class VlmSight:
             price=price,
             pinned=pinned,
         )
+
+    def _by_question(
+        self, clusters: Clusters, question: str, pinned: Tensor | None
+    ) -> tuple[Clusters, Tensor]:
+        """The events, and what each has of the question: (L,). A selector also says which frame shows it."""
+        selector, seen = self._model.selector, self._selector_frames
+        if selector is not None and seen is not None:
+            found = selector.similarities(question, seen).to(clusters.centres.device)  # (T,)
+            scores = event_scores(found, clusters)
+            return replace(clusters, centres=best_frames(found, clusters, pinned)), scores
+        words = self._words(question)
+        tokens = self._projected(self._frames, clusters.centres[0].tolist())[..., : words.shape[-1]]
+        return clusters, similarity(words, tokens)
 
     def closer_tower(self, choice: Choice) -> VisionTower | None:
         """Full resolution for key frames, where the first look was a glance."""

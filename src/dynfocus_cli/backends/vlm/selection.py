@@ -35,7 +35,7 @@ def distinctness(clusters: Clusters) -> Tensor:
     return ranks.clamp(min=float(finite.min()) if len(finite) else 0.0).float()
 
 
-def similarity(words: Tensor, tokens: Tensor, centres: Tensor) -> Tensor:
+def similarity(words: Tensor, tokens: Tensor) -> Tensor:
     """How much each event's centre frame has of what the words name: (L,).
 
     Each word takes the patch nearest to it, by the cosine in the language model's space; what it finds in any
@@ -43,11 +43,10 @@ def similarity(words: Tensor, tokens: Tensor, centres: Tensor) -> Tensor:
 
     Shape:
         words: (S, D_l), the question's.
-        tokens: (T, n, D_l).
-        centres: (L,).
+        tokens: (L, n, D_l), of the centre frames.
     """
     asked = F.normalize(words.float(), dim=-1)
-    seen = F.normalize(tokens[centres].float(), dim=-1)  # (L, n, D_l)
+    seen = F.normalize(tokens.float(), dim=-1)
     nearest = (seen @ asked.T).amax(dim=1)  # (L, S)
     return (nearest - nearest.mean(dim=0)).mean(dim=1)
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from dynfocus_cli.backends.vlm.scaling import CLIP_MEAN, CLIP_STD, HALF, FrameScaling, ProcessorFiles
+from dynfocus_cli.checkpoints.families import SELECTORS
 from dynfocus_cli.checkpoints.folder import complaint, part, precision
 from dynfocus_cli.checkpoints.public_folder import model_type_of
 from dynfocus_cli.checkpoints.record import revision
@@ -28,9 +29,6 @@ from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.preprocess import Fit
 from dynfocus_cli.planning.device import free_memory, require_room
-
-SELECTORS = ("siglip", "siglip2", "clip")
-"""Model types. SigLIP 2 of one fixed size calls itself `siglip`; `siglip2` is NaFlex, of any aspect."""
 
 _NAFLEX_PATCHES = 256
 """What transformers' processor takes where its file is silent."""
