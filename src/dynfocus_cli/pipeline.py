@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeVar
 
 import torch
@@ -17,7 +18,7 @@ from dynfocus_cli.errors import OutOfMemory
 from dynfocus_cli.evidence import Chosen, Seen, health_of, report, report_forecast
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.features.encoded import EncodedFrames
-from dynfocus_cli.features.encoding import Encoding, VisionTower, encode_video
+from dynfocus_cli.features.encoding import Encoding, VisionTower, decode_for, encode_video, key_of
 from dynfocus_cli.model.generation import Listener
 from dynfocus_cli.multiple_choice import check_options, ranked
 from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room
@@ -31,14 +32,49 @@ from dynfocus_cli.types import (
     Check,
     Counterfactual,
     Forecast,
+    FrameBatch,
     Inspection,
     Option,
     RunOptions,
     SamplingPlan,
     check_question,
 )
+from dynfocus_cli.video import open_hardware
 
 Result = TypeVar("Result")
+
+
+VAST = 1 << 60
+"""Bytes that are never short: what is begun ahead is taken up again where memory is."""
+
+
+@dataclass(slots=True)
+class Begun:
+    """A video that is being decoded ahead of its turn."""
+
+    request: Request
+    moments_s: tuple[float, ...]
+    batch: int
+    """Frames at a time."""
+    batches: Iterator[FrameBatch] | None
+    """What is still to come; None where the cache has the frames."""
+    first: FrameBatch | None = None
+
+    def frames(self, moments_s: Sequence[float], batch: int) -> Iterator[FrameBatch] | None:
+        """The frames, once, where they are those at the moments in batches of that size."""
+        if self.batches is None or self.first is None:
+            return None
+        if tuple(moments_s) != self.moments_s or batch != self.batch:
+            self.close()
+            return None
+        batches, self.batches = chain((self.first,), self.batches), None
+        return batches
+
+    def close(self) -> None:
+        """Stops decoding."""
+        if isinstance(self.batches, Generator):
+            self.batches.close()
+        self.batches = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +90,8 @@ class Run:
     """Answers to choose from, or none."""
     progress: Progress
     watch: Stopwatch
+    begun: Begun | None = None
+    """What was begun of it before its turn came."""
 
 
 def ask(
@@ -63,8 +101,12 @@ def ask(
     options: RunOptions,
     progress: Progress,
     choices: Sequence[Option] = (),
+    begun: Begun | None = None,
 ) -> Answer:
     """Answers `question` about the file `video`; with `choices`, by the letter of the likeliest of them.
+
+    Args:
+        begun: by `begin` for the same video, question and options.
 
     Raises:
         VideoUnreadable: no frame can be had of the file.
@@ -85,11 +127,16 @@ def ask(
         check = _check(run, seen, chosen, written.text) if options.check else None
         return Answer(written.text, evidence, options_ranked, check)
 
-    return _within_memory(video, question, model, options, tuple(choices), progress, answer)
+    return _within_memory(video, question, model, options, tuple(choices), progress, begun, answer)
 
 
 def inspect(
-    video: str, question: str | None, model: Backend, options: RunOptions, progress: Progress
+    video: str,
+    question: str | None,
+    model: Backend,
+    options: RunOptions,
+    progress: Progress,
+    begun: Begun | None = None,
 ) -> Inspection:
     """The selection that `ask` would make, and its cost, without an answer. Raises as `ask` does."""
     if question is not None:
@@ -100,7 +147,33 @@ def inspect(
         chosen = _choose(run, seen)
         return report(seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), None)
 
-    return _within_memory(video, question, model, options, (), progress, selection)
+    return _within_memory(video, question, model, options, (), progress, begun, selection)
+
+
+def begin(
+    video: str,
+    question: str | None,
+    model: Backend,
+    options: RunOptions,
+    choices: Sequence[Option] = (),
+) -> Begun:
+    """Probes a video and begins to decode it, for `ask` or `inspect` to go on with: while another one is at
+    work, in a thread of its own. Raises as they do."""
+    outline = model.outline
+    asked = _asked(question, outline, options, choices)
+    request = read_request(video, asked, outline, options)
+    plan = plan_run(request, outline, options, VAST)
+    moments_s, source = plan.sampling.times_s, request.source
+    tower = model.tower(source, len(moments_s), options.selection)
+    device, _ = open_hardware(options.decoding.hwaccel, source.codec)
+    cache = FeatureCache.default() if options.decoding.cache else None
+    if cache is not None:
+        key = key_of(cache.digest(source.path), source, tower, device)
+        if cache.look_up(key, moments_s) is not None:
+            return Begun(request, moments_s, plan.economy.batch, None)
+    batches = decode_for(source, moments_s, tower, device, plan.economy.batch)
+    first = next(batches)  # threads begin with the first
+    return Begun(request, moments_s, plan.economy.batch, batches, first)
 
 
 def forecast(video: str, question: str | None, model: Outline, options: RunOptions) -> Forecast:
@@ -124,19 +197,18 @@ def _within_memory(
     options: RunOptions,
     choices: tuple[Option, ...],
     progress: Progress,
+    begun: Begun | None,
     work: Callable[[Run], Result],
 ) -> Result:
     """Plans for the memory there is, and where that runs out after all tries again with less."""
     watch, outline = Stopwatch(), model.outline
-    asked = outline.scorer(question, options.selection.scorer)
-    if choices:
-        asked = outline.multiple_choice(asked, choices)
+    asked = _asked(question, outline, options, choices)
     with watch("decode"):
-        request = read_request(video, asked, outline, options)
+        request = read_request(video, asked, outline, options) if begun is None else begun.request
     plan = plan_run(request, outline, options, _free_beside(model))
     while True:
         try:
-            return work(Run(request, plan, model, asked, options, choices, progress, watch))
+            return work(Run(request, plan, model, asked, options, choices, progress, watch, begun))
         except Exception as error:
             if not ran_out(error):
                 raise
@@ -146,8 +218,15 @@ def _within_memory(
                     f"Memory ran out (stage: {watch.stage}) with a single frame: take a smaller or quantized "
                     "model, or --device cpu."
                 ) from error
+        begun = None
         release(outline.device)  # here, where the error no longer holds what it had
         plan = plan_run(request, outline, options, 0, less)
+
+
+def _asked(question: str | None, outline: Outline, options: RunOptions, choices: Sequence[Option]) -> Asked:
+    """The question as the model reads it."""
+    asked = outline.scorer(question, options.selection.scorer)
+    return outline.multiple_choice(asked, choices) if choices else asked
 
 
 def _free_beside(model: Backend) -> int:
@@ -163,7 +242,7 @@ def _see(run: Run) -> Seen:
     request, plan, outline = run.request, run.plan, run.model.outline
     with _vision(run):
         tower = run.model.tower(request.source, len(plan.sampling.times_s), run.options.selection)
-        encoding = _encode(run, plan.sampling.times_s, tower)
+        encoding = _encode(run, plan.sampling.times_s, tower, run.begun)
     frames = encoding.frames if run.options.selection.stock else encoding.frames.distinct()
     selector_frames = None
     selector = run.model.selector_tower
@@ -192,7 +271,7 @@ def _see(run: Run) -> Seen:
     )
 
 
-def _encode(run: Run, moments_s: Sequence[float], tower: VisionTower) -> Encoding:
+def _encode(run: Run, moments_s: Sequence[float], tower: VisionTower, begun: Begun | None = None) -> Encoding:
     decoding = run.options.decoding
     return encode_video(
         run.request.source,
@@ -203,6 +282,7 @@ def _encode(run: Run, moments_s: Sequence[float], tower: VisionTower) -> Encodin
         run.progress,
         run.watch,
         batch_size=run.plan.economy.batch,
+        begun=None if begun is None else begun.frames(moments_s, run.plan.economy.batch),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -14,7 +14,7 @@ from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.preprocess import Scaling
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
-from dynfocus_cli.types import CacheUse, Condition, Hwaccel, VideoSource
+from dynfocus_cli.types import CacheUse, Condition, FrameBatch, Hwaccel, VideoSource
 from dynfocus_cli.video import decode_frames, open_hardware
 
 
@@ -52,12 +52,16 @@ def encode_video(
     watch: Stopwatch,
     *,
     batch_size: int,
+    begun: Iterator[FrameBatch] | None = None,
 ) -> Encoding:
     """Patch features of the frames on screen at `moments_s`, which strictly increase.
 
     They are decoded and encoded `batch_size` at a time, which bounds memory whatever the video's length. Only
     moments that no earlier question looked at are decoded. That changes no feature: the encoder gives a frame
     the same ones whatever frames it is encoded with.
+
+    Args:
+        begun: the frames at all moments, which somebody began to decode; not needed where some are known.
 
     Raises:
         VideoUnreadable: no frame can be decoded.
@@ -71,14 +75,17 @@ def encode_video(
     key, known = "", None
     if cache is not None:
         with watch("decode"):
-            key = _key(cache.digest(source.path), source, tower, device)
+            key = key_of(cache.digest(source.path), source, tower, device)
             known = cache.look_up(key, moments_s)
     found = set() if known is None else set(known.times_s)
     progress.advance(len(found))
     missing = [moment_s for moment_s in moments_s if moment_s not in found]
     parts = [] if known is None else [known]
     if missing:
-        fresh = _encode(source, missing, tower, device, progress, watch, batch_size)
+        batches = begun
+        if batches is None or known is not None:
+            batches = decode_for(source, missing, tower, device, batch_size)
+        fresh = _encode(batches, missing, tower, progress, watch)
         parts.append(fresh)
         if cache is not None:
             with watch("encode"):
@@ -88,7 +95,7 @@ def encode_video(
     return Encoding(EncodedFrames.joined(parts), use, tuple(warnings))
 
 
-def _key(digest: str, source: VideoSource, tower: VisionTower, device: HWAccel | None) -> str:
+def key_of(digest: str, source: VideoSource, tower: VisionTower, device: HWAccel | None) -> str:
     """All that features depend on, and no question."""
     settings: dict[str, str | int] = {
         "stream": source.stream_index,
@@ -101,18 +108,16 @@ def _key(digest: str, source: VideoSource, tower: VisionTower, device: HWAccel |
     return feature_key(digest, settings | scaling)
 
 
-def _encode(
+def decode_for(
     source: VideoSource,
     moments_s: Sequence[float],
     tower: VisionTower,
     device: HWAccel | None,
-    progress: Progress,
-    watch: Stopwatch,
     batch_size: int,
-) -> EncodedFrames:
-    """Decodes and encodes, batch by batch; decoding is ahead in a thread of its own."""
+) -> Iterator[FrameBatch]:
+    """The frames at the moments, scaled as the tower takes them; decoding is ahead in threads of its own."""
     scaling = tower.preprocessing
-    batches = decode_frames(
+    return decode_frames(
         source,
         moments_s,
         width=scaling.width,
@@ -121,6 +126,16 @@ def _encode(
         batch_size=batch_size,
         hwaccel=device,
     )
+
+
+def _encode(
+    batches: Iterator[FrameBatch],
+    moments_s: Sequence[float],
+    tower: VisionTower,
+    progress: Progress,
+    watch: Stopwatch,
+) -> EncodedFrames:
+    """Encodes, batch by batch."""
     patches: Tensor | None = None  # (T, N, D_v), made once: an hour's frames are too large to be joined later
     pts_s: list[float] = []
     conditions: list[Condition] = []
@@ -136,7 +151,7 @@ def _encode(
                 fresh, row_of = _distinct(batch.pts_s, pts_s[-1] if pts_s else None)
             known = [] if patches is None or not done or tower.together > 1 else [patches[done - 1 : done]]
             if fresh:
-                pixels = scaling(batch.pixels[fresh]).to(tower.device, tower.dtype)
+                pixels = tower.preprocessing(batch.pixels[fresh]).to(tower.device, tower.dtype)
                 known.append(tower.encode(pixels).cpu())
             encoded = torch.cat(known)
             if patches is None:

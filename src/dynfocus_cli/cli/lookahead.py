@@ -1,0 +1,37 @@
+"""The next item is made ready while the current one is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from queue import Queue
+from threading import Semaphore, Thread
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Ready = TypeVar("Ready")
+
+
+def one_ahead(items: Iterable[Item], prepare: Callable[[Item], Ready]) -> Iterator[tuple[Item, Ready]]:
+    """Each item with what `prepare` makes of it, fetched and prepared in another thread ahead of its turn.
+
+    What fetching or preparing raises is raised here, when the item's turn comes. Nobody waits for the thread:
+    it may hang on a list of paths whose end does not come.
+    """
+    ready: Queue[tuple[Item, Ready] | BaseException | None] = Queue()
+    wanted = Semaphore(1)
+
+    def produce() -> None:
+        try:
+            for item in items:
+                wanted.acquire()
+                ready.put((item, prepare(item)))
+            ready.put(None)
+        except BaseException as error:  # whatever it is, it is the consumer's to see
+            ready.put(error)
+
+    Thread(target=produce, name="lookahead", daemon=True).start()
+    while (found := ready.get()) is not None:
+        if isinstance(found, BaseException):
+            raise found
+        wanted.release()
+        yield found

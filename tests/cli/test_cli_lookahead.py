@@ -1,0 +1,88 @@
+"""The next video is begun while the current one is at work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dynfocus_cli
+from dynfocus_cli import RunOptions, SamplingOptions, VideoUnreadable, pipeline
+from dynfocus_cli.cli.lookahead import one_ahead
+from dynfocus_cli.features import encoding
+from dynfocus_cli.progress import Silent
+from dynfocus_cli.types import DecodingOptions
+
+DEMO = str(Path(__file__).parents[2] / "examples" / "demo.mp4")
+OPTIONS = RunOptions(decoding=DecodingOptions(cache=False))
+
+
+def test_one_ahead_and_no_more() -> None:
+    fetched: list[int] = []
+    waiting = threading.Event()
+
+    def items() -> Iterator[int]:
+        for item in range(4):
+            fetched.append(item)
+            yield item
+
+    def prepare(item: int) -> int:
+        if item == 1:
+            waiting.set()
+        return item * item
+
+    found = []
+    for item, ready in one_ahead(items(), prepare):
+        if item == 0:
+            assert waiting.wait(10), "the next is prepared before the first is done"
+        # Fetched beyond the next it is never: that one waits for its turn to be prepared.
+        assert len(fetched) <= item + 3
+        found.append((item, ready))
+    assert found == [(0, 0), (1, 1), (2, 4), (3, 9)]
+
+
+def test_what_goes_wrong_is_told_in_its_turn() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise OSError("no more")
+
+    ahead = one_ahead(items(), str)
+    assert next(ahead) == (1, "1")
+    with pytest.raises(OSError, match="no more"):
+        next(ahead)
+
+
+def test_a_begun_video_gives_the_same_answer_without_decoding_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = dynfocus_cli.load(device="cpu").model
+    question = "What color is the 7 at 00:21?"
+    plain = pipeline.ask(DEMO, question, model, OPTIONS, Silent())
+    begun = pipeline.begin(DEMO, question, model, OPTIONS)
+    monkeypatch.setattr(encoding, "decode_for", lambda *_: pytest.fail("it is decoded already"))
+    ahead = pipeline.ask(DEMO, question, model, OPTIONS, Silent(), (), begun)
+    assert (ahead.answer, ahead.evidence.frames) == (plain.answer, plain.evidence.frames)
+    assert ahead.evidence.warnings == plain.evidence.warnings
+
+
+def test_what_was_begun_for_other_moments_is_begun_anew() -> None:
+    model = dynfocus_cli.load(device="cpu").model
+    begun = pipeline.begin(DEMO, None, model, OPTIONS)
+    few = RunOptions(SamplingOptions(frames=5), decoding=DecodingOptions(cache=False))
+    found = pipeline.inspect(DEMO, None, model, few, Silent(), begun)
+    assert len(found.frames) == 5
+    assert begun.batches is None
+
+
+def test_what_is_begun_can_be_given_up() -> None:
+    begun = pipeline.begin(DEMO, None, dynfocus_cli.load(device="cpu").model, OPTIONS)
+    begun.close()
+    begun.close()
+    assert begun.frames(begun.moments_s, begun.batch) is None
+
+
+def test_a_damaged_video_cannot_be_begun(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    with pytest.raises(VideoUnreadable):
+        pipeline.begin(str(broken), None, dynfocus_cli.load(device="cpu").model, OPTIONS)
