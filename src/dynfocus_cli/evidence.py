@@ -107,6 +107,7 @@ def report(
         generated=0 if written is None else written.generated,
         context=outline.context,
         all_patches=outline.patches(seen.source) * len(frames),
+        stock=outline.stock_tokens(seen.source),
     )
     return Inspection(
         source=seen.source,
@@ -162,6 +163,7 @@ def report_forecast(
             generated=answer,
             context=model.context,
             all_patches=model.patches(request.source) * frames,
+            stock=model.stock_tokens(request.source),
         ),
         batch=plan.economy.batch,
         memory=MemoryForecast(need.weights, need.encode, need.select, need.answer, free),

@@ -274,6 +274,8 @@ class TokenBill:
     """The most that the language model can hold."""
     all_patches: int
     """What the sampled frames would have cost with every patch kept."""
+    stock: int | None = None
+    """What the makers' own way of sampling this video would have cost; None for a model that has no other."""
 
     @property
     def left(self) -> int:

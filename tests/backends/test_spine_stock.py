@@ -100,6 +100,15 @@ def test_what_is_reported_is_what_was_read(
         assert bill.per_key_frame == selection.get("cone_tokens", bill.all_patches // len(found.frames))
     else:
         assert len(found.key_frames) == len(found.frames)
+    assert bill.stock == models[family].model.outline.stock_tokens(found.source)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_the_makers_would_spend_is_what_their_way_spends(
+    models: dict[str, DynFocus], family: str
+) -> None:
+    found = models[family].inspect(str(DEMO), None, options(frames=None, stock=True))
+    assert found.tokens.video == found.tokens.stock
 
 
 @pytest.mark.parametrize("family", FAMILIES)

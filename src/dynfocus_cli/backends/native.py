@@ -110,6 +110,9 @@ class ModelOutline:
         """N, whatever the video."""
         return self.config.patches
 
+    def stock_tokens(self, source: VideoSource) -> None:
+        """It has no other way."""
+
     def scorer(self, question: str | None, wanted: Scorer | None) -> Asked:
         """What ranks the events, with a notice where nothing was trained to. Raises UsageError."""
         config, name = self.config, self.name

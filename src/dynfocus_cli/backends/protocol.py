@@ -147,6 +147,9 @@ class Outline(Protocol):
     def patches(self, source: VideoSource) -> int:
         """Tokens of one frame, were all kept."""
 
+    def stock_tokens(self, source: VideoSource) -> int | None:
+        """Video tokens of the makers' own way with this video; None where there is no other way than ours."""
+
     def scorer(self, question: str | None, wanted: Scorer | None) -> Asked:
         """What ranks the events, with a notice where nothing was trained to.
 

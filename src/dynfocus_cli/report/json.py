@@ -177,6 +177,7 @@ def _setup(of: Inspection | Forecast, frames: int) -> Record:
             "generated": tokens.generated,
             "context": tokens.context,
             "all_patches": tokens.all_patches,
+            **({} if tokens.stock is None else {"stock": tokens.stock}),
         },
     }
 

@@ -239,9 +239,10 @@ def _budget(inspection: Inspection, times: str) -> list[str]:
         f" + {bill.per_other_frame} {times} {other} (others)"
     )
     ratio = f", {bill.all_patches / bill.video:.1f} times as many" if bill.video else ""
+    stock = "" if bill.stock is None else f" The model's makers would spend {bill.stock} on this video."
     answer = f", {bill.generated} answer" if bill.generated else ""
     return [
         taken,
-        f"All patches would take {bill.all_patches}{ratio}.",
+        f"All patches would take {bill.all_patches}{ratio}.{stock}",
         f"Context: {bill.left} of {bill.context} tokens left ({bill.prompt} prompt{answer}).",
     ]

@@ -121,6 +121,12 @@ class VlmOutline:
         """Tokens of one of so many frames, were all kept."""
         return self.family.grid(self.family.scaling(source, frames)).tokens
 
+    def stock_tokens(self, source: VideoSource) -> int:
+        """Of the frames that `--stock` would look at, all kept."""
+        stock = self.family.stock_sampling(source)
+        frames = stock.frames or 1
+        return self.price(source, frames, SelectionOptions(stock=True)).total(frames, frames)
+
     def scorer(self, question: str | None, wanted: Scorer | None) -> Asked:
         """How dense and distinct an event is, or what it has of the question. Raises UsageError."""
         if wanted == "attention":
