@@ -1,4 +1,4 @@
-"""The files that `inspect` writes on request: a page, pictures, tables, and events for editors."""
+"""The files that `ask` and `inspect` write on request: a page, pictures, tables, and events for editors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dynfocus_cli.outputs import folder, stem_of, target, write_whole
 
 if TYPE_CHECKING:
     from dynfocus_cli.pictures import KeyFramePicture
-    from dynfocus_cli.types import Inspection
+    from dynfocus_cli.types import Answer, Inspection
 
 MOST_EMBEDDED = 32 << 20
 """Bytes of a video that goes into a page: browsers grow slow with larger ones."""
@@ -88,8 +88,12 @@ class Exporter:
         for video in videos:
             self._check(video)
 
-    def write(self, inspection: Inspection) -> Exported:
-        """All files of one video; where one cannot be written the others still are."""
+    def write(self, inspection: Inspection, answer: Answer | None = None) -> Exported:
+        """All files of one video; where one cannot be written the others still are.
+
+        Args:
+            answer: goes onto the page, where the selection was made for one.
+        """
         from dynfocus_cli.pictures import key_frame_pictures
 
         stem = self._new_stem(inspection.source.path)
@@ -100,7 +104,7 @@ class Exporter:
 
         done = Exported()
         for flag, wanted in self._files.items():
-            job = _Job(inspection, wanted.file_for(stem), thumbnails, self._embed)
+            job = _Job(inspection, answer, wanted.file_for(stem), thumbnails, self._embed)
             try:
                 write_whole(job.file, FORMATS[flag].make(job))
             except Exception as error:
@@ -148,6 +152,7 @@ class _Job(NamedTuple):
     """One file of one video."""
 
     inspection: Inspection
+    answer: Answer | None
     file: Path
     thumbnails: Callable[[], list[KeyFramePicture]]
     """Decoded at the first call, for all who ask."""
@@ -165,7 +170,7 @@ def _page(job: _Job) -> bytes:
             raise UsageError(f"Cannot write {job.file}: {source.path}: {error.strerror}.") from error
     else:
         video = link_to(source.path, job.file)
-    return _utf8(inspection_page(job.inspection, job.thumbnails(), video))
+    return _utf8(inspection_page(job.inspection, job.thumbnails(), video, job.answer))
 
 
 def _sheet(job: _Job) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import exp
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.types import Option, check_question
@@ -39,3 +40,11 @@ def ranked(options: Sequence[Option], log_likelihoods: Sequence[float]) -> tuple
         replace(option, log_likelihood=found) for option, found in zip(options, log_likelihoods, strict=True)
     )
     return told, max(told, key=lambda option: option.log_likelihood)
+
+
+def by_share(options: Sequence[Option]) -> list[tuple[Option, float]]:
+    """Each option with its share of their likelihood together, 0 to 1, the likeliest first."""
+    best = max((option.log_likelihood for option in options), default=0.0)
+    weights = [exp(option.log_likelihood - best) for option in options]
+    shares = [(option, weight / sum(weights)) for option, weight in zip(options, weights, strict=True)]
+    return sorted(shares, key=lambda one: -one[1])

@@ -19,7 +19,7 @@ from PIL import Image
 
 from dynfocus_cli.pictures import KeyFramePicture
 from dynfocus_cli.report.html import embedded, inspection_page, link_to
-from dynfocus_cli.types import Health, SubtitleUse
+from dynfocus_cli.types import Answer, Check, Counterfactual, Health, Option, SubtitleUse
 
 ATTACK = """</script></title><script>alert(1)</script><img src=x onerror='alert(2)'>"\u2028{{ 7 * 7 }}"""
 
@@ -53,12 +53,12 @@ class Page(HTMLParser):
         return "".join(self.texts.get(tag, []))
 
 
-def page_of(inspection, video="demo.mp4") -> str:
+def page_of(inspection, video="demo.mp4", answer=None) -> str:
     pictures = [
         KeyFramePicture(frame, np.full((18, 32, 3), 10 * frame.index % 250, np.uint8))
         for frame in inspection.key_frames
     ]
-    return inspection_page(inspection, pictures, video)
+    return inspection_page(inspection, pictures, video, answer)
 
 
 def test_it_starts_as_a_standard_page(make_inspection):
@@ -131,6 +131,51 @@ def test_hostile_text_stays_text(make_inspection, where):
     assert "49" not in page.text("h1") + page.text("blockquote")
     if where == "question":
         assert page.text("blockquote") == ATTACK
+
+
+def answer_to(inspection, text: str) -> Answer:
+    """`text` wherever an answer has words that are not ours."""
+    options = (Option("A", text, -2.0), Option(text, "a cat", -0.5))
+    check = Check(Counterfactual(text, 5, 90, True), Counterfactual(text, 7, 80, False))
+    return Answer(text, inspection, options, check)
+
+
+def test_question_and_answer_stand_above_the_rest(make_inspection):
+    made = make_inspection(question="Who is there?")
+    page = Page(page_of(made, answer=Answer("A red\ncircle.", made)))
+    (answer,) = [element for element in page.all("p") if element.get("class") == "answer"]
+    assert answer["aria-label"] == "Answer"
+    assert "A red\ncircle." in page.text("p")
+    assert page.text("title").startswith("demo.mp4 · dynfocus ask")
+    assert "generate" in page.text("dl")
+    assert not page.all("caption")
+
+
+def test_options_have_their_shares_and_other_frames_their_verdicts(make_inspection):
+    made = make_inspection(question="Who?")
+    page = Page(page_of(made, answer=answer_to(made, "B")))
+    (taken,) = [element for element in page.all("tr") if element.get("class") == "taken"]
+    rows = " ".join(page.text("header").split())
+    assert taken
+    assert "AB18.2 %" in rows
+    assert "a cat (the answer)81.8 %" in rows
+    assert "Evenly spaced framesanother answer: B5 frames, 90 tokens" in rows
+    assert "Without the key framesthe same answer: B7 frames, 80 tokens" in rows
+
+
+def test_no_other_frames(make_inspection):
+    made = make_inspection(question="Who?")
+    answer = Answer("B", made, (), Check(Counterfactual("B", 5, 90, False), None))
+    assert "there are no other frames" in page_of(made, answer=answer)
+
+
+def test_a_hostile_answer_stays_text(make_inspection):
+    made = make_inspection(question="Who?")
+    page = Page(page_of(made, answer=answer_to(made, ATTACK)))
+    plain = Page(page_of(made, answer=answer_to(made, "B")))
+    assert page.elements == plain.elements
+    assert page.text("script") == plain.text("script")
+    assert page.text("header").count(ATTACK) == 5
 
 
 def test_nothing_refers_to_the_outside(make_inspection):

@@ -9,7 +9,8 @@ import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.output import format_of, on_terminal, one_line, write_line, write_piece
+from dynfocus_cli.cli.output import format_of, on_terminal, one_line, write_line
+from dynfocus_cli.cli.streaming import Streamed
 from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +72,13 @@ def ask(
     hwaccel: opt.HwaccelOption = "none",
     no_cache: opt.NoCacheOption = False,
     dry_run: opt.DryRunOption = False,
+    html: opt.HtmlOption = None,
+    embed: opt.EmbedOption = False,
+    contact_sheet: opt.ContactSheetOption = None,
+    save_frames: opt.SaveFramesOption = None,
+    csv: opt.CsvOption = None,
+    edl: opt.EdlOption = None,
+    chapters: opt.ChaptersOption = None,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
     quiet: opt.QuietOption = False,
@@ -81,6 +89,7 @@ def ask(
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
+        from dynfocus_cli.cli.exporting import Exporting, check_exports
         from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
@@ -94,6 +103,8 @@ def ask(
         search = opt.search(recursive, glob)
         wanted = opt.ModelRequest(model, device, quantize, selector_model)
         to = opt.output(output, retry_failed, "ask", wanted, run_options, format, dry_run)
+        exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
+        check_exports(exports, asked)
 
         def work(video: str, query: Query | None, loaded: Backend, progress: Progress) -> Answer:
             from dynfocus_cli import pipeline
@@ -106,41 +117,20 @@ def ask(
                 from dynfocus_cli.cli.forecast import show_forecasts
 
                 return show_forecasts(job, run_options, wanted)
-            streamed = _Streamed() if not job.as_records and on_terminal() and not job.several else None
+            exporting = Exporting(exports, job)
+            streamed = Streamed() if not job.as_records and on_terminal() and not job.several else None
 
             def show(video: str, query: Query | None, answer: Answer) -> None:
                 _show(video, query, answer, job, streamed)
 
+            write = None if streamed is None else streamed.write
             try:
-                for_each(job, wanted.load, work, show, None if streamed is None else streamed.write)
+                for_each(exporting.job, wanted.load, work, exporting.beside(show), write)
             except KeyboardInterrupt:
                 if streamed is not None:
                     streamed.break_off()
                 raise
-
-
-class _Streamed:
-    """An answer that is written to the terminal while it is made."""
-
-    def __init__(self) -> None:
-        self._text = ""
-
-    def write(self, text: str) -> None:
-        """More of it."""
-        self._text += text
-        write_piece(text)
-
-    def break_off(self) -> None:
-        """The line's end, where one was begun."""
-        if self._text:
-            write_line("")
-
-    def finish(self, answer: str) -> None:
-        """The line's end; what was written before the answer was begun anew stands above."""
-        if self._text.endswith(answer):
-            write_line("")
-        else:
-            write_line(f"\n{answer}" if self._text else answer)
+            exporting.conclude()
 
 
 def _asked(
@@ -187,7 +177,7 @@ def _is_video(argument: str) -> bool:
     return argument == STDIN or (suffix in VIDEO_SUFFIXES and os.path.exists(argument))
 
 
-def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: _Streamed | None) -> None:
+def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: Streamed | None) -> None:
     from dynfocus_cli import report
     from dynfocus_cli.cli.evidence import show_check, show_evidence, show_options, show_warnings
 

@@ -24,12 +24,9 @@ def show_evidence(inspection: Inspection, where: str, *, table: bool) -> None:
 
 def show_options(answer: Answer) -> None:
     """What there was to choose from, the likeliest first."""
-    from math import exp
+    from dynfocus_cli.multiple_choice import by_share
 
-    best = max((option.log_likelihood for option in answer.options), default=0.0)
-    total = sum(exp(option.log_likelihood - best) for option in answer.options)
-    for option in sorted(answer.options, key=lambda option: -option.log_likelihood):
-        share = exp(option.log_likelihood - best) / total
+    for option, share in by_share(answer.options):
         say(f"{option.letter}  {share:6.1%}  {' '.join(option.text.split())}")
 
 

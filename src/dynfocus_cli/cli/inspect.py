@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.errors import Failure, failure_of, reported, say, trace
+from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.output import format_of, on_terminal, write_line
-from dynfocus_cli.errors import SomeVideosFailed, UsageError
+from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.each import Job
-    from dynfocus_cli.export import Exporter
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Inspection
@@ -78,6 +76,7 @@ def inspect(
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
+        from dynfocus_cli.cli.exporting import Exporting, check_exports
         from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
@@ -91,8 +90,7 @@ def inspect(
         wanted = opt.ModelRequest(model, device, quantize, selector_model)
         to = opt.output(output, retry_failed, "inspect", wanted, run_options, format, dry_run)
         exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
-        if exports is not None and len(asked.queries) > 1:
-            raise UsageError("The files of a video show one selection: leave --questions or them out.")
+        check_exports(exports, asked)
 
         def work(video: str, query: Query | None, loaded: Backend, progress: Progress) -> Inspection:
             from dynfocus_cli import pipeline
@@ -105,31 +103,16 @@ def inspect(
                 from dynfocus_cli.cli.forecast import show_forecasts
 
                 return show_forecasts(job, run_options, wanted)
-            exporter = None
-            if exports is not None:
-                from dynfocus_cli.export import Exporter
-
-                paths = list(job.videos.paths)
-                exporter = Exporter(exports, paths)
-                job = replace(job, videos=replace(job.videos, paths=paths))
+            exporting = Exporting(exports, job)
             first = True
-            failures: list[Failure] = []
 
             def show(video: str, query: Query | None, inspection: Inspection) -> None:
                 nonlocal first
-                if exporter is not None and job.results is not None:
-                    # A result in the file says that all of its video is done.
-                    failures.extend(_export(inspection, exporter, quiet))
                 _show(video, query, inspection, job, first)
                 first = False
-                if exporter is not None and job.results is None:
-                    failures.extend(_export(inspection, exporter, quiet))
 
-            for_each(job, wanted.load, work, show)
-            if failures and job.several:
-                raise SomeVideosFailed(f"{len(failures)} files could not be written.")
-            if failures:
-                raise typer.Exit(failures[0].code)
+            for_each(exporting.job, wanted.load, work, exporting.beside(show))
+            exporting.conclude()
 
 
 def _asked(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:
@@ -161,18 +144,6 @@ def _show(video: str, query: Query | None, inspection: Inspection, job: Job, fir
         if not job.quiet:
             show_evidence(inspection, where, table=False)
     show_warnings(inspection, where)
-
-
-def _export(inspection: Inspection, exporter: Exporter, quiet: bool) -> list[Failure]:
-    """Writes the files of one video, after its result is shown; returns what kept any from being written."""
-    done = exporter.write(inspection)
-    if not quiet:
-        for path in done.written:
-            say(f"Wrote {path}")
-    for problem in done.problems:
-        trace(problem)
-        say(f"Error: {failure_of(problem).message}")
-    return [failure_of(problem) for problem in done.problems]
 
 
 def _write_table(inspection: Inspection, where: str, question: str, with_video: bool, first: bool) -> None:

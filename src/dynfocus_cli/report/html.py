@@ -1,4 +1,7 @@
-"""One page that shows a selection: player, timeline, key frames and their cost, without a network."""
+"""One page that shows a selection and, where there is one, an answer: player, timeline, key frames, cost.
+
+It needs no network.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,13 @@ from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 
+from dynfocus_cli.multiple_choice import by_share
 from dynfocus_cli.report.spans import EventSpan, event_spans, last_moment, shown_name
 from dynfocus_cli.video.timecode import format_timecode
 
 if TYPE_CHECKING:
     from dynfocus_cli.pictures import KeyFramePicture
-    from dynfocus_cli.types import FrameEvidence, Inspection
+    from dynfocus_cli.types import Answer, Counterfactual, FrameEvidence, Inspection, Option
 
 TEMPLATE = "inspection.html.j2"
 JPEG_QUALITY = 82
@@ -63,11 +67,37 @@ class _Card:
     height: int
 
 
-def inspection_page(inspection: Inspection, pictures: Sequence[KeyFramePicture], video: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One of the answers to choose from."""
+
+    option: Option
+    percent: float
+    """Of the likelihood of all of them."""
+    taken: bool
+    """Whether it is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What other frames answered."""
+
+    frames: str
+    """Which ones."""
+    found: Counterfactual | None
+    """None where there are no such frames."""
+
+
+def inspection_page(
+    inspection: Inspection,
+    pictures: Sequence[KeyFramePicture],
+    video: str,
+    answer: Answer | None = None,
+) -> str:
     """The page as HTML. `video` is the URI of the player's source, relative or `data:`.
 
-    Everything that is not ours (names, the question, warnings) is escaped, and the page's content security
-    policy lets run only the script and styles that are in the template.
+    Everything that is not ours (names, question and answer, warnings) is escaped, and the page's content
+    security policy lets run only the script and styles that are in the template.
     """
     page = _environment().from_string(files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
     end_s = last_moment(inspection)
@@ -75,6 +105,9 @@ def inspection_page(inspection: Inspection, pictures: Sequence[KeyFramePicture],
         name=shown_name(inspection.source.path),
         video=video,
         of=inspection,
+        answer=answer,
+        choices=_choices(answer),
+        verdicts=_verdicts(answer),
         cards=[_card(picture) for picture in pictures],
         bands=_bands(inspection, end_s),
         bars=_bars(inspection, end_s),
@@ -118,6 +151,26 @@ def _card(picture: KeyFramePicture) -> _Card:
     data = base64.b64encode(picture.jpeg(JPEG_QUALITY)).decode("ascii")
     height, width = picture.pixels.shape[:2]
     return _Card(picture.frame, f"data:image/jpeg;base64,{data}", width, height)
+
+
+def _choices(answer: Answer | None) -> list[_Choice]:
+    """What there was to choose from, in the order given."""
+    if answer is None:
+        return []
+    shares = {option.letter: share for option, share in by_share(answer.options)}
+    return [
+        _Choice(option, round(100 * shares[option.letter], 1), option.letter == answer.answer)
+        for option in answer.options
+    ]
+
+
+def _verdicts(answer: Answer | None) -> list[_Verdict]:
+    if answer is None or answer.check is None:
+        return []
+    return [
+        _Verdict("Evenly spaced frames", answer.check.even_frames),
+        _Verdict("Without the key frames", answer.check.without_key_frames),
+    ]
 
 
 def _bands(inspection: Inspection, end_s: float) -> list[_Band]:
