@@ -6,6 +6,7 @@ Facts: transformers, models/qwen3_vl.
 from __future__ import annotations
 
 from itertools import groupby
+from math import isqrt
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from dynfocus_cli.backends.vlm.scaling import HALF, FrameScaling
 from dynfocus_cli.types import SamplingOptions, VideoSource
 
 GLANCE_CELLS = 8
-"""Tokens a side of the first look."""
+"""Tokens a side of the first look, at most."""
 MOST_TOKENS = 768
 """Of a key frame, as the makers' reference code caps it."""
 
@@ -57,8 +58,8 @@ class Qwen3VL(Family):
         return FrameScaling(width, height, "squash", *self.files.colours(HALF, HALF))
 
     def glance(self, source: VideoSource) -> FrameScaling:
-        """A square of few tokens, where a whole frame has more."""
-        side = GLANCE_CELLS * self._cell
+        """A square of few tokens; no more than a whole frame has."""
+        side = min(GLANCE_CELLS, isqrt(self.grid(self.scaling(source, 1)).tokens)) * self._cell
         return FrameScaling(side, side, "squash", *self.files.colours(HALF, HALF))
 
     def grid(self, scaling: FrameScaling) -> Grid:
