@@ -58,7 +58,7 @@ class StandIn:
         return SimpleNamespace(info=self.model)
 
     def inspect(
-        self, video: str, question: str | None, model: Any, options: Any, progress: Any
+        self, video: str, question: str | None, model: Any, options: Any, progress: Any, begun: Any = None
     ) -> Inspection:
         self.calls.append((video, question, options))
         progress.stage("encode", 2)
@@ -82,7 +82,14 @@ class StandIn:
         )
 
     def ask(
-        self, video: str, question: str, model: Any, options: Any, progress: Any, choices: Any = ()
+        self,
+        video: str,
+        question: str,
+        model: Any,
+        options: Any,
+        progress: Any,
+        choices: Any = (),
+        begun: Any = None,
     ) -> Answer:
         evidence = self.inspect(video, question, model, options, progress)
         for piece in self.answer.partition(" "):

@@ -16,6 +16,7 @@ from dynfocus_cli.errors import UsageError
 if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.each import Job
+    from dynfocus_cli.pipeline import Begun
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Answer, Option
@@ -106,11 +107,19 @@ def ask(
         exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
         check_exports(exports, asked)
 
-        def work(video: str, query: Query | None, loaded: Backend, progress: Progress) -> Answer:
+        def begin(video: str, query: Query | None, loaded: Backend) -> Begun:
             from dynfocus_cli import pipeline
 
             assert query is not None, "there is no asking without a question"
-            return pipeline.ask(video, query.text, loaded, run_options, progress, query.choices)
+            return pipeline.begin(video, query.text, loaded, run_options, query.choices)
+
+        def work(
+            video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Begun | None
+        ) -> Answer:
+            from dynfocus_cli import pipeline
+
+            assert query is not None, "there is no asking without a question"
+            return pipeline.ask(video, query.text, loaded, run_options, progress, query.choices, begun)
 
         with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
             if dry_run:
@@ -125,7 +134,7 @@ def ask(
 
             write = None if streamed is None else streamed.write
             try:
-                for_each(exporting.job, wanted.load, work, exporting.beside(show), write)
+                for_each(exporting.job, wanted.load, work, exporting.beside(show), write, begin)
             except KeyboardInterrupt:
                 if streamed is not None:
                     streamed.break_off()

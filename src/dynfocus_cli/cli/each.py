@@ -14,12 +14,14 @@ import typer
 from dynfocus_cli import batch
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
+from dynfocus_cli.cli.lookahead import one_ahead
 from dynfocus_cli.cli.output import Format, name_of, one_line, write_record
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, VideoUnreadable
 from dynfocus_cli.question_file import Query, QuestionFile
 
 if TYPE_CHECKING:
     from dynfocus_cli.cli.resuming import Output, Resumed
+    from dynfocus_cli.pipeline import Begun
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.report.json import Record
 
@@ -136,9 +138,10 @@ def _videos(arguments: Sequence[str], format: Format, search: batch.Search, *, n
 def for_each(
     job: Job,
     load: Callable[[], Model],
-    work: Callable[[str, Query | None, Model, Progress], Result],
+    work: Callable[[str, Query | None, Model, Progress, Begun | None], Result],
     show: Callable[[str, Query | None, Result], None],
     write: Callable[[str], None] | None = None,
+    begin: Callable[[str, Query | None, Model], Begun] | None = None,
 ) -> None:
     """Load the model once, `work` on each question about each video, `show` each result as it comes.
 
@@ -148,23 +151,41 @@ def for_each(
 
     Args:
         write: told of an answer's text while it is written.
+        begin: what can be done of the next video while this one is at work, in another thread.
     """
     loaded: Model | None = None
     with_bars = display.wanted(job.quiet)
 
+    begun: Begun | None = None
+
+    def start(video: str) -> Begun | None:
+        """Begins the next video. What is wrong with it is told when its turn comes."""
+        if begin is None or loaded is None or not (_is_there(video) and _has_work(job, video)):
+            return None
+        try:
+            return begin(video, job.queries[0], loaded)
+        except Exception:
+            return None
+
     def arriving() -> Iterator[str]:
         """The videos; the model is there before the first one that needs it."""
-        nonlocal loaded
-        for video in job.videos.paths:
+        nonlocal loaded, begun
+        alone = ((video, None) for video in job.videos.paths)
+        ahead = one_ahead(job.videos.paths, start) if job.videos.several else alone
+        for video, begun in ahead:
             if loaded is None and _is_there(video) and _has_work(job, video):
                 with display.shown("", with_bars):
                     loaded = load()
             yield video
+            if begun is not None:
+                begun.close()
 
     def process(video: str, query: Query | None) -> Result:
+        nonlocal begun
         assert loaded is not None, "a video that passes the check was there before the model was loaded"
+        taken, begun = begun, None
         with display.shown(job.where(video, query), with_bars, write) as progress:
-            return work(video, query, loaded, progress)
+            return work(video, query, loaded, progress, taken if query is job.queries[0] else None)
 
     def is_done(video: str, query: Query | None) -> bool:
         return job.results is not None and job.results.pass_over(video, query)

@@ -11,6 +11,7 @@ from dynfocus_cli.cli.output import on_terminal, write_line
 
 if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Outline
+    from dynfocus_cli.pipeline import Begun
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.question_file import Query
     from dynfocus_cli.types import Forecast, RunOptions
@@ -23,7 +24,9 @@ def show_forecasts(
 ) -> None:
     """One forecast a video and question, on stdout."""
 
-    def work(video: str, query: Query | None, outline: Outline, progress: Progress) -> Forecast:
+    def work(
+        video: str, query: Query | None, outline: Outline, progress: Progress, begun: Begun | None
+    ) -> Forecast:
         from dynfocus_cli import pipeline
 
         return pipeline.forecast(video, None if query is None else query.text, outline, options)

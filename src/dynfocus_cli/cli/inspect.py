@@ -14,6 +14,7 @@ from dynfocus_cli.errors import UsageError
 if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.each import Job
+    from dynfocus_cli.pipeline import Begun
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Inspection
@@ -92,11 +93,18 @@ def inspect(
         exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
         check_exports(exports, asked)
 
-        def work(video: str, query: Query | None, loaded: Backend, progress: Progress) -> Inspection:
+        def begin(video: str, query: Query | None, loaded: Backend) -> Begun:
+            from dynfocus_cli import pipeline
+
+            return pipeline.begin(video, None if query is None else query.text, loaded, run_options)
+
+        def work(
+            video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Begun | None
+        ) -> Inspection:
             from dynfocus_cli import pipeline
 
             text = None if query is None else query.text
-            return pipeline.inspect(video, text, loaded, run_options, progress)
+            return pipeline.inspect(video, text, loaded, run_options, progress, begun)
 
         with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
             if dry_run:
@@ -111,7 +119,7 @@ def inspect(
                 _show(video, query, inspection, job, first)
                 first = False
 
-            for_each(exporting.job, wanted.load, work, exporting.beside(show))
+            for_each(exporting.job, wanted.load, work, exporting.beside(show), begin=begin)
             exporting.conclude()
 
 
