@@ -19,6 +19,7 @@ from dynfocus_cli.evidence import Chosen, Seen, health_of, report, report_foreca
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import Encoding, VisionTower, decode_for, encode_video, key_of
+from dynfocus_cli.features.recall import Recall
 from dynfocus_cli.model.generation import Listener
 from dynfocus_cli.multiple_choice import check_options, ranked
 from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room
@@ -92,6 +93,13 @@ class Run:
     watch: Stopwatch
     begun: Begun | None = None
     """What was begun of it before its turn came."""
+    recall: Recall | None = None
+    """What is remembered of the video, where nothing is kept on disk."""
+
+    @property
+    def cache(self) -> FeatureCache | Recall | None:
+        """Where frames' features may be."""
+        return FeatureCache.default() if self.options.decoding.cache else self.recall
 
 
 def ask(
@@ -102,11 +110,13 @@ def ask(
     progress: Progress,
     choices: Sequence[Option] = (),
     begun: Begun | None = None,
+    recall: Recall | None = None,
 ) -> Answer:
     """Answers `question` about the file `video`; with `choices`, by the letter of the likeliest of them.
 
     Args:
         begun: by `begin` for the same video, question and options.
+        recall: remembers the video's frames for the next question, where no cache is to keep them.
 
     Raises:
         VideoUnreadable: no frame can be had of the file.
@@ -127,7 +137,7 @@ def ask(
         check = _check(run, seen, chosen, written.text) if options.check else None
         return Answer(written.text, evidence, options_ranked, check)
 
-    return _within_memory(video, question, model, options, tuple(choices), progress, begun, answer)
+    return _within_memory(video, question, model, options, tuple(choices), progress, begun, recall, answer)
 
 
 def inspect(
@@ -137,6 +147,7 @@ def inspect(
     options: RunOptions,
     progress: Progress,
     begun: Begun | None = None,
+    recall: Recall | None = None,
 ) -> Inspection:
     """The selection that `ask` would make, and its cost, without an answer. Raises as `ask` does."""
     if question is not None:
@@ -147,7 +158,7 @@ def inspect(
         chosen = _choose(run, seen)
         return report(seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), None)
 
-    return _within_memory(video, question, model, options, (), progress, begun, selection)
+    return _within_memory(video, question, model, options, (), progress, begun, recall, selection)
 
 
 def begin(
@@ -198,6 +209,7 @@ def _within_memory(
     choices: tuple[Option, ...],
     progress: Progress,
     begun: Begun | None,
+    recall: Recall | None,
     work: Callable[[Run], Result],
 ) -> Result:
     """Plans for the memory there is, and where that runs out after all tries again with less."""
@@ -208,7 +220,7 @@ def _within_memory(
     plan = plan_run(request, outline, options, _free_beside(model))
     while True:
         try:
-            return work(Run(request, plan, model, asked, options, choices, progress, watch, begun))
+            return work(Run(request, plan, model, asked, options, choices, progress, watch, begun, recall))
         except Exception as error:
             if not ran_out(error):
                 raise
@@ -277,7 +289,7 @@ def _encode(run: Run, moments_s: Sequence[float], tower: VisionTower, begun: Beg
         run.request.source,
         moments_s,
         tower,
-        FeatureCache.default() if decoding.cache else None,
+        run.cache,
         decoding.hwaccel,
         run.progress,
         run.watch,

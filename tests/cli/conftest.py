@@ -54,11 +54,20 @@ class StandIn:
             raise self.load_error
         return SimpleNamespace(info=self.model)
 
-    def outline_model(self, name_or_path: str | None, device: str, quantize: str | None) -> Any:
+    def outline_model(
+        self, name_or_path: str | None, device: str, quantize: str | None, selector: str | None = None
+    ) -> Any:
         return SimpleNamespace(info=self.model)
 
     def inspect(
-        self, video: str, question: str | None, model: Any, options: Any, progress: Any, begun: Any = None
+        self,
+        video: str,
+        question: str | None,
+        model: Any,
+        options: Any,
+        progress: Any,
+        begun: Any = None,
+        recall: Any = None,
     ) -> Inspection:
         self.calls.append((video, question, options))
         progress.stage("encode", 2)
@@ -90,6 +99,7 @@ class StandIn:
         progress: Any,
         choices: Any = (),
         begun: Any = None,
+        recall: Any = None,
     ) -> Answer:
         evidence = self.inspect(video, question, model, options, progress)
         for piece in self.answer.partition(" "):

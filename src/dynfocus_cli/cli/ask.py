@@ -107,6 +107,10 @@ def ask(
         exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
         check_exports(exports, asked)
 
+        from dynfocus_cli.features.recall import Recall
+
+        recall = Recall()
+
         def begin(video: str, query: Query | None, loaded: Backend) -> Begun:
             from dynfocus_cli import pipeline
 
@@ -119,7 +123,9 @@ def ask(
             from dynfocus_cli import pipeline
 
             assert query is not None, "there is no asking without a question"
-            return pipeline.ask(video, query.text, loaded, run_options, progress, query.choices, begun)
+            return pipeline.ask(
+                video, query.text, loaded, run_options, progress, query.choices, begun, recall
+            )
 
         with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
             if dry_run:

@@ -93,6 +93,10 @@ def inspect(
         exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
         check_exports(exports, asked)
 
+        from dynfocus_cli.features.recall import Recall
+
+        recall = Recall()
+
         def begin(video: str, query: Query | None, loaded: Backend) -> Begun:
             from dynfocus_cli import pipeline
 
@@ -104,7 +108,7 @@ def inspect(
             from dynfocus_cli import pipeline
 
             text = None if query is None else query.text
-            return pipeline.inspect(video, text, loaded, run_options, progress, begun)
+            return pipeline.inspect(video, text, loaded, run_options, progress, begun, recall)
 
         with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
             if dry_run:

@@ -12,6 +12,7 @@ from torch import Tensor
 from dynfocus_cli.features.cache import FeatureCache, feature_key
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.preprocess import Scaling
+from dynfocus_cli.features.recall import Recall
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import CacheUse, Condition, FrameBatch, Hwaccel, VideoSource
@@ -46,7 +47,7 @@ def encode_video(
     source: VideoSource,
     moments_s: Sequence[float],
     tower: VisionTower,
-    cache: FeatureCache | None,
+    cache: FeatureCache | Recall | None,
     hwaccel: Hwaccel,
     progress: Progress,
     watch: Stopwatch,
@@ -90,8 +91,10 @@ def encode_video(
         if cache is not None:
             with watch("encode"):
                 problem = cache.store(key, fresh)
-            warnings += [] if problem is None else [problem]
-    use: CacheUse = "off" if cache is None else "miss" if known is None else "partial" if missing else "hit"
+            if problem is not None:
+                warnings.append(problem)
+    kept = isinstance(cache, FeatureCache)
+    use: CacheUse = "off" if not kept else "miss" if known is None else "partial" if missing else "hit"
     return Encoding(EncodedFrames.joined(parts), use, tuple(warnings))
 
 
