@@ -8,10 +8,10 @@ video is generated. Qwen3-VL, for it takes frames in their own shape, and its pu
 what all frames together may take, so that both of the makers' ways can be measured. `--stock` is what is
 asked of them: the test suite shows that it gives the logits of transformers' own processor and model.
 
-Each run is a process of its own, on one thread; the ways take turns, and the medians count. Seconds are wall
-time a stage and the processor time of the whole; on a shared machine the latter and the ratios say more.
-Operations are counted where they happen, and for whole models from their sizes by the formulas that these
-counts confirm.
+Each run is a process of its own, on one thread; the ways take turns, and the medians count. The time that is
+compared is the processor's: on one thread it is what an idle machine would take, and other work stretches it
+little. The clock's is kept too, stage by stage. Operations are counted where they happen, and for whole
+models from their sizes, by the formulas that these counts confirm.
 """
 
 from __future__ import annotations
@@ -314,10 +314,11 @@ def told(result: dict[str, Any]) -> None:
     for way, row in result["ways"].items():
         share = row["of_uncapped"]
         if way.startswith("ours"):
-            met = all(share[name] <= THIRD for name in ("video_tokens", "seconds"))
+            met = all(share[name] <= THIRD for name in ("video_tokens", "processor_s"))
             print(
-                f"{way}: {share['video_tokens']:.1%} of the uncapped tokens, {share['seconds']:.1%} of the "
-                f"time ({share['processor_s']:.1%} of the processor's), at most {THIRD:.1%}: "
+                f"{way}: {share['video_tokens']:.1%} of the uncapped tokens, "
+                f"{share['processor_s']:.1%} of the time ({share['seconds']:.1%} by the clock), "
+                f"at most {THIRD:.1%}: "
                 f"{'met' if met else 'NOT met'}"
             )
     print("\nWhole models, operations of the uncapped way's (2B, 4B, 8B):")
