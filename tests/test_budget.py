@@ -78,3 +78,38 @@ def test_the_docstrings_example() -> None:
 def test_the_papers_settings(frames: int, prototypes: int, ratio: float, expected: tuple[int, int]) -> None:
     found = allow(frames, prototypes=prototypes, key_ratio=ratio, limit=10_000, price=PAPER)
     assert (found.events, found.key_frames) == expected
+
+
+marked = st.builds(
+    lambda other, more, mark, thin: FramePrice(other + more, other, max(other, thin), mark),
+    st.integers(0, 3),
+    st.integers(1, 100),
+    st.integers(0, 20),
+    st.integers(1, 2),
+)
+
+
+@given(
+    frames=st.integers(1, 60),
+    prototypes=st.integers(1, 60),
+    ratio=st.floats(0.01, 1.0),
+    limit=limits,
+    price=marked,
+)
+def test_marks_are_counted_where_there_are_tokens(
+    frames: int, prototypes: int, ratio: float, limit: int, price: FramePrice
+) -> None:
+    """Of each key frame, and of each run of others, where these have tokens at all."""
+    try:
+        most = most_frames(limit, price)
+    except UsageError:
+        assert price.thinnest.spent(1, 1) > limit
+        return
+    assert price.thinnest.spent(most if price.other else 1, 1) <= limit
+    if price.other:
+        assert price.thinnest.spent(most + 1, 1) > limit
+    assume(frames <= most)
+    found = allow(frames, prototypes=prototypes, key_ratio=ratio, limit=limit, price=price)
+    runs = min(frames - found.key_frames, found.key_frames + 1) if price.other else 0
+    text = price.mark * (found.key_frames + runs)
+    assert found.price.total(frames, found.key_frames) + text <= limit

@@ -19,7 +19,7 @@ class FramePrice:
     least: int | None = None
     """The fewest tokens that a key frame may be thinned to where there are not enough; None: it may not."""
     mark: int = 0
-    """Text around a key frame, or around a run of others, that says when it is: the most it can take."""
+    """Text around a key frame, or around a run of others that have tokens, that says when it is: at most."""
     together: int = 1
     """Frames that share the tokens of one, as the makers of some models pair them."""
 
@@ -34,7 +34,8 @@ class FramePrice:
 
     def marks(self, frames: int, key_frames: int) -> int:
         """The most that the text around them takes: of each key frame, and of each run between two."""
-        return self.mark * min(-(-frames // self.together), 2 * key_frames + 1)
+        runs = min(frames - key_frames, key_frames + 1) if self.other else 0
+        return self.mark * (-(-key_frames // self.together) + runs)
 
     def spent(self, frames: int, key_frames: int) -> int:
         """All that a video takes of the context, at most."""
@@ -72,8 +73,10 @@ def most_frames(limit: int, price: FramePrice, every: bool = False) -> int:
         return price.together * max(1, limit // (price.key + price.mark))
     if thin.other == 0:
         return UNBOUNDED
-    fewest = 1 + (limit - thin.key - 3 * thin.mark) // thin.other
-    return max(1, fewest)
+    around_run = 1 + (limit - thin.key - 3 * thin.mark) // thin.other
+    if around_run > 2:
+        return around_run
+    return 2 if thin.spent(2, 1) <= limit else 1
 
 
 def allow(

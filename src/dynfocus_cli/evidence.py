@@ -103,7 +103,9 @@ def report(
         video=sum(frame.tokens for frame in frames),
         per_key_frame=price.key,
         per_other_frame=price.other,
-        prompt=outline.text_tokens(seen.text, seen.said) if written is None else written.prompt,
+        prompt=outline.text_tokens(seen.text, seen.said) + price.marks(len(frames), len(key_frames))
+        if written is None
+        else written.prompt,
         generated=0 if written is None else written.generated,
         context=outline.context,
         all_patches=outline.patches(seen.source) * len(frames),
@@ -146,7 +148,7 @@ def report_forecast(
 ) -> Forecast:
     """What a run would do and take; the moments are the planned ones, some of which may show one frame."""
     frames = plan.shape.frames
-    answer = plan.shape.text_tokens - request.text_tokens
+    prompt = request.text_tokens + plan.price.marks(frames, plan.allowance.key_frames)
     return Forecast(
         source=request.source,
         question=asked.question,
@@ -159,8 +161,8 @@ def report_forecast(
             video=plan.shape.video_tokens,
             per_key_frame=plan.price.key,
             per_other_frame=plan.price.other,
-            prompt=request.text_tokens,
-            generated=answer,
+            prompt=prompt,
+            generated=plan.shape.text_tokens - prompt,
             context=model.context,
             all_patches=model.patches(request.source) * frames,
             stock=model.stock_tokens(request.source),

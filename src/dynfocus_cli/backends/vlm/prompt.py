@@ -15,8 +15,8 @@ from dynfocus_cli.backends.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.model.prompt import SUBTITLES
 
-LATE_S = 3599.9
-"""A moment whose stamp is as long as stamps mostly get."""
+LATE_S, LATE_FRAME = 3599.9, 176
+"""A moment and a frame whose stamps are as long as stamps mostly get; the number also where it is spelled."""
 
 
 class ChatWriter:
@@ -52,16 +52,25 @@ class ChatWriter:
         return ids, ids == self.placeholder_id
 
     def length(self, question: str, subtitles: Sequence[str] = ()) -> int:
-        """Text tokens of the prompt without what stands around frames."""
-        return len(self.ids(question, subtitles, None)[0])
+        """Text tokens of the prompt without what stands around each part of the video."""
+        return len(self.ids(question, subtitles, None)[0]) + self._once
 
     @cached_property
     def mark(self) -> int:
         """Text tokens around a part, at most."""
-        parts = (_part(0, LATE_S), _part(1, LATE_S))
-        video = VideoTokens(parts, Grid(1, 1), torch.zeros(2, 1), LATE_S, 2)
-        ids, is_video = self.ids("?", (), video)
-        return -(-(len(ids) - int(is_video.sum()) - self.length("?")) // 2)
+        key_frame, run = _part(is_run=False), _part(is_run=True)
+        return max(self._around(key_frame, part) for part in (key_frame, run)) - self._around(key_frame)
+
+    @cached_property
+    def _once(self) -> int:
+        """Text tokens that a video has once, however many parts it has."""
+        return max(0, self._around(_part(is_run=False)) - self.mark)
+
+    def _around(self, *parts: Part) -> int:
+        """Text tokens that parts of a video bring with them."""
+        tokens = sum(part.tokens for part in parts)
+        video = VideoTokens(parts, Grid(1, 1), torch.zeros(tokens, 1), LATE_S, LATE_FRAME + 1)
+        return len(self.ids("?", (), video)[0]) - tokens - len(self.ids("?", (), None)[0])
 
     def words(self, question: str) -> list[int]:
         """Ids of the question alone; never none."""
@@ -88,5 +97,7 @@ class ChatWriter:
         return self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
 
-def _part(first: int, time_s: float) -> Part:
-    return Part(first, 1, (time_s,), time_s, (0.0,), (0.0,), is_run=False)
+def _part(*, is_run: bool) -> Part:
+    frames = 2 if is_run else 1
+    nowhere = (0.0,) * frames
+    return Part(LATE_FRAME, frames, (LATE_S,) * frames, LATE_S, nowhere, nowhere, is_run)
