@@ -220,6 +220,12 @@ class RunOptions:
     check: bool = False
     """Answer twice more, from other frames, to see what the answer rests on."""
 
+    def __post_init__(self) -> None:
+        given = {"--at": self.sampling.at_s is not None, "--check": self.check}
+        if self.selection.stock and any(given.values()):
+            flag = next(flag for flag, value in given.items() if value)
+            raise UsageError(f"--stock chooses no frames: leave {flag} out.")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:

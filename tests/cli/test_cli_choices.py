@@ -62,6 +62,8 @@ def test_a_check_is_shown_and_recorded() -> None:
         (("--choice", "white", "--choice", "B=orange"), "--choice takes a letter and a text"),
         (("--choice", "A=white", "--choice", "A=orange"), "two choices A"),
         (("--stock", "--scorer", "visual"), "--stock chooses no frames: leave --scorer out"),
+        (("--stock", "--check"), "--stock chooses no frames: leave --check out"),
+        (("--stock", "--at", "3"), "--stock chooses no frames: leave --at out"),
         (("--cone-tokens", "4"), "--cone-tokens is for models of the Hugging Face hub"),
         (("--rods", "none"), "--rods none is for models of the Hugging Face hub"),
     ],

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from dynfocus_cli.backends.protocol import Asked, Outline
-from dynfocus_cli.budget import Allowance, FramePrice, allow, most_frames
+from dynfocus_cli.budget import UNBOUNDED, Allowance, FramePrice, allow, most_frames
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.planning.economy import Economy, plan_economy
 from dynfocus_cli.planning.memory import LARGEST_BATCH, RunShape
@@ -145,16 +145,32 @@ def _sampling(
     request: Request, model: Outline, options: RunOptions, limit: int, at_most: int | None
 ) -> SamplingPlan:
     defaults, source = model.defaults, request.source
-    sampling, stock = model.sampling(source, options), options.selection.stock
-    most = most_frames(limit, model.price(source, 2, options.selection), stock)
-    wanted = sampling.max_frames or defaults.max_frames
-    return plan_sampling(
-        source,
-        replace(sampling, max_frames=min(wanted, most, at_most or most)),
-        Mentions() if stock else request.mentions,
-        default_fps=defaults.fps,
-        default_max_frames=defaults.max_frames,
+    sampling, selection = model.sampling(source, options), options.selection
+    by_makers = selection.stock and sampling != options.sampling
+
+    def planned(most: int) -> SamplingPlan:
+        wanted = sampling.max_frames or defaults.max_frames
+        return plan_sampling(
+            source,
+            replace(sampling, max_frames=min(wanted, most, at_most or most)),
+            Mentions() if selection.stock else request.mentions,
+            default_fps=defaults.fps,
+            default_max_frames=defaults.max_frames,
+            asked_by="--stock" if by_makers else None,
+        )
+
+    if not selection.stock:
+        return planned(most_frames(limit, model.price(source, 2, selection)))
+    most_frames(limit, model.price(source, 1, selection), every=True)  # raises where not even one fits
+    plan = planned(UNBOUNDED)
+    count = len(plan.times_s)
+    # The more frames there are, the less each may cost: how many fit is found by trying.
+    fitting = next(
+        frames
+        for frames in range(count, 0, -1)
+        if frames == 1 or model.price(source, frames, selection).spent(frames, frames) <= limit
     )
+    return plan if fitting == count else planned(fitting)
 
 
 def _allowance(request: Request, model: Outline, options: RunOptions, limit: int, frames: int) -> Allowance:

@@ -71,6 +71,7 @@ def plan_sampling(
     *,
     default_fps: float,
     default_max_frames: int,
+    asked_by: str | None = None,
 ) -> SamplingPlan:
     """The moments to look at, seconds from the first displayed frame; pure.
 
@@ -83,12 +84,15 @@ def plan_sampling(
     Around named moments and in named spans (focus) the rate is doubled, up to the video's own; a named moment
     is itself sampled. Where that exceeds the limit, focus takes half of it, or its even share if more.
 
+    Args:
+        asked_by: the flag that `options.frames` comes from, if not from `--frames` itself.
+
     Raises:
         UsageError: `--start` or `--at` past the end, or `--at` outside of `--start` to `--end`.
     """
     warnings: list[str] = []
     span = _span(source, options, warnings)
-    base = _base(source, options, span, default_fps, default_max_frames, warnings)
+    base = _base(source, options, span, default_fps, default_max_frames, warnings, asked_by)
     most = base.count if base.exact else base.limit
     pinned = _pinned(source, options, mentions, base, most, warnings)
     around = [(moment - FOCUS_HALF_WIDTH_S, moment + FOCUS_HALF_WIDTH_S) for moment in pinned]
@@ -139,6 +143,7 @@ def _base(
     default_fps: float,
     default_max_frames: int,
     warnings: list[str],
+    asked_by: str | None,
 ) -> _Base:
     own_fps = source.fps if source.fps > 0 else 1.0
     length_s = span[1] - span[0]
@@ -151,7 +156,7 @@ def _base(
     else:
         wanted = min(options.frames, shown)
         rate = own_fps if wanted == shown else max(min(default_fps, own_fps), wanted / length_s)
-        asked = f"--frames {options.frames}"
+        asked = asked_by or f"--frames {options.frames}"
     if asked is not None and wanted > limit:
         warnings.append(
             f"{asked} asks for {wanted} frames, but --max-frames, or the tokens left, allow {limit}."

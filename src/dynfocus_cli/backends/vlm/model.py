@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -90,17 +91,13 @@ class VlmOutline:
     def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
         """As asked for; with `--stock` the frames that the makers' own code would look at."""
         asked = options.sampling
-        if not options.selection.stock:
+        if not options.selection.stock or asked.frames is not None or asked.fps is not None:
             return asked
-        stock = self.family.stock_sampling(source)
-        if asked.frames is not None or asked.fps is not None:
-            stock = replace(stock, frames=asked.frames, fps=asked.fps)
-        # What is encoded together has to come together.
-        if stock.frames is not None:
-            together = self.family.together
-            stock = replace(stock, frames=max(together, stock.frames - stock.frames % together))
-        limit = asked.max_frames or stock.max_frames
-        return replace(stock, max_frames=limit, start_s=asked.start_s, end_s=asked.end_s)
+        # A part of a video is to them a video.
+        end_s = source.duration_s if asked.end_s is None else min(asked.end_s, source.duration_s)
+        part = replace(source, duration_s=max(0.0, end_s - (asked.start_s or 0.0)))
+        stock = self.family.stock_sampling(part)
+        return replace(asked, frames=stock.frames, max_frames=asked.max_frames or stock.frames)
 
     def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
         """All tokens or `--cone-tokens` for key frames, two rods or none for others."""
@@ -124,7 +121,7 @@ class VlmOutline:
     def stock_tokens(self, source: VideoSource) -> int:
         """Of the frames that `--stock` would look at, all kept."""
         stock = self.family.stock_sampling(source)
-        frames = stock.frames or 1
+        frames = min(stock.frames or 1, max(1, math.ceil(source.duration_s * source.fps)))
         return self.price(source, frames, SelectionOptions(stock=True)).total(frames, frames)
 
     def scorer(self, question: str | None, wanted: Scorer | None) -> Asked:
@@ -196,8 +193,13 @@ class VlmModel:
         family, parameter = self.outline.family, self._vision_parameter
 
         def encode(pixels: Tensor) -> Tensor:
-            features = family.features(self.network, pixels, together)
-            return features if together == 1 else features.repeat_interleave(together, dim=0)
+            if together == 1:
+                return family.features(self.network, pixels, together)
+            count = len(pixels)
+            # The last frames of a video may be too few: the last one stands in, as in the makers' code.
+            last = pixels[-1:].expand(-count % together, -1, -1, -1)
+            features = family.features(self.network, torch.cat((pixels, last)), together)
+            return features.repeat_interleave(together, dim=0)[:count]
 
         return VisionTower(encode, scaling, self.info.revision, parameter.device, parameter.dtype, together)
 
@@ -351,15 +353,16 @@ class VlmSight:
         ]
         tokens, where = (torch.cat(part) for part in zip(*pieces, strict=True))
         words = self._words(asked.question or "")
-        rod_tokens = partial(self._rods, words=words) if choice.price.other and not stock else None
+        each = 0 if stock else choice.price.other
+        rod_tokens = partial(self._rods, words=words, each=each) if each else None
         duration_s = self._source.duration_s
         return assemble(keys, tokens, where, rod_tokens, grid, times_s, duration_s, together)
 
-    def _rods(self, frames: Sequence[int], words: Tensor) -> Tensor:
-        """(R, 2, W)."""
+    def _rods(self, frames: Sequence[int], words: Tensor, each: int) -> Tensor:
+        """(R, `each`, W): both rods, or the question's view alone."""
         return torch.cat(
             [
-                rods(self._projected(self._frames, frames[at : at + STEP]), words)
+                rods(self._projected(self._frames, frames[at : at + STEP]), words)[:, :each]
                 for at in range(0, len(frames), STEP)
             ]
         )

@@ -12,7 +12,7 @@ from dynfocus_cli.backends.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.dpe.density_peaks import cluster, cluster_means, patch_precision
 
 RODS = 2
-"""Tokens of a frame that is no key frame."""
+"""Tokens of a frame that is no key frame, where a key frame has as many."""
 NEIGHBOURS = 5
 """Of a token's density, at most."""
 
@@ -67,7 +67,7 @@ def assemble(
     """All tokens of a video in time order, with runs of other frames as one part each.
 
     Args:
-        rod_tokens: gives the tokens (R, 2, W) of the frames it is given; None: they have none.
+        rod_tokens: gives the tokens (R, r, W) of the frames it is given; None: they have none.
         together: frames that a row of `key_tokens` stands for, each `key_frames` among them.
 
     Shape:
@@ -100,8 +100,9 @@ def assemble(
             last += 1
         if rest is not None:
             run = rest[others_done : others_done + last - frame]
-            count = run.shape[0] * RODS
-            stamps = tuple(time_s for time_s in times_s[frame:last] for _ in range(RODS))
+            each = run.shape[1]
+            count = run.shape[0] * each
+            stamps = tuple(time_s for time_s in times_s[frame:last] for _ in range(each))
             parts.append(
                 Part(
                     frame,

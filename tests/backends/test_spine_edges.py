@@ -1,0 +1,166 @@
+"""Public models where frames, tokens or times are few, odd or many."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import miniatures
+import numpy as np
+import pytest
+
+import dynfocus_cli
+from dynfocus_cli import DynFocus, GenerationOptions, RunOptions, SamplingOptions, SelectionOptions, pipeline
+from dynfocus_cli.backends.vlm import decoding
+from dynfocus_cli.planning.run_plan import Request, plan_run
+from dynfocus_cli.types import DecodingOptions, VideoSource
+from dynfocus_cli.video import Mentions
+
+FAMILIES = list(miniatures.FAMILIES)
+PAIRED = ("qwen3_vl", "qwen2_5_vl")
+DEMO = Path(__file__).parents[2] / "examples" / "demo.mp4"
+QUESTION = "What is shown?"
+PLENTY = 1 << 40
+"""Bytes."""
+
+
+@pytest.fixture(scope="session")
+def models(model_folders: dict[str, Path]) -> dict[str, DynFocus]:
+    return {family: dynfocus_cli.load(str(folder), device="cpu") for family, folder in model_folders.items()}
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Positions that the language model read, and how many of them were the video's."""
+    seen: list[tuple[int, int]] = []
+    original = decoding.read_hidden
+
+    def spied(model, ids, is_video, video, cache):
+        seen.append((len(ids), len(video.embeddings)))
+        return original(model, ids, is_video, video, cache)
+
+    monkeypatch.setattr(decoding, "read_hidden", spied)
+    return seen
+
+
+def options(sampling: dict[str, Any] | None = None, **selection: Any) -> RunOptions:
+    return RunOptions(
+        SamplingOptions(**sampling or {}),
+        SelectionOptions(**selection),
+        GenerationOptions(max_new_tokens=2),
+        DecodingOptions(cache=False),
+    )
+
+
+def clip(path: Path, frames: int, size: tuple[int, int] = (64, 48)) -> Path:
+    """Frames of flat colours, ten a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(10))
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for number in range(frames):
+            pixels = np.full((size[1], size[0], 3), number * 31 % 255, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("family", PAIRED)
+@pytest.mark.parametrize(
+    ("frames", "sampling", "looked_at"),
+    [
+        (1, {}, 1),
+        (3, {}, 3),
+        (30, {"frames": 7}, 7),
+        (30, {"max_frames": 1}, 1),
+        (30, {"fps": 1.0}, 3),
+        (50, {"start_s": 1.0, "end_s": 3.0}, 4),
+    ],
+)
+def test_what_is_paired_may_be_odd(
+    models: dict[str, DynFocus],
+    read: list[Any],
+    tmp_path: Path,
+    family: str,
+    frames: int,
+    sampling: dict[str, Any],
+    looked_at: int,
+) -> None:
+    video = clip(tmp_path / "a.mp4", frames)
+    found = models[family].ask(str(video), QUESTION, options(sampling, stock=True)).evidence
+    assert len(found.frames) == looked_at
+    bill = found.tokens
+    assert (
+        bill.video == sum(frame.tokens for frame in found.frames) == -(-looked_at // 2) * bill.per_key_frame
+    )
+    assert read == [(bill.video + bill.prompt, bill.video)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_key_frames_of_one_token(models: dict[str, DynFocus], read: list[Any], family: str) -> None:
+    """Then no other frame is given more than one."""
+    asked = options({"frames": 12}, prototypes=6, cone_tokens=1)
+    found = models[family].ask(str(DEMO), QUESTION, asked).evidence
+    assert {frame.tokens for frame in found.frames} == {1}
+    assert read == [(12 + found.tokens.prompt, 12)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "wanted",
+    [{"prototypes": 8}, {"prototypes": 8, "rods": False}, {"frames": 1}, {"frames": 21, "stock": True}],
+    ids=lambda wanted: " ".join(map(str, wanted)),
+)
+def test_a_plan_leaves_room_for_all_text(
+    models: dict[str, DynFocus], family: str, wanted: dict[str, Any]
+) -> None:
+    """The stamps around frames are counted before anything is seen, and never as fewer than they are."""
+    selection = dict(wanted)
+    asked = options({"frames": selection.pop("frames", 24)}, **selection)
+    model = models[family]
+    plan = pipeline.forecast(str(DEMO), QUESTION, model.model.outline, asked).tokens
+    bill = model.ask(str(DEMO), QUESTION, asked).evidence.tokens
+    assert plan.generated == 2
+    assert plan.video == bill.video
+    assert bill.prompt <= plan.prompt <= 1.8 * bill.prompt
+    assert model.inspect(str(DEMO), QUESTION, asked).tokens.prompt == plan.prompt
+
+
+def source(duration_s: float) -> VideoSource:
+    return VideoSource("a.mp4", duration_s, 1280, 720, 30.0, "h264", 0, False, 0, 0.0)
+
+
+def test_the_makers_own_way_is_not_held_to_our_limits(models: dict[str, DynFocus]) -> None:
+    """10 minutes at 2 frames a second are 1200, of which its makers take 768; these share the pixels."""
+    outline, asked = models["qwen3_vl"].model.outline, options(stock=True)
+    family = copy.copy(outline.family)
+    family.config, family.files = copy.deepcopy(family.config), copy.copy(family.files)
+    family.files.video = {"size": {"shortest_edge": 4096, "longest_edge": 25_165_824}}
+    request = Request(source(600.0), Mentions(), None, QUESTION, 30, ())
+    for context, frames in ((20_000, 768), (10_000, None)):
+        family.config.text_config.max_position_embeddings = context
+        plan = plan_run(request, replace(outline, family=family), asked, PLENTY)
+        looked_at, price = len(plan.sampling.times_s), plan.price
+        assert plan.shape.video_tokens == price.total(looked_at, looked_at)
+        assert price.spent(looked_at, looked_at) <= context - 30 - 2
+        assert looked_at == frames or plan.sampling.warnings[0].startswith("--stock asks for 768 frames")
+
+
+def test_a_part_of_a_video_is_sampled_as_a_video(models: dict[str, DynFocus]) -> None:
+    for family, expected in (("qwen3_vl", 20), ("smolvlm", 10), ("internvl", 8)):
+        outline = models[family].model.outline
+        asked = options({"start_s": 50.0, "end_s": 60.0}, stock=True)
+        sampling = outline.sampling(source(600.0), asked)
+        assert (sampling.frames, sampling.start_s, sampling.end_s) == (expected, 50.0, 60.0)
+
+
+def test_what_the_makers_would_spend_is_no_more_than_the_video_has(
+    models: dict[str, DynFocus], tmp_path: Path
+) -> None:
+    video = clip(tmp_path / "a.mp4", 3)
+    for family in FAMILIES:
+        found = models[family].inspect(str(video), None, options(stock=True)).tokens
+        assert found.stock == found.video
