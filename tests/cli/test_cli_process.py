@@ -18,6 +18,7 @@ COMMANDS = [
     [],
     ["ask"],
     ["inspect"],
+    ["chat"],
     ["synth"],
     ["doctor"],
     ["models"],
@@ -200,7 +201,7 @@ def test_on_a_terminal(tmp_path):
 def test_an_interrupted_answer_ends_its_line(tmp_path):
     (tmp_path / "a.mp4").touch()
     broken = """
-        def ask(video, question, model, options, progress):
+        def ask(video, question, model, options, progress, *_, **__):
             progress.write("A re")
             raise KeyboardInterrupt
         sys.modules["dynfocus_cli.pipeline"].ask = ask

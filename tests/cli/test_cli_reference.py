@@ -28,7 +28,7 @@ def test_the_document_is_what_the_commands_say():
 
 def test_the_document_holds_every_page_and_every_option(run):
     document = reference.DOCUMENT.read_text(encoding="utf-8")
-    for command in (["ask"], ["inspect"], ["doctor"], ["models", "convert"], ["cache", "info"]):
+    for command in (["ask"], ["inspect"], ["chat"], ["doctor"], ["models", "convert"], ["cache", "info"]):
         page = run(*command, "--help").stdout
         options = set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", page, re.MULTILINE))
         assert "--no-color" in options

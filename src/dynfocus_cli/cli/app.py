@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from dynfocus_cli import __version__
 from dynfocus_cli.cli.ask import ask
 from dynfocus_cli.cli.cache import app as cache
+from dynfocus_cli.cli.chat import chat
 from dynfocus_cli.cli.commands import Configured, NoColorOption, Plain
 from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.doctor import doctor
@@ -56,6 +57,9 @@ app = typer.Typer(
 )
 
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Answer a question about a video.")(ask)
+app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Ask a video one question after the other.")(
+    chat
+)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Show which frames are meaningful.")(inspect)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Write generated clips to try it on.")(synth)
 app.add_typer(models, rich_help_panel=MODELS)

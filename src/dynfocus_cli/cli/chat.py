@@ -1,0 +1,108 @@
+"""`dynfocus chat VIDEO`"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli.errors import reported, say
+from dynfocus_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import SamplingOptions, VideoSource
+
+
+def chat(
+    video: Annotated[
+        str, typer.Argument(metavar="VIDEO", show_default=False, help="The file to ask questions about.")
+    ],
+    model: opt.ModelOption = None,
+    device: opt.DeviceOption = "auto",
+    fps: opt.FpsOption = None,
+    frames: opt.FramesOption = None,
+    max_frames: opt.MaxFramesOption = None,
+    start: opt.StartOption = None,
+    end: opt.EndOption = None,
+    at: opt.AtOption = None,
+    prototypes: opt.PrototypesOption = None,
+    key_ratio: opt.KeyRatioOption = None,
+    budget: opt.BudgetOption = None,
+    scorer: opt.ScorerOption = None,
+    cone_tokens: opt.ConeTokensOption = None,
+    rods: opt.RodsOption = "two",
+    stock: opt.StockOption = False,
+    selector_model: opt.SelectorModelOption = None,
+    check: opt.CheckOption = False,
+    seed: opt.SeedOption = opt.DEFAULT_SEED,
+    max_new_tokens: opt.MaxNewTokensOption = opt.DEFAULT_MAX_NEW_TOKENS,
+    temperature: opt.TemperatureOption = opt.DEFAULT_TEMPERATURE,
+    quantize: opt.QuantizeOption = None,
+    subtitles: opt.SubtitlesOption = "off",
+    hwaccel: opt.HwaccelOption = "none",
+    no_cache: opt.NoCacheOption = False,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Print one JSON object a line, one an answer.")
+    ] = False,
+    quiet: opt.QuietOption = False,
+) -> None:
+    """Ask a video one question after the other; the model is loaded once.
+
+    Each line is a question, and is answered on its own: the model does not see earlier ones. /help lists
+    commands, Ctrl-D ends the chat, Ctrl-C stops an answer. Lines may also come from a pipe; of those, each
+    answer is one line on stdout, and what /frames shows is on stderr. What was typed is written nowhere.
+
+    In a pipe the exit code is 6 if some lines failed, and their own code if all failed alike.
+    """
+    with reported():
+        opt.check_subtitles(subtitles)
+        from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
+
+        run_options = RunOptions(
+            opt.sampling_options(fps, frames, max_frames, start, end, at),
+            opt.selection_options(prototypes, key_ratio, budget, scorer, cone_tokens, rods, stock),
+            GenerationOptions(max_new_tokens=max_new_tokens, seed=seed, temperature=temperature),
+            DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
+            subtitles,
+            check,
+        )
+        source = _source(video, run_options.sampling)
+
+        from dynfocus_cli.cli import progress as display
+        from dynfocus_cli.cli.conversation import COMMANDS, Conversation
+        from dynfocus_cli.cli.lines import Lines
+
+        with display.shown("", display.wanted(quiet)):
+            loaded = opt.ModelRequest(model, device, quantize, selector_model).load()
+        conversation = Conversation(source, loaded, run_options, as_records=jsonl, quiet=quiet)
+        lines = Lines(COMMANDS)
+        if lines.interactive and not quiet:
+            from dynfocus_cli.cli.transcript import short_timecode
+
+            say(f"{source.path}: {short_timecode(source.duration_s)}, {source.width}x{source.height}.")
+            say("Ask a question. /help lists commands, Ctrl-D ends the chat.")
+        conversation.run(lines)
+
+
+def _source(video: str, sampling: SamplingOptions) -> VideoSource:
+    """The one video there is to be.
+
+    Raises:
+        UsageError: it is a folder or stands for several, or a time lies past its end.
+        VideoUnreadable: it cannot be read.
+    """
+    from dynfocus_cli import batch
+
+    if video == batch.STDIN:
+        raise UsageError("chat reads questions from standard input: name the video as a file.")
+    if os.path.isdir(video):
+        raise UsageError(f"{video} is a folder, and a chat is about one video: name that.")
+    batch.check(video)
+    from dynfocus_cli.cli.conversation import check_sampling
+    from dynfocus_cli.video import probe
+
+    source = probe(video)
+    check_sampling(source, sampling, "--at")
+    return source

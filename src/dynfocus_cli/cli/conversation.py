@@ -1,0 +1,243 @@
+"""What happens between the first line of a chat and its last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from dynfocus_cli.cli import progress as display
+from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
+from dynfocus_cli.cli.evidence import show_check
+from dynfocus_cli.cli.output import on_terminal, one_line, write_line, write_record
+from dynfocus_cli.cli.streaming import Streamed
+from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError
+from dynfocus_cli.video.timecode import parse_time
+
+if TYPE_CHECKING:
+    from dynfocus_cli.backends.protocol import Backend
+    from dynfocus_cli.cli.lines import Lines
+    from dynfocus_cli.progress import Progress
+    from dynfocus_cli.types import Answer, RunOptions, SamplingOptions, VideoSource
+
+HELP = {
+    "/frames": "show the key frames of the last answer",
+    "/at TIME": "look closely at this moment (08:00) in the questions that follow; /at off takes it back",
+    "/save FILE": "write questions and answers into a .md or .jsonl file",
+    "/help": "show this",
+    "/quit": "end the chat, as Ctrl-D does",
+}
+COMMANDS = tuple(form.split()[0] for form in HELP)
+
+
+class Conversation:
+    """Questions about one video, one after the other; none is part of the next."""
+
+    def __init__(
+        self, source: VideoSource, model: Backend, options: RunOptions, *, as_records: bool, quiet: bool
+    ) -> None:
+        self._source = source
+        self._model = model
+        self._options = options
+        self._as_records = as_records
+        self._quiet = quiet
+        from dynfocus_cli.features.recall import Recall
+
+        self._recall = Recall()
+        self._answers: list[Answer] = []
+        self._warned: tuple[str, ...] = ()
+        """What the last answer's warnings were: they are not said twice in a row."""
+        self._saved: set[str] = set()
+        """Files that are this chat's own, and may be replaced by it."""
+        self._failures: list[int] = []
+
+    @property
+    def prompt(self) -> str:
+        """What stands before a question: the moment that is looked at closely, if there is one."""
+        at_s = self._options.sampling.at_s
+        if at_s is None:
+            return "> "
+        from dynfocus_cli.cli.transcript import short_timecode
+
+        return f"at {short_timecode(at_s)}> "
+
+    def run(self, lines: Lines) -> None:
+        """Goes through the lines.
+
+        Raises:
+            typer.Exit: of those in a pipe all failed, in the same way.
+            SomeVideosFailed: some of them failed.
+            KeyboardInterrupt: Ctrl-C on an empty line, or anywhere in a pipe.
+        """
+        given = 0
+        while (line := lines.read(self.prompt)) is not None:
+            line = line.strip()
+            if line == "/quit":
+                break
+            given += line != ""
+            try:
+                if line.startswith("/"):
+                    self._do(line)
+                elif line:
+                    self._ask(line)
+            except KeyboardInterrupt:
+                if not lines.interactive:
+                    raise
+                say("Stopped.")
+        if not self._failures or lines.interactive:
+            return  # somebody who types has seen them
+        if len(self._failures) == given and len(set(self._failures)) == 1:
+            raise typer.Exit(self._failures[0])
+        raise SomeVideosFailed(f"{len(self._failures)} of {given} lines failed.")
+
+    def _answer(self, question: str, progress: Progress) -> Answer:
+        from dynfocus_cli import pipeline
+
+        video = self._source.path
+        return pipeline.ask(video, question, self._model, self._options, progress, recall=self._recall)
+
+    def _ask(self, question: str) -> None:
+        streamed = Streamed() if on_terminal() and not self._as_records else None
+        write = None if streamed is None else streamed.write
+        try:
+            with display.shown("", display.wanted(self._quiet), write) as progress:
+                answer = self._answer(question, progress)
+        except Exception as error:
+            if streamed is not None:
+                streamed.break_off()
+            failure = self._fail(error)
+            if self._as_records:
+                from dynfocus_cli.report import error_record
+
+                write_record(error_record(self._source.path, *failure, question=question))
+            return
+        except KeyboardInterrupt:
+            if streamed is not None:
+                streamed.break_off()
+            raise
+        self._answers.append(answer)
+        self._show(answer, streamed)
+
+    def _show(self, answer: Answer, streamed: Streamed | None) -> None:
+        if self._as_records:
+            from dynfocus_cli.report import answer_record
+
+            write_record(answer_record(answer))
+        elif streamed is not None:
+            streamed.finish(answer.answer)
+        else:
+            write_line(one_line(answer.answer))
+        if not self._as_records and not self._quiet:
+            show_check(answer)
+            _show_evidence(answer)
+        told = answer.evidence.warnings
+        for warning in told:
+            if warning not in self._warned:
+                say(f"Warning: {one_line(warning)}")
+        self._warned = told
+
+    def _fail(self, error: Exception) -> Failure:
+        trace(error)
+        failure = failure_of(error)
+        say(f"Error: {failure.message}")
+        self._failures.append(failure.code)
+        return failure
+
+    def _do(self, line: str) -> None:
+        """Carries out a command. Whatever is wrong with it is said, and changes nothing."""
+        name, _, argument = line.partition(" ")
+        what: dict[str, Callable[[str], None]] = {
+            "/frames": self._show_frames,
+            "/at": self._look_at,
+            "/save": self._save,
+            "/help": _show_help,
+        }
+        try:
+            if name not in what:
+                raise UsageError(_unknown(name))
+            what[name](argument.strip())
+        except DynFocusError as error:
+            self._fail(error)
+
+    def _show_frames(self, _: str) -> None:
+        if not self._answers:
+            raise UsageError("There is no answer yet, and so no key frames.")
+        from dynfocus_cli.report.terminal import aligned_table
+
+        for row in aligned_table(self._answers[-1].evidence):
+            say(row)
+
+    def _look_at(self, time: str) -> None:
+        from dynfocus_cli.cli.transcript import short_timecode
+
+        sampling = self._options.sampling
+        if time and time != "off":
+            sampling = replace(sampling, at_s=parse_time(time))
+            check_sampling(self._source, sampling, "/at")
+        elif time:
+            sampling = replace(sampling, at_s=None)
+        self._options = replace(self._options, sampling=sampling)
+        if sampling.at_s is None:
+            say("No moment is looked at more closely than others; /at TIME names one.")
+        else:
+            say(f"Looking closely at {short_timecode(sampling.at_s)}; /at off takes it back.")
+
+    def _save(self, name: str) -> None:
+        from dynfocus_cli.cli.transcript import save
+
+        if not name:
+            raise UsageError("/save needs the name of a file, as in: /save notes.md")
+        path = Path(name).expanduser()
+        own = os.path.abspath(path)
+        replaced = own in self._saved and path.exists()
+        save(self._answers, path, replace=own in self._saved)
+        self._saved.add(own)
+        count = "1 answer" if len(self._answers) == 1 else f"{len(self._answers)} answers"
+        say(f"{'Replaced' if replaced else 'Wrote'} {path}: {count}.")
+
+
+def check_sampling(source: VideoSource, sampling: SamplingOptions, at: str) -> None:
+    """Raises UsageError for a time that the video does not have; `at` is what the user knows `--at` as."""
+    from dynfocus_cli.video import find_mentions, plan_sampling
+
+    try:
+        plan_sampling(
+            source,
+            sampling,
+            find_mentions("", source.duration_s),
+            default_fps=1.0,
+            default_max_frames=1,
+        )
+    except UsageError as error:
+        raise UsageError(str(error).replace("--at", at, 1)) from error
+
+
+def _show_evidence(answer: Answer) -> None:
+    from rich.text import Text
+
+    from dynfocus_cli.cli.transcript import evidence_line
+    from dynfocus_cli.report.terminal import stderr_console
+
+    console = stderr_console()
+    line = evidence_line(answer, console.width if console.is_terminal else None)
+    console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _show_help(_: str) -> None:
+    width = max(map(len, HELP))
+    for form, what in HELP.items():
+        say(f"{form:{width}}  {what}")
+    say("Anything else is a question. Each is answered on its own: the model does not see earlier ones.")
+
+
+def _unknown(name: str) -> str:
+    near = [command for command in COMMANDS if command.startswith(name)]
+    near += get_close_matches(name, COMMANDS, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ":"
+    there = f"{', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
+    return f"There is no {name}{meant} There are {there}."

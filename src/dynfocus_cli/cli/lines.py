@@ -1,0 +1,91 @@
+"""Lines that somebody types, or that a pipe holds."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+
+from dynfocus_cli.cli.output import on_terminal, write_line
+
+
+class Lines:
+    """Standard input, a line at a time; on a terminal with a prompt, line editing and a history.
+
+    The history is in memory alone: what somebody asked about a video is written nowhere.
+    """
+
+    def __init__(self, commands: Sequence[str] = ()) -> None:
+        """`commands` are completed by the Tab key at the beginning of a line."""
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            # What is no text is told of its line, and costs no other.
+            sys.stdin.reconfigure(errors="surrogateescape")
+        self.interactive = sys.stdin is not None and sys.stdin.isatty()
+        """Whether somebody types."""
+        # Python edits lines only where both are terminals, and would write its prompt into a pipe.
+        self._editing = self.interactive and on_terminal()
+        if self._editing:
+            _complete(commands)
+
+    def read(self, prompt: str) -> str | None:
+        """The next line without its end, or None after the last one (Ctrl-D).
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C on an empty line; on any other it takes the line back.
+        """
+        if not self.interactive:
+            line = "" if sys.stdin is None else sys.stdin.readline()
+            return line.rstrip("\n") if line else None
+        while True:
+            try:
+                return self._typed(prompt)
+            except EOFError:
+                self._end_line()
+                return None
+            except KeyboardInterrupt:
+                self._end_line()
+                if not self._editing or not _begun():
+                    raise
+
+    def _typed(self, prompt: str) -> str:
+        if self._editing:
+            return input(prompt)
+        if sys.stderr is not None:
+            print(prompt, end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line.rstrip("\n")
+
+    def _end_line(self) -> None:
+        if self._editing:
+            write_line("")
+        elif sys.stderr is not None:
+            print(file=sys.stderr, flush=True)
+
+
+def _complete(commands: Sequence[str]) -> None:
+    """Switches line editing on, where this Python has it."""
+    try:
+        import readline
+    except ImportError:
+        return
+
+    def complete(word: str, number: int) -> str | None:
+        at_start = readline.get_begidx() == 0
+        found = [command for command in commands if at_start and word and command.startswith(word)]
+        return f"{found[number]} " if number < len(found) else None
+
+    readline.set_completer(complete)
+    readline.set_completer_delims(" ")
+    editline = "libedit" in (readline.__doc__ or "")
+    readline.parse_and_bind("bind ^I rl_complete" if editline else "tab: complete")
+
+
+def _begun() -> bool:
+    """Whether there was something on the line that was interrupted."""
+    try:
+        import readline
+    except ImportError:
+        return False
+    return bool(readline.get_line_buffer())

@@ -1,0 +1,93 @@
+"""A conversation as a file, and the evidence of an answer in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.outputs import write_whole
+from dynfocus_cli.report import answer_record, line_of
+from dynfocus_cli.report.spans import shown_name
+from dynfocus_cli.video.timecode import format_timecode
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import Answer
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&$])")
+
+
+def evidence_line(answer: Answer, width: int | None = None) -> str:
+    """Key frames, tokens and seconds, with as many time codes as fit into `width` columns.
+
+    4 key frames: 00:01 00:09 00:21 00:23.5; 288 video tokens; 1.6 s
+    """
+    of = answer.evidence
+    times = [short_timecode(frame.time_s) for frame in of.key_frames]
+    frames = "1 key frame" if len(times) == 1 else f"{len(times)} key frames"
+    rest = f"; {of.tokens.video} video tokens; {of.timings_s.total:.1f} s"
+    for shown in range(len(times), 0, -1):
+        more = f" and {len(times) - shown} more" if shown < len(times) else ""
+        line = f"{frames}: {' '.join(times[:shown])}{more}{rest}"
+        if width is None or len(line) <= width:
+            return line
+    return f"{frames}{rest}"
+
+
+def short_timecode(seconds: float) -> str:
+    """A time without hours and milliseconds that say nothing: 00:00:23.500 -> 00:23.5"""
+    return format_timecode(seconds).removeprefix("00:").rstrip("0").removesuffix(".")
+
+
+def save(answers: Sequence[Answer], path: Path, *, replace: bool) -> None:
+    """Writes the conversation, as its name says: Markdown, or `dynfocus.answer/1` records.
+
+    Args:
+        replace: whether what is there may be replaced.
+
+    Raises:
+        UsageError: it cannot be written, is there already, or has another suffix.
+    """
+    write = FORMATS.get(path.suffix.lower())
+    if write is None:
+        raise UsageError(f"/save {path}: give a name that ends in {' or '.join(FORMATS)}.")
+    if not answers:
+        raise UsageError("There is no answer to save yet.")
+    if not replace and os.path.lexists(path):
+        raise UsageError(f"{path} is there already, and stays as it is: give another name.")
+    write_whole(path, write(answers))
+
+
+def markdown(answers: Sequence[Answer]) -> bytes:
+    """For a reader: each question with its answer and its evidence."""
+    first = answers[0].evidence
+    parts = [
+        f"# {_plain(shown_name(first.source.path))}",
+        f"Answers by {_plain(first.model.name)} (revision {_plain(first.model.revision)}, quantization "
+        f"{_plain(first.model.quantization)}, on {_plain(first.model.device)}), each question on its own.",
+    ]
+    for answer in answers:
+        parts.append(f"## {_plain(' '.join((answer.evidence.question or '').split()))}")
+        parts.append("\n".join(f"> {_plain(line)}".rstrip() for line in answer.answer.splitlines() or [""]))
+        closely = [short_timecode(time_s) for time_s in answer.evidence.sampling.focus_times_s]
+        focus = f"; a close look at {' '.join(closely)}" if closely else ""
+        parts.append(f"{evidence_line(answer)}{focus}.")
+        parts += [f"Warning: {_plain(' '.join(told.split()))}" for told in answer.evidence.warnings]
+    return ("\n\n".join(parts) + "\n").encode("utf-8", "replace")
+
+
+def records(answers: Sequence[Answer]) -> bytes:
+    """For a script: JSON lines, as of `dynfocus ask --jsonl`."""
+    return b"".join(line_of(answer_record(answer)) for answer in answers)
+
+
+FORMATS: dict[str, Callable[[Sequence[Answer]], bytes]] = {".md": markdown, ".jsonl": records}
+"""By suffix."""
+
+
+def _plain(text: str) -> str:
+    """`text` with what Markdown or HTML would read as markup escaped."""
+    return _MARKUP.sub(r"\\\1", text)
