@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dynfocus_cli.backends.protocol import Asked, Backend, Choice, Outline, Sight, Written
+from dynfocus_cli.budget import FramePrice
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.planning.memory import MemoryNeed
 from dynfocus_cli.planning.run_plan import Request, RunPlan, TokenLimit
@@ -108,7 +109,7 @@ def report(
         else written.prompt,
         generated=0 if written is None else written.generated,
         context=outline.context,
-        all_patches=outline.patches(seen.source) * len(frames),
+        all_patches=_all_patches(outline, seen.source, price, len(key_frames), len(frames)),
         stock=outline.stock_tokens(seen.source),
     )
     return Inspection(
@@ -164,7 +165,7 @@ def report_forecast(
             prompt=prompt,
             generated=plan.shape.text_tokens - prompt,
             context=model.context,
-            all_patches=model.patches(request.source) * frames,
+            all_patches=_all_patches(model, request.source, plan.price, plan.allowance.key_frames, frames),
             stock=model.stock_tokens(request.source),
         ),
         batch=plan.economy.batch,
@@ -179,6 +180,13 @@ def report_forecast(
             *plan.limit.fewer_key_frames(plan.allowance),
         ),
     )
+
+
+def _all_patches(model: Outline, source: VideoSource, price: FramePrice, key_frames: int, frames: int) -> int:
+    """What the frames would cost were nothing left out; of what is paired nothing is."""
+    if price.together > 1:
+        return price.total(frames, key_frames)
+    return model.patches(source) * frames
 
 
 def health_of(source: VideoSource, frames: EncodedFrames) -> Health:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import io
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,11 +14,22 @@ import av
 import miniatures
 import numpy as np
 import pytest
+from rich.console import Console
 
 import dynfocus_cli
-from dynfocus_cli import DynFocus, GenerationOptions, RunOptions, SamplingOptions, SelectionOptions, pipeline
+from dynfocus_cli import (
+    DynFocus,
+    GenerationOptions,
+    OutOfMemory,
+    RunOptions,
+    SamplingOptions,
+    SelectionOptions,
+    pipeline,
+)
 from dynfocus_cli.backends.vlm import decoding
+from dynfocus_cli.planning.memory import RunShape
 from dynfocus_cli.planning.run_plan import Request, plan_run
+from dynfocus_cli.report import terminal
 from dynfocus_cli.types import DecodingOptions, VideoSource
 from dynfocus_cli.video import Mentions
 
@@ -164,3 +177,70 @@ def test_what_the_makers_would_spend_is_no_more_than_the_video_has(
     for family in FAMILIES:
         found = models[family].inspect(str(video), None, options(stock=True)).tokens
         assert found.stock == found.video
+
+
+@pytest.mark.parametrize("family", PAIRED)
+def test_what_a_pair_costs_is_said_once(models: dict[str, DynFocus], tmp_path: Path, family: str) -> None:
+    found = models[family].inspect(str(clip(tmp_path / "a.mp4", 7)), None, options({"frames": 7}, stock=True))
+    bill = found.tokens
+    assert bill.all_patches == bill.video == 4 * bill.per_key_frame
+    shown = io.StringIO()
+    terminal.print_selection(Console(file=shown, width=120), found, table=False)
+    assert re.search(rf"= {bill.per_key_frame} \S 4 \(pairs of frames\)", shown.getvalue())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_choice_that_begins_as_another_has_a_chance(models: dict[str, DynFocus], family: str) -> None:
+    prompt = models[family].model.outline.prompt
+    one, ten = prompt.answers(("1", "10"))
+    assert one[-1] == ten[-1] == prompt.ends[0]
+    assert ten[: len(one)] != one
+    apart = prompt.answers(("A", "B"))
+    assert all(ids[-1] not in prompt.ends for ids in apart)
+
+
+def test_a_letter_is_written_as_the_model_would_write_it(models: dict[str, DynFocus]) -> None:
+    """SmolVLM's prompt ends in a colon, and its answers begin with a blank."""
+    for family in FAMILIES:
+        prompt = models[family].model.outline.prompt
+        whole = prompt.tokenizer.decode(prompt.answers(("A", "B"))[0])
+        assert whole == (" A" if family == "smolvlm" else "A")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("stock", [False, True])
+def test_short_memory_does_as_it_says(
+    models: dict[str, DynFocus], monkeypatch: pytest.MonkeyPatch, family: str, stock: bool
+) -> None:
+    """From plenty down to where nothing fits: fewer tokens and frames, never more than is said."""
+    outline, asked = models[family].model.outline, options({"frames": 40}, stock=stock)
+    free, shown = 1 << 30, list[int]()
+    while True:
+        monkeypatch.setattr(pipeline, "free_memory", lambda device, free=free: free)
+        try:
+            plan = pipeline.forecast(str(DEMO), QUESTION, outline, asked)
+        except OutOfMemory:
+            break
+        said = " ".join(plan.warnings)
+        told = {
+            what: int(number) for number, what in re.findall(r"(\d+) (frames are sampled|tokens)\.", said)
+        }
+        frames = len(plan.sampling.times_s)
+        assert plan.tokens.video <= told.get("tokens", plan.tokens.video)
+        assert frames <= told.get("frames are sampled", 40)
+        need, weights = plan.memory, plan.memory.weights
+        shown.append(plan.tokens.video)
+        if not (stock and family in PAIRED):  # there the fewer frames there are, the larger they are
+            assert max(need.encode, need.select, need.answer) <= free - weights
+        free = weights + int((free - weights) * 0.9)
+    if not (stock and family in PAIRED):
+        assert shown == sorted(shown, reverse=True)
+        assert shown[-1] < shown[0]
+
+
+def test_memory_is_planned_for_the_picture_at_hand(models: dict[str, DynFocus]) -> None:
+    memory = models["qwen3_vl"].model.outline.memory
+    shape = RunShape(frames=40, video_tokens=400, text_tokens=40, batch=8, key_frames=10)
+    large, small = memory.need(shape), memory.need(replace(shape, width=32, height=32))
+    assert small.encode < large.encode
+    assert small.weights == large.weights

@@ -34,7 +34,7 @@ class Economy:
     """Frames that are encoded at a time."""
     most_frames: int
     most_tokens: int | None = None
-    """Video tokens, where memory holds fewer than the context and the budget do."""
+    """Of a video and the text around its frames, where memory holds fewer than the context and the budget."""
     tower: Tower = "resident"
     told: tuple[str, ...] = ()
     """A warning for each thing that is done without."""
@@ -71,8 +71,8 @@ def plan_economy(memory: Memory, wanted: RunShape, free: int, price: FramePrice)
     if whole.batch < wanted.batch:
         economy = economy.without(why, SMALLER_BATCH.format(batch=whole.batch), batch=whole.batch)
     if whole.video_tokens < wanted.video_tokens:
-        tokens = whole.video_tokens
-        economy = economy.without(why, FEWER_TOKENS.format(tokens=tokens), most_tokens=tokens)
+        told = FEWER_TOKENS.format(tokens=whole.video_tokens)
+        economy = economy.without(why, told, most_tokens=whole.limit)
     if whole.frames < wanted.frames:
         economy = economy.without(why, FEWER_FRAMES.format(frames=whole.frames), most_frames=whole.frames)
     return economy

@@ -40,6 +40,11 @@ class RunShape:
     """Frames that are encoded at a time."""
     key_frames: int = 0
     """K."""
+    width: int = 1920
+    """Of the video, in pixels; only models that take frames in their own shape ask for it."""
+    height: int = 1080
+    stock: bool = False
+    """Every frame is looked at in full, and once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,8 @@ class Room:
     frames: int
     video_tokens: int
     batch: int
+    limit: int
+    """Of the video's tokens and the text around its frames together."""
 
     def holds_less_than(self, other: Room) -> bool:
         """Whether it shows less of the video, by frames or by tokens."""
@@ -209,8 +216,18 @@ def find_room(
     if tower_away and model.device == "cpu":
         return None
 
+    planned = price.marks(wanted.frames, wanted.key_frames)
+    thin = price.thinnest
+
+    def around(frames: int, video_tokens: int) -> int:
+        """Text around as many key frames as the tokens can hold, and around the others."""
+        more = thin.key - thin.other
+        key_frames = 1 + max(0, video_tokens - thin.total(frames, 1)) // more if more > 0 else frames
+        return min(planned, price.marks(frames, min(key_frames, wanted.key_frames, frames)))
+
     def fits(frames: int, video_tokens: int, batch: int = 1) -> bool:
-        shape = replace(wanted, frames=frames, video_tokens=video_tokens, batch=batch)
+        text = wanted.text_tokens - planned + around(frames, video_tokens)
+        shape = replace(wanted, frames=frames, video_tokens=video_tokens, text_tokens=text, batch=batch)
         return model.need(shape, tower_away=tower_away).beside <= free
 
     frames = _most(wanted.frames, lambda n: fits(n, price.total(n, 1)))
@@ -221,11 +238,13 @@ def find_room(
     batch = wanted.batch
     while batch > 1 and not fits(frames, tokens, batch):
         batch //= 2
-    return Room(frames, tokens, batch)
+    return Room(frames, tokens, batch, tokens + around(frames, tokens))
 
 
 def _most(limit: int, fits: Callable[[int], bool]) -> int:
     """The largest number from 1 to `limit` that fits, or 0; what fits for a number fits for a smaller one."""
+    if limit > 0 and fits(limit):
+        return limit
     fewest, most = 0, limit
     while fewest < most:
         middle = (fewest + most + 1) // 2

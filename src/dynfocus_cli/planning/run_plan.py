@@ -200,4 +200,7 @@ def _shape(
         + options.generation.max_new_tokens,
         batch=min(LARGEST_BATCH, frames),
         key_frames=allowance.key_frames,
+        width=request.source.width,
+        height=request.source.height,
+        stock=options.selection.stock,
     )

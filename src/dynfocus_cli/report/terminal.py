@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import Forecast, FrameEvidence, Inspection
+    from dynfocus_cli.types import Forecast, FrameEvidence, Inspection, TokenBill
 
 
 class _Glyphs(NamedTuple):
@@ -129,7 +129,8 @@ def forecast_lines(forecast: Forecast) -> list[str]:
         "model": f"{run.name}, {quantized}, on {run.device}",
         "frames": f"{frames}, {key} of them key frames, in {forecast.selection.prototypes} events "
         f"({forecast.selection.scorer})",
-        "video tokens": f"{bill.video} = {bill.per_key_frame} x {key} + {bill.per_other_frame} x "
+        "video tokens": f"{bill.video} = {bill.per_key_frame} x {_paid(bill, key, frames - key)[0]} + "
+        f"{bill.per_other_frame} x "
         f"{frames - key}; all patches: {bill.all_patches}",
         "context": f"{bill.left} of {bill.context} tokens left (prompt {bill.prompt}, answer at most "
         f"{bill.generated})",
@@ -234,8 +235,9 @@ def _budget(inspection: Inspection, times: str) -> list[str]:
     bill = inspection.tokens
     key = len(inspection.key_frames)
     other = len(inspection.frames) - key
+    paid, whose = _paid(bill, key, other)
     taken = (
-        f"{bill.video} video tokens = {bill.per_key_frame} {times} {key} (key frames)"
+        f"{bill.video} video tokens = {bill.per_key_frame} {times} {paid} ({whose})"
         f" + {bill.per_other_frame} {times} {other} (others)"
     )
     ratio = f", {bill.all_patches / bill.video:.1f} times as many" if bill.video else ""
@@ -246,3 +248,9 @@ def _budget(inspection: Inspection, times: str) -> list[str]:
         f"All patches would take {bill.all_patches}{ratio}.{stock}",
         f"Context: {bill.left} of {bill.context} tokens left ({bill.prompt} prompt{answer}).",
     ]
+
+
+def _paid(bill: TokenBill, key_frames: int, others: int) -> tuple[int, str]:
+    """How often the tokens of a key frame were spent, and on what: two frames that are paired cost one."""
+    paid = (bill.video - bill.per_other_frame * others) // bill.per_key_frame
+    return (paid, "pairs of frames") if paid < key_frames else (key_frames, "key frames")

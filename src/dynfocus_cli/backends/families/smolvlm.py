@@ -26,6 +26,7 @@ class SmolVLM(Family):
     model_type = "smolvlm"
     placeholder = "<image>"
     mark = "<video>"
+    before_answer = " "
     vision = ("model.vision_model", "model.connector")
 
     def scaling(self, source: VideoSource, frames: int) -> FrameScaling:

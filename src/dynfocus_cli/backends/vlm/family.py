@@ -26,6 +26,8 @@ class Family:
     """The word that stands for each video token in the prompt."""
     mark: ClassVar[str]
     """What the chat template writes for a video; the text of all parts takes its place."""
+    before_answer: ClassVar[str] = ""
+    """What an answer begins with where the template ends right before it."""
     together: ClassVar[int] = 1
     """Frames that the makers' own way encodes as one."""
     has_3d_positions: ClassVar[bool] = False

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from dynfocus_cli.backends.vlm.family import Family
+from dynfocus_cli.backends.vlm.scaling import FrameScaling
 from dynfocus_cli.backends.vlm.skeleton import Skeleton
 from dynfocus_cli.checkpoints.quantization import BLOCK, Quantization, stored_bytes
 from dynfocus_cli.planning.memory import MemoryNeed, RunShape
 from dynfocus_cli.types import VideoSource
 
-LARGE = VideoSource("", 60.0, 1920, 1080, 30.0, "", 0, False, 0, 0.0)
-"""A video whose frames are as large as models mostly take them."""
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The sizes in which frames are looked at."""
+
+    first: FrameScaling
+    """Of every frame."""
+    closer: FrameScaling | None
+    """Of the key frames once more; None: the first look is all."""
+
+
+def looks(family: Family, shape: RunShape) -> Looks:
+    """At a video of the shape's width and height."""
+    source = VideoSource("", 1.0, shape.width, shape.height, 30.0, "", 0, False, 0, 0.0)
+    if shape.stock:
+        return Looks(family.scaling(source, max(1, shape.frames)), None)
+    glance, close = family.glance(source), family.scaling(source, 1)
+    return Looks(close, None) if glance is None else Looks(glance, close)
 
 
 class VlmMemory:
@@ -49,21 +67,21 @@ class VlmMemory:
         """What a run of this shape takes; with `tower_away` the vision encoder's weights make way for what
         comes after encoding."""
         family = self._family
-        glance = family.glance(LARGE)
-        close = family.scaling(LARGE, max(1, shape.key_frames))
-        kept = shape.frames * family.kept(glance or close) * self._size
+        seen = looks(family, shape)
+        first = shape.frames * family.kept(seen.first)
+        kept = first * self._size
         batch = min(shape.batch, shape.frames)
-        encode = family.patches(glance or close) * batch
-        if glance is not None:
-            kept += shape.key_frames * family.kept(close) * self._size
-            encode = max(encode, family.patches(close) * min(batch, max(1, shape.key_frames)))
+        encode = family.patches(seen.first) * batch
+        if seen.closer is not None:
+            kept += shape.key_frames * family.kept(seen.closer) * self._size
+            encode = max(encode, family.patches(seen.closer) * min(batch, max(1, shape.key_frames)))
         vision = family.vision_config()
         inner = getattr(vision, "intermediate_size", 4 * vision.hidden_size)
         working = encode * (4 * vision.hidden_size + 2 * inner + family.pixels_a_patch) * self._size
         on_cpu = self.device == "cpu"
         freed = self.tower if tower_away else 0
         # In float32 for the clustering, two copies of them.
-        select = (kept if on_cpu else 0) + 8 * shape.frames * family.kept(glance or close)
+        select = (kept if on_cpu else 0) + 8 * first
         return MemoryNeed(
             weights=self.weights,
             encode=working + (3 * kept if on_cpu else 0),

@@ -16,7 +16,7 @@ from dynfocus_cli.backends.protocol import Asked, Choice, Defaults, Likelihoods,
 from dynfocus_cli.backends.vlm.decoding import read_prompt, write_on
 from dynfocus_cli.backends.vlm.family import Family
 from dynfocus_cli.backends.vlm.frames import VideoTokens
-from dynfocus_cli.backends.vlm.memory import LARGE, VlmMemory
+from dynfocus_cli.backends.vlm.memory import VlmMemory, looks
 from dynfocus_cli.backends.vlm.prompt import ChatWriter
 from dynfocus_cli.backends.vlm.selection import distinctness, find_events, rank, similarity
 from dynfocus_cli.backends.vlm.selector import Selector, best_frames, event_scores, load_selector
@@ -142,10 +142,12 @@ class VlmOutline:
     def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
         """How long a run of this shape would take."""
         family = self.family
-        glance, close = family.glance(LARGE), family.scaling(LARGE, 1)
-        patches = shape.frames * family.patches(glance or close)
-        if glance is not None:
-            patches += shape.key_frames * family.patches(close)
+        seen = looks(family, shape)
+        patches = shape.frames * family.patches(seen.first)
+        if shape.stock:
+            patches //= family.together
+        if seen.closer is not None:
+            patches += shape.key_frames * family.patches(seen.closer)
         return time_stock(
             family.vision_config(),
             patches,
@@ -325,7 +327,7 @@ class VlmSight:
     ) -> Likelihoods:
         """Of each letter."""
         read = read_prompt(self._model, *self.prompt(choice, closer, asked, subtitles))
-        answers = [self._model.outline.prompt.answer(answer) for answer in asked.answers]
+        answers = self._model.outline.prompt.answers(asked.answers)
         return Likelihoods(likelihoods(read.step, read.cache, read.logits, answers), read.text_tokens)
 
     @torch.inference_mode()

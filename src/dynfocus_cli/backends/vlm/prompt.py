@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -77,10 +78,17 @@ class ChatWriter:
         ids: list[int] = self.tokenizer(self._harmless(question), add_special_tokens=False)["input_ids"]
         return ids or [self.tokenizer.eos_token_id]
 
-    def answer(self, answer: str) -> list[int]:
-        """Ids that an answer begins the assistant's turn with."""
-        ids: list[int] = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
-        return ids
+    def answers(self, answers: Sequence[str]) -> list[list[int]]:
+        """Ids that each answer begins the assistant's turn with. Where one begins with another, as 10 does
+        with 1, all have the end mark after them: else the shorter one could only be the likelier."""
+        begin = self.family.before_answer
+        ids: list[list[int]] = [
+            self.tokenizer(begin + answer, add_special_tokens=False)["input_ids"] for answer in answers
+        ]
+        begins = any(
+            one is not other and other[: len(one)] == one for one, other in itertools.product(ids, ids)
+        )
+        return [[*each, self.ends[0]] for each in ids] if begins else ids
 
     def read(self, generated: list[int]) -> str:
         """The answer's text."""
