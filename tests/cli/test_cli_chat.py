@@ -86,9 +86,10 @@ def test_frames_shows_the_last_answers_table_beside_the_answers(chat):
 def test_help_names_every_command(chat):
     result = chat("/help")
     assert (result.exit_code, result.stdout) == (0, "")
-    for command in ("/frames", "/at TIME", "/save FILE", "/help", "/quit"):
+    for command in ("/frames", "/at TIME|off", "/save FILE", "/help", "/quit"):
         assert f"{command} " in result.stderr
-    assert "does not see earlier ones" in result.stderr
+    assert "earlier ones are not seen" in result.stderr
+    assert all(len(line) <= 80 for line in result.stderr.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -96,11 +97,11 @@ def test_help_names_every_command(chat):
     [
         (
             "/frame",
-            "There is no /frame; did you mean /frames? There are /frames, /at, /save, /help and /quit.",
+            "There is no /frame; did you mean /frames? /help lists all commands.",
         ),
         ("/hlep", "There is no /hlep; did you mean /help?"),
         ("/q", "There is no /q; did you mean /quit?"),
-        ("/xyz", "There is no /xyz: There are /frames"),
+        ("/xyz", "There is no /xyz. There are /frames, /at, /save, /help and /quit."),
         ("/", "There is no /"),
         ("/frames", "There is no answer yet, and so no key frames."),
         ("/save a.md", "There is no answer to save yet."),

@@ -14,7 +14,7 @@ pytest.importorskip("readline", reason="this Python edits no lines")
 
 # What was asked is the answer; "slow" never ends by itself, and "bad" fails.
 ECHO = """
-import time
+import select, time
 from dynfocus_cli.errors import OutOfMemory
 def ask(video, question, model, options, progress, *rest, **named):
     if question == "bad":
@@ -22,7 +22,12 @@ def ask(video, question, model, options, progress, *rest, **named):
     if question == "slow":
         progress.stage("generate", None)
         progress.write("Well, ")
-        time.sleep(600)
+        while True:
+            time.sleep(0.1)  # an interrupt just before one long sleep would wait for its end
+    if question == "brief":
+        progress.write("Well, ")
+        while not select.select([0], [], [], 0.1)[0]:  # until something is typed
+            pass
     library.answer = f"heard {question} at {options.sampling.at_s}"
     return library.ask(video, question, model, options, progress, *rest, **named)
 sys.modules["dynfocus_cli.pipeline"].ask = ask
@@ -94,6 +99,29 @@ def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(command):
     typist.reads("> ")
     typist.type("\x04")
     assert typist.code() == 0
+
+
+def test_what_is_typed_ahead_waits_for_its_prompt(command):
+    typist = Typist(command)
+    typist.reads("> ")
+    typist.type("slow\r")
+    typist.reads("Well, ")
+    typist.type("Who?\r")
+    typist.type("What?")
+    typist.type("\x03")  # throws away what was typed, as everywhere
+    typist.reads("Stopped.\r\n")
+    typist.reads("> ")
+    assert "Who?" not in typist.output
+    typist.type("brief\r")
+    typist.reads("Well, ")
+    typist.type("Where?\r")
+    typist.reads("heard brief at None")
+    typist.reads("> Where?")
+    typist.reads("heard Where? at None")
+    typist.reads("> ")
+    typist.type("\x04")
+    assert typist.code() == 0
+    assert "Well, Where?" not in typist.output
 
 
 def test_ctrl_c_takes_a_line_back_and_on_an_empty_one_ends_the_chat(command):

@@ -74,10 +74,10 @@ def chat(
         from dynfocus_cli.cli.conversation import COMMANDS, Conversation
         from dynfocus_cli.cli.lines import Lines
 
-        with display.shown("", display.wanted(quiet)):
+        lines = Lines(COMMANDS)
+        with lines.unseen(), display.shown("", display.wanted(quiet)):
             loaded = opt.ModelRequest(model, device, quantize, selector_model).load()
         conversation = Conversation(source, loaded, run_options, as_records=jsonl, quiet=quiet)
-        lines = Lines(COMMANDS)
         if lines.interactive and not quiet:
             from dynfocus_cli.cli.transcript import short_timecode
 

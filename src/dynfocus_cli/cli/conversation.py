@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HELP = {
     "/frames": "show the key frames of the last answer",
-    "/at TIME": "look closely at this moment (08:00) in the questions that follow; /at off takes it back",
+    "/at TIME|off": "look closely at this moment (08:00) from now on, or at none",
     "/save FILE": "write questions and answers into a .md or .jsonl file",
     "/help": "show this",
     "/quit": "end the chat, as Ctrl-D does",
@@ -81,10 +81,11 @@ class Conversation:
                 break
             given += line != ""
             try:
-                if line.startswith("/"):
-                    self._do(line)
-                elif line:
-                    self._ask(line)
+                with lines.unseen():
+                    if line.startswith("/"):
+                        self._do(line)
+                    elif line:
+                        self._ask(line)
             except KeyboardInterrupt:
                 if not lines.interactive:
                     raise
@@ -232,12 +233,12 @@ def _show_help(_: str) -> None:
     width = max(map(len, HELP))
     for form, what in HELP.items():
         say(f"{form:{width}}  {what}")
-    say("Anything else is a question. Each is answered on its own: the model does not see earlier ones.")
+    say("Anything else is a question, answered on its own: earlier ones are not seen.")
 
 
 def _unknown(name: str) -> str:
     near = [command for command in COMMANDS if command.startswith(name)]
     near += get_close_matches(name, COMMANDS, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ":"
-    there = f"{', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
-    return f"There is no {name}{meant} There are {there}."
+    if near:
+        return f"There is no {name}; did you mean {near[0]}? /help lists all commands."
+    return f"There is no {name}. There are {', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}."

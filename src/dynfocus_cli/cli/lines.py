@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from dynfocus_cli.cli.output import on_terminal, write_line
+
+try:
+    import termios
+except ImportError:  # not on Windows
+    termios = None  # type: ignore[assignment]
 
 
 class Lines:
@@ -20,7 +26,8 @@ class Lines:
         if isinstance(sys.stdin, io.TextIOWrapper):
             # What is no text is told of its line, and costs no other.
             sys.stdin.reconfigure(errors="surrogateescape")
-        self.interactive = sys.stdin is not None and sys.stdin.isatty()
+        self._stdin = sys.stdin
+        self.interactive = self._stdin is not None and self._stdin.isatty()
         """Whether somebody types."""
         # Python edits lines only where both are terminals, and would write its prompt into a pipe.
         self._editing = self.interactive and on_terminal()
@@ -34,7 +41,7 @@ class Lines:
             KeyboardInterrupt: Ctrl-C on an empty line; on any other it takes the line back.
         """
         if not self.interactive:
-            line = "" if sys.stdin is None else sys.stdin.readline()
+            line = "" if self._stdin is None else self._stdin.readline()
             return line.rstrip("\n") if line else None
         while True:
             try:
@@ -47,12 +54,27 @@ class Lines:
                 if not self._editing or not _begun():
                     raise
 
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What is typed while the block runs is not shown amid what that writes, but at the next prompt."""
+        if not self.interactive or termios is None:
+            yield
+            return
+        before = termios.tcgetattr(self._stdin)
+        silent = [*before]
+        silent[3] &= ~termios.ECHO
+        termios.tcsetattr(self._stdin, termios.TCSADRAIN, silent)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(self._stdin, termios.TCSADRAIN, before)
+
     def _typed(self, prompt: str) -> str:
         if self._editing:
             return input(prompt)
         if sys.stderr is not None:
             print(prompt, end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
+        line = self._stdin.readline()
         if not line:
             raise EOFError
         return line.rstrip("\n")
