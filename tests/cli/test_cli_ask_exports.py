@@ -92,8 +92,8 @@ def test_a_result_in_the_file_says_that_its_page_is_there(stand_in, run, video, 
     name = video("a.mp4")
     monkeypatch.setattr("dynfocus_cli.export.Exporter.write", interrupt)
     result = run("ask", name, "q", "--html", "out.html", "--output", "out.jsonl")
-    assert result.exit_code == 130, result.stderr
-    assert Path("out.jsonl").read_text() == ""
+    assert result.exit_code == 130
+    assert not Path("out.jsonl").exists()
 
 
 def interrupt(*_):

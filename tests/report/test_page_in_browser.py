@@ -15,6 +15,7 @@ import pytest
 
 from dynfocus_cli.pictures import key_frame_pictures
 from dynfocus_cli.report.html import embedded, inspection_page, link_to
+from dynfocus_cli.types import Answer, Check, Counterfactual, Option
 from dynfocus_cli.video.probing import probe
 from video.clips import read_barcode, write_clip
 
@@ -57,10 +58,13 @@ def opened(browser, make_inspection, tmp_path):
         clip = write_clip(made_as, times_ms, codec=codec).rename(tmp_path / name)
         made = make_inspection(frames, question=f"Who is {ATTACK}?")
         made = replace(made, source=probe(str(clip)), warnings=(ATTACK,))
+        options = (Option("A", ATTACK, -2.0), Option("B", ATTACK, -1.0))
+        other = Counterfactual(ATTACK, 4, 160, True)
+        answer = Answer("B", made, options, Check(other, other))
         out = tmp_path / "pages" / "page.html"
         out.parent.mkdir()
         video = embedded(str(clip), made.source.container) if embed else link_to(str(clip), out)
-        out.write_text(inspection_page(made, list(key_frame_pictures(made)), video), encoding="utf-8")
+        out.write_text(inspection_page(made, list(key_frame_pictures(made)), video, answer), encoding="utf-8")
         if gone:
             clip.unlink()
         contexts.append(browser.new_context(**context))
@@ -179,6 +183,7 @@ def test_hostile_names_do_no_harm_and_nothing_is_asked_of_the_network(opened):
     assert page.evaluate("window.wasHacked") is None
     assert page.locator("script").count() == 1
     assert page.locator("h1").inner_text() == ATTACK
+    assert page.locator(".answer small").inner_text() == ATTACK
     assert page.troubles == []
     assert all(url.startswith(("file://", "data:")) for url in page.requests)
     assert {Path(url).name for url in page.requests if url.startswith("file:")} <= {
