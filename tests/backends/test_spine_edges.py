@@ -14,6 +14,7 @@ import av
 import miniatures
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 import dynfocus_cli
@@ -27,6 +28,7 @@ from dynfocus_cli import (
     pipeline,
 )
 from dynfocus_cli.backends.vlm import decoding
+from dynfocus_cli.backends.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.planning.memory import RunShape
 from dynfocus_cli.planning.run_plan import Request, plan_run
 from dynfocus_cli.report import terminal
@@ -140,6 +142,38 @@ def test_a_plan_leaves_room_for_all_text(
     assert plan.video == bill.video
     assert bill.prompt <= plan.prompt <= 1.8 * bill.prompt
     assert model.inspect(str(DEMO), QUESTION, asked).tokens.prompt == plan.prompt
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("wanted", [{}, {"rods": False}, {"cone_tokens": 1}, {"stock": True}], ids=str)
+def test_a_small_context_is_filled_and_never_exceeded(
+    models: dict[str, DynFocus],
+    read: list[tuple[int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    family: str,
+    wanted: dict[str, Any],
+) -> None:
+    model = models[family]
+    text_config = model.model.outline.family.config.get_text_config()
+    for context in (200, 400):
+        monkeypatch.setattr(text_config, "max_position_embeddings", context)
+        bill = model.ask(str(DEMO), QUESTION, options(**wanted)).evidence.tokens
+        assert bill.context == context
+        assert read.pop()[0] + 2 <= context
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_stamps_of_long_videos_have_room(models: dict[str, DynFocus], family: str) -> None:
+    prompt = models[family].model.outline.prompt
+    late = [9 * 3600 + 60.0 * number for number in range(40)]
+    tokens = torch.zeros(80, 1)
+    parts = [
+        Part(140 + number, 2, (time_s, time_s), time_s + 1, (0.0, 0.0), (0.0, 0.0), is_run=number % 2 == 0)
+        for number, time_s in enumerate(late)
+    ]
+    ids, is_video = prompt.ids(QUESTION, (), VideoTokens(tuple(parts), Grid(1, 1), tokens, 35_999.0, 177))
+    text = len(ids) - int(is_video.sum())
+    assert text <= prompt.length(QUESTION) + prompt.mark * len(parts)
 
 
 def source(duration_s: float) -> VideoSource:

@@ -16,8 +16,9 @@ from dynfocus_cli.backends.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.model.prompt import SUBTITLES
 
-LATE_S, LATE_FRAME = 3599.9, 176
-"""A moment and a frame whose stamps are as long as stamps mostly get; the number also where it is spelled."""
+LATE_S, LATE_FRAME = 35999.9, 176
+"""A moment and a frame whose stamps are as long as stamps get in ten hours and a thousand frames; the number
+also where it is spelled."""
 
 
 class ChatWriter:
