@@ -10,11 +10,11 @@ import pytest
 import dynfocus_cli
 from dynfocus_cli import types
 from dynfocus_cli.cli import options
-from dynfocus_cli.cli.ask import _Streamed
 from dynfocus_cli.cli.errors import failure_of
 from dynfocus_cli.cli.interrupts import uninterrupted
 from dynfocus_cli.cli.output import one_line, visible
 from dynfocus_cli.cli.progress import shown
+from dynfocus_cli.cli.streaming import Streamed
 
 
 def test_option_defaults_are_the_librarys():
@@ -40,7 +40,7 @@ def test_load_gives_a_model_that_asks(stand_in):
 
 @pytest.mark.parametrize("bar", [True, False])
 def test_an_answer_begun_anew_has_a_line_of_its_own(bar, capsys):
-    streamed = _Streamed()
+    streamed = Streamed()
     with shown("", bar, streamed.write) as progress:
         progress.stage("generate", None)
         progress.write("A re")
@@ -54,7 +54,7 @@ def test_an_answer_begun_anew_has_a_line_of_its_own(bar, capsys):
 
 @pytest.mark.parametrize("pieces", [[], ["A blue", " circle"]])
 def test_an_answer_is_written_once(pieces, capsys):
-    streamed = _Streamed()
+    streamed = Streamed()
     for piece in pieces:
         streamed.write(piece)
     streamed.finish("A blue circle")

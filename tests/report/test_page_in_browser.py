@@ -159,6 +159,7 @@ def test_one_tab_stop_for_all_key_frames(opened):
 def test_the_timeline_seeks_and_zooms(opened):
     page, _ = opened()
     timeline = page.locator(".strip > svg")
+    timeline.scroll_into_view_if_needed()
     box = timeline.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 40)
     wait_for(page, 3.0)
