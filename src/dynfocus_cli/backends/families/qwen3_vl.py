@@ -18,8 +18,8 @@ from dynfocus_cli.backends.vlm.native_resolution import fitting_size, patchify
 from dynfocus_cli.backends.vlm.scaling import HALF, FrameScaling
 from dynfocus_cli.types import SamplingOptions, VideoSource
 
-GLANCE_CELLS = 8
-"""Tokens a side of the first look, at most."""
+GLANCE_CELLS = 4
+"""Tokens a side of the first look, at most: as many as events are told apart by (`POOLED_SIDE`)."""
 MOST_TOKENS = 768
 """Of a key frame, as the makers' reference code caps it."""
 

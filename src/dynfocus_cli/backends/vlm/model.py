@@ -50,7 +50,7 @@ STEP = 8
 """Frames that are projected at a time."""
 
 DEFAULTS = Defaults(
-    fps=1.0, max_frames=200, prototypes=64, key_ratio=0.5, clustering="dpc_knn", pin_focus=True
+    fps=1.0, max_frames=200, prototypes=64, key_ratio=0.4, clustering="dpc_knn", pin_focus=True
 )
 """The poster's long settings."""
 
