@@ -272,6 +272,24 @@ def test_short_memory_does_as_it_says(
         assert shown[-1] < shown[0]
 
 
+def test_smolvlm_is_told_how_many_frames_it_is_shown(
+    models: dict[str, DynFocus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, told = models["smolvlm"], list[str]()
+    family = type(model.model.outline.family)
+    original = family.video_text
+
+    def spied(self: Any, video: VideoTokens | None) -> str:
+        told.append(original(self, video))
+        return told[-1]
+
+    monkeypatch.setattr(family, "video_text", spied)
+    for wanted, number in (({"rods": False}, "three"), ({}, "twelve"), ({"stock": True}, "twelve")):
+        more = {} if wanted.get("stock") else {"prototypes": 3, "key_ratio": 1.0}
+        model.ask(str(DEMO), QUESTION, options({"frames": 12}, **wanted, **more))
+        assert f"series of {number} frames" in told[-1]
+
+
 def test_memory_is_planned_for_the_picture_at_hand(models: dict[str, DynFocus]) -> None:
     memory = models["qwen3_vl"].model.outline.memory
     shape = RunShape(frames=40, video_tokens=400, text_tokens=40, batch=8, key_frames=10)

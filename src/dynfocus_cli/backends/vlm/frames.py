@@ -61,4 +61,4 @@ class VideoTokens:
     duration_s: float
     """Of the video."""
     frames: int
-    """T."""
+    """Those that have tokens: T, or with no rods K."""
