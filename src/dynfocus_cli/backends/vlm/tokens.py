@@ -117,8 +117,8 @@ def assemble(
             pieces.append(run.flatten(0, 1))
             others_done += last - frame
         frame = last
-    shown = sum(part.frames for part in parts)
-    return VideoTokens(tuple(parts), grid, torch.cat(pieces), duration_s, shown)
+    frames = sum(part.frames for part in parts)
+    return VideoTokens(tuple(parts), grid, torch.cat(pieces), duration_s, frames)
 
 
 def _places(grid: Grid) -> Tensor:
