@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from dynfocus_cli.backends.protocol import Asked, Backend, Choice, Outline, Sight, Written
 from dynfocus_cli.budget import FramePrice
 from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.encoding import Encoding
 from dynfocus_cli.planning.memory import MemoryNeed
 from dynfocus_cli.planning.run_plan import Request, RunPlan, TokenLimit
 from dynfocus_cli.types import (
@@ -55,6 +56,16 @@ class Seen:
         """The same with the frames at `places` alone."""
         beside = None if self.selector_frames is None else self.selector_frames.rows(places)
         return replace(self, frames=self.frames.rows(places), selector_frames=beside)
+
+    def beside(self, encoding: Encoding) -> Seen:
+        """The same, once frames were encoded in another way too."""
+        uses = {self.cache, encoding.cache}
+        warnings = tuple(told for told in encoding.warnings if told not in self.warnings)
+        return replace(
+            self,
+            cache=self.cache if len(uses) == 1 else "partial",
+            warnings=(*self.warnings, *warnings),
+        )
 
     @property
     def said(self) -> tuple[str, ...]:

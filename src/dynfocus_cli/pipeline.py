@@ -17,7 +17,6 @@ from dynfocus_cli.counterfactuals import even_frames, is_other, key_frames_among
 from dynfocus_cli.errors import OutOfMemory
 from dynfocus_cli.evidence import Chosen, Seen, health_of, report, report_forecast
 from dynfocus_cli.features.cache import FeatureCache
-from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import Encoding, VisionTower, decode_for, encode_video, key_of
 from dynfocus_cli.features.recall import Recall
 from dynfocus_cli.model.generation import Listener
@@ -130,7 +129,9 @@ def ask(
     def answer(run: Run) -> Answer:
         seen = _see(run)
         chosen = _choose(run, seen)
-        written, options_ranked = _answer(run, seen, chosen.sight, chosen.choice, progress.write)
+        written, options_ranked, closer = _answer(run, seen, chosen.sight, chosen.choice, progress.write)
+        if closer is not None:
+            seen = seen.beside(closer)
         evidence = report(
             seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), written
         )
@@ -256,14 +257,12 @@ def _see(run: Run) -> Seen:
         tower = run.model.tower(request.source, len(plan.sampling.times_s), run.options.selection)
         encoding = _encode(run, plan.sampling.times_s, tower, run.begun)
     frames = encoding.frames if run.options.selection.stock else encoding.frames.distinct()
-    selector_frames = None
-    selector = run.model.selector_tower
-    if selector is not None and run.asked.scorer == "question":
-        selector_frames = _encode(run, frames.times_s, selector).frames
+    asked_of = run.model.selector_tower if run.asked.scorer == "question" else None
+    selected = None if asked_of is None else _encode(run, frames.times_s, asked_of)
     said = fit_subtitles(outline, request.text, request.subtitles, frames.times_s)
     text_tokens = outline.text_tokens(request.text, () if said is None else said.lines)
     limit = token_limit(outline, request.source, run.options, text_tokens, plan.economy.most_tokens)
-    return Seen(
+    seen = Seen(
         source=request.source,
         plan=plan.sampling,
         frames=frames,
@@ -279,8 +278,9 @@ def _see(run: Run) -> Seen:
             *plan.economy.told,
             *encoding.warnings,
         ),
-        selector_frames=selector_frames,
+        selector_frames=None if selected is None else selected.frames,
     )
+    return seen if selected is None else seen.beside(selected)
 
 
 def _encode(run: Run, moments_s: Sequence[float], tower: VisionTower, begun: Begun | None = None) -> Encoding:
@@ -338,22 +338,24 @@ def _choose(run: Run, seen: Seen) -> Chosen:
 
 def _answer(
     run: Run, seen: Seen, sight: Sight, choice: Choice, listener: Listener | None
-) -> tuple[Written, tuple[Option, ...]]:
-    """The answer, and where there are options what each is worth."""
-    closer: EncodedFrames | None = None
+) -> tuple[Written, tuple[Option, ...], Encoding | None]:
+    """The answer, where there are options what each is worth, and the key frames once more."""
+    closer: Encoding | None = None
     tower = sight.closer_tower(choice)
     if tower is not None:
         with _vision(run):
             moments_s = [seen.frames.times_s[frame] for frame in choice.key_frames]
-            closer = _encode(run, moments_s, tower).frames
+            closer = _encode(run, moments_s, tower)
+    close = None if closer is None else closer.frames
     with run.watch("generate"):
         run.progress.stage("generate", None)
         if not run.choices:
             generation = run.options.generation
-            return sight.answer(choice, closer, run.asked, seen.said, generation, listener), ()
-        found = sight.likelihoods(choice, closer, run.asked, seen.said)
+            written = sight.answer(choice, close, run.asked, seen.said, generation, listener)
+            return written, (), closer
+        found = sight.likelihoods(choice, close, run.asked, seen.said)
         options, best = ranked(run.choices, found.log_likelihoods)
-        return Written(best.letter, 0, found.prompt), options
+        return Written(best.letter, 0, found.prompt), options, closer
 
 
 def _check(run: Run, seen: Seen, chosen: Chosen, answer: str) -> Check:
@@ -371,7 +373,7 @@ def _check(run: Run, seen: Seen, chosen: Chosen, answer: str) -> Check:
             run.options.generation.seed,
         )
         # Not pinned any more: no question named these frames.
-        written, _ = _answer(run, fewer, sight, replace(forced, pinned=()), None)
+        written, *_ = _answer(run, fewer, sight, replace(forced, pinned=()), None)
         tokens = forced.price.total(len(places), count)
         return Counterfactual(written.text, len(places), tokens, is_other(written.text, answer))
 

@@ -255,5 +255,26 @@ def test_a_selector_finds_the_frames_of_a_question(model_folders: dict[str, Path
     assert found.check is not None
     plain = model.inspect(str(DEMO), None, options(prototypes=8))
     assert plain.selection.scorer == "visual"
+    with pytest.raises(UsageError, match="leave --selector-model out"):
+        model.inspect(str(DEMO), QUESTION, options(stock=True))
     with pytest.raises(UsageError, match="ranks events itself"):
         dynfocus_cli.load(device="cpu", selector=str(folder))
+
+
+def test_a_hit_is_a_hit_of_all_that_was_encoded(
+    models: dict[str, DynFocus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Key frames that are looked at once more have features of their own to keep."""
+    monkeypatch.setenv("DYNFOCUS_CACHE_DIR", str(tmp_path))
+    large = {"shortest_edge": 4096, "longest_edge": 10**7}
+    monkeypatch.setitem(models["qwen3_vl"].model.outline.family.files.video, "size", large)
+
+    def asked(key_ratio: float) -> str:
+        kept = RunOptions(
+            SamplingOptions(frames=12),
+            SelectionOptions(prototypes=8, key_ratio=key_ratio),
+            GenerationOptions(max_new_tokens=2),
+        )
+        return models["qwen3_vl"].ask(str(DEMO), QUESTION, kept).evidence.cache
+
+    assert [asked(0.25), asked(0.25), asked(0.75), asked(0.75)] == ["miss", "hit", "partial", "hit"]

@@ -91,6 +91,8 @@ class VlmOutline:
     def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
         """As asked for; with `--stock` the frames that the makers' own code would look at."""
         asked = options.sampling
+        if options.selection.stock and self.selector is not None:
+            raise UsageError("--stock chooses no frames: leave --selector-model out.")
         if not options.selection.stock or asked.frames is not None or asked.fps is not None:
             return asked
         # A part of a video is to them a video.
@@ -301,9 +303,10 @@ class VlmSight:
 
     def closer_tower(self, choice: Choice) -> VisionTower | None:
         """Full resolution for key frames, where the first look was a glance."""
-        if self._wanted.stock or self._family.glance(self._source) is None:
+        glance, whole = self._family.glance(self._source), self._family.scaling(self._source, 1)
+        if self._wanted.stock or glance is None or glance == whole:
             return None
-        return self._model.tower_of(self._family.scaling(self._source, 1))
+        return self._model.tower_of(whole)
 
     @torch.inference_mode()
     def answer(
