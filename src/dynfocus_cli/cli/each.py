@@ -193,12 +193,12 @@ def for_each(
     given, failures = 0, list[int]()
     try:
         for outcome in batch.run(arriving(), job.queries, process, is_done):
+            given += 1  # ahead of the line, after which an interrupt may come at once
             if outcome.error is None:
                 assert outcome.result is not None, "work returns a result or raises"
                 show(outcome.video, outcome.query, outcome.result)
             else:
                 failures.append(_report(job, outcome.video, outcome.query, outcome.error).code)
-            given += 1
     except KeyboardInterrupt as interrupt:
         _tell_how_to_go_on(interrupt, job, given)
         raise
