@@ -24,7 +24,7 @@ from dynfocus_cli.multiple_choice import check_options, ranked
 from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room
 from dynfocus_cli.planning.economy import spare_more
 from dynfocus_cli.planning.run_plan import Request, RunPlan, plan_run, read_request, token_limit
-from dynfocus_cli.progress import Progress
+from dynfocus_cli.progress import Progress, Silent
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.subtitling import fit_subtitles
 from dynfocus_cli.types import (
@@ -361,6 +361,8 @@ def _answer(
 def _check(run: Run, seen: Seen, chosen: Chosen, answer: str) -> Check:
     """The answer from even frames, and from those that were not chosen."""
     frames, choice = len(seen.frames.times_s), chosen.choice
+    # The answer is written, and a stage would say that it begins anew.
+    run = replace(run, progress=Silent())
 
     def instead(places: Sequence[int], key_frames: tuple[int, ...]) -> Counterfactual:
         fewer = seen.rows(places)

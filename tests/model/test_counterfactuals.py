@@ -92,6 +92,22 @@ def test_a_check_asks_other_frames_for_as_many_tokens(tiny: DynFocus, video: str
         assert other.changed == is_other(other.answer, found.answer)
 
 
+def test_a_check_begins_no_answer_anew(tiny: DynFocus, video: str) -> None:
+    """After the first piece of the answer a stage would say so, and a terminal would show it twice."""
+    told: list[str] = []
+
+    class Told(Silent):
+        def stage(self, name: str, total: int | None) -> None:
+            told.append(name)
+
+        def write(self, text: str) -> None:
+            told.append("text")
+
+    tiny.ask(video, "What?", RunOptions(check=True), progress=Told())
+    assert "text" in told
+    assert set(told[told.index("text") :]) == {"text"}
+
+
 def test_a_single_frame_leaves_no_others(tiny: DynFocus, video: str) -> None:
     found = tiny.ask(video, "What?", RunOptions(sampling=SamplingOptions(frames=1), check=True))
     assert found.check is not None
