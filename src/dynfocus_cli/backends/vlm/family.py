@@ -6,6 +6,7 @@ the prompt, how time is told, and where its makers would have looked.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from dynfocus_cli.backends.vlm.scaling import FrameScaling, ProcessorFiles
 from dynfocus_cli.types import SamplingOptions, VideoSource
 
 
-class Family:
+class Family(ABC):
     """The defaults: square frames of one size, plain positions, `network.model.language_model`."""
 
     model_type: ClassVar[str]
@@ -46,18 +47,19 @@ class Family:
 
     # How frames become tokens.
 
+    @abstractmethod
     def scaling(self, source: VideoSource, frames: int) -> FrameScaling:
         """Of a frame that keeps all its tokens, one of `frames`."""
-        raise NotImplementedError
 
     def glance(self, source: VideoSource) -> FrameScaling | None:
         """Of the first look at every frame, where that is cheaper; None: the same as `scaling`."""
         return None
 
+    @abstractmethod
     def grid(self, scaling: FrameScaling) -> Grid:
         """The tokens of a frame of that size."""
-        raise NotImplementedError
 
+    @abstractmethod
     def features(self, network: Any, pixels: Tensor, together: int) -> Tensor:
         """What the vision encoder makes of frames.
 
@@ -65,11 +67,10 @@ class Family:
             pixels: (B, 3, H, W).
             returns: (B, N, D), or with `together` above 1 (B / together, N, D).
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def project(self, network: Any, features: Tensor) -> Tensor:
         """Features (B, N, D) as tokens (B, n, W) in the language model's space."""
-        raise NotImplementedError
 
     def compared(self, features: Tensor) -> Tensor:
         """The features (T, N, D) by which frames are told apart: of a square grid, without a class token."""
@@ -133,9 +134,9 @@ class Family:
 
     # What its makers do.
 
+    @abstractmethod
     def stock_sampling(self, source: VideoSource) -> SamplingOptions:
         """The frames that the makers' own code looks at."""
-        raise NotImplementedError
 
     @property
     def pixels_a_patch(self) -> int:
