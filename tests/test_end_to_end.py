@@ -396,3 +396,17 @@ def test_quantized_in_passing() -> None:
         record = record_of(run("ask", "clip.mp4", QUESTION, "--quantize", kind, "--json"))
         assert record["model"]["quantization"] == kind
         assert record["answer"]
+
+
+@pytest.mark.parametrize(
+    ("question", "warned"),
+    [
+        ("画面上有红色的圆吗?", True),
+        ("¿De qué color es el 7?", True),
+        ("What color is the 7 at 00:21 – roughly?", False),
+    ],
+)
+def test_a_question_in_letters_it_never_read_is_warned_of(folder: Path, question: str, warned: bool) -> None:
+    run = CliRunner().invoke(app, ["ask", str(folder / "clip.mp4"), question, "--quiet"])
+    assert run.exit_code == 0
+    assert ("trained on questions in English alone" in run.stderr) == warned

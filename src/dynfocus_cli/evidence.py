@@ -144,7 +144,7 @@ def report(
             *chosen.warnings,
             *_damage(seen.health),
             *_wrong_duration(seen.source),
-            *model.unfamiliar(seen.frames),
+            *model.unfamiliar(seen.frames, asked.question),
         ),
     )
 

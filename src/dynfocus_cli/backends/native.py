@@ -46,6 +46,10 @@ UNFAMILIAR = (
     "This does not look like the generated clips that {name} was trained on (distance {distance:.1f}, where "
     "its own world stays below {threshold:.1f}): take the answer as a guess, or name another --model."
 )
+FOREIGN_LETTERS = (
+    "{name} was trained on questions in English alone, and this one has letters that it never read: take the "
+    "answer as a guess, or name another --model."
+)
 FOREIGN = "{flag} is for models of the Hugging Face hub: {name} has learned to read {price} tokens a frame."
 
 
@@ -220,14 +224,19 @@ class LoadedModel:
         """A video in front of the network."""
         return NativeSight(self, frames)
 
-    def unfamiliar(self, frames: EncodedFrames) -> tuple[str, ...]:
-        """A warning where the frames are unlike the clips that the network was trained on."""
-        known = self.familiarity
-        if known is None or known.is_familiar(frames.patches):
+    def unfamiliar(self, frames: EncodedFrames, question: str | None) -> tuple[str, ...]:
+        """Warnings where frames or question are unlike those that the network was trained on."""
+        known, name = self.familiarity, self.info.name
+        if known is None:
             return ()
-        distance = known.distance(frames.patches)
-        notice = (self.outline.notice,) if self.outline.notice else ()
-        return (UNFAMILIAR.format(name=self.info.name, distance=distance, threshold=known.threshold), *notice)
+        warnings: list[str] = []
+        if any(letter.isalpha() and not letter.isascii() for letter in question or ""):
+            warnings.append(FOREIGN_LETTERS.format(name=name))
+        if not known.is_familiar(frames.patches):
+            distance = known.distance(frames.patches)
+            warnings.append(UNFAMILIAR.format(name=name, distance=distance, threshold=known.threshold))
+        # Why this model answers is of interest where it is not at home.
+        return (*warnings, self.outline.notice) if warnings and self.outline.notice else tuple(warnings)
 
 
 class NativeSight:

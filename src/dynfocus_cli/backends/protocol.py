@@ -207,8 +207,8 @@ class Backend(Protocol):
         """A video in front of the model; its frames have been through `tower`, and `selector_frames` are the
         same through `selector_tower`."""
 
-    def unfamiliar(self, frames: EncodedFrames) -> tuple[str, ...]:
-        """A warning where the frames are unlike all that the model learned from."""
+    def unfamiliar(self, frames: EncodedFrames, question: str | None) -> tuple[str, ...]:
+        """Warnings where frames or question are unlike all that the model learned from."""
 
 
 class Sight(Protocol):

@@ -232,7 +232,7 @@ class VlmModel:
         """A video in front of the model."""
         return VlmSight(self, source, frames, wanted, selector_frames)
 
-    def unfamiliar(self, frames: EncodedFrames) -> tuple[str, ...]:
+    def unfamiliar(self, frames: EncodedFrames, question: str | None) -> tuple[str, ...]:
         """Nothing is unlike what these models were trained on."""
         return ()
 
