@@ -69,10 +69,10 @@ def ask_clip(job: Job) -> list[dict]:
 
     from dynfocus_cli import pipeline
     from dynfocus_cli.progress import Silent
+    from dynfocus_cli.run_options import SelectionOptions
     from dynfocus_cli.synth.questions import ask, observe
     from dynfocus_cli.synth.world import write_script
     from dynfocus_cli.synth.write import QUESTIONS_PER_CLIP, clip_seed, write_video
-    from dynfocus_cli.types import SelectionOptions
 
     folder, seed, clip, name, scorer, with_black, quantize = job
     torch.set_num_threads(1)

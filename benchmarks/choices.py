@@ -180,7 +180,8 @@ def answer_clip(folder: Path, seed: int, model_name: str, clip: Clip) -> list[di
 
     from dynfocus_cli import pipeline
     from dynfocus_cli.progress import Silent
-    from dynfocus_cli.types import DecodingOptions, Option
+    from dynfocus_cli.run_options import DecodingOptions
+    from dynfocus_cli.types import Option
 
     torch.set_num_threads(1)
     model = _model(model_name)

@@ -162,7 +162,7 @@ def measure(folder: str, video: str, device: str, frames: list[int]) -> dict[str
 def run(model: LoadedModel, video: str, frames: int, device: str) -> dict[str, Any]:
     """One question by `ask`'s own path, after one that warms everything up."""
     from dynfocus_cli import pipeline
-    from dynfocus_cli.types import (
+    from dynfocus_cli.run_options import (
         DecodingOptions,
         GenerationOptions,
         RunOptions,
@@ -208,7 +208,7 @@ def language(model: LoadedModel, tokens: int, device: str) -> dict[str, Any]:
 
     from dynfocus_cli.model.generation import generate
     from dynfocus_cli.planning.device import ran_out
-    from dynfocus_cli.types import GenerationOptions
+    from dynfocus_cli.run_options import GenerationOptions
 
     words = model.config.text_config.hidden_size
     found: dict[str, Any] = {"video_tokens": tokens}

@@ -99,7 +99,7 @@ def measure(model: str, frames: int, device: str) -> dict[str, int]:
     from dynfocus_cli import pipeline
     from dynfocus_cli.checkpoints.loading import load_weights, outline_model
     from dynfocus_cli.progress import Silent
-    from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions, SamplingOptions
+    from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, RunOptions, SamplingOptions
 
     options = RunOptions(
         sampling=SamplingOptions(frames=frames),

@@ -202,8 +202,8 @@ class Clip:
         from dynfocus_cli.budget import allow
         from dynfocus_cli.features.encoding import encode_video
         from dynfocus_cli.progress import Silent
+        from dynfocus_cli.run_options import SamplingOptions
         from dynfocus_cli.stopwatch import Stopwatch
-        from dynfocus_cli.types import SamplingOptions
         from dynfocus_cli.video import find_mentions, plan_sampling, probe
 
         self.model, self.config, self.connector = model, model.config, model.network.connector

@@ -89,7 +89,7 @@ def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tup
 
     from dynfocus_cli.dpe.density_peaks import cluster
     from dynfocus_cli.dpe.topk import hard_topk
-    from dynfocus_cli.types import SamplingOptions
+    from dynfocus_cli.run_options import SamplingOptions
     from dynfocus_cli.video import decode_frames, find_mentions, plan_sampling, probe
 
     source = probe(path)

@@ -154,7 +154,7 @@ def measure(folder: Path, way: Way) -> dict[str, Any]:
     from dynfocus_cli import pipeline
     from dynfocus_cli.checkpoints import load_model
     from dynfocus_cli.progress import Silent
-    from dynfocus_cli.types import (
+    from dynfocus_cli.run_options import (
         DecodingOptions,
         GenerationOptions,
         RunOptions,
@@ -248,7 +248,8 @@ def summary(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> dict[str,
 def counted(capped: Path, uncapped: Path, size: tuple[int, int]) -> list[dict[str, Any]]:
     """Whole models at the poster's settings, from their sizes alone; the prompt's own text is left out."""
     from dynfocus_cli.checkpoints.loading import outline_model
-    from dynfocus_cli.types import SelectionOptions, VideoSource
+    from dynfocus_cli.run_options import SelectionOptions
+    from dynfocus_cli.types import VideoSource
     from operations import of_looks, of_prefill, of_vision
     from wide_qwen3_vl import PUBLISHED
 

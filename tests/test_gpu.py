@@ -15,8 +15,8 @@ from dynfocus_cli.model.stages import EventSelection, Question
 from dynfocus_cli.planning.economy import Economy
 from dynfocus_cli.planning.run_plan import plan_run, read_request
 from dynfocus_cli.progress import Silent
+from dynfocus_cli.run_options import DecodingOptions, RunOptions
 from dynfocus_cli.stopwatch import Stopwatch
-from dynfocus_cli.types import DecodingOptions, RunOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "weights" / "dynfocus-tiny"

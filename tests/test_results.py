@@ -18,14 +18,14 @@ from dynfocus_cli.question_file import Query
 from dynfocus_cli.report import error_record, line_of
 from dynfocus_cli.result_key import content_of, key_of, settings_of
 from dynfocus_cli.results import ResultFile
-from dynfocus_cli.types import (
+from dynfocus_cli.run_options import (
     DecodingOptions,
     GenerationOptions,
-    ModelInfo,
     RunOptions,
     SamplingOptions,
     SelectionOptions,
 )
+from dynfocus_cli.types import ModelInfo
 
 SETTINGS = "ask model=m"
 WHAT = Query("What?")

@@ -26,16 +26,14 @@ if TYPE_CHECKING:
         VideoUnreadable,
     )
     from dynfocus_cli.progress import Progress
-    from dynfocus_cli.types import (
-        Answer,
+    from dynfocus_cli.run_options import (
         DecodingOptions,
-        FrameEvidence,
         GenerationOptions,
-        Inspection,
         RunOptions,
         SamplingOptions,
         SelectionOptions,
     )
+    from dynfocus_cli.types import Answer, FrameEvidence, Inspection
 
 __version__ = "0.1.0"
 
@@ -60,16 +58,16 @@ __all__ = [
 
 _HOME_OF = {
     "Answer": "types",
-    "DecodingOptions": "types",
+    "DecodingOptions": "run_options",
     "DynFocusError": "errors",
     "FrameEvidence": "types",
-    "GenerationOptions": "types",
+    "GenerationOptions": "run_options",
     "Inspection": "types",
     "ModelUnavailable": "errors",
     "OutOfMemory": "errors",
-    "RunOptions": "types",
-    "SamplingOptions": "types",
-    "SelectionOptions": "types",
+    "RunOptions": "run_options",
+    "SamplingOptions": "run_options",
+    "SelectionOptions": "run_options",
     "UsageError": "errors",
     "VideoUnreadable": "errors",
 }
@@ -133,7 +131,7 @@ class DynFocus:
         """Answer `question` about the file `video`, with the evidence."""
         from dynfocus_cli import pipeline
         from dynfocus_cli.progress import Silent
-        from dynfocus_cli.types import RunOptions
+        from dynfocus_cli.run_options import RunOptions
 
         return pipeline.ask(video, question, self.model, options or RunOptions(), progress or Silent())
 
@@ -148,6 +146,6 @@ class DynFocus:
         """Select the key frames of the file `video`, without an answer."""
         from dynfocus_cli import pipeline
         from dynfocus_cli.progress import Silent
-        from dynfocus_cli.types import RunOptions
+        from dynfocus_cli.run_options import RunOptions
 
         return pipeline.inspect(video, question, self.model, options or RunOptions(), progress or Silent())

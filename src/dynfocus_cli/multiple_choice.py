@@ -7,7 +7,8 @@ from dataclasses import replace
 from math import exp
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.types import Option, check_question
+from dynfocus_cli.run_options import check_question
+from dynfocus_cli.types import Option
 
 INSTRUCTION = "Answer with the letter of the right option, and nothing else."
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import TypeVar
 
 import torch
@@ -14,17 +12,27 @@ import torch
 from dynfocus_cli.backends.protocol import Asked, Backend, Choice, Outline, Sight, Written
 from dynfocus_cli.budget import Allowance, allow
 from dynfocus_cli.counterfactuals import even_frames, is_other, key_frames_among_others, other_frames
+from dynfocus_cli.decoding_ahead import Begun
 from dynfocus_cli.errors import OutOfMemory
 from dynfocus_cli.evidence import Chosen, Seen, health_of, report, report_forecast
 from dynfocus_cli.features.cache import FeatureCache
-from dynfocus_cli.features.encoding import Encoding, VisionTower, decode_for, encode_video, key_of
+from dynfocus_cli.features.encoding import Encoding, VisionTower, encode_video
 from dynfocus_cli.features.recall import Recall
 from dynfocus_cli.model.generation import Listener
 from dynfocus_cli.multiple_choice import check_options, ranked
 from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room
 from dynfocus_cli.planning.economy import spare_more
-from dynfocus_cli.planning.run_plan import Request, RunPlan, plan_run, read_request, token_limit
+from dynfocus_cli.planning.focus import focus_frames, focus_left_out
+from dynfocus_cli.planning.run_plan import (
+    Request,
+    RunPlan,
+    plan_run,
+    read_question,
+    read_request,
+    token_limit,
+)
 from dynfocus_cli.progress import Progress, Silent
+from dynfocus_cli.run_options import RunOptions, check_question
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.subtitling import fit_subtitles
 from dynfocus_cli.types import (
@@ -32,49 +40,11 @@ from dynfocus_cli.types import (
     Check,
     Counterfactual,
     Forecast,
-    FrameBatch,
     Inspection,
     Option,
-    RunOptions,
-    SamplingPlan,
-    check_question,
 )
-from dynfocus_cli.video import open_hardware
 
 Result = TypeVar("Result")
-
-
-VAST = 1 << 60
-"""Bytes that are never short: what is begun ahead is taken up again where memory is."""
-
-
-@dataclass(slots=True)
-class Begun:
-    """A video that is being decoded ahead of its turn."""
-
-    request: Request
-    moments_s: tuple[float, ...]
-    batch: int
-    """Frames at a time."""
-    batches: Iterator[FrameBatch] | None
-    """What is still to come; None where the cache has the frames."""
-    first: FrameBatch | None = None
-
-    def frames(self, moments_s: Sequence[float], batch: int) -> Iterator[FrameBatch] | None:
-        """The frames, once, where they are those at the moments in batches of that size."""
-        if self.batches is None or self.first is None:
-            return None
-        if tuple(moments_s) != self.moments_s or batch != self.batch:
-            self.close()
-            return None
-        batches, self.batches = chain((self.first,), self.batches), None
-        return batches
-
-    def close(self) -> None:
-        """Stops decoding."""
-        if isinstance(self.batches, Generator):
-            self.batches.close()
-        self.batches = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,32 +132,6 @@ def inspect(
     return _within_memory(video, question, model, options, (), progress, begun, recall, selection)
 
 
-def begin(
-    video: str,
-    question: str | None,
-    model: Backend,
-    options: RunOptions,
-    choices: Sequence[Option] = (),
-) -> Begun:
-    """Probes a video and begins to decode it, for `ask` or `inspect` to go on with: while another one is at
-    work, in a thread of its own. Raises as they do."""
-    outline = model.outline
-    asked = _asked(question, outline, options, choices)
-    request = read_request(video, asked, outline, options)
-    plan = plan_run(request, outline, options, VAST)
-    moments_s, source = plan.sampling.times_s, request.source
-    tower = model.tower(source, len(moments_s), options.selection)
-    device, _ = open_hardware(options.decoding.hwaccel, source.codec)
-    cache = FeatureCache.default() if options.decoding.cache else None
-    if cache is not None:
-        key = key_of(cache.digest(source.path), source, tower, device)
-        if cache.look_up(key, moments_s) is not None:
-            return Begun(request, moments_s, plan.economy.batch, None)
-    batches = decode_for(source, moments_s, tower, device, plan.economy.batch)
-    first = next(batches)  # threads begin with the first
-    return Begun(request, moments_s, plan.economy.batch, batches, first)
-
-
 def forecast(video: str, question: str | None, model: Outline, options: RunOptions) -> Forecast:
     """What `ask` would look at, spend and take, without loading weights or decoding. Raises as `ask` does."""
     if question is not None:
@@ -215,7 +159,7 @@ def _within_memory(
 ) -> Result:
     """Plans for the memory there is, and where that runs out after all tries again with less."""
     watch, outline = Stopwatch(), model.outline
-    asked = _asked(question, outline, options, choices)
+    asked = read_question(question, outline, options, choices)
     with watch("decode"):
         request = read_request(video, asked, outline, options) if begun is None else begun.request
     plan = plan_run(request, outline, options, _free_beside(model))
@@ -234,12 +178,6 @@ def _within_memory(
         begun = None
         release(outline.device)  # here, where the error no longer holds what it had
         plan = plan_run(request, outline, options, 0, less)
-
-
-def _asked(question: str | None, outline: Outline, options: RunOptions, choices: Sequence[Option]) -> Asked:
-    """The question as the model reads it."""
-    asked = outline.scorer(question, options.selection.scorer)
-    return outline.multiple_choice(asked, choices) if choices else asked
 
 
 def _free_beside(model: Backend) -> int:
@@ -327,11 +265,11 @@ def _choose(run: Run, seen: Seen) -> Chosen:
         )
         pinned: tuple[int, ...] = ()
         if defaults.pin_focus and not wanted.stock:
-            pinned = _pinned(seen.plan, run.options.sampling.at_s, times_s, allowance.key_frames)
+            pinned = focus_frames(seen.plan, run.options.sampling.at_s, times_s, allowance.key_frames)
         choice = sight.choose(run.asked, allowance, pinned, run.options.generation.seed)
     warnings = (
         *seen.limit.fewer_key_frames(allowance),
-        *_left_out(seen.plan, times_s, pinned, allowance),
+        *focus_left_out(seen.plan, times_s, pinned, allowance),
     )
     return Chosen(sight, choice, warnings)
 
@@ -384,32 +322,3 @@ def _check(run: Run, seen: Seen, chosen: Chosen, answer: str) -> Check:
         instead(even, tuple(range(len(even)))),
         instead(others, key_frames_among_others(len(others), frames, choice)) if others else None,
     )
-
-
-def _pinned(plan: SamplingPlan, at_s: float | None, times_s: Sequence[float], most: int) -> tuple[int, ...]:
-    """The frames on screen at the named moments; `most` of them, `--at` before the rest."""
-    pinned: set[int] = set()
-    for moment in sorted(plan.focus_times_s, key=lambda named: named != at_s):
-        if len(pinned) < most:
-            pinned.add(_on_screen(moment, times_s))
-    return tuple(sorted(pinned))
-
-
-def _on_screen(moment: float, times_s: Sequence[float]) -> int:
-    """Index of the frame that is on screen at `moment`."""
-    return max(0, bisect.bisect_right(times_s, moment + 1e-6) - 1)
-
-
-def _left_out(
-    plan: SamplingPlan, times_s: Sequence[float], pinned: tuple[int, ...], allowance: Allowance
-) -> tuple[str, ...]:
-    """A warning where moments are named whose frames are not `pinned`, for there are more of them than key
-    frames."""
-    named = len(plan.focus_times_s)
-    kept = sum(_on_screen(moment, times_s) in pinned for moment in plan.focus_times_s)
-    if not pinned or kept == named:
-        return ()
-    said = f"There are key frames for only {kept} of {named} named moments"
-    if allowance.key_frames < allowance.wanted:
-        return (f"{said}.",)  # the tokens are short, as another warning says
-    return (f"{said}: raise --key-ratio or --prototypes.",)

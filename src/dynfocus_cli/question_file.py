@@ -11,7 +11,8 @@ from typing import Any
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.multiple_choice import check_options
-from dynfocus_cli.types import Option, check_question
+from dynfocus_cli.run_options import check_question
+from dynfocus_cli.types import Option
 
 STDIN = "-"
 

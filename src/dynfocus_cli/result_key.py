@@ -12,11 +12,12 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.types import DecodingOptions
+from dynfocus_cli.run_options import DecodingOptions
 
 if TYPE_CHECKING:
     from dynfocus_cli.question_file import Query
-    from dynfocus_cli.types import ModelInfo, RunOptions
+    from dynfocus_cli.run_options import RunOptions
+    from dynfocus_cli.types import ModelInfo
 
 FORMAT = 1
 """Of keys. Another number makes other keys, so nothing old is taken for an answer."""

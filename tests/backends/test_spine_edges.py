@@ -32,7 +32,8 @@ from dynfocus_cli.backends.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.planning.memory import RunShape
 from dynfocus_cli.planning.run_plan import Request, plan_run
 from dynfocus_cli.report import terminal
-from dynfocus_cli.types import DecodingOptions, VideoSource
+from dynfocus_cli.run_options import DecodingOptions
+from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import Mentions
 
 FAMILIES = list(miniatures.FAMILIES)

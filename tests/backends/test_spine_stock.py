@@ -27,8 +27,9 @@ from dynfocus_cli.backends.vlm import decoding
 from dynfocus_cli.backends.vlm.frames import VideoTokens
 from dynfocus_cli.features.encoding import encode_video
 from dynfocus_cli.progress import Silent
+from dynfocus_cli.run_options import DecodingOptions
 from dynfocus_cli.stopwatch import Stopwatch
-from dynfocus_cli.types import DecodingOptions, Option
+from dynfocus_cli.types import Option
 from dynfocus_cli.video import probe
 
 FAMILIES = list(miniatures.FAMILIES)

@@ -19,7 +19,8 @@ from dynfocus_cli.budget import Allowance
 from dynfocus_cli.checkpoints import load_model
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.preprocess import normalised
-from dynfocus_cli.types import GenerationOptions, SelectionOptions, VideoSource
+from dynfocus_cli.run_options import GenerationOptions, SelectionOptions
+from dynfocus_cli.types import VideoSource
 
 FAMILIES = list(miniatures.FAMILIES)
 PAIRED = ("qwen2_5_vl", "qwen3_vl")

@@ -22,7 +22,7 @@ from dynfocus_cli.checkpoints import load_model, shards
 from dynfocus_cli.checkpoints.describe import describe
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.model.network import DynFocusModel
-from dynfocus_cli.types import DecodingOptions, GenerationOptions, SamplingOptions
+from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, SamplingOptions
 
 
 def on_load(folder: Path, kind: str) -> dict[str, Tensor]:

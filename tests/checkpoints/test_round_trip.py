@@ -22,7 +22,8 @@ from torch.testing import assert_close
 from transformers import BertTokenizer
 
 import dynfocus_cli as dynfocus
-from dynfocus_cli.types import Answer, DecodingOptions, GenerationOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.types import Answer
 
 QUESTION = "What is the man doing?"
 FRAMES, KEYS = 6, 3

@@ -11,9 +11,10 @@ import pytest
 import dynfocus_cli
 from dynfocus_cli import RunOptions, SamplingOptions, VideoUnreadable, pipeline
 from dynfocus_cli.cli.lookahead import one_ahead
+from dynfocus_cli.decoding_ahead import begin
 from dynfocus_cli.features import encoding
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.types import DecodingOptions
+from dynfocus_cli.run_options import DecodingOptions
 
 DEMO = str(Path(__file__).parents[2] / "examples" / "demo.mp4")
 OPTIONS = RunOptions(decoding=DecodingOptions(cache=False))
@@ -58,7 +59,7 @@ def test_a_begun_video_gives_the_same_answer_without_decoding_again(monkeypatch:
     model = dynfocus_cli.load(device="cpu").model
     question = "What color is the 7 at 00:21?"
     plain = pipeline.ask(DEMO, question, model, OPTIONS, Silent())
-    begun = pipeline.begin(DEMO, question, model, OPTIONS)
+    begun = begin(DEMO, question, model, OPTIONS)
     monkeypatch.setattr(encoding, "decode_for", lambda *_: pytest.fail("it is decoded already"))
     ahead = pipeline.ask(DEMO, question, model, OPTIONS, Silent(), (), begun)
     assert (ahead.answer, ahead.evidence.frames) == (plain.answer, plain.evidence.frames)
@@ -67,7 +68,7 @@ def test_a_begun_video_gives_the_same_answer_without_decoding_again(monkeypatch:
 
 def test_what_was_begun_for_other_moments_is_begun_anew() -> None:
     model = dynfocus_cli.load(device="cpu").model
-    begun = pipeline.begin(DEMO, None, model, OPTIONS)
+    begun = begin(DEMO, None, model, OPTIONS)
     few = RunOptions(SamplingOptions(frames=5), decoding=DecodingOptions(cache=False))
     found = pipeline.inspect(DEMO, None, model, few, Silent(), begun)
     assert len(found.frames) == 5
@@ -75,7 +76,7 @@ def test_what_was_begun_for_other_moments_is_begun_anew() -> None:
 
 
 def test_what_is_begun_can_be_given_up() -> None:
-    begun = pipeline.begin(DEMO, None, dynfocus_cli.load(device="cpu").model, OPTIONS)
+    begun = begin(DEMO, None, dynfocus_cli.load(device="cpu").model, OPTIONS)
     begun.close()
     begun.close()
     assert begun.frames(begun.moments_s, begun.batch) is None
@@ -85,4 +86,4 @@ def test_a_damaged_video_cannot_be_begun(tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     with pytest.raises(VideoUnreadable):
-        pipeline.begin(str(broken), None, dynfocus_cli.load(device="cpu").model, OPTIONS)
+        begin(str(broken), None, dynfocus_cli.load(device="cpu").model, OPTIONS)

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 import dynfocus_cli
-from dynfocus_cli import types
+from dynfocus_cli import run_options, types
 from dynfocus_cli.cli import options
 from dynfocus_cli.cli.errors import failure_of
 from dynfocus_cli.cli.interrupts import uninterrupted
@@ -18,7 +18,7 @@ from dynfocus_cli.cli.streaming import Streamed
 
 
 def test_option_defaults_are_the_librarys():
-    defaults = types.GenerationOptions()
+    defaults = run_options.GenerationOptions()
     assert (defaults.max_new_tokens, defaults.seed) == (options.DEFAULT_MAX_NEW_TOKENS, options.DEFAULT_SEED)
     assert defaults.temperature == options.DEFAULT_TEMPERATURE
     assert get_args(options.ScorerName) == get_args(types.Scorer)

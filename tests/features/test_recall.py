@@ -13,7 +13,7 @@ from dynfocus_cli.features import encoding
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.recall import MOST_KEYS, Recall
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.types import DecodingOptions
+from dynfocus_cli.run_options import DecodingOptions
 
 DEMO = str(Path(__file__).parents[2] / "examples" / "demo.mp4")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from dynfocus_cli.model.generation import Pieces, generate
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
-from dynfocus_cli.types import GenerationOptions
+from dynfocus_cli.run_options import GenerationOptions
 
 
 def written(

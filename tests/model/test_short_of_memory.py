@@ -16,7 +16,7 @@ import dynfocus_cli
 from dynfocus_cli import DynFocus, OutOfMemory, RunOptions, SamplingOptions, pipeline
 from dynfocus_cli.backends import native
 from dynfocus_cli.checkpoints import loading
-from dynfocus_cli.types import DecodingOptions
+from dynfocus_cli.run_options import DecodingOptions
 
 OPTIONS = RunOptions(sampling=SamplingOptions(frames=12), decoding=DecodingOptions(cache=False))
 

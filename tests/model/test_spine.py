@@ -233,9 +233,9 @@ def test_another_world_is_warned_of(saved, tmp_path: Path, video: str) -> None:
 
 def test_times_stay_exact_far_into_a_video(tmp_path: Path) -> None:
     """Ten hours in, float32 seconds are 4 ms apart."""
-    from dynfocus_cli.pipeline import _pinned
+    from dynfocus_cli.planning.focus import focus_frames
     from dynfocus_cli.types import SamplingPlan
 
     times_s = (36000.123, 36000.125, 36000.127)
     plan = SamplingPlan("fps", 1.0, times_s, 0.0, 40000.0, focus_times_s=(36000.125,))
-    assert _pinned(plan, None, times_s, 1) == (1,)
+    assert focus_frames(plan, None, times_s, 1) == (1,)

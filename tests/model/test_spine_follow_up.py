@@ -11,7 +11,8 @@ import dynfocus_cli
 from dynfocus_cli import DynFocus, RunOptions
 from dynfocus_cli.features import encoding
 from dynfocus_cli.report import inspection_record
-from dynfocus_cli.types import DecodingOptions, SubtitleUse
+from dynfocus_cli.run_options import DecodingOptions
+from dynfocus_cli.types import SubtitleUse
 
 
 @pytest.fixture(scope="module")

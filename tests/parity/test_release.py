@@ -44,7 +44,8 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.connector import CooperativeConnector
 from dynfocus_cli.model.prompt import VICUNA_V1
-from dynfocus_cli.types import SamplingOptions, VideoSource
+from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import decode_frames, find_mentions, plan_sampling, probe
 
 SPATIAL = {"counts": (16, 6), "neighbours": (8, 3), "rule": "release"}

@@ -24,17 +24,8 @@ from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.model.stages import EventSelection, Question, VideoFeatures
 from dynfocus_cli.planning.memory import MemoryModel, RunShape
 from dynfocus_cli.planning.speed import time_layers
-from dynfocus_cli.types import (
-    GenerationOptions,
-    ModelInfo,
-    Option,
-    RunOptions,
-    SamplingOptions,
-    Scorer,
-    SelectionOptions,
-    TimeForecast,
-    VideoSource,
-)
+from dynfocus_cli.run_options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
 
 UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
 UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."

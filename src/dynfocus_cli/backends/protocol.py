@@ -17,19 +17,11 @@ from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.model.generation import Listener
 from dynfocus_cli.planning.memory import Memory, RunShape
-from dynfocus_cli.types import (
-    GenerationOptions,
-    ModelInfo,
-    Option,
-    RunOptions,
-    Scorer,
-    SelectionOptions,
-    TimeForecast,
-    VideoSource,
-)
+from dynfocus_cli.run_options import GenerationOptions, RunOptions, SelectionOptions
+from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import SamplingOptions
+    from dynfocus_cli.run_options import SamplingOptions
 
 
 @dataclass(frozen=True, slots=True)

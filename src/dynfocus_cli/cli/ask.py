@@ -16,7 +16,7 @@ from dynfocus_cli.errors import UsageError
 if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.each import Job
-    from dynfocus_cli.pipeline import Begun
+    from dynfocus_cli.decoding_ahead import Begun
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Answer, Option
@@ -91,7 +91,7 @@ def ask(
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
         from dynfocus_cli.cli.exporting import Exporting, check_exports
-        from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
+        from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
             opt.sampling_options(fps, frames, max_frames, start, end, at),
@@ -112,10 +112,10 @@ def ask(
         recall = Recall()
 
         def begin(video: str, query: Query | None, loaded: Backend) -> Begun:
-            from dynfocus_cli import pipeline
+            from dynfocus_cli.decoding_ahead import begin as begin_video
 
             assert query is not None, "there is no asking without a question"
-            return pipeline.begin(video, query.text, loaded, run_options, query.choices)
+            return begin_video(video, query.text, loaded, run_options, query.choices)
 
         def work(
             video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Begun | None
@@ -153,7 +153,7 @@ def _asked(
 ) -> tuple[list[str], QuestionFile]:
     """The videos, and what to ask of them: the parser takes the last argument for the question."""
     from dynfocus_cli.question_file import Query, QuestionFile, read_questions
-    from dynfocus_cli.types import check_question
+    from dynfocus_cli.run_options import check_question
 
     if questions is not None:
         if question is None:

@@ -12,7 +12,8 @@ from dynfocus_cli.cli.errors import reported, say
 from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import SamplingOptions, VideoSource
+    from dynfocus_cli.run_options import SamplingOptions
+    from dynfocus_cli.types import VideoSource
 
 
 def chat(
@@ -58,7 +59,7 @@ def chat(
     """
     with reported():
         opt.check_subtitles(subtitles)
-        from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
+        from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
             opt.sampling_options(fps, frames, max_frames, start, end, at),

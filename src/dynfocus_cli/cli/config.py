@@ -156,7 +156,7 @@ def _checked(setting: Setting, value: object, where: str) -> Value:
 
 def _check_range(setting: Setting, value: Value) -> None:
     """Raises UsageError as the library does, `--FLAG must be ...`."""
-    from dynfocus_cli.types import GenerationOptions, SamplingOptions, SelectionOptions
+    from dynfocus_cli.run_options import GenerationOptions, SamplingOptions, SelectionOptions
 
     flag = f"--{setting.key}"
     match setting.key:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.lines import Lines
     from dynfocus_cli.progress import Progress
-    from dynfocus_cli.types import Answer, RunOptions, SamplingOptions, VideoSource
+    from dynfocus_cli.run_options import RunOptions, SamplingOptions
+    from dynfocus_cli.types import Answer, VideoSource
 
 HELP = {
     "/frames": "show the key frames of the last answer",

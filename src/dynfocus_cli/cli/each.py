@@ -21,7 +21,7 @@ from dynfocus_cli.question_file import Query, QuestionFile
 
 if TYPE_CHECKING:
     from dynfocus_cli.cli.resuming import Output, Resumed
-    from dynfocus_cli.pipeline import Begun
+    from dynfocus_cli.decoding_ahead import Begun
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.report.json import Record
 

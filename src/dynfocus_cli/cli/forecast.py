@@ -11,10 +11,11 @@ from dynfocus_cli.cli.output import on_terminal, write_line
 
 if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Outline
-    from dynfocus_cli.pipeline import Begun
+    from dynfocus_cli.decoding_ahead import Begun
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.question_file import Query
-    from dynfocus_cli.types import Forecast, RunOptions
+    from dynfocus_cli.run_options import RunOptions
+    from dynfocus_cli.types import Forecast
 
 
 def show_forecasts(

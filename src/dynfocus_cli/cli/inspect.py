@@ -14,7 +14,7 @@ from dynfocus_cli.errors import UsageError
 if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.each import Job
-    from dynfocus_cli.pipeline import Begun
+    from dynfocus_cli.decoding_ahead import Begun
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Inspection
@@ -78,7 +78,7 @@ def inspect(
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
         from dynfocus_cli.cli.exporting import Exporting, check_exports
-        from dynfocus_cli.types import DecodingOptions, GenerationOptions, RunOptions
+        from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
             opt.sampling_options(fps, frames, max_frames, start, end, at),
@@ -98,9 +98,9 @@ def inspect(
         recall = Recall()
 
         def begin(video: str, query: Query | None, loaded: Backend) -> Begun:
-            from dynfocus_cli import pipeline
+            from dynfocus_cli.decoding_ahead import begin as begin_video
 
-            return pipeline.begin(video, None if query is None else query.text, loaded, run_options)
+            return begin_video(video, None if query is None else query.text, loaded, run_options)
 
         def work(
             video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Begun | None
@@ -130,7 +130,7 @@ def inspect(
 def _asked(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:
     """What frames are to be chosen for, nothing perhaps."""
     from dynfocus_cli.question_file import Query, QuestionFile, read_questions
-    from dynfocus_cli.types import check_question
+    from dynfocus_cli.run_options import check_question
 
     if questions is None:
         if question is None:

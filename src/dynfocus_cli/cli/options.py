@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from dynfocus_cli.cli.output import Format
     from dynfocus_cli.cli.resuming import Output
     from dynfocus_cli.export import ExportOptions
-    from dynfocus_cli.types import Option, RunOptions, SamplingOptions, SelectionOptions
+    from dynfocus_cli.run_options import RunOptions, SamplingOptions, SelectionOptions
+    from dynfocus_cli.types import Option
 
 DEFAULT_MAX_NEW_TOKENS = 64
 DEFAULT_SEED = 0
 DEFAULT_TEMPERATURE = 0.0
-"""All as in `types.GenerationOptions`, which is not imported here for the sake of a quick `--help`."""
+"""All as in `run_options.GenerationOptions`, which is not imported here for the sake of a quick `--help`."""
 
 MAX_SEED = 2**32 - 1
 
@@ -269,7 +270,7 @@ def sampling_options(
     at: str | None,
 ) -> SamplingOptions:
     """Which moments to look at. Raises UsageError for a time or a combination that makes no sense."""
-    from dynfocus_cli.types import SamplingOptions
+    from dynfocus_cli.run_options import SamplingOptions
 
     return SamplingOptions(
         fps=fps,
@@ -291,7 +292,7 @@ def selection_options(
     stock: bool,
 ) -> SelectionOptions:
     """How many events and key frames, and what each is given. Raises UsageError for values out of range."""
-    from dynfocus_cli.types import SelectionOptions
+    from dynfocus_cli.run_options import SelectionOptions
 
     return SelectionOptions(
         prototypes=prototypes,

@@ -13,7 +13,7 @@ from transformers import DynamicCache, PreTrainedTokenizerBase, TextStreamer
 
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
-from dynfocus_cli.types import GenerationOptions
+from dynfocus_cli.run_options import GenerationOptions
 
 Listener = Callable[[str], None]
 """Told each piece of an answer's text as it is written; joined, the pieces are the answer."""

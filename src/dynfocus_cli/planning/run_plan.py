@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,8 +11,9 @@ from dynfocus_cli.budget import UNBOUNDED, Allowance, FramePrice, allow, most_fr
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.planning.economy import Economy, plan_economy
 from dynfocus_cli.planning.memory import LARGEST_BATCH, RunShape
+from dynfocus_cli.run_options import RunOptions
 from dynfocus_cli.subtitling import most_subtitle_tokens
-from dynfocus_cli.types import RunOptions, SamplingPlan, VideoSource
+from dynfocus_cli.types import Option, SamplingPlan, VideoSource
 from dynfocus_cli.video import Mentions, Subtitles, find_mentions, find_subtitles, plan_sampling, probe
 
 
@@ -63,6 +65,14 @@ class RunPlan:
     def price(self) -> FramePrice:
         """What frames cost."""
         return self.allowance.price
+
+
+def read_question(
+    question: str | None, outline: Outline, options: RunOptions, choices: Sequence[Option]
+) -> Asked:
+    """The question as the model reads it. Raises UsageError for a scorer that it lacks."""
+    asked = outline.scorer(question, options.selection.scorer)
+    return outline.multiple_choice(asked, choices) if choices else asked
 
 
 def read_request(video: str, asked: Asked, model: Outline, options: RunOptions) -> Request:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.types import SamplingOptions, SamplingPlan, Span, VideoSource
+from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.types import SamplingPlan, Span, VideoSource
 from dynfocus_cli.video.mentions import Mentions
 from dynfocus_cli.video.moments import (
     ROUNDING,

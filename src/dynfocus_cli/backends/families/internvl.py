@@ -12,7 +12,8 @@ from torch import Tensor
 from dynfocus_cli.backends.vlm.family import Family, even_frames, hidden_state, square_grid
 from dynfocus_cli.backends.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.backends.vlm.scaling import FrameScaling
-from dynfocus_cli.types import SamplingOptions, VideoSource
+from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.types import VideoSource
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

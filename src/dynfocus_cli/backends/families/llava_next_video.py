@@ -12,7 +12,8 @@ from torch import Tensor
 from dynfocus_cli.backends.vlm.family import Family, even_frames, hidden_state
 from dynfocus_cli.backends.vlm.frames import Grid
 from dynfocus_cli.backends.vlm.scaling import CLIP_MEAN, CLIP_STD, FrameScaling
-from dynfocus_cli.types import SamplingOptions, VideoSource
+from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.types import VideoSource
 
 
 class LlavaNextVideo(Family):

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from dynfocus_cli.backends.vlm.family import Family, even_frames, hidden_state, square_grid
 from dynfocus_cli.backends.vlm.frames import Grid, VideoTokens
 from dynfocus_cli.backends.vlm.scaling import HALF, FrameScaling
-from dynfocus_cli.types import SamplingOptions, VideoSource
+from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.types import VideoSource
 
 
 class LlavaOneVision(Family):

@@ -16,7 +16,8 @@ from dynfocus_cli.backends.vlm.family import Family, even_frames
 from dynfocus_cli.backends.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.backends.vlm.native_resolution import fitting_size, patchify
 from dynfocus_cli.backends.vlm.scaling import HALF, FrameScaling
-from dynfocus_cli.types import SamplingOptions, VideoSource
+from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.types import VideoSource
 
 GLANCE_CELLS = 4
 """Tokens a side of the first look, at most: as many as events are told apart by (`POOLED_SIDE`)."""

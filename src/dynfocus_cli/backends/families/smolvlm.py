@@ -14,7 +14,8 @@ from torch import Tensor
 from dynfocus_cli.backends.vlm.family import Family, even_frames
 from dynfocus_cli.backends.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.backends.vlm.scaling import HALF, FrameScaling
-from dynfocus_cli.types import SamplingOptions, VideoSource
+from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.types import VideoSource
 
 PROMPT = "<|im_start|>User: <video>{text}<end_of_utterance>\nAssistant:"
 """Of a conversation with a video; the template in a model's folder is for pictures."""

@@ -18,7 +18,7 @@ from transformers import DynamicCache
 
 from dynfocus_cli.backends.vlm.frames import VideoTokens
 from dynfocus_cli.model.generation import Listener, Pieces, cached
-from dynfocus_cli.types import GenerationOptions
+from dynfocus_cli.run_options import GenerationOptions
 
 if TYPE_CHECKING:
     from dynfocus_cli.backends.vlm.model import VlmModel

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from dynfocus_cli.backends.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.backends.vlm.scaling import FrameScaling, ProcessorFiles
-from dynfocus_cli.types import SamplingOptions, VideoSource
+from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.types import VideoSource
 
 
 class Family(ABC):

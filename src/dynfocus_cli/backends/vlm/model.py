@@ -32,17 +32,8 @@ from dynfocus_cli.model.generation import Listener, likelihoods
 from dynfocus_cli.multiple_choice import listed
 from dynfocus_cli.planning.memory import RunShape
 from dynfocus_cli.planning.speed import time_stock
-from dynfocus_cli.types import (
-    GenerationOptions,
-    ModelInfo,
-    Option,
-    RunOptions,
-    SamplingOptions,
-    Scorer,
-    SelectionOptions,
-    TimeForecast,
-    VideoSource,
-)
+from dynfocus_cli.run_options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
 
 LEAST_CONES = 16
 """Tokens that a key frame keeps however short they are, as the paper's fine prototypes."""
