@@ -71,6 +71,25 @@ def test_what_fails_early_fails_without_torch(arguments):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(("arguments", "code"), [(["models", "list"], 0), (["ask", "gone.mp4", "q"], 3)])
+def test_a_thread_inside_torch_does_not_cost_the_exit_code(arguments, code):
+    script = f"""
+        import sys, threading, torch
+
+        def work():
+            while True:
+                torch.randn(200, 200) @ torch.randn(200, 200)
+
+        threading.Thread(target=work, daemon=True).start()
+        sys.argv = ["dynfocus", *{arguments!r}]
+        from dynfocus_cli.cli.app import main
+        main()
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert "dynfocus-tiny" in done.stdout if code == 0 else "No such file" in done.stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_of_the_console_script_imports_not_even_typer(command):
     code = f"""

@@ -14,7 +14,7 @@ from dynfocus_cli.cli.chat import chat
 from dynfocus_cli.cli.commands import Configured, NoColorOption, Plain
 from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.doctor import doctor
-from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.errors import leave, reported
 from dynfocus_cli.cli.inspect import inspect
 from dynfocus_cli.cli.models import app as models
 from dynfocus_cli.cli.options import ModelOption
@@ -91,5 +91,8 @@ def _root(
 
 def main() -> None:
     """Run the command line; ends in SystemExit with the contract's exit code."""
-    with reported():
-        app()
+    try:
+        with reported():
+            app()
+    except SystemExit as end:
+        leave(end)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import contextmanager, suppress
+from typing import NamedTuple, NoReturn
 
 import typer
 
@@ -59,6 +60,17 @@ def reported() -> Iterator[None]:
         failure = failure_of(error)
         say(f"Error: {failure.message}")
         raise SystemExit(failure.code) from None
+
+
+def leave(end: SystemExit) -> NoReturn:
+    """Ends the process, without Python's closing down where a daemon thread is still at work: one that comes
+    back from torch into a closing interpreter aborts it, and the exit code is lost."""
+    if any(thread.daemon for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):  # its reader has gone, or there is no stream
+                stream.flush()
+        os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
+    raise end
 
 
 def say(line: str) -> None:
