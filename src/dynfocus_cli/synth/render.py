@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from dynfocus_cli.synth.digits import BUILT_IN, draw_digit
+from dynfocus_cli.synth.look import PLAIN, SUPERSAMPLING, Look, develop
 from dynfocus_cli.synth.world import COLORS, DIGITS, Background, Script, Sighting
 
 if TYPE_CHECKING:
@@ -17,21 +19,42 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 
 
-def render_frame(script: Script, time_s: float, size: int) -> NDArray[np.uint8]:
+def render_frame(script: Script, time_s: float, size: int, look: Look = PLAIN) -> NDArray[np.uint8]:
     """The frame on screen at `time_s` seconds, `(size, size, 3)` RGB."""
     scene = script.scene_at(time_s)
-    image = Image.fromarray(_paint_background(scene.background, size))
-    draw = ImageDraw.Draw(image)
+    canvas = look.canvas or size
+    image = Image.fromarray(_paint_background(scene.background, canvas))
     for seen in scene.at(time_s):
-        _paint(draw, seen, size, COLORS[seen.thing.color])
+        _place(image, seen, COLORS[seen.thing.color], look)
+    if look is not PLAIN:
+        image = develop(image, look, size, grain_seed=script.seed << 20 | round(time_s * 1000))
     return np.asarray(image)
 
 
-def coverage(seen: Sighting, size: int) -> NDArray[np.uint8]:
+def coverage(seen: Sighting, size: int, look: Look = PLAIN) -> NDArray[np.uint8]:
     """The mask of one thing, `(size, size)`: 255 where it is painted. For dense labels."""
     mask = Image.new("L", (size, size))
-    _paint(ImageDraw.Draw(mask), seen, size, 255)
+    _place(mask, seen, 255, look)
     return np.asarray(mask)
+
+
+def _place(image: Image.Image, seen: Sighting, fill: tuple[int, int, int] | int, look: Look) -> None:
+    """Paints a thing on a square image, with hard or with anti-aliased edges."""
+    if not look.smooth:
+        _paint(ImageDraw.Draw(image), seen, image.width, fill, look)
+        return
+    reach = seen.actor.radius * image.width * 1.3 + 1
+    x, y = _centre(seen, image.width)
+    left, top = math.floor(x - reach), math.floor(y - reach)
+    side = math.ceil(2 * reach) + 1
+    fine = Image.new("L", (SUPERSAMPLING * side, SUPERSAMPLING * side))
+    origin = (SUPERSAMPLING * left, SUPERSAMPLING * top)
+    _paint(ImageDraw.Draw(fine), seen, SUPERSAMPLING * image.width, 255, look, origin)
+    image.paste(fill, (left, top), fine.reduce(SUPERSAMPLING))
+
+
+def _centre(seen: Sighting, size: int) -> Point:
+    return (seen.column + 0.5) / 3 * size, (seen.row + 0.5) / 3 * size
 
 
 @functools.lru_cache(maxsize=64)
@@ -53,14 +76,35 @@ def _paint_background(background: Background, size: int) -> NDArray[np.uint8]:
     return np.clip(canvas, 0, 255).astype(np.uint8)
 
 
-def _paint(draw: ImageDraw.ImageDraw, seen: Sighting, size: int, fill: tuple[int, int, int] | int) -> None:
+def _paint(
+    draw: ImageDraw.ImageDraw,
+    seen: Sighting,
+    size: int,
+    fill: tuple[int, int, int] | int,
+    look: Look,
+    origin: tuple[int, int] = (0, 0),
+) -> None:
+    """Paints a thing of a canvas of `size` pixels a side on the part of it that begins at `origin`."""
     radius = seen.actor.radius * size
-    x, y = (seen.column + 0.5) / 3 * size, (seen.row + 0.5) / 3 * size
+    x, y = _centre(seen, size)
+    x, y = x - origin[0], y - origin[1]
     shape = seen.thing.shape
-    if shape in DIGITS:
-        stroke = max(1, round(radius * 0.07))
+    if shape in DIGITS and look.digits == BUILT_IN:
+        stroke = max(1, round(radius * 0.07 * look.digit_weight))
         font = _font(round(radius * 2.5))
         draw.text((x, y), shape, fill=fill, font=font, anchor="mm", stroke_width=stroke)
+    elif shape in DIGITS:
+        draw_digit(
+            draw,
+            look.digits,
+            shape,
+            (x, y),
+            radius,
+            fill,
+            weight=look.digit_weight,
+            slant=look.digit_slant,
+            width=look.digit_width,
+        )
     elif shape == "circle":
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
     elif shape == "ring":
