@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from collections import Counter
 
 import pytest
 
-from dynfocus_cli.synth.questions import EXERCISES, QUESTION_TYPES, Question, ask, observe
-from dynfocus_cli.synth.wordings import TEMPLATES
+from dynfocus_cli.synth.questions import EXERCISES, QUESTION_TYPES, Question, ask, observe, reword
+from dynfocus_cli.synth.wordings import HELD_OUT, TRAINING
 from dynfocus_cli.synth.world import COLORS, Script, write_script
 
 SEEDS = range(120)
@@ -155,10 +156,21 @@ def derive(script: Script, kind: str, fields: dict[str, str]) -> str:
     raise AssertionError(kind)
 
 
+VALUES = {
+    "time": r"\d\d:\d\d",
+    "color": r"\w+",
+    "shape": r"\w+",
+    "thing": r"\w+ \w+",
+    **{name: r"\w+ \w+ \w+" for name in ("a_thing", "one", "other")},
+}
+
+
 def fields_of(question: Question) -> dict[str, str]:
     """What the question's template was filled with."""
-    for template in TEMPLATES[question.type]:
-        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(template))
+    for template in (*TRAINING[question.type], *HELD_OUT.get(question.type, ())):
+        pattern = re.sub(
+            r"\\\{(\w+)\\\}", lambda field: f"(?P<{field[1]}>{VALUES[field[1]]})", re.escape(template)
+        )
         if match := re.fullmatch(pattern, question.question):
             return match.groupdict()
     raise AssertionError(f"{question.question!r} follows no template")
@@ -174,7 +186,7 @@ def test_answers_are_the_oracles(drawn, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", QUESTION_TYPES)
 def test_wording_varies_and_so_do_answers(drawn, kind: str) -> None:
-    assert len(TEMPLATES[kind]) >= 3
+    assert len(TRAINING[kind]) >= 10
     assert len({q.question for _, q in drawn if q.type == kind}) >= 3
     answers = Counter(q.answer for _, q in drawn if q.type == kind)
     assert answers.most_common(1)[0][1] <= 0.7 * answers.total(), "a constant answer must not do well"
@@ -201,6 +213,31 @@ def test_a_seed_is_its_questions(drawn) -> None:
         again = questions_of(write_script(seed), seed)
         assert again == [question for owner, question in drawn if owner == script]
         assert len({(question.type, question.question) for question in again}) == len(again)
+
+
+def test_the_committed_exams_questions_stay(drawn) -> None:
+    told = [(q.type, q.question, q.answer, q.key_times_s) for _, q in drawn]
+    assert (
+        hashlib.sha256(repr(told).encode()).hexdigest()
+        == "53afbac319b0dc07c61f20bfc6ffb7d3377883a1a2d93b58803898227c022ca0"
+    )
+
+
+@pytest.mark.parametrize("wordings", [TRAINING, HELD_OUT], ids=["training", "held-out"])
+def test_other_words_ask_the_same(drawn, wordings) -> None:
+    rng = random.Random(0)
+    for _, question in drawn:
+        reworded = reword(question, wordings, rng)
+        assert fields_of(reworded) == fields_of(question) == dict(question.fields)
+        assert (reworded.type, reworded.answer) == (question.type, question.answer)
+        assert reworded.question in [w.format(**dict(question.fields)) for w in wordings[question.type]]
+
+
+def test_the_words_to_draw_from_can_be_chosen() -> None:
+    observed = observe(write_script(3), [float(second) for second in range(16)])
+    asked = ask(observed, random.Random(0), 12, wordings=HELD_OUT)
+    assert asked
+    assert all(q.question in [w.format(**dict(q.fields)) for w in HELD_OUT[q.type]] for q in asked)
 
 
 def test_types_can_be_chosen() -> None:

@@ -7,12 +7,13 @@ decided by the frames that the model sees.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dynfocus_cli.synth.wordings import TEMPLATES
+from dynfocus_cli.synth.wordings import TEMPLATES, Wordings
 from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, Thing
 
 
@@ -25,6 +26,8 @@ class Question:
     answer: str
     key_times_s: tuple[float, ...]
     """Observed moments that decide the answer; empty where all of them do."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """Names and values of what its wording was filled with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,12 @@ def ask(
     count: int,
     types: Sequence[str] | None = None,
     moments: Sequence[Observation] | None = None,
+    wordings: Wordings = TEMPLATES,
 ) -> list[Question]:
     """Draws `count` questions, their types in rotation; fewer where the clip does not offer so many.
 
-    Questions about a moment are about one of `moments`, by default any of `observed`.
+    Questions about a moment are about one of `moments`, by default any of `observed`. `wordings` has the
+    templates to choose from, a type: `TRAINING` for a model that learns.
     """
     wanted = list(types or QUESTION_TYPES)
     rng.shuffle(wanted)
@@ -68,9 +73,15 @@ def ask(
         if drawn is None:
             continue
         fields, answer, key_times_s = drawn
-        text = rng.choice(TEMPLATES[kind]).format(**fields)
-        asked.setdefault((kind, text), Question(kind, text, answer, key_times_s))
+        text = rng.choice(wordings[kind]).format(**fields)
+        asked.setdefault((kind, text), Question(kind, text, answer, key_times_s, tuple(fields.items())))
     return list(asked.values())
+
+
+def reword(question: Question, wordings: Wordings, rng: random.Random) -> Question:
+    """The same question in other words."""
+    text = rng.choice(wordings[question.type]).format(**dict(question.fields))
+    return dataclasses.replace(question, question=text)
 
 
 def timecode(time_s: float) -> str:

@@ -1,9 +1,15 @@
 """How each type of question is worded.
 
-Equal seeds draw equal wordings only while these stay as they are, in this order; so do the committed exams.
+Equal seeds draw equal wordings only while `TEMPLATES` stays as it is, in this order; so do the committed
+exams. Training draws from `TRAINING`. `HELD_OUT` is for exams alone: other sentences, made of words that the
+training's have between them, because a model that reads whole words cannot know one that it never saw.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Wordings = Mapping[str, Sequence[str]]
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "what": (
@@ -104,3 +110,282 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "What is the new color of the {shape} after it changes?",
     ),
 }
+"""The exams' wordings; training has these too."""
+
+MORE: dict[str, tuple[str, ...]] = {
+    "what": (
+        "What's on the screen at {time}?",
+        "Tell me what is shown at {time}.",
+        "What object is there at {time}?",
+        "Which object is visible at {time}?",
+        "What is in the picture at {time}?",
+        "Look at {time}. What is there?",
+        "What does the video show at {time}?",
+        "Name the object at {time}.",
+        "At {time}, which thing can you see?",
+    ),
+    "color": (
+        "What's the color of the {shape} at {time}?",
+        "I see the {shape} at {time}. What color is it?",
+        "Which color is the {shape} at {time}?",
+        "At {time}, which color does the {shape} have?",
+        "Name the color of the {shape} at {time}.",
+        "Look at the {shape} at {time}. What color is it?",
+        "What color does the {shape} have at {time}?",
+        "I want to know the color of the {shape} at {time}.",
+        "What colour is the {shape} at {time}?",
+    ),
+    "shape": (
+        "Which object is {color} at {time}?",
+        "Name the shape of the {color} object at {time}.",
+        "At {time}, which shape is {color}?",
+        "Tell me what the {color} thing is at {time}.",
+        "There is something {color} at {time}. What is it?",
+        "What is {color} at {time}?",
+        "What's the {color} object at {time}?",
+        "What shape does the {color} thing have at {time}?",
+        "Look at {time}. What is the {color} thing?",
+    ),
+    "digit": (
+        "Which number is shown at {time}?",
+        "What's the number at {time}?",
+        "Which number do you see at {time}?",
+        "Tell me the digit at {time}.",
+        "At {time}, what number is on the screen?",
+        "What digit is in the picture at {time}?",
+        "Name the number that is shown at {time}.",
+        "Read the digit at {time}.",
+        "Look at {time}. Which digit is there?",
+    ),
+    "position": (
+        "Where do you see the {thing} at {time}?",
+        "Where on the screen is the {thing} at {time}?",
+        "What part of the screen is the {thing} in at {time}?",
+        "Tell me where the {thing} is at {time}.",
+        "At {time}, which part of the picture is the {thing} in?",
+        "Where in the picture is the {thing} at {time}?",
+        "Where can the {thing} be seen at {time}?",
+        "Look at {time}. Where is the {thing}?",
+        "Name the position of the {thing} at {time}.",
+    ),
+    "appear": (
+        "Is {a_thing} shown in the video?",
+        "Do you see {a_thing} anywhere in the video?",
+        "Does the video show {a_thing}?",
+        "Is there ever {a_thing} on screen?",
+        "Is {a_thing} visible at any time?",
+        "Can you see {a_thing} in this video?",
+        "Is there {a_thing}?",
+        "Tell me if {a_thing} appears in the video.",
+        "Have you seen {a_thing} in the video?",
+    ),
+    "when": (
+        "When can the {thing} first be seen?",
+        "What time does the {thing} first appear?",
+        "When do you first see the {thing}?",
+        "At what time is the {thing} first shown?",
+        "When is the {thing} first visible?",
+        "Tell me when the {thing} appears.",
+        "When does the {thing} come on screen?",
+        "When do we see the {thing} for the first time?",
+        "At which time does the {thing} show up?",
+        "When did the {thing} first show up?",
+    ),
+    "count": (
+        "How many objects do you see at {time}?",
+        "How many things are there at {time}?",
+        "How many objects are on screen at {time}?",
+        "At {time}, how many things are on the screen?",
+        "What is the number of objects at {time}?",
+        "Tell me how many objects there are at {time}.",
+        "How many objects are shown at {time}?",
+        "Count the things that are visible at {time}.",
+        "Look at {time}. How many objects are there?",
+        "How many things can you see at {time}?",
+    ),
+    "first": (
+        "What comes first: {one} or {other}?",
+        "What do you see first, {one} or {other}?",
+        "Which of the two comes first, {one} or {other}?",
+        "Is {one} or {other} seen first?",
+        "Which is shown first, {one} or {other}?",
+        "Which one is earlier, {one} or {other}?",
+        "Tell me which appears first, {one} or {other}.",
+        "Of {one} and {other}, which is seen first?",
+        "Which appears earlier, {one} or {other}?",
+        "I see {one} and {other}. Which comes first?",
+    ),
+    "before": (
+        "What is seen right before the {thing}?",
+        "Which object comes before the {thing}?",
+        "What was there before the {thing}?",
+        "What did the video show before the {thing}?",
+        "Before the {thing}, what is shown?",
+        "Right before the {thing} there is another object. Which one?",
+        "Tell me what comes before the {thing}.",
+        "What object was shown just before the {thing}?",
+        "What can be seen in the scene before the {thing}?",
+    ),
+    "after": (
+        "What is seen right after the {thing}?",
+        "Which object comes after the {thing}?",
+        "What was there after the {thing}?",
+        "What did the video show after the {thing}?",
+        "After the {thing}, what is shown?",
+        "Right after the {thing} there is another object. Which one?",
+        "Tell me what comes after the {thing}.",
+        "What object was shown just after the {thing}?",
+        "What can be seen in the scene after the {thing}?",
+    ),
+    "motion": (
+        "In what direction does the {thing} move?",
+        "Which way is the {thing} moving?",
+        "Which way does the {thing} go?",
+        "Where does the {thing} move to?",
+        "Where is the {thing} going?",
+        "What direction does the {thing} go in?",
+        "Tell me the direction in which the {thing} moves.",
+        "The {thing} moves. In which direction?",
+        "Does the {thing} move up, down, left or right?",
+        "How does the {thing} move?",
+    ),
+    "scenes": (
+        "How many scenes are in the video?",
+        "How many scenes can you see?",
+        "What number of scenes does the video have?",
+        "Tell me how many scenes there are.",
+        "Tell me the number of scenes.",
+        "How many scenes is the video made of?",
+        "How many scenes do you see in the video?",
+        "Count all scenes.",
+        "The video has how many scenes?",
+    ),
+    "needle": (
+        "Which object flashes up?",
+        "What is on screen only briefly?",
+        "What can be seen for only a moment?",
+        "Something appears only for a moment. What is it?",
+        "What is visible for just a moment?",
+        "Which object is shown for only a second or two?",
+        "What shows up only briefly?",
+        "Tell me what flashes up.",
+        "Which thing is there for just a moment?",
+        "What appears for a moment and is gone again?",
+    ),
+    "describe": (
+        "Tell me all objects that are visible at {time}.",
+        "Name all objects at {time}.",
+        "Which objects are on screen at {time}?",
+        "At {time}, what objects are there?",
+    ),
+    "turn": (
+        "What color does the {shape} become?",
+        "What colour does the {shape} turn into?",
+        "Into which color does the {shape} change?",
+        "What color does the {shape} change to?",
+        "What color is the {shape} after the change?",
+        "Which color does the {shape} have after it changes?",
+        "The {shape} turns into another color. Which one?",
+        "What does the color of the {shape} change to?",
+        "Tell me the new color of the {shape}.",
+        "The {shape} changes its color. Which color does it have then?",
+    ),
+}
+"""Further wordings, for training alone."""
+
+TRAINING: dict[str, tuple[str, ...]] = {kind: (*TEMPLATES[kind], *MORE[kind]) for kind in TEMPLATES}
+"""All that a model may learn from."""
+
+HELD_OUT: dict[str, tuple[str, ...]] = {
+    "what": (
+        "At {time}, what does the video show?",
+        "Which object can be seen at {time}?",
+        "Name the thing that is visible at {time}.",
+        "What is there in the picture at {time}?",
+    ),
+    "color": (
+        "At {time}, tell me the color of the {shape}.",
+        "Look at {time}. Which color is the {shape}?",
+        "The {shape} at {time} has which color?",
+        "What colour does the {shape} have at {time}?",
+    ),
+    "shape": (
+        "Tell me the shape of the {color} thing at {time}.",
+        "What is the shape of the {color} object at {time}?",
+        "There is a thing that is {color} at {time}. What is it?",
+        "At {time}, what is {color}?",
+    ),
+    "digit": (
+        "Read the number on screen at {time}.",
+        "At {time}, what digit is visible?",
+        "Tell me which number is in the picture at {time}.",
+        "Which digit is on the screen at {time}?",
+    ),
+    "position": (
+        "At {time}, where on the screen is the {thing}?",
+        "Tell me the position of the {thing} at {time}.",
+        "In what part of the picture do you see the {thing} at {time}?",
+        "Where is the {thing} shown at {time}?",
+    ),
+    "appear": (
+        "Can you see {a_thing} anywhere?",
+        "Does this video ever show {a_thing}?",
+        "Is {a_thing} seen in the video at any time?",
+        "Tell me if there is {a_thing} in the video.",
+    ),
+    "when": (
+        "At what time do you first see the {thing}?",
+        "When is the {thing} shown for the first time?",
+        "At which time can the {thing} first be seen?",
+        "Tell me at what time the {thing} first appears.",
+    ),
+    "count": (
+        "Tell me the number of objects at {time}.",
+        "How many things are shown at {time}?",
+        "At {time}, how many objects do you see?",
+        "Count all objects on the screen at {time}.",
+    ),
+    "first": (
+        "Of {one} and {other}, which comes first?",
+        "Which of the two appears first, {one} or {other}?",
+        "Tell me what is seen first, {one} or {other}.",
+        "Which one is shown earlier: {one} or {other}?",
+    ),
+    "before": (
+        "Before the {thing}, which object is seen?",
+        "What object comes right before the {thing}?",
+        "Tell me what was shown before the {thing}.",
+        "What is in the scene right before the {thing}?",
+    ),
+    "after": (
+        "After the {thing}, which object is seen?",
+        "What object comes right after the {thing}?",
+        "Tell me what was shown after the {thing}.",
+        "What is in the scene right after the {thing}?",
+    ),
+    "motion": (
+        "Tell me which way the {thing} moves.",
+        "In what direction is the {thing} going?",
+        "Is the {thing} moving up, down, left or right?",
+        "What direction is the {thing} moving in?",
+    ),
+    "scenes": (
+        "Tell me the number of scenes in the video.",
+        "How many scenes does this video show?",
+        "How many scenes are there in all?",
+        "Count how many scenes the video has.",
+    ),
+    "needle": (
+        "What is seen for only a moment?",
+        "Something flashes up briefly. What is it?",
+        "Which object appears for just a second or two?",
+        "Tell me which object is visible only briefly.",
+    ),
+    "turn": (
+        "Tell me what color the {shape} turns into.",
+        "Which color does the {shape} become?",
+        "What is the color of the {shape} after the change?",
+        "The {shape} changes to another color. What is it?",
+    ),
+}
+"""For exams alone. Exercises have none: nobody is examined in them."""
