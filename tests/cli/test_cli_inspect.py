@@ -8,6 +8,7 @@ import pytest
 
 from dynfocus_cli.synth.world import write_script
 from dynfocus_cli.synth.write import clip_seed
+from dynfocus_cli.video import probe
 
 
 def test_several_have_a_column_for_the_path_and_one_header(stand_in, run, clip):
@@ -43,6 +44,28 @@ def test_synth_prints_the_paths_of_what_it_wrote(run, tmp_path, monkeypatch):
     assert (tmp_path / "out" / "clip-00000.mp4").stat().st_size > 1000
     questions = [json.loads(line) for line in (tmp_path / "out" / "questions.jsonl").read_text().splitlines()]
     assert {question["video"] for question in questions} == {"clip-00000.mp4"}
+
+
+def test_synth_films_as_it_is_told(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    durations = ((write_script(clip_seed(seed, 0)).duration_s, seed) for seed in range(50))
+    told = ("--size", "64", "--fps", "25", "--crf", "40", "--look", "digits")
+    result = run("synth", "out", "--clips", "1", "--seed", str(min(durations)[1]), *told)
+    assert result.exit_code == 0
+    source = probe("out/clip-00000.mp4")
+    assert (source.width, source.height, source.fps) == (64, 64, 25)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [("--size", "65"), ("--fps", "0"), ("--crf", "60"), ("--look", "gothic")],
+    ids=lambda told: told[0],
+)
+def test_synth_says_what_it_cannot_film(run, tmp_path, told):
+    result = run("synth", str(tmp_path / "out"), *told)
+    assert result.exit_code == 2
+    assert told[0] in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_synth_into_a_file_is_a_usage_error(run, clip):

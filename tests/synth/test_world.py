@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 
 import pytest
 
 from dynfocus_cli.synth.world import (
     COLORS,
+    LONG,
     MAX_DURATION_S,
     MAX_SCENES,
     MIN_DURATION_S,
     SHAPES,
+    SHORT,
     Script,
     write_script,
 )
@@ -104,3 +107,26 @@ def test_what_is_fixed_is_kept(duration_s: int, scenes: int) -> None:
     script: Script = write_script(5, duration_s=duration_s, scenes=scenes)
     assert script.duration_s == duration_s
     assert len(script.scenes) == min(scenes, duration_s // 4)
+
+
+def test_the_short_world_is_as_it_always_was() -> None:
+    told = repr([(s.duration_s, s.scenes) for s in SCRIPTS])
+    assert (
+        hashlib.sha256(told.encode()).hexdigest()
+        == "acc5b5a5ebe7d43f5fbe41a5174c1d27de09586066c70e6e6b4d136231ec4421"
+    )
+    assert write_script(7, world=SHORT) == SCRIPTS[7]
+
+
+def test_the_long_world_has_more_scenes_than_a_few_frames_can_show() -> None:
+    scripts = [write_script(seed, world=LONG) for seed in range(60)]
+    assert min(script.duration_s for script in scripts) >= 128
+    assert 250 < max(script.duration_s for script in scripts) <= 300
+    for script in scripts:
+        assert 14 <= len(script.scenes) <= 24
+        assert all(scene.end_s - scene.start_s >= 4 for scene in script.scenes)
+        for before, after in itertools.pairwise(script.scenes):
+            assert before.end_s == after.start_s
+        assert len({actor.thing for scene in script.scenes for actor in scene.actors}) >= 12
+    assert {len(script.needles) for script in scripts} == {0, 1, 2}
+    assert sum(len(script.needles) == 1 for script in scripts) > 30

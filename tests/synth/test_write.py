@@ -17,7 +17,16 @@ from dynfocus_cli.errors import UsageError
 from dynfocus_cli.synth.questions import QUESTION_TYPES
 from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import write_script
-from dynfocus_cli.synth.write import FPS, QUESTIONS_FILE, SIZE, clip_seed, write_clips, write_video
+from dynfocus_cli.synth.write import (
+    FILMS,
+    FPS,
+    QUESTIONS_FILE,
+    SIZE,
+    Film,
+    clip_seed,
+    write_clips,
+    write_video,
+)
 from dynfocus_cli.video import decode_frames, probe
 
 
@@ -68,6 +77,30 @@ def test_equal_seeds_are_equal_files_however_many_are_written(written: Path, tmp
     assert (tmp_path / "clip-00000.mp4").read_bytes() == (written / "clip-00000.mp4").read_bytes()
     assert (written / QUESTIONS_FILE).read_text().startswith((tmp_path / QUESTIONS_FILE).read_text())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip-00000.mp4", QUESTIONS_FILE]
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_films_of_one_script(written: Path, tmp_path: Path, name: str) -> None:
+    film = FILMS[name]
+    (path,) = write_clips(tmp_path, 1, SHORT, film=film)
+    source = probe(str(path))
+    assert (source.width, source.height, source.fps) == (film.size, film.size, film.fps)
+    script = write_script(clip_seed(SHORT, 0))
+    assert source.duration_s == pytest.approx(script.duration_s, abs=1e-3)
+    assert (written / QUESTIONS_FILE).read_text().startswith((tmp_path / QUESTIONS_FILE).read_text())
+    same = path.read_bytes() == (written / path.name).read_bytes()
+    assert same == (film == Film())
+    seconds = [float(second) for second in range(script.duration_s)]
+    (batch,) = decode_frames(source, seconds, width=64, height=64, fit="squash", batch_size=200)
+    painted = np.stack([render_frame(script, second, 64, film.look).astype(int) for second in seconds])
+    assert np.abs(batch.pixels - painted).mean() < 8
+
+
+@pytest.mark.parametrize("film", [Film(size=255), Film(size=2), Film(fps=0), Film(crf=52)])
+def test_films_that_cannot_be(tmp_path: Path, film: Film) -> None:
+    with pytest.raises(UsageError, match=r"--(size|fps|crf) must"):
+        next(write_clips(tmp_path / "out", 1, 0, film=film))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("clips", "seed"), [(0, 0), (-1, 0), (1 << 20, 0), (1, -1)])

@@ -19,12 +19,23 @@ def synth(
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=MAX_SEED, help="Other clips for each seed.")
     ] = DEFAULT_SEED,
+    size: Annotated[int, typer.Option("--size", metavar="PIXELS", help="Width and height, even.")] = 256,
+    fps: Annotated[int, typer.Option("--fps", metavar="N", help="Frames a second.")] = 12,
+    crf: Annotated[
+        int, typer.Option("--crf", metavar="N", help="x264's rate factor, 0 to 51: higher is coarser.")
+    ] = 20,
+    look: Annotated[
+        str, typer.Option("--look", metavar="NAME", help="plain, smooth, hue+15, hue-15 or digits.")
+    ] = "plain",
 ) -> None:
     """Write generated video clips: the world that dynfocus-tiny was trained on. Prints their paths."""
     with reported():
         if out.exists() and not out.is_dir():
             raise UsageError(f"{out} is a file; OUT must be a folder.")
-        from dynfocus_cli.synth.write import write_clips
+        from dynfocus_cli.synth.look import LOOKS
+        from dynfocus_cli.synth.write import Film, write_clips
 
-        for path in write_clips(out, clips, seed):
+        if look not in LOOKS:
+            raise UsageError(f"--look must be one of {', '.join(LOOKS)}, got {look!r}.")
+        for path in write_clips(out, clips, seed, film=Film(size, fps, crf, LOOKS[look])):
             write_line(str(path))

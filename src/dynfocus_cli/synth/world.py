@@ -39,6 +39,29 @@ MIN_SCENE_S, MAX_SCENES = 4, 6
 NEEDLE_DURATIONS_S = (1, 2)
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What clips are drawn from; the default is the world of `dynfocus-tiny`."""
+
+    durations_s: tuple[int, int] = (MIN_DURATION_S, MAX_DURATION_S)
+    scenes: tuple[int, int] = (1, MAX_SCENES)
+    """Fewest and most scenes, where the clip is long enough for them."""
+    needles: tuple[int, ...] = (20, 62, 18)
+    """Weights of no brief event, of one, of two ..."""
+    colors: int = 4
+    """That a clip returns to, as to its figures and digits: the fewer, the more often is a shape seen in
+    another colour, and the fewer things are seen in one scene alone."""
+    figures: int = 3
+    digits: int = 1
+
+
+SHORT = World()
+LONG = World(durations_s=(128, 300), scenes=(14, 24), needles=(10, 75, 15), colors=8, figures=8, digits=5)
+"""Minutes with more scenes than a handful of frames can show, and things enough that scenes can be told apart
+by what is in them: order and neighbourhood have to be followed through the whole clip, while digits, colours
+and brief events are details of single seconds."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Thing:
     """A shape of one colour: what questions name."""
@@ -146,20 +169,25 @@ class Script:
         return tuple(sorted(found, key=lambda actor: actor.start_s))
 
 
-def write_script(seed: int, *, duration_s: int | None = None, scenes: int | None = None) -> Script:
+def write_script(
+    seed: int, *, duration_s: int | None = None, scenes: int | None = None, world: World = SHORT
+) -> Script:
     """Draws a clip's script from `seed`; `duration_s` (seconds) and `scenes` fix what is else drawn too."""
     rng = random.Random(seed)
     if duration_s is None:
         # Log-uniform: as many clips between 16 and 32 s as between 60 and 120 s.
-        log_duration = rng.uniform(math.log(MIN_DURATION_S), math.log(MAX_DURATION_S + 0.99))
-        duration_s = int(math.exp(log_duration))
-    most_scenes = max(1, min(MAX_SCENES, duration_s // MIN_SCENE_S))
-    scenes = rng.randint(1, most_scenes) if scenes is None else min(scenes, most_scenes)
+        shortest_s, longest_s = world.durations_s
+        duration_s = int(math.exp(rng.uniform(math.log(shortest_s), math.log(longest_s + 0.99))))
+    fewest_scenes, most_scenes = world.scenes
+    most_scenes = max(1, min(most_scenes, duration_s // MIN_SCENE_S))
+    if scenes is None:
+        scenes = rng.randint(min(fewest_scenes, most_scenes), most_scenes)
+    scenes = min(scenes, most_scenes)
     cuts = _cut(rng, duration_s, scenes)
     # A clip returns to few shapes and colours, so that the same shape changes colour from scene to scene and
     # a question can't be answered from its own words.
-    palette = rng.sample(list(COLORS), 4)
-    cast = rng.sample(FIGURES + ICONS, 3) + rng.sample(DIGITS, 1)
+    palette = rng.sample(list(COLORS), world.colors)
+    cast = rng.sample(FIGURES + ICONS, world.figures) + rng.sample(DIGITS, world.digits)
     backgrounds: list[Background] = []
     built = []
     for index, (start_s, end_s) in enumerate(cuts):
@@ -167,7 +195,7 @@ def write_script(seed: int, *, duration_s: int | None = None, scenes: int | None
         built.append(
             Scene(index, start_s, end_s, backgrounds[-1], _actors(rng, start_s, end_s, palette, cast))
         )
-    return Script(seed, duration_s, tuple(_with_needles(rng, built)))
+    return Script(seed, duration_s, tuple(_with_needles(rng, built, world.needles)))
 
 
 def _cut(rng: random.Random, duration_s: int, scenes: int) -> list[tuple[int, int]]:
@@ -237,13 +265,16 @@ def _actors(
     return tuple(actors)
 
 
-def _with_needles(rng: random.Random, scenes: list[Scene]) -> list[Scene]:
-    """Adds up to two needle events: things seen nowhere else, for a second or two, within a scene."""
+def _with_needles(rng: random.Random, scenes: list[Scene], weights: tuple[int, ...]) -> list[Scene]:
+    """Adds needle events: things seen nowhere else, for a second or two, within a scene.
+
+    `weights` are of none, one, two ...; a scene has one at most.
+    """
     used = {actor.thing for scene in scenes for actor in scene.actors}
     used |= {
         Thing(actor.turns[1], actor.thing.shape) for scene in scenes for actor in scene.actors if actor.turns
     }
-    for _ in range(rng.choices((0, 1, 2), weights=(20, 62, 18))[0]):
+    for _ in range(rng.choices(range(len(weights)), weights=weights)[0]):
         place = rng.randrange(len(scenes))
         scene = scenes[place]
         if any(actor.needle for actor in scene.actors):

@@ -7,22 +7,46 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 from av.codec.codec import UnknownCodecError
 
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.synth.look import LOOKS, PLAIN, Look
 from dynfocus_cli.synth.questions import ask, observe
 from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import Script, write_script
 
 SIZE = 256
 FPS = 12
+CRF = 20
 QUESTIONS_PER_CLIP = 12
 QUESTIONS_FILE = "questions.jsonl"
 
 _FIRST_SEED = 1 << 42
 """Scripts written here never share a seed with those that `dynfocus-tiny` was trained on."""
+
+
+class Film(NamedTuple):
+    """How a script becomes a file; the default is how the committed exams are filmed."""
+
+    size: int = SIZE
+    """Pixels a side."""
+    fps: int = FPS
+    crf: int = CRF
+    """x264's constant rate factor: higher is coarser."""
+    look: Look = PLAIN
+
+
+STANDARD = Film()
+FILMS: dict[str, Film] = {name: Film(look=look) for name, look in LOOKS.items()} | {
+    "large": Film(size=2 * SIZE),
+    "fps12": Film(fps=12),
+    "fps50": Film(fps=50),
+    "crf35": Film(crf=35),
+}
+"""What real files differ in, one thing at a time."""
 
 
 def clip_seed(seed: int, clip: int) -> int:
@@ -31,21 +55,27 @@ def clip_seed(seed: int, clip: int) -> int:
 
 
 def write_clips(
-    out: Path, clips: int, seed: int, *, questions_per_clip: int = QUESTIONS_PER_CLIP
+    out: Path, clips: int, seed: int, *, questions_per_clip: int = QUESTIONS_PER_CLIP, film: Film = STANDARD
 ) -> Iterator[Path]:
     """Writes `clips` clips and `questions.jsonl` into `out`, and yields each clip's path once it is whole.
 
-    Equal seeds give equal clips and questions, however many are written. A folder holds one set: clips of an
-    earlier, longer one would be left without their questions.
+    Equal seeds give equal clips and questions, however many are written and however they are filmed. A folder
+    holds one set: clips of an earlier, longer one would be left without their questions.
 
     Raises:
-        UsageError: `clips` or `seed` out of range, `out` has questions already, or a file in it cannot be
-            written.
+        UsageError: `clips`, `seed` or a number of `film` out of range, `out` has questions already, or a file
+            in it cannot be written.
     """
     if not 1 <= clips < 1 << 20:
         raise UsageError(f"--clips must lie between 1 and {(1 << 20) - 1}, got {clips}.")
     if seed < 0:
         raise UsageError(f"--seed must be at least 0, got {seed}.")
+    if film.size < 16 or film.size % 2:
+        raise UsageError(f"--size must be an even number of at least 16 pixels, got {film.size}.")
+    if film.fps < 1:
+        raise UsageError(f"--fps must be at least 1, got {film.fps}.")
+    if not 0 <= film.crf <= 51:
+        raise UsageError(f"--crf must lie between 0 and 51, got {film.crf}.")
     questions = out / QUESTIONS_FILE
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -63,7 +93,7 @@ def write_clips(
             for clip in range(clips):
                 script = write_script(clip_seed(seed, clip))
                 path = out / f"clip-{clip:05d}.mp4"
-                _write_or_say_why(script, path)
+                _write_or_say_why(script, path, film)
                 records.writelines(_records(script, path.name, questions_per_clip))
                 records.flush()
                 yield path
@@ -72,9 +102,9 @@ def write_clips(
             questions.unlink()
 
 
-def _write_or_say_why(script: Script, path: Path) -> None:
+def _write_or_say_why(script: Script, path: Path, film: Film) -> None:
     try:
-        write_video(script, path)
+        write_video(script, path, **film._asdict())
     except (UnknownCodecError, av.error.EncoderNotFoundError) as error:
         raise UsageError(
             f"{path} cannot be written: this PyAV has no libx264 encoder. Install one that has: "
@@ -98,16 +128,19 @@ def _records(script: Script, video: str, count: int) -> Iterator[str]:
         yield json.dumps(record) + "\n"
 
 
-def write_video(script: Script, path: Path, *, size: int = SIZE, fps: int = FPS) -> None:
+def write_video(
+    script: Script, path: Path, *, size: int = SIZE, fps: int = FPS, crf: int = CRF, look: Look = PLAIN
+) -> None:
     """Paints a script at `fps` frames a second and encodes it as H.264; the file appears whole or not."""
     part = path.with_suffix(".part")
     try:
         with av.open(str(part), "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "veryfast"})
+            options = {"crf": str(crf), "preset": "veryfast"}
+            stream = container.add_stream("libx264", rate=fps, options=options)
             stream.width = stream.height = size
             stream.pix_fmt = "yuv420p"
             for index in range(script.duration_s * fps):
-                pixels = render_frame(script, index / fps, size)
+                pixels = render_frame(script, index / fps, size, look)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             container.mux(stream.encode())
         os.replace(part, path)
