@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from accuracy import Job, ask_clip
+from dynfocus_cli.synth.exam import sheet_of
 from provenance import provenance
 
 KINDS = ("none", "int8", "nf4")
@@ -38,7 +39,7 @@ def main() -> None:
     right: dict[str, list[bool]] = {}
     with tempfile.TemporaryDirectory() as folder:
         jobs = [
-            Job(Path(folder), arguments.seed, clip, arguments.model, quantize=kind)
+            Job(Path(folder), sheet_of(arguments.seed, clip), arguments.model, quantize=kind)
             for clip in range(arguments.clips)
             for kind in KINDS
         ]

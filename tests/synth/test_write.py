@@ -96,6 +96,18 @@ def test_films_of_one_script(written: Path, tmp_path: Path, name: str) -> None:
     assert np.abs(batch.pixels - painted).mean() < 8
 
 
+def test_seconds_in_another_order(tmp_path: Path) -> None:
+    script = write_script(clip_seed(SHORT, 0))
+    order = list(reversed(range(script.duration_s)))
+    write_video(script, tmp_path / "clip.mp4", size=64, order=order)
+    source = probe(str(tmp_path / "clip.mp4"))
+    assert source.duration_s == pytest.approx(script.duration_s, abs=1e-3)
+    seconds = [float(second) for second in range(script.duration_s)]
+    (batch,) = decode_frames(source, seconds, width=64, height=64, fit="squash", batch_size=200)
+    painted = np.stack([render_frame(script, second, 64).astype(int) for second in order])
+    assert np.abs(batch.pixels - painted).mean() < 6
+
+
 @pytest.mark.parametrize("film", [Film(size=255), Film(size=2), Film(fps=0), Film(crf=52)])
 def test_films_that_cannot_be(tmp_path: Path, film: Film) -> None:
     with pytest.raises(UsageError, match=r"--(size|fps|crf) must"):

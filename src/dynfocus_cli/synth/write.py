@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,9 +130,20 @@ def _records(script: Script, video: str, count: int) -> Iterator[str]:
 
 
 def write_video(
-    script: Script, path: Path, *, size: int = SIZE, fps: int = FPS, crf: int = CRF, look: Look = PLAIN
+    script: Script,
+    path: Path,
+    *,
+    size: int = SIZE,
+    fps: int = FPS,
+    crf: int = CRF,
+    look: Look = PLAIN,
+    order: Sequence[int] | None = None,
 ) -> None:
-    """Paints a script at `fps` frames a second and encodes it as H.264; the file appears whole or not."""
+    """Paints a script at `fps` frames a second and encodes it as H.264; the file appears whole or not.
+
+    `order` names the second of the script that each second of the file shows; by default they are the same.
+    """
+    order = range(script.duration_s) if order is None else order
     part = path.with_suffix(".part")
     try:
         with av.open(str(part), "w", format="mp4") as container:
@@ -139,8 +151,8 @@ def write_video(
             stream = container.add_stream("libx264", rate=fps, options=options)
             stream.width = stream.height = size
             stream.pix_fmt = "yuv420p"
-            for index in range(script.duration_s * fps):
-                pixels = render_frame(script, index / fps, size, look)
+            for second, index in itertools.product(order, range(fps)):
+                pixels = render_frame(script, (second * fps + index) / fps, size, look)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             container.mux(stream.encode())
         os.replace(part, path)
