@@ -19,7 +19,7 @@ from dynfocus_cli.checkpoints import record
 from dynfocus_cli.checkpoints.card import write_card
 from dynfocus_cli.checkpoints.quantization import Quantization, settings
 from dynfocus_cli.checkpoints.record import Conversion, SourceFile, digest_of
-from dynfocus_cli.checkpoints.shards import Plan, plan_shards, write_shard
+from dynfocus_cli.checkpoints.shards import Plan, plan_shards, write_index, write_shard
 from dynfocus_cli.checkpoints.size import Megabytes, readable
 from dynfocus_cli.checkpoints.sources.config_file import sound
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
@@ -130,26 +130,13 @@ def _digested(source: Source, progress: Progress) -> Iterator[SourceFile]:
 def _write_rest(partial: Path, source: Source, plan: Plan, tokenizer: PreTrainedTokenizerBase) -> None:
     """Index, tokenizers, preprocessing, and what else belongs to the model."""
     if len(plan.shards) > 1:
-        _write_json(
-            partial / "model.safetensors.index.json", _index([partial / file for file in plan.shards])
-        )
+        write_index(partial, [partial / file for file in plan.shards])
     tokenizer.save_pretrained(partial)
     if source.question_tokenizer is not None:
         load_question_tokenizer(source.question_tokenizer).save_pretrained(partial / "question_tokenizer")
     source.preprocessing.save(partial)
     for file in source.extra:
         shutil.copyfile(file, partial / file.name)
-
-
-def _index(files: list[Path]) -> dict[str, object]:
-    from safetensors import safe_open
-
-    weight_map: dict[str, str] = {}
-    for file in files:
-        with safe_open(file, framework="pt") as opened:
-            weight_map |= dict.fromkeys(opened.keys(), file.name)
-    total = sum(file.stat().st_size for file in files)
-    return {"metadata": {"total_size": total}, "weight_map": weight_map}
 
 
 def _tokenizer(source: Source) -> PreTrainedTokenizerBase:

@@ -16,7 +16,13 @@ from dynfocus_cli.backends.protocol import Backend, Outline
 from dynfocus_cli.checkpoints.choice import default_model
 from dynfocus_cli.checkpoints.families import FAMILIES
 from dynfocus_cli.checkpoints.folder import LARGE_BYTES, complaint, part, precision, quantization_of
-from dynfocus_cli.checkpoints.quantization import Quantization, arrange_for_cpu, quieten, settings
+from dynfocus_cli.checkpoints.quantization import (
+    Quantization,
+    arrange_for_cpu,
+    leave_unarranged,
+    quieten,
+    settings,
+)
 from dynfocus_cli.checkpoints.record import quantization_here, revision
 from dynfocus_cli.checkpoints.registry import DeviceKind, find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
@@ -130,8 +136,12 @@ def _outline_native(
     )
 
 
-def load_weights(outline: ModelOutline) -> LoadedModel:
+def load_weights(outline: ModelOutline, *, learns: bool = False) -> LoadedModel:
     """The network of a model that was outlined.
+
+    Args:
+        learns: gradients are to pass through it, which they cannot where 4-bit weights are arranged for
+            answering alone.
 
     Raises:
         ModelUnavailable: the weights are not those of its config.
@@ -142,7 +152,7 @@ def load_weights(outline: ModelOutline) -> LoadedModel:
         require_room(outline.name, outline.memory.weights, free_memory(outline.device))
         if outline.device.type == "cpu" and outline.memory.weights > LARGE_BYTES:
             give_back_early()
-        network = _network(outline)
+        network = _network(outline, learns)
     familiarity = Familiarity.load(folder)
     if familiarity is not None:
         _check_familiarity(folder, familiarity, config.vision_config.hidden_size)
@@ -178,7 +188,7 @@ def _check_familiarity(folder: Path, known: Familiarity, width: int) -> None:
         )
 
 
-def _network(outline: ModelOutline) -> DynFocusModel:
+def _network(outline: ModelOutline, learns: bool) -> DynFocusModel:
     """The network with each of its weights read from its folder, and with none left over."""
     folder, config, precision, kind = outline.folder, outline.config, outline.dtype, outline.quantization
     options: dict[str, Any] = {}
@@ -211,7 +221,7 @@ def _network(outline: ModelOutline) -> DynFocusModel:
         if parameter.is_floating_point():
             parameter.data = parameter.data.to(precision)
     if kind == "nf4" and outline.device.type == "cpu":
-        arrange_for_cpu(ready)
+        leave_unarranged(ready) if learns else arrange_for_cpu(ready)
     return ready
 
 

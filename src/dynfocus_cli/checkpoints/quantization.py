@@ -105,6 +105,16 @@ def arrange_for_cpu(network: nn.Module) -> None:
                 module(torch.zeros(1, module.in_features, dtype=module.compute_dtype))
 
 
+def leave_unarranged(network: nn.Module) -> None:
+    """Keeps bitsandbytes from ordering 4-bit weights for a CPU: ordered ones let no gradient through, and
+    their scales are rounded."""
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for module in network.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
 def quieten() -> None:
     """Imports bitsandbytes without what it would do beside: tell users about packages that could be faster,
     and fetch a compiled kernel from a hub where the package `kernels` is installed."""

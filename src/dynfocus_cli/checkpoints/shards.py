@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -32,6 +32,7 @@ SMALL_BYTES = 256 << 20
 """A network up to this size in float32 keeps its source's precision; a larger one is stored in bfloat16."""
 FRESH_SEED = 0
 CONNECTOR = "connector."
+INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,16 @@ def write_shard(path: Path, names: tuple[str, ...], source: Source, plan: Plan, 
     unfinished.chmod(0o666 & ~_umask())
     flush(unfinished)
     unfinished.replace(path)
+
+
+def write_index(folder: Path, files: Sequence[Path]) -> None:
+    """Says in `folder` which of several files holds which tensor."""
+    weight_map: dict[str, str] = {}
+    for file in files:
+        with safe_open(file, framework="pt") as opened:
+            weight_map |= dict.fromkeys(opened.keys(), file.name)
+    index = {"metadata": {"total_size": sum(file.stat().st_size for file in files)}, "weight_map": weight_map}
+    (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _made(recipe: Recipe, source: Source) -> Tensor:

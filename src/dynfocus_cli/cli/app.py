@@ -19,6 +19,7 @@ from dynfocus_cli.cli.inspect import inspect
 from dynfocus_cli.cli.models import app as models
 from dynfocus_cli.cli.options import ModelOption
 from dynfocus_cli.cli.synth import synth
+from dynfocus_cli.cli.train import train
 
 PANELS = VIDEOS, MODELS, MACHINE = "Videos", "Models", "This machine"
 """What commands are about, in the order of the help page."""
@@ -63,6 +64,7 @@ app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Ask a video one 
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Show which frames are meaningful.")(inspect)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Write generated clips to try it on.")(synth)
 app.add_typer(models, rich_help_panel=MODELS)
+app.command(cls=Configured, rich_help_panel=MODELS, short_help="Train a model on videos of your own.")(train)
 app.command(cls=Plain, rich_help_panel=MACHINE, short_help="Say whether it can work here, or what to do.")(
     doctor
 )

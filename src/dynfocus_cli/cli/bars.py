@@ -23,6 +23,10 @@ _STAGES = {
     "digest": ("Reading the source", "MB"),
     "convert": ("Writing the model", "tensors"),
     "download": ("Downloading", "MB"),
+    "plan": ("Reading the data", ""),
+    "features": ("Looking at videos", "videos"),
+    "train": ("Training", "steps"),
+    "validate": ("Asking", "questions"),
 }
 """Name of a stage -> what it is called, and what its pieces are."""
 

@@ -1,0 +1,251 @@
+"""What a model is to learn: questions on videos with their answers, read from files as they are found.
+
+Three layouts are known: the JSON of LLaVA and LLaMA-VID (`conversations`), JSON or JSON lines of objects with
+`video`, `question` and `answer`, and a folder of videos with a file of the same name beside each. What is
+broken is named and passed over, as in a folder of videos that are asked about.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dynfocus_cli.batch import Search
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.run_options import check_question
+
+DATA_SUFFIXES = (".json", ".jsonl")
+SIDECARS = (".json", ".jsonl", ".txt")
+"""What may stand beside a video of a folder; the first that is there counts."""
+CAPTION_QUESTION = "Describe the video."
+"""What a caption answers."""
+
+_PLACEHOLDER = re.compile(r"<(?:image|video)>")
+_ASKS = frozenset({"human", "user"})
+_ANSWERS = frozenset({"gpt", "assistant"})
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One thing to learn."""
+
+    video: str
+    """Path of a video, or of a picture, which is a video of one frame."""
+    question: str
+    answer: str
+    where: str
+    """For messages: the file, and its line or item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What was passed over, and why."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What a data file or folder holds."""
+
+    usable: tuple[Example, ...]
+    problems: tuple[Problem, ...]
+
+
+class _Broken(Exception):
+    """An item, or a turn of it, that cannot be used."""
+
+
+def read_examples(data: Path, media: Path | None = None) -> Examples:
+    """Reads a data file, or a folder.
+
+    A folder with one `.json` or `.jsonl` file that is no video's own is that file; any other is its videos,
+    each with `NAME.json`, `NAME.jsonl` (as a data file, of this video) or `NAME.txt` (a caption) beside it.
+
+    Args:
+        media: where relative paths of videos begin; by default the folder of the data file.
+
+    Raises:
+        UsageError: nothing can be read, or nothing of it can be used.
+    """
+    if data.is_dir():
+        found = _read_folder(data, media)
+    elif data.exists():
+        found = _collect(_read_file(data, media or data.parent, None))
+    else:
+        raise UsageError(f"The data {data} is not there.")
+    if not found.usable:
+        said = f": {found.problems[0]}" if found.problems else "."
+        more = f" And {len(found.problems) - 1} more." if len(found.problems) > 1 else ""
+        raise UsageError(f"{data} holds no example that can be used{said}{more}")
+    return found
+
+
+def _collect(read: Iterable[Example | Problem]) -> Examples:
+    every = list(read)
+    return Examples(
+        tuple(one for one in every if isinstance(one, Example)),
+        tuple(one for one in every if isinstance(one, Problem)),
+    )
+
+
+def _read_folder(folder: Path, media: Path | None) -> Examples:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise UsageError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+    videos = [folder / name for name in names if Search(False, ()).takes(name)]
+    stems = {video.stem for video in videos}
+    own = [
+        folder / name
+        for name in names
+        if name.endswith(DATA_SUFFIXES) and not name.startswith(".") and Path(name).stem not in stems
+    ]
+    if len(own) > 1:
+        raise UsageError(
+            f"{folder} holds several data files ({', '.join(path.name for path in own)}): name one of them."
+        )
+    if own:
+        return _collect(_read_file(own[0], media or folder, None))
+    if not videos:
+        raise UsageError(f"{folder} holds neither videos nor a .json or .jsonl file.")
+    return _collect(one for video in videos for one in _beside(video))
+
+
+def _beside(video: Path) -> Iterator[Example | Problem]:
+    for suffix in SIDECARS:
+        sidecar = video.with_suffix(suffix)
+        if not sidecar.is_file():
+            continue
+        if suffix != ".txt":
+            yield from _read_file(sidecar, video.parent, video)
+            return
+        try:
+            yield _example(str(video), CAPTION_QUESTION, _text_of(sidecar), str(sidecar))
+        except (_Broken, UsageError) as error:
+            yield Problem(str(sidecar), str(error))
+        return
+    yield Problem(str(video), f"it has none of {', '.join(f'{video.stem}{s}' for s in SIDECARS)} beside it.")
+
+
+def _read_file(path: Path, media: Path, video: Path | None) -> Iterator[Example | Problem]:
+    """Of one data file; `video` is what its items are about where they are a video's own."""
+    try:
+        text = _text_of(path)
+    except UsageError as error:
+        if video is None:
+            raise
+        yield Problem(str(path), str(error))
+        return
+    for where, item in _items(path, text):
+        if isinstance(item, _Broken):
+            yield Problem(where, str(item))
+            continue
+        try:
+            yield from _of_item(item, media, video, where)
+        except _Broken as error:
+            yield Problem(where, str(error))
+
+
+def _items(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+    """Each item with its place: of a JSON list or object, else of each line."""
+    if path.suffix.lower() != ".jsonl":
+        try:
+            whole = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            if "\n" not in text.strip():
+                yield str(path), _Broken(f"it is no JSON ({error}).")
+                return
+        else:
+            items = whole if isinstance(whole, list) else [whole]
+            yield from ((f"{path}, item {number}", item) for number, item in enumerate(items, 1))
+            return
+    # Lines end in line feeds alone: JSON may hold other line breaks that `splitlines` knows.
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            item: Any = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            item = _Broken(f"it is no JSON ({error}).")
+        yield f"{path}, line {number}", item
+
+
+def _of_item(item: Any, media: Path, video: Path | None, where: str) -> Iterator[Example | Problem]:
+    if not isinstance(item, dict):
+        raise _Broken("it is no JSON object.")
+    shown = str(video) if video is not None else _media_of(item, media)
+    if "conversations" in item:
+        for turn, (question, answer) in enumerate(_turns(item["conversations"]), 1):
+            place = f"{where}, turn {turn}" if turn > 1 else where
+            try:
+                yield _example(shown, question, answer, place)
+            except _Broken as error:
+                yield Problem(place, str(error))
+        return
+    yield _example(shown, item.get("question"), item.get("answer"), where)
+
+
+def _media_of(item: dict[str, Any], media: Path) -> str:
+    named = item.get("video", item.get("image"))
+    if not isinstance(named, str) or not named:
+        raise _Broken('it names no "video" (or "image").')
+    path = media / named
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        raise _Broken(f"{path} is not there.")
+    return str(path)
+
+
+def _turns(conversations: Any) -> Iterator[tuple[Any, Any]]:
+    """Each question with the answer that follows it."""
+    if not isinstance(conversations, list) or not all(isinstance(turn, dict) for turn in conversations):
+        raise _Broken('its "conversations" are no list of objects.')
+    said = [turn for turn in conversations if turn.get("from") != "system"]
+    if not said or len(said) % 2:
+        raise _Broken(f"its conversation is no row of questions and answers ({len(said)} turns).")
+    for asked, answered in zip(said[::2], said[1::2], strict=True):
+        if asked.get("from") not in _ASKS or answered.get("from") not in _ANSWERS:
+            raise _Broken(
+                f'"human" and "gpt" must take turns, got {asked.get("from")!r} and {answered.get("from")!r}.'
+            )
+        yield asked.get("value"), answered.get("value")
+
+
+def _example(video: str, question: Any, answer: Any, where: str) -> Example:
+    if not isinstance(question, str):
+        raise _Broken('it has no "question" that is a text.')
+    if not isinstance(answer, str):
+        raise _Broken('it has no "answer" that is a text.')
+    question, answer = _PLACEHOLDER.sub("", question).strip(), answer.strip()
+    if not answer:
+        raise _Broken("its answer is empty.")
+    try:
+        check_question(question)
+        answer.encode("utf-8")
+    except UsageError as error:
+        raise _Broken(str(error)) from error
+    except UnicodeEncodeError as error:
+        raise _Broken("its answer is not valid text.") from error
+    return Example(video, question, answer, where)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text: byte {error.start + 1} of it is not UTF-8.") from error

@@ -1,0 +1,189 @@
+"""How much memory a training takes, part by part, from a network's sizes alone.
+
+As in `planning/memory.py`, multiples of widths count what is alive at once in transformers', peft's and
+bitsandbytes' code; `benchmarks/training.py` compares the sums with what steps take.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from dynfocus_cli.checkpoints.quantization import Quantization
+from dynfocus_cli.dpe.score import ScoreNetwork
+from dynfocus_cli.model.config import DynFocusConfig
+from dynfocus_cli.model.skeleton import parameter_shapes, quantized_layers
+from dynfocus_cli.planning.memory import MemoryModel
+from dynfocus_cli.training.parts import LORA_LAYERS, PARTS, PartSize, learning_parts, part_of
+from dynfocus_cli.training.planned import Planned
+from dynfocus_cli.training.settings import Stage, Tune
+
+FULL, HALF = 4, 2
+"""Bytes a number in float32 and in bfloat16."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingMemory:
+    """Bytes on the network's device, by what they are for."""
+
+    weights: int
+    """Of the whole network, what learns in float32, adapters among it."""
+    gradients: int
+    optimizer: int
+    """Both of AdamW's moments."""
+    activations: int
+    """What the forward pass keeps for the backward pass, and what both work with."""
+
+    @property
+    def peak(self) -> int:
+        """All together."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+@dataclass(frozen=True, slots=True)
+class LessonShape:
+    """What the activations of a batch depend on."""
+
+    examples: int
+    frames: int
+    """T of the longest example."""
+    video_tokens: int
+    text_tokens: int
+    answer_tokens: int
+    question_tokens: int
+    """That the Q-Former reads."""
+
+    @classmethod
+    def largest(cls, planned: Sequence[Planned], before: int, batch: int) -> LessonShape:
+        """A batch of the longest examples."""
+        return cls(
+            batch,
+            max(len(one.sampling.times_s) for one in planned),
+            max(one.video_tokens for one in planned),
+            max(before + len(one.before) + len(one.answer) for one in planned),
+            max(len(one.answer) for one in planned),
+            max(len(one.asked) for one in planned),
+        )
+
+
+def part_sizes(
+    config: DynFocusConfig, stage: Stage, tune: Tune, rank: int, grown: bool | None
+) -> list[PartSize]:
+    """How much of each part would learn. `grown` says of a score network that is added whether it reads the
+    question; None: none is added."""
+    shapes = parameter_shapes(config)
+    learns = dict.fromkeys((*PARTS, "vision encoder"), 0)
+    frozen = dict(learns)
+    parts = learning_parts(stage)
+    for name, shape in shapes.items():
+        part = part_of(name)
+        if part == "score network" and grown is not None:
+            continue
+        full = part in parts and (part != "language model" or tune == "full")
+        (learns if full else frozen)[part] += math.prod(shape)
+    if "language model" in parts and tune != "full":
+        learns["language model"] = adapter_size(config, rank)
+    if grown is not None:
+        counted = learns if "score network" in parts else frozen
+        counted["score network"] = score_network_size(config, grown)
+    return [PartSize(part, learns[part], frozen[part]) for part in learns]
+
+
+def adapter_size(config: DynFocusConfig, rank: int) -> int:
+    """Parameters of LoRA on the language model's layers."""
+    shapes = parameter_shapes(config)
+    adapted = (name for name in quantized_layers(config) if name.split(".")[-2] in LORA_LAYERS)
+    return sum(rank * sum(shapes[name]) for name in adapted)
+
+
+def score_network_size(config: DynFocusConfig, question_aware: bool) -> int:
+    """Parameters of a score network for this network."""
+    with torch.device("meta"):
+        network = ScoreNetwork(
+            config.vision_config.hidden_size,
+            config.score_hidden_size,
+            config.qformer_config.hidden_size if question_aware else None,
+        )
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+class TrainingMemoryModel:
+    """Predicts `TrainingMemory` for one network, stage, tuning, quantization and precision."""
+
+    def __init__(
+        self,
+        config: DynFocusConfig,
+        memory: MemoryModel,
+        sizes: Sequence[PartSize],
+        tune: Tune,
+        rank: int,
+        autocast: bool,
+        checkpointing: bool,
+    ) -> None:
+        self._config, self._memory = config, memory
+        self._learning: Mapping[str, int] = {size.part: size.learning for size in sizes}
+        self._tune: Tune = tune
+        self._rank = rank
+        self._size = HALF if autocast or memory.size == HALF else FULL
+        self._autocast = autocast
+        self._checkpointing = checkpointing
+
+    @property
+    def quantization(self) -> Quantization:
+        """Of the frozen base."""
+        return self._memory.quantization
+
+    def need(self, shape: LessonShape) -> TrainingMemory:
+        """What a batch of this shape takes."""
+        learning = sum(self._learning.values())
+        adapters = 0 if self._tune == "full" else self._learning["language model"]
+        # Adapters and a grown score network are new; the rest was there and becomes float32.
+        weights = self._memory.weights + FULL * adapters
+        weights += (learning - adapters) * (FULL - self._memory.size)
+        return TrainingMemory(
+            weights=weights,
+            gradients=FULL * learning,
+            optimizer=2 * FULL * learning,
+            activations=self._connector(shape) + self._language_model(shape) + self._casts(),
+        )
+
+    def _casts(self) -> int:
+        """Autocast's copies of what is kept in float32, until the step ends."""
+        return HALF * sum(self._learning.values()) if self._autocast else 0
+
+    def _connector(self, shape: LessonShape) -> int:
+        """The Q-Former on all frames, kept for the backward pass."""
+        config, read = self._config, self._config.qformer_config
+        frames = shape.examples * shape.frames
+        rows = config.num_query_tokens + shape.question_tokens
+        width, inner, layers = read.hidden_size, read.intermediate_size, read.num_hidden_layers
+        crossing = -(-layers // max(1, read.cross_attention_frequency))
+        vision = config.vision_config.hidden_size
+        points = config.patches + config.class_token
+        each = rows * (14 * width + 3 * inner) * self._size + rows * 3 * width * FULL
+        heads = read.num_attention_heads
+        each += heads * rows * rows * 3 * FULL
+        cross = points * 2 * width * self._size + heads * config.num_query_tokens * points * 3 * FULL
+        kept = layers * each + crossing * cross + points * vision * (self._size + FULL)
+        if "connector" not in self._learning or not self._learning["connector"]:
+            kept = 0
+        data = points * vision * (self._memory.size + FULL)
+        return frames * (kept + data)
+
+    def _language_model(self, shape: LessonShape) -> int:
+        words = self._config.text_config
+        width, inner, layers = words.hidden_size, words.intermediate_size, words.num_hidden_layers
+        tokens = shape.examples * (shape.video_tokens + shape.text_tokens)
+        layer = tokens * ((12 * width + 4 * inner) * self._size + 4 * width * FULL)
+        if self._tune != "full":
+            layer += tokens * 7 * self._rank * FULL
+        kept = (
+            layers * tokens * width * self._size + 2 * layer if self._checkpointing else (layers + 1) * layer
+        )
+        answered = shape.examples * shape.answer_tokens
+        logits = answered * words.vocab_size * (self._size + 3 * FULL)
+        spread = width * inner * (HALF + FULL) if self.quantization == "nf4" else 0
+        return kept + logits + spread

@@ -1,0 +1,104 @@
+"""The card of a model that was trained with `dynfocus train`: on what, how, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dynfocus_cli import __version__
+
+if TYPE_CHECKING:
+    from dynfocus_cli.training.finetune import Prepared, Trained
+    from dynfocus_cli.training.validation import Score
+
+STAGES = {
+    "align": "align: the connector learned from captions; the rest stayed as it was",
+    "instruct": "instruct: score network, connector and language model learned from questions and answers",
+}
+
+
+def write_card(
+    folder: Path, prepared: Prepared, trained: Trained, examples: int, log: Sequence[dict[str, Any]]
+) -> None:
+    """Writes `README.md` into `folder`."""
+    settings, outline, options = prepared.settings, prepared.outline, prepared.request.options
+    name = prepared.request.destination.name
+    losses = [line["loss"] for line in log if "loss" in line]
+    tenth = max(1, len(losses) // 10)
+    lines = [
+        f"# {name}",
+        "",
+        f"A DynFocus network for `dynfocus ask --model`, trained from {outline.name} (revision "
+        f"`{outline.info.revision}`) with dynfocus {__version__}. The licence of {outline.name} holds for "
+        "what was made of it, and so may that of the data.",
+        "",
+        "## Data",
+        "",
+        f"`{prepared.request.data.name}`: {examples} examples on {_videos(prepared.train)} videos to train "
+        f"on, {len(prepared.validation)} on {_videos(prepared.validation)} other videos to validate on; "
+        f"{len(trained.problems)} were passed over.",
+        "",
+        "## What it scores",
+        "",
+        *_scores(trained.before, trained.after),
+        "",
+        "## How it was trained",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| stage | {STAGES[settings.stage]} |",
+        *([f"| language model | {_tuned(prepared)} |"] if settings.stage == "instruct" else []),
+        f"| steps | {trained.steps} of {settings.accumulate} x {settings.batch} examples; the weights are "
+        f"those of step {trained.best_step} |",
+        f"| learning rate | {settings.rate:g} at most, {settings.warmup:.0%} warm-up, then a cosine |",
+        *(
+            [f"| perturbed top-k | sigma {settings.sigma:g} down to 0, {settings.samples} samples |"]
+            if settings.stage == "instruct"
+            else []
+        ),
+        f"| scorer | {options.selection.scorer or outline.config.scorer} |",
+        f"| precision | {settings.precision} |",
+        f"| seed | {settings.seed} |",
+        f"| loss | {_mean(losses[:tenth]):.3f} in the first tenth, {_mean(losses[-tenth:]):.3f} in the "
+        "last |",
+        "",
+        "| part | parameters that learned | that did not |",
+        "|---|---|---|",
+        *(f"| {size.part} | {size.learning:,} | {size.frozen:,} |" for size in prepared.sizes),
+        "",
+        "Every step's loss is in `training_log.jsonl`.",
+    ]
+    (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _tuned(prepared: Prepared) -> str:
+    rank = prepared.settings.lora_rank
+    return {
+        "full": "all of its weights",
+        "lora": f"LoRA of rank {rank} on its linear layers, merged",
+        "qlora": f"QLoRA of rank {rank} over an NF4 base, merged into the weights that the base stood for",
+    }[prepared.tune]
+
+
+def _scores(before: Score | None, after: Score | None) -> list[str]:
+    if before is None or after is None:
+        return ["Nothing was held back to measure it on."]
+    return [
+        "Exact match on the validation examples, asked as `ask` asks, capitals and punctuation aside.",
+        "",
+        "| | right | of | video tokens a question |",
+        "|---|---|---|---|",
+        *(
+            f"| {when} | {score.exact_match:.1%} | {score.questions} | {score.video_tokens:.0f} |"
+            for when, score in (("before", before), ("after", after))
+        ),
+    ]
+
+
+def _videos(planned: Sequence[Any]) -> int:
+    return len({one.example.video for one in planned})
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / max(1, len(numbers))

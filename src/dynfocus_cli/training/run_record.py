@@ -1,0 +1,106 @@
+"""What a run was begun with: `run.json` beside its checkpoints, so that no other goes on from them."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from dynfocus_cli.errors import ModelUnavailable, UsageError
+
+FILE = "run.json"
+SUFFIX = ".training"
+"""How the folder of a run is called: the model's, and this."""
+
+
+def run_folder(destination: Path) -> Path:
+    """Where checkpoints and log of a run lie that is to make `destination`."""
+    return destination.with_name(destination.name + SUFFIX)
+
+
+@contextmanager
+def begun(destination: Path, begins_with: Mapping[str, Any]) -> Iterator[Path]:
+    """The folder of a run, for this process alone.
+
+    Args:
+        begins_with: all that decides on the run's curve: option, or what else it is -> value.
+
+    Raises:
+        UsageError: `destination` exists, or the folder is of a run with other settings.
+        ModelUnavailable: it is in use, or cannot be written.
+    """
+    if os.path.lexists(destination):
+        raise UsageError(f"{destination} exists already: remove it, or name another place.")
+    folder = run_folder(destination)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ModelUnavailable(f"{folder} cannot be written: {error.strerror}.") from error
+    try:
+        _lock(handle, folder)
+        _agree(folder, json.loads(json.dumps(begins_with)))
+        yield folder
+    finally:
+        os.close(handle)
+
+
+def save(path: Path, record: Mapping[str, Any]) -> None:
+    """Writes a small file of JSON whole, or not at all. Raises OSError."""
+    unfinished = path.with_suffix(".writing")
+    with unfinished.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(record, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """What `save` wrote, or None."""
+    with suppress(OSError, ValueError):
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return record
+    return None
+
+
+def digest(parts: object) -> str:
+    """A short name for any number of things."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def _agree(folder: Path, now: dict[str, Any]) -> None:
+    before = load(folder / FILE)
+    if before is None:
+        try:
+            save(folder / FILE, now)
+        except OSError as error:
+            raise ModelUnavailable(f"{folder} cannot be written: {error.strerror}.") from error
+        return
+    other = [
+        f"{name}: {_said(before.get(name))} then, {_said(now.get(name))} now"
+        for name in now | before
+        if before.get(name) != now.get(name)
+    ]
+    if other:
+        raise UsageError(
+            f"{folder} holds a run that was begun in another way ({'; '.join(other)}): give the same "
+            "command, remove it, or name another place."
+        )
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ModelUnavailable(f"{folder} is in use by another process: wait for it, or stop it.") from error
+    except OSError:
+        pass  # a file system that knows no locks

@@ -1,0 +1,86 @@
+"""Which examples are held back for validation: whole videos, always the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.training.examples import Example, Problem, read_examples
+
+
+def held_back(
+    examples: Sequence[Example], wanted: str, media: Path | None, seed: int
+) -> tuple[list[Example], list[Example], tuple[Problem, ...]]:
+    """Examples to train on, examples to validate on, and what was passed over for the split's sake.
+
+    Args:
+        wanted: a share of the videos (0 for none of them), or a data file or folder.
+
+    Raises:
+        UsageError: `wanted` is neither, or one of the two sides would be empty.
+    """
+    try:
+        share = float(wanted)
+    except ValueError:
+        return _by_file(examples, Path(wanted), media)
+    if not 0 <= share < 1:
+        raise UsageError(f"--validation must be a share from 0 to below 1, or a data file, got {wanted}.")
+    train, validation = by_video(examples, share, seed)
+    return train, validation, ()
+
+
+def by_video(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """Splits off about `share` of the videos, at least one where `share` is above 0, with all their examples.
+
+    A video's side depends on its place among the others in an order drawn by `seed`, and not on the order
+    that the examples come in.
+
+    Raises:
+        UsageError: there is a single video and it cannot be on both sides.
+    """
+    if share == 0:
+        return list(examples), []
+    videos = sorted({_identity(example) for example in examples}, key=lambda name: _drawn(seed, name))
+    if len(videos) < 2:
+        raise UsageError(
+            "There is a single video, and what a model learned from cannot tell how well it learned: give "
+            "more, or a file with others as --validation, or --validation 0."
+        )
+    count = min(len(videos) - 1, max(1, round(share * len(videos))))
+    chosen = set(videos[:count])
+    return (
+        [example for example in examples if _identity(example) not in chosen],
+        [example for example in examples if _identity(example) in chosen],
+    )
+
+
+def _by_file(
+    examples: Sequence[Example], file: Path, media: Path | None
+) -> tuple[list[Example], list[Example], tuple[Problem, ...]]:
+    if file == Path() or not file.exists():
+        raise UsageError(f"--validation must be a share like 0.1, or a data file, got {str(file)!r}.")
+    read = read_examples(file, media)
+    kept_for_it = {_identity(example) for example in read.usable}
+    train = [example for example in examples if _identity(example) not in kept_for_it]
+    if not train:
+        raise UsageError(f"Every video is also in {file}: nothing is left to train on.")
+    both = tuple(
+        Problem(example.where, f"its video is also in {file}.")
+        for example in examples
+        if _identity(example) in kept_for_it
+    )
+    return train, list(read.usable), (*read.problems, *both)
+
+
+def _identity(example: Example) -> str:
+    """One name a video, however its path is written."""
+    return os.path.realpath(example.video)
+
+
+def _drawn(seed: int, video: str) -> str:
+    # By the file's name and its folder's: a moved data set keeps its split.
+    name = "/".join(Path(video).parts[-2:])
+    return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,324 @@
+"""transformers' Trainer over lessons that are a function of their number, with checkpoints that survive.
+
+A learner is any module that makes a loss of a lesson; lessons are anything with a length and numbers. So
+the trainer knows neither how lessons are made nor what is learned from them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
+
+from dynfocus_cli.checkpoints.quantization import quieten
+
+quieten()  # the Trainer imports peft where it is installed, and that imports bitsandbytes
+
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments  # noqa: E402
+from transformers.trainer_callback import PrinterCallback  # noqa: E402
+from transformers.utils import logging as transformers_logging  # noqa: E402
+
+from dynfocus_cli.checkpoints.workplace import flush  # noqa: E402
+from dynfocus_cli.errors import ModelUnavailable  # noqa: E402
+from dynfocus_cli.training.parts import learning  # noqa: E402
+from dynfocus_cli.training.run import warm_cosine  # noqa: E402
+
+WEIGHTS, STATE = "learned.safetensors", "trainer_state.json"
+LOG = "log.jsonl"
+WRITING = ".writing"
+"""How the name of a checkpoint ends that is not whole yet."""
+
+
+class Lessons(Protocol):
+    """The batches of a run, by number."""
+
+    def __len__(self) -> int:
+        """Batches of the whole run."""
+
+    def __getitem__(self, number: int) -> Any:
+        """The batch of that number, the same each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Parameters that share a learning rate and are clipped together."""
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    share: float
+    """Of the peak rate."""
+    clip: float
+    """Largest norm of their gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a learner is led through its lessons."""
+
+    steps: int
+    accumulate: int
+    rate: float
+    """Peak learning rate."""
+    warmup: int
+    """Steps."""
+    save_every: int
+    """Steps."""
+    seed: int
+    decay: float = 0.0
+
+
+class LessonTrainer(Trainer):
+    """The Trainer of transformers, whose batches are lessons and whose checkpoints hold what learns alone."""
+
+    def __init__(
+        self,
+        folder: Path,
+        learner: nn.Module,
+        lessons: Lessons,
+        groups: Sequence[Rates],
+        course: Course,
+        on_step: Callable[[int, float], None],
+        device: torch.device,
+    ) -> None:
+        """
+        Args:
+            folder: of checkpoints and log.
+            on_step: told of each step that is done, with its loss.
+        """
+        transformers_logging.set_verbosity_error()
+        self._learner, self._course, self._folder = learner, course, folder
+        self._losses: list[float] = []
+        arguments = _InPlace(
+            output_dir=str(folder),
+            max_steps=course.steps,
+            per_device_train_batch_size=1,
+            gradient_accumulation_steps=course.accumulate,
+            learning_rate=course.rate,
+            max_grad_norm=0.0,  # each group by itself, in `_Clip`
+            logging_strategy="no",
+            save_strategy="steps",
+            save_steps=course.save_every,
+            eval_strategy="no",
+            seed=course.seed,
+            use_cpu=device.type == "cpu",
+            disable_tqdm=True,
+            report_to=[],
+            remove_unused_columns=False,
+            dataloader_pin_memory=False,
+            logging_nan_inf_filter=False,
+        )
+        optimizer = torch.optim.AdamW(
+            [{"params": list(group.parameters), "lr": course.rate * group.share} for group in groups],
+            betas=(0.9, 0.98),
+            weight_decay=course.decay,
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: warm_cosine(step, course.steps, warmup=course.warmup)
+        )
+        super().__init__(
+            model=learner,
+            args=arguments,
+            train_dataset=_Numbered(lessons),
+            data_collator=_only,
+            optimizers=(optimizer, scheduler),
+            callbacks=[_Clip(groups), _Told(self, on_step)],
+        )
+        self.remove_callback(PrinterCallback)
+        self.model_accepts_loss_kwargs = False
+
+    @property
+    def done(self) -> int:
+        """Steps that are done already."""
+        last = last_checkpoint(self._folder)
+        return 0 if last is None else _step_of(last)
+
+    def learn(self) -> None:
+        """Goes on from the last checkpoint that is whole, or from the beginning, to the last step.
+
+        Raises:
+            ModelUnavailable: a checkpoint could not be written.
+        """
+        last = last_checkpoint(self._folder)
+        try:
+            _rewind(self._folder / LOG, 0 if last is None else _step_of(last))
+            if last is not None and _step_of(last) >= self._course.steps:
+                self._load_from_checkpoint(str(last))
+                return
+            self.train(resume_from_checkpoint=None if last is None else str(last))
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def compute_loss(
+        self, model: nn.Module, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The learner's loss of a lesson."""
+        loss = model(inputs["lesson"])
+        self._losses.append(float(loss.detach()))
+        return (loss, {}) if return_outputs else loss
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The lessons in the order of their numbers, made where and when they are needed."""
+        dataset: Any = self.train_dataset
+        return DataLoader(dataset, batch_size=1, sampler=SequentialSampler(dataset), collate_fn=_only)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Nobody asks."""
+        return 0
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """A folder that is there whole, or not at all; older ones go once it is."""
+        step = self.state.global_step
+        place = self._folder / f"checkpoint-{step}"
+        writing = place.with_name(place.name + WRITING)
+        try:
+            if writing.exists():
+                shutil.rmtree(writing)
+            writing.mkdir(parents=True)
+            weights = {name: parameter.detach().cpu() for name, parameter in learning(self._learner)}
+            save_file(weights, writing / WEIGHTS)
+            self._save_optimizer_and_scheduler(str(writing))
+            self._save_rng_state(str(writing))
+            self.state.save_to_json(str(writing / STATE))
+            for file in writing.iterdir():
+                flush(file)
+            if place.exists():
+                shutil.rmtree(place)
+            writing.rename(place)
+            flush(self._folder)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            with suppress(OSError):
+                shutil.rmtree(writing)
+            raise self._failed(error) from error
+        for older in checkpoints(self._folder)[:-1]:
+            shutil.rmtree(older, ignore_errors=True)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        load_learned(self._learner, Path(resume_from_checkpoint) / WEIGHTS)
+
+    def _failed(self, error: BaseException) -> ModelUnavailable:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        last = last_checkpoint(self._folder)
+        kept = (
+            f"The checkpoint of step {_step_of(last)} is whole: make room and give the same command again."
+            if last is not None
+            else "Nothing was kept yet: make room, or name another place."
+        )
+        return ModelUnavailable(f"The run in {self._folder} cannot be written ({why}). {kept}")
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The whole checkpoints of a run, the oldest first."""
+    found = [
+        path
+        for path in folder.glob("checkpoint-*")
+        if path.name.removeprefix("checkpoint-").isdigit() and (path / STATE).is_file()
+    ]
+    return sorted(found, key=_step_of)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """What a run goes on from."""
+    return next(reversed(checkpoints(folder)), None)
+
+
+def load_learned(module: nn.Module, file: Path) -> None:
+    """Puts weights that `module` learned back into it."""
+    stored = load_file(file)
+    with torch.no_grad():
+        for name, parameter in learning(module):
+            parameter.copy_(stored[name])
+
+
+def log_lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a run's log."""
+    with suppress(OSError):
+        for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError):  # the last one, if the process was killed while it wrote
+                yield json.loads(line)
+
+
+def add_to_log(folder: Path, **figures: object) -> None:
+    """Appends a line to a run's log."""
+    with (folder / LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(figures) + "\n")
+
+
+def _rewind(log: Path, step: int) -> None:
+    """Takes back what a killed run logged after its last checkpoint: it will be done, and logged, again."""
+    lines = [json.dumps(line) + "\n" for line in log_lines(log.parent) if line.get("step", 0) <= step]
+    if log.exists():
+        unfinished = log.with_suffix(WRITING)
+        unfinished.write_text("".join(lines), encoding="utf-8")
+        os.replace(unfinished, log)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+class _InPlace(TrainingArguments):
+    """For a learner that is where it belongs: its vision encoder may have made way."""
+
+    @property
+    def place_model_on_device(self) -> bool:
+        """Never."""
+        return False
+
+
+class _Numbered(Dataset):
+    def __init__(self, lessons: Lessons) -> None:
+        self._lessons = lessons
+
+    def __len__(self) -> int:
+        return len(self._lessons)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        return {"lesson": self._lessons[number]}
+
+
+def _only(lessons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    (lesson,) = lessons
+    return dict(lesson)
+
+
+class _Clip(TrainerCallback):
+    """Clips each group by itself: where scores are nearly equal, min-max normalisation makes the score
+    network's gradient explode, and the others would all but stand still."""
+
+    def __init__(self, groups: Sequence[Rates]) -> None:
+        self._groups = groups
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        for group in self._groups:
+            nn.utils.clip_grad_norm_(group.parameters, group.clip)
+
+
+class _Told(TrainerCallback):
+    """Logs each step, and tells of it."""
+
+    def __init__(self, trainer: LessonTrainer, on_step: Callable[[int, float], None]) -> None:
+        self._trainer, self._on_step = trainer, on_step
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        losses = self._trainer._losses
+        loss = sum(losses) / len(losses)
+        losses.clear()
+        add_to_log(self._trainer._folder, step=state.global_step, loss=loss)
+        self._on_step(state.global_step, loss)
+        if state.global_step >= state.max_steps:
+            control.should_save = True

@@ -1,0 +1,69 @@
+"""How well a model answers examples that it did not learn from: asked as `ask` asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from dynfocus_cli import pipeline
+from dynfocus_cli.backends.native import LoadedModel
+from dynfocus_cli.counterfactuals import is_other
+from dynfocus_cli.features.recall import Recall
+from dynfocus_cli.progress import Progress, Silent
+from dynfocus_cli.run_options import RunOptions
+from dynfocus_cli.training.examples import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a validation came to."""
+
+    questions: int
+    right: int
+    """Answers that are the wanted ones, capitals and what stands around their words aside."""
+    video_tokens: float
+    """Mean a question."""
+
+    @property
+    def exact_match(self) -> float:
+        """Share of the answers that are right."""
+        return self.right / self.questions
+
+
+def validate(
+    model: LoadedModel,
+    examples: Sequence[Example],
+    options: RunOptions,
+    progress: Progress,
+    autocast: torch.dtype | None = None,
+) -> Score:
+    """Asks every example's question; in `autocast`, as it was trained, where a model's parts differ in dtype.
+
+    Raises:
+        DynFocusError: a question could not be asked.
+    """
+    progress.stage("validate", len(examples))
+    network, recall = model.network, Recall()
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    right = tokens = 0
+    computed: AbstractContextManager[object] = (
+        nullcontext() if autocast is None else torch.autocast(model.device.type, autocast)
+    )
+    try:
+        with computed, torch.inference_mode():
+            # Video by video, so that what is remembered of one serves all of its questions.
+            for example in sorted(examples, key=lambda one: one.video):
+                answer = pipeline.ask(
+                    example.video, example.question, model, options, Silent(), recall=recall
+                )
+                right += not is_other(answer.answer, example.answer)
+                tokens += answer.evidence.tokens.video
+                progress.advance(1)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    return Score(len(examples), right, tokens / len(examples))

@@ -1,0 +1,197 @@
+"""What learns, and what the loss is: exactly the parts of the stage, by the very answer that `ask` gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from classroom import COLORS, prepared
+from safetensors.torch import load_file
+from torch.testing import assert_close
+
+from dynfocus_cli.model.generation import rank_answers
+from dynfocus_cli.progress import Silent
+from dynfocus_cli.training import finetune, parts
+from dynfocus_cli.training.batches import Batches
+from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.learner import Learner
+
+
+class Lesson:
+    """A model in front of a batch."""
+
+    def __init__(self, data: Path, folder: Path, **changes: object) -> None:
+        self.prepared = prepared(data, folder / "out", **changes)
+        self.model = finetune._loaded(self.prepared)
+        footage = Footage(folder / "features", self.model, self.prepared.request.options)
+        self.train, self.problems = footage.gather(self.prepared.train, Silent())
+        finetune._set_learning(self.model, self.prepared)
+        self.batches = Batches(
+            self.train, footage, self.model.outline, self.prepared.request.options, self.prepared.settings
+        )
+        self.learner = Learner(
+            self.model.network, self.model.prompt, self.model.device, self.prepared.autocast
+        )
+
+    def gradients(self, number: int = 0) -> dict[str, float]:
+        """Largest gradient of every parameter that has any."""
+        self.learner.train()
+        self.learner(self.batches[number]).backward()
+        return {
+            name: float(parameter.grad.abs().max())
+            for name, parameter in self.model.network.named_parameters()
+            if parameter.grad is not None
+        }
+
+
+def moved(gradients: dict[str, float]) -> set[str]:
+    return {parts.part_of(name) for name, largest in gradients.items() if largest > 0}
+
+
+def test_align_teaches_the_connector_alone(data: Path, tmp_path: Path) -> None:
+    lesson = Lesson(data, tmp_path, stage="align")
+    gradients = lesson.gradients()
+    assert moved(gradients) == {"connector"}
+    assert {parts.part_of(name) for name in gradients} == {"connector"}
+    reached = {name.split(".")[1] for name, largest in gradients.items() if largest > 0}
+    assert {"question_encoder", "rods", "fine", "coarse", "slots"} <= reached
+
+
+@pytest.mark.parametrize("scorer", ["visual", "question"])
+def test_instruct_teaches_the_score_network_too(data: Path, tmp_path: Path, scorer: str) -> None:
+    from dataclasses import replace
+
+    from classroom import request
+
+    from dynfocus_cli.run_options import SelectionOptions
+
+    options = request(data, tmp_path).options
+    options = replace(options, selection=SelectionOptions(scorer=scorer))
+    lesson = Lesson(data, tmp_path, options=options, sigma=0.5, samples=100)
+    gradients = lesson.gradients()
+    assert moved(gradients) == {"score network", "connector", "language model"}
+    film = gradients.get("connector.score_network.question_film.weight", 0.0)
+    assert (film > 0) == (scorer == "question")
+
+
+def test_without_noise_the_score_network_learns_nothing(data: Path, tmp_path: Path) -> None:
+    gradients = Lesson(data, tmp_path, sigma=0.0).gradients()
+    assert moved(gradients) == {"connector", "language model"}
+
+
+@pytest.mark.parametrize("tune", ["lora", "qlora"])
+def test_adapters_learn_and_their_base_does_not(data: Path, tmp_path: Path, tune: str) -> None:
+    lesson = Lesson(data, tmp_path, tune=tune, lora_rank=4)
+    gradients = lesson.gradients()
+    words = {name for name in gradients if parts.part_of(name) == "language model"}
+    assert words
+    assert all(".lora_" in name for name in words)
+    # B is zero at first, so that A has no gradient yet.
+    assert all((gradients[name] > 0) == (".lora_B." in name) for name in words)
+    said = {size.part: size for size in lesson.prepared.sizes}
+    found = {size.part: size for size in parts.sizes(lesson.model.network)}
+    assert said == found
+
+
+def test_what_is_planned_to_learn_is_what_learns(data: Path, tmp_path: Path) -> None:
+    for stage in ("align", "instruct"):
+        lesson = Lesson(data, tmp_path / stage, stage=stage)
+        assert list(lesson.prepared.sizes) == parts.sizes(lesson.model.network)
+        assert all(weights.dtype == torch.float32 for _, weights in parts.learning(lesson.learner))
+
+
+@torch.no_grad()
+def test_the_loss_is_how_unlikely_ask_finds_the_answer(data: Path, tmp_path: Path) -> None:
+    """A batch of videos of other lengths, one with a moment that is named, beside `ask`'s own likelihoods."""
+    from dynfocus_cli.backends.protocol import Asked
+    from dynfocus_cli.budget import allow
+    from dynfocus_cli.features.encoding import encode_video
+    from dynfocus_cli.planning.focus import focus_frames
+    from dynfocus_cli.stopwatch import Stopwatch
+
+    lesson = Lesson(data, tmp_path, batch=4, sigma=0.0)
+    model = lesson.model
+    lesson.learner.eval()
+    order = [lesson.batches._place(draw) for draw in range(4)]
+    expected = []
+    for place in order:
+        one = lesson.train[place]
+        frames = encode_video(
+            one.source,
+            one.sampling.times_s,
+            model.vision_tower,
+            None,
+            "none",
+            Silent(),
+            Stopwatch(),
+            batch_size=8,
+        ).frames.distinct()
+        sight = model.sight(one.source, frames, lesson.prepared.request.options.selection)
+        price = model.outline.price(
+            one.source, len(frames.times_s), lesson.prepared.request.options.selection
+        )
+        allowed = allow(len(frames.times_s), prototypes=16, key_ratio=0.25, limit=one.limit, price=price)
+        pinned = focus_frames(one.sampling, None, frames.times_s, allowed.key_frames)
+        asked = Asked(one.example.question, one.scorer)
+        choice = sight.choose(asked, allowed, pinned, 0)
+        found = rank_answers(
+            model.network,
+            model.prompt,
+            sight._tokens(choice, asked),
+            one.example.question,
+            (),
+            [one.example.answer],
+        )
+        expected.append(-found[0] / len(one.answer))
+    loss = lesson.learner(lesson.batches[0])
+    assert_close(float(loss), sum(expected) / 4, atol=1e-4, rtol=0)
+
+
+def test_batches_are_accumulated_ones(data: Path, tmp_path: Path) -> None:
+    whole = Lesson(data, tmp_path / "whole", batch=4, accumulate=1, sigma=0.0)
+    parted = Lesson(data, tmp_path / "parted", batch=2, accumulate=2, sigma=0.0)
+    with torch.no_grad():
+        one = whole.learner.eval()(whole.batches[0])
+        two = [parted.learner.eval()(parted.batches[number]) for number in range(2)]
+    assert_close(one, (two[0] + two[1]) / 2, atol=1e-5, rtol=0)
+
+
+def test_every_batch_is_a_function_of_its_number(data: Path, tmp_path: Path) -> None:
+    lesson = Lesson(data, tmp_path, batch=3, max_steps=6)
+    drawn = [[group.texts for group in lesson.batches[number].groups] for number in range(6)]
+    again = [[group.texts for group in lesson.batches[number].groups] for number in reversed(range(6))]
+    assert drawn == again[::-1]
+    places = [lesson.batches._place(draw) for draw in range(16)]
+    assert sorted(places[:8]) == sorted(places[8:]) == list(range(8))
+    assert places[:8] != places[8:]
+    sigmas = [lesson.batches[number].exploration.sigma for number in range(6)]
+    assert sigmas == sorted(sigmas, reverse=True)
+    assert sigmas[0] == lesson.prepared.settings.sigma
+
+
+def test_a_scorer_that_the_model_lacks_is_grown(tmp_path: Path) -> None:
+    from dynfocus_cli.checkpoints import load_model
+
+    network = load_model("dynfocus-tiny", "cpu").network
+    before = {name: weights.clone() for name, weights in network.connector.score_network.state_dict().items()}
+    assert not parts.grow_score_network(network, question_aware=True, seed=0)
+    network.config.question_aware_score = False
+    assert parts.grow_score_network(network, question_aware=True, seed=0)
+    grown = network.connector.score_network.state_dict()
+    assert all(torch.equal(grown[name], before[name]) for name in before)
+    network.connector.score_network = None
+    assert parts.grow_score_network(network, question_aware=False, seed=0)
+    assert network.config.scorer == "visual"
+    assert network.connector.score_network.question_film is None
+
+
+def test_features_are_mapped_and_made_once(data: Path, tmp_path: Path) -> None:
+    Lesson(data, tmp_path)
+    files = {file: file.stat().st_mtime_ns for file in (tmp_path / "features").iterdir()}
+    assert len(files) == 4
+    assert "patches" in load_file(next(iter(files)))
+    again = Lesson(data, tmp_path)
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "features").iterdir()} == files
+    assert len(again.train) == 8
+    assert set(COLORS) < {one.example.answer for one in again.train}

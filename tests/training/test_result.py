@@ -1,0 +1,185 @@
+"""What a training leaves behind: a model folder that answers, and that is what was trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from classroom import prepared, trained
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from dynfocus_cli.checkpoints import load_model
+from dynfocus_cli.cli.app import app
+from dynfocus_cli.progress import Silent
+from dynfocus_cli.training import finetune, parts
+from dynfocus_cli.training.export import export
+from dynfocus_cli.training.run_record import run_folder
+
+FRAMES = ["--frames", "4", "--no-cache", "--device", "cpu"]
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_new_words_are_learned_and_asked_for(data: Path, tmp_path: Path) -> None:
+    """From the command line to the command line: words that the shipped model never says."""
+    out = tmp_path / "colors"
+    video, question = data.with_name("0.mp4"), "What color is the background?"
+    before = run("ask", video, question, *FRAMES)
+    assert before.stdout.strip() != "teal"
+    result = run(
+        "train", data, out, *FRAMES, "--max-steps", 60, "--batch-size", 8, "--lr", 2e-3, "--samples", 20,
+        "--validation", data, "--validate-every", 60,
+    )  # fmt: skip
+    # The videos are on both sides, so that nothing would be left.
+    assert result.exit_code == 2
+    assert "nothing is left to train on" in result.stderr
+    result = run(
+        "train", data, out, *FRAMES, "--max-steps", 60, "--batch-size", 8, "--lr", 2e-3, "--samples", 20,
+        "--validation", "0",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"{out}\n"
+    answer = run("ask", video, question, *FRAMES, "--model", out, "--jsonl")
+    assert answer.exit_code == 0, answer.stderr
+    record = json.loads(answer.stdout)
+    assert record["answer"] == "teal"
+    assert record["warnings"] == []
+    assert record["model"]["name"] == "colors"
+    card = (out / "README.md").read_text()
+    assert "8 examples on 4 videos to train on, 0 on 0 other videos" in card
+    assert "60 of 1 x 8 examples" in card
+    assert not run_folder(out).exists()
+    again = run("train", data, out, *FRAMES)
+    assert (again.exit_code, "exists already" in again.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("tune", ["lora", "qlora"])
+@torch.no_grad()
+def test_adapters_are_merged_into_what_they_were_trained_on(
+    data: Path, tmp_path: Path, tune: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dynfocus_cli.training.export.SHARD_BYTES", 3 << 20)
+    ready = prepared(data, tmp_path / "out", tune=tune, lora_rank=4)
+    model = finetune._loaded(ready)
+    finetune._set_learning(model, ready)
+    for name, weights in parts.learning(model.network):
+        if ".lora_" in name:
+            weights.normal_(std=0.05)
+    (tmp_path / "merged").mkdir()
+    export(model, tmp_path / "merged", "instruct", Silent())
+    assert len(list((tmp_path / "merged").glob("model-*.safetensors"))) > 3
+    merged = load_model(str(tmp_path / "merged"), "cpu")
+    ids = torch.arange(20).unsqueeze(0)
+    expected = model.network.eval().language_model(input_ids=ids).logits
+    found = merged.network.language_model(input_ids=ids).logits
+    plain = load_model("dynfocus-tiny", "cpu").network.language_model(input_ids=ids).logits
+    assert merged.info.quantization == "none"
+    torch.testing.assert_close(found, expected, atol=2e-3 if tune == "lora" else 5e-2, rtol=1e-2)
+    assert (found - plain).abs().max() > 1.0
+
+
+def test_align_changes_the_connector_alone(data: Path, tmp_path: Path) -> None:
+    trained(data, tmp_path / "out", stage="align", max_steps=2)
+    after = load_file(tmp_path / "out" / "model.safetensors")
+    before = {
+        name: weights.float()
+        for name, weights in load_model("dynfocus-tiny", "cpu").network.state_dict().items()
+    }
+    changed = {parts.part_of(name) for name in after if not torch.equal(after[name], before[name])}
+    assert changed == {"connector"}
+
+
+def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
+    """The validation says how good each step is; here the second is."""
+    from unittest import mock
+
+    scores = iter([3, 5, 8, 8, 2])
+
+    def measured(model, held, *_):
+        return finetune.Score(len(held), next(scores), 40.0)
+
+    told: list[str] = []
+    with mock.patch.object(finetune, "validate", measured):
+        done = trained(data, tmp_path / "out", told, validation="0.25", max_steps=4, validate_every=1)
+    assert (done.best_step, done.before.right, done.after.right) == (2, 3, 8)
+    assert len(told) == 6
+    other = trained(data, tmp_path / "other", validation="0.25", max_steps=4)
+    assert other.best_step == 4 or other.before is not None
+
+
+@pytest.mark.parametrize("stage", ["align", "instruct"])
+def test_a_dry_run_writes_nothing(data: Path, tmp_path: Path, stage: str) -> None:
+    broken = data.with_name("broken.jsonl")
+    broken.write_text(data.read_text() + '{"video": "gone.mp4", "question": "What?", "answer": "x"}\n')
+    try:
+        result = run("train", broken, tmp_path / "out", *FRAMES, "--dry-run", "--stage", stage, "--epochs", 2)
+    finally:
+        broken.unlink()
+    assert result.exit_code == 0, result.stderr
+    said = dict(line.split(maxsplit=1) for line in result.stdout.splitlines() if line.split()[0].isalpha())
+    assert said["examples"] == "6 on 3 videos to train on"
+    assert said["validation"] == "2 on 1 video held back"
+    assert said["steps"] == "3 of 1 x 4 examples"
+    assert said["time"].startswith("about ")
+    assert "passed over      1\n" in result.stdout
+    learns = "score network    0 parameters" not in result.stdout
+    assert learns == (stage == "instruct")
+    assert "line 9" in result.stderr
+    assert "gone.mp4 is not there." in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--max-steps", "0"], 2, "--max-steps must be at least 1"),
+        (["--lr", "0"], 2, "--lr must lie above 0"),
+        (["--stage", "align", "--tune", "lora"], 2, "--tune is for --stage instruct"),
+        (["--tune", "full", "--quantize", "nf4"], 2, "take --tune qlora"),
+        (["--precision", "float32", "--tune", "qlora"], 2, "runs in 16 bits"),
+        (["--model", "no-such-model"], 4, "no-such-model"),
+        (["--validation", "1.5"], 2, "--validation must be a share"),
+        (["--media", "/nowhere"], 2, "holds no example that can be used"),
+    ],
+)
+def test_what_makes_no_sense(data: Path, tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    result = run("train", data, tmp_path / "out", *FRAMES, *arguments)
+    assert result.exit_code == code, result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_video_costs_its_examples_alone(data: Path, tmp_path: Path) -> None:
+    from classroom import write_class
+
+    damaged = write_class(tmp_path / "clips")
+    damaged.with_name("1.mp4").write_bytes(b"no video")
+    ready = prepared(damaged, tmp_path / "out")
+    assert len(ready.train) == 6
+    assert [problem.where.rpartition(", ")[2] for problem in ready.problems] == ["line 3", "line 4"]
+    for video in (tmp_path / "clips").glob("*.mp4"):
+        video.write_bytes(b"no video")
+    result = run("train", damaged, tmp_path / "out", *FRAMES)
+    assert result.exit_code == 2
+    assert "no example is left to train on" in result.stderr
+
+
+def test_without_peft_adapters_are_a_sentence(data: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = run("train", data, tmp_path / "out", *FRAMES, "--tune", "lora")
+    assert result.exit_code == 4
+    assert "pip install 'dynfocus[train]'" in result.stderr
+
+
+def test_what_cannot_fit_does_not_begin(data: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(finetune, "free_memory", lambda device: 50 << 20)
+    result = run("train", data, tmp_path / "out", *FRAMES)
+    assert result.exit_code == 5
+    assert "This training takes about" in result.stderr
+    assert list(tmp_path.iterdir()) == []

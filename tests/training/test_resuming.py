@@ -1,0 +1,188 @@
+"""Trainings that are killed, run out of disk, or are given again in another way."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from classroom import losses, prepared, trained
+
+from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
+from dynfocus_cli.progress import Silent
+from dynfocus_cli.training.finetune import fine_tune
+from dynfocus_cli.training.run_record import run_folder
+from dynfocus_cli.training.trainer import LOG, checkpoints
+
+STEPS = 12
+
+
+def child(work: Callable[[], object]) -> int:
+    """Runs `work` in a process of its own, which inherits all that is imported; returns its id."""
+    process = os.fork()
+    if process == 0:
+        try:
+            work()
+            os._exit(0)
+        except DynFocusError as error:
+            os.write(2, f"{error}\n".encode())
+            os._exit(error.exit_code)
+        except BaseException:
+            os._exit(1)
+    return process
+
+
+def outcome(process: int) -> int:
+    """Exit code, or minus the signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def logged(folder: Path) -> int:
+    try:
+        return (folder / LOG).read_text().count('"loss"')
+    except OSError:
+        return 0
+
+
+@pytest.fixture
+def whole(data: Path, tmp_path: Path) -> list[float]:
+    """The losses of an undisturbed run."""
+    folder = tmp_path / "whole"
+    trained(data, folder, max_steps=STEPS, accumulate=2, save_every=3, validation="0.25")
+    return list(losses(folder))
+
+
+def test_killed_and_given_again_the_curve_goes_on(data: Path, tmp_path: Path, whole: list[float]) -> None:
+    """Killed three times, each soon after a checkpoint, which may still be on its way to the disk."""
+    out = tmp_path / "model"
+    work = run_folder(out)
+
+    def run() -> None:
+        trained(data, out, max_steps=STEPS, accumulate=2, save_every=3, validation="0.25")
+
+    for steps in (2, 4, 9):
+        process = child(run)
+        deadline = time.monotonic() + 60
+        while logged(work) < steps and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(process, signal.SIGKILL)
+        assert outcome(process) == -signal.SIGKILL
+        assert not out.exists()
+    told: list[str] = []
+    trained(data, out, told, max_steps=STEPS, accumulate=2, save_every=3, validation="0.25")
+    assert any(line.startswith("Going on after step") for line in told)
+    curve = losses(out)
+    assert len(curve) == len(whole) == STEPS
+    assert max(abs(one - other) for one, other in zip(curve, whole, strict=True)) < 1e-5
+    assert not work.exists()
+    assert (out / "config.json").is_file()
+
+
+def test_a_checkpoint_holds_what_learns_alone(data: Path, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    out = tmp_path / "model"
+
+    def run() -> None:
+        from dynfocus_cli.training import finetune
+
+        finetune._write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        trained(data, out, tune="lora", lora_rank=2, max_steps=4, save_every=2)
+
+    assert outcome(child(run)) == -signal.SIGKILL
+    (last,) = checkpoints(run_folder(out))
+    assert last.name == "checkpoint-4"
+    with safe_open(last / "learned.safetensors", "pt") as file:
+        names = list(file.keys())
+    assert not any("vision" in name or "base_layer" in name for name in names)
+    assert any("lora_A" in name for name in names)
+    assert any("score_network" in name for name in names)
+    trained(data, out, tune="lora", lora_rank=2, max_steps=4, save_every=2)
+    assert (out / "config.json").is_file()
+
+
+def test_a_full_disk_is_a_sentence_and_the_last_checkpoint_is_whole(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model"
+    work = run_folder(out)
+
+    def run(room: int | None = None, after: int = 0) -> None:
+        from dynfocus_cli.training import trainer
+
+        real = trainer.LessonTrainer._save_checkpoint
+
+        def save(self: object, *arguments: object) -> None:
+            if room is not None and self.state.global_step > after:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+            real(self, *arguments)
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        trainer.LessonTrainer._save_checkpoint = save
+        trained(data, out, max_steps=6, save_every=2)
+
+    # The weights, and then the optimizer, are more than a file may hold.
+    for room in (1 << 20, 15 << 20):
+        assert outcome(child(lambda room=room: run(room, after=2))) == ModelUnavailable.exit_code
+        said = capfd.readouterr().err
+        assert "cannot be written (" in said
+        assert "The checkpoint of step 2 is whole: make room and give the same command again." in said
+        assert [path.name for path in checkpoints(work)] == ["checkpoint-2"]
+        assert not list(work.glob("*.writing"))
+    assert outcome(child(run)) == 0
+    assert len(losses(out)) == 6
+
+
+def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    work = run_folder(out)
+    process = child(lambda: trained(data, out, max_steps=400, save_every=1))
+    while not checkpoints(work):
+        time.sleep(0.01)
+    with pytest.raises(ModelUnavailable, match="is in use by another process"):
+        trained(data, out, max_steps=400, save_every=1)
+    os.kill(process, signal.SIGKILL)
+    outcome(process)
+    with pytest.raises(
+        UsageError, match=r"begun in another way \(--lr: 0.001 then, 0.01 now; --seed: 0 then, 1 now\)"
+    ):
+        trained(data, out, max_steps=400, save_every=1, rate=0.01, seed=1)
+    other = data.with_name("other.jsonl")
+    other.write_text(data.read_text().replace("yes", "no"))
+    try:
+        with pytest.raises(UsageError, match="training examples: 8 "):
+            trained(other, out, max_steps=400, save_every=1)
+    finally:
+        other.unlink()
+    # A file of the run that is damaged is no run.
+    (work / "run.json").write_text("{")
+    (work / "checkpoint-1.writing").mkdir(exist_ok=True)
+    trained(data, tmp_path / "another", max_steps=1)
+
+
+def test_a_folder_that_cannot_be_written(data: Path, tmp_path: Path, nobody) -> None:
+    tmp_path.chmod(0o755)
+    place = tmp_path / "closed"
+    place.mkdir(mode=0o555)
+    ready = prepared(data, place / "model")
+    with nobody(), pytest.raises(ModelUnavailable, match="cannot be written: Permission denied"):
+        fine_tune(ready, Silent(), print)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(UsageError, match="exists already"):
+        trained(data, tmp_path / "there")
+
+
+def test_the_log_is_rewound_to_the_checkpoint(tmp_path: Path) -> None:
+    from dynfocus_cli.training.trainer import _rewind
+
+    log = tmp_path / LOG
+    log.write_text(
+        "".join(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(1, 6)) + '{"step": 6, "lo'
+    )
+    _rewind(log, 3)
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3]

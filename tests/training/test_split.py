@@ -1,0 +1,66 @@
+"""Whole videos are held back, the same ones each time."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.training.examples import Example
+from dynfocus_cli.training.split import by_video, held_back
+
+EXAMPLES = [Example(f"/data/{video}.mp4", f"q{q}", "a", "") for video in range(20) for q in range(3)]
+
+
+def videos(examples: list[Example]) -> set[str]:
+    return {example.video for example in examples}
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.1, 2), (0.01, 1), (0.5, 10), (0.99, 19)])
+def test_no_video_is_on_both_sides(share: float, count: int) -> None:
+    train, validation = by_video(EXAMPLES, share, seed=0)
+    assert len(videos(validation)) == count
+    assert not videos(train) & videos(validation)
+    assert len(train) + len(validation) == len(EXAMPLES)
+
+
+def test_the_split_is_the_same_in_any_order_and_place_and_another_for_each_seed() -> None:
+    shuffled = random.Random(0).sample(EXAMPLES, len(EXAMPLES))
+    assert videos(by_video(shuffled, 0.3, 0)[1]) == videos(by_video(EXAMPLES, 0.3, 0)[1])
+    moved = [Example(f"/mnt{one.video}", one.question, one.answer, "") for one in EXAMPLES]
+    assert {f"/mnt{video}" for video in videos(by_video(EXAMPLES, 0.3, 0)[1])} == videos(
+        by_video(moved, 0.3, 0)[1]
+    )
+    assert videos(by_video(EXAMPLES, 0.3, 1)[1]) != videos(by_video(EXAMPLES, 0.3, 0)[1])
+
+
+def test_one_name_for_a_video_however_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "link.mp4").symlink_to("a.mp4")
+    twice = [Example(str(tmp_path / name), "q", "a", "") for name in ("a.mp4", "link.mp4", "./a.mp4")]
+    with pytest.raises(UsageError, match="a single video"):
+        by_video(twice, 0.5, 0)
+    assert by_video(twice, 0, 0) == (twice, [])
+
+
+def test_a_file_of_its_own(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    file = tmp_path / "val.jsonl"
+    file.write_text(json.dumps({"video": "a.mp4", "question": "q", "answer": "x"}))
+    examples = [Example(str(tmp_path / name), "q", "a", name) for name in ("a.mp4", "b.mp4")]
+    train, validation, problems = held_back(examples, str(file), None, 0)
+    assert [one.where for one in train] == ["b.mp4"]
+    assert [one.answer for one in validation] == ["x"]
+    assert [problem.where for problem in problems] == ["a.mp4"]
+    with pytest.raises(UsageError, match="nothing is left to train on"):
+        held_back(examples[:1], str(file), None, 0)
+
+
+@pytest.mark.parametrize("wanted", ["1", "-0.1", "nan", "2", "gone.json", ""])
+def test_what_is_no_split(wanted: str) -> None:
+    with pytest.raises(UsageError, match="--validation must be a share"):
+        held_back(EXAMPLES, wanted, None, 0)
