@@ -62,6 +62,10 @@ class CooperativeConnector(nn.Module):
         split = config.rod_projectors == "split"
         self.coarse = None if split else Projector(width, language_width, config.projector_norm)
         self.context = nn.Linear(width, language_width) if split else None
+        self.change = None
+        if config.rod_change:
+            self.change = nn.Linear(width, language_width, bias=False)
+            nn.init.normal_(self.change.weight, std=0.02)
         slots = config.cone_tokens + config.rod_tokens
         self.slots = (
             nn.Parameter(torch.randn(slots, language_width) * 0.02) if config.slot_embedding else None
@@ -172,11 +176,15 @@ class CooperativeConnector(nn.Module):
             returns: tokens (B, M, D_l) and the frame of each token (B, M), M = 40 K + 2 (T - K).
         """
         frames, with_rods, points = features.frames, self.config.key_frame_rods, self._points(features)
-        if not with_rods and frames > 1:
+        if with_rods or frames == 1:
+            rods = self._rods(points, queries)  # (B, T, R, D_l)
+        else:
             batch = torch.arange(len(queries), device=queries.device).unsqueeze(1)
             others = other_frames(frames, selection.key_frames)  # (B, T - K)
-            points, queries = points[batch, others], queries[batch, others]
-        rods = self._rods(points, queries)  # (B, T or T - K, R, D_l)
+            if self.change is None:
+                rods = self._rods(points[batch, others], queries[batch, others])  # (B, T - K, R, D_l)
+            else:  # the frame before may be a key frame
+                rods = self._rods(points, queries)[batch, others]
         cones = self._cones(features, selection)  # (B, K, C, D_l)
         if self.slots is not None:
             cones = cones + self.slots[: cones.shape[2]]
@@ -280,13 +288,25 @@ class CooperativeConnector(nn.Module):
         """The rods (B, T, R, D_l) of frames with these points and queries."""
         config, batch = self.config, points.shape[:2]
         context, content = self.rods(queries.flatten(0, 1), points.flatten(0, 1), config.content_side)
+        changes = self._changes(context, content, batch)
         # Both in one pass where one projector takes both.
         if self.coarse is not None:
             context, content = self.coarse(torch.cat((context, content), dim=1)).tensor_split([1], dim=1)
         elif self.context is not None:
             context, content = self.context(context), self.fine(content)
+        if changes is not None:
+            context, content = context + changes[:, :1], content + changes[:, 1:]
         parts = (context, content) if config.rod_order == "context_content" else (content, context)
         return torch.cat(parts, dim=1).unflatten(0, batch)
+
+    def _changes(self, context: Tensor, content: Tensor, batch: torch.Size) -> Tensor | None:
+        """(B * T, R, D_l): how each frame's rods differ from those of the frame before; 0 for the first."""
+        if self.change is None:
+            return None
+        rods = torch.cat((context, content), dim=1).unflatten(0, batch)  # (B, T, R, D_v)
+        steps = torch.cat((torch.zeros_like(rods[:, :1]), rods[:, 1:] - rods[:, :-1]), dim=1)
+        changes: Tensor = self.change(steps.flatten(0, 1))
+        return changes
 
     def _cones(self, features: VideoFeatures, selection: EventSelection) -> Tensor:
         # DynFocus, CCE: F_fine(h_k || G_t); h_k is the event's prototype, G_t its centre frame's prototypes.

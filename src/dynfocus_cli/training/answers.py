@@ -1,26 +1,21 @@
-"""Stages 2 and 3 of the tiny recipe: connector, score network and language model, from questions and answers.
+"""Stage 3 of the tiny recipe: projectors, score network and language model, from questions and answers.
 
-Clips grow from 2 frames to whole ones; frames keep their real times throughout. Packed lessons come first,
-because they show many questions at the cost of one video; conditioned ones, where the Q-Former and the score
-network read the question, come later. The score network is taught twice: by the answers' loss through the
-perturbed top-k, as in the paper, and by the seconds that the generator knows to decide a question.
+Clips grow from a few frames to whole ones; frames keep their real times throughout. The score network is
+taught twice: by the answers' loss through the perturbed top-k, as in the paper, and by the seconds that the
+generator knows to decide a question. What the Q-Former and the rods have learnt of questions stays as it is.
 """
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dynfocus_cli.model.connector import CooperativeConnector
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.stages import EventSelection, Exploration
-from dynfocus_cli.training.lessons import IGNORED, Lesson, block_mask
+from dynfocus_cli.training.lessons import IGNORED, Lesson
 from dynfocus_cli.training.vision import DenseHeads
 
 
@@ -33,19 +28,13 @@ class Phase:
     frames: tuple[int, ...]
     """Numbers of frames, one drawn a step."""
     rows: int
-    """Videos a step; fewer where videos are long, see `rows_for`."""
-    questions: int
-    """Questions a video."""
-    conditioned: float
-    """Share of the steps whose questions each have a row of their own, read by Q-Former and score network."""
+    """Questions a step; fewer where videos are long, see `rows_for`."""
+    key_events: tuple[int, ...]
+    """K, one drawn a step."""
     rate: float
     """Peak learning rate."""
     floor: float = 0.3
     """Share of the peak at the phase's end."""
-    drilled: tuple[str, ...] = ()
-    """Question types that the phase is for."""
-    pins: bool = True
-    """Whether frames at moments that questions name become key frames, as at inference."""
     sigma: tuple[float, float] = (0.3, 0.3)
     """Perturbed top-k noise, from the phase's first step to its last."""
 
@@ -109,40 +98,21 @@ def study(
     )
     tokens, _ = model.video_tokens(lesson.features, selection, lesson.asked, lesson.times_s, lesson.pinned)
     embed = model.get_input_embeddings()
-    rows = tokens.shape[0]
-    start = embed(torch.tensor(before_video)).expand(rows, -1, -1)
+    start = embed(torch.tensor(before_video)).expand(len(tokens), -1, -1)
     prefix = torch.cat((start, tokens.to(start.dtype)), dim=1)  # (B, prefix, D_l)
-    length = prefix.shape[1]
-    allowed = block_mask(length, lesson.segment)
-    mask = torch.zeros_like(allowed, dtype=torch.float32).masked_fill(~allowed, -1e9)
-    places = torch.cat((torch.arange(length).expand(rows, -1), length + lesson.offset), dim=1)
     hidden = model.language_model.model(
-        inputs_embeds=torch.cat((prefix, embed(lesson.text)), dim=1),
-        attention_mask=mask,
-        position_ids=places,
-        use_cache=False,
-    ).last_hidden_state[:, length:]
+        inputs_embeds=torch.cat((prefix, embed(lesson.text)), dim=1), use_cache=False
+    ).last_hidden_state[:, prefix.shape[1] :]
     answered = lesson.labels != IGNORED
     logits = model.language_model.lm_head(hidden[answered]).float()  # (answer tokens, vocabulary)
     targets = lesson.labels[answered]
+    missed = torch.zeros_like(answered).masked_scatter(answered, logits.argmax(-1) != targets).any(1)
     return Outcome(
         F.cross_entropy(logits, targets),
-        _selection_loss(selection.raw_scores, selection.assignment, lesson.decisive)
-        + _question_selection_loss(connector, selection, lesson),
-        list(_verdicts(lesson, answered, logits.argmax(-1) == targets)),
+        _selection_loss(selection.raw_scores, selection.assignment, lesson.decisive),
+        [(q.type, not miss) for q, miss in zip(lesson.questions, missed.tolist(), strict=True)],
         selection,
     )
-
-
-def _question_selection_loss(
-    connector: CooperativeConnector, selection: EventSelection, lesson: Lesson
-) -> Tensor:
-    """The same for every question of the lesson by itself: cheap, since only the score network runs."""
-    asked = connector.question_encoder.embed(lesson.everyone.ids, lesson.everyone.mask)
-    prototypes = selection.event_prototypes[lesson.row_of]  # (A, L, P, D_v)
-    assert connector.score_network is not None, "the miniature has a score network"
-    raw_scores = connector.score_network(prototypes, asked).float()  # (A, L)
-    return _selection_loss(raw_scores, selection.assignment[lesson.row_of], lesson.decisive_for)
 
 
 def _selection_loss(raw_scores: Tensor, assignment: Tensor, decisive: Tensor) -> Tensor:
@@ -151,7 +121,7 @@ def _selection_loss(raw_scores: Tensor, assignment: Tensor, decisive: Tensor) ->
     It speeds up what the answers' loss teaches through the perturbed top-k.
 
     Shape:
-        raw_scores: (A, L). assignment: (A, T). decisive: (A, T) bool.
+        raw_scores: (B, L). assignment: (B, T). decisive: (B, T) bool.
     """
     wanted = torch.zeros_like(raw_scores).scatter_add(1, assignment, decisive.float()) > 0
     some = wanted.any(1) & ~wanted.all(1)
@@ -159,17 +129,6 @@ def _selection_loss(raw_scores: Tensor, assignment: Tensor, decisive: Tensor) ->
         return raw_scores.sum() * 0.0
     log_share = raw_scores[some].log_softmax(1)
     return -log_share.masked_fill(~wanted[some], -torch.inf).logsumexp(1).mean()
-
-
-def _verdicts(lesson: Lesson, answered: Tensor, right: Tensor) -> Iterable[tuple[str, bool]]:
-    rows = torch.arange(len(answered)).unsqueeze(1).expand_as(answered)[answered]
-    wrong: dict[tuple[int, int], bool] = defaultdict(bool)
-    for row, segment, hit in zip(
-        rows.tolist(), lesson.segment[answered].tolist(), right.tolist(), strict=True
-    ):
-        wrong[row, segment] |= not hit
-    for (row, segment), missed in wrong.items():
-        yield lesson.questions[row][segment].type, not missed
 
 
 def rows_for(rows: int, frames: int) -> int:
@@ -181,9 +140,3 @@ def sigma_at(phase: Phase, step: int) -> float:
     """Noise of the perturbed top-k, annealed linearly through the phase."""
     first, last = phase.sigma
     return first + (last - first) * step / max(1, phase.steps)
-
-
-def key_events_for(events: int, rng: random.Random) -> int:
-    """A number of key events as users may ask for; a quarter of the events most often."""
-    share = rng.choice((0.25, 0.25, 0.25, 0.125, 0.5))
-    return max(1, round(share * events))

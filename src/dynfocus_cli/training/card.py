@@ -16,8 +16,15 @@ from typing import Any
 
 from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
-from dynfocus_cli.training.curriculum import CONDITIONED_QUESTIONS, CONDITIONED_ROWS, CURRICULUM
-from dynfocus_cli.training.tiny import EXAM_CLIPS, EXAM_SEED, LESSON_CLIPS, LESSON_SEED, VISION_STEPS
+from dynfocus_cli.training.curriculum import CURRICULUM
+from dynfocus_cli.training.tiny import (
+    EXAM_CLIPS,
+    EXAM_SEED,
+    GROUNDING_STEPS,
+    LESSON_CLIPS,
+    LESSON_SEED,
+    VISION_STEPS,
+)
 
 LOG_NAME = "training_log.jsonl"
 
@@ -65,13 +72,14 @@ equal tokens; of the {sampled} needles that the {frames} frames show at all, and
 
 ## How it was trained
 
-`make tiny` runs the recipe (seed 1). Vision encoder: {vision_steps} steps on single frames with dense labels
-of shape, colour and place, then frozen; those labels' read-outs begin the projectors. Then connector, score
+`make tiny` runs the recipe (seed 1), on clips in many looks: edges, digit fonts, hues, grain, codec blocks.
+Vision encoder: {vision_steps} steps on single frames with dense labels of shape, colour and place, then
+frozen; those labels' read-outs begin the projectors. Q-Former and rods: {grounding_steps} steps on single
+frames with a question each, to look at what the question is about, then frozen too. Then projectors, score
 network and language model from questions and answers on {lessons} clips (script seeds {lesson_seed} onwards;
 held out for validation: {exam} clips from {exam_seed}). The score network learns from the answers' loss
-through the perturbed top-k, and from the seconds that the generator knows to decide a question. Steps in
-which Q-Former and score network read the question ("conditioned") have {rows} videos of 32 frames with
-{asked} questions each, fewer of longer videos.
+through the perturbed top-k, and from the seconds that the generator knows to decide a question. A step's
+questions are those below for up to 32 frames, and fewer for more.
 
 {phases}
 
@@ -106,9 +114,8 @@ def write_card(
             "phase",
             "steps",
             "frames",
-            "videos a step",
-            "questions a video",
-            "conditioned steps",
+            "key events",
+            "questions a step",
             "peak rate",
         ],
         [
@@ -116,9 +123,8 @@ def write_card(
                 phase["name"],
                 str(phase["steps"]),
                 ", ".join(map(str, sorted(set(phase["frames"])))),
+                ", ".join(map(str, sorted(set(phase["key_events"])))),
                 str(phase["rows"]),
-                str(phase["questions"]),
-                f"{phase['conditioned']:.0%}",
                 f"{phase['rate']:g}",
             ]
             for phase in map(asdict, CURRICULUM)
@@ -143,14 +149,13 @@ def write_card(
         needles=selection["needles"],
         selection_table=selection_table,
         vision_steps=VISION_STEPS,
+        grounding_steps=GROUNDING_STEPS,
         lessons=LESSON_CLIPS,
         lesson_seed=LESSON_SEED,
         exam=EXAM_CLIPS,
         exam_seed=EXAM_SEED,
         phases=phases,
         log=LOG_NAME,
-        rows=CONDITIONED_ROWS,
-        asked=CONDITIONED_QUESTIONS,
         history=history,
     )
     assert len(DIGITS) == 10, "the card says 0 to 9"

@@ -16,6 +16,7 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.stages import VideoFeatures
+from dynfocus_cli.synth.look import training_look
 from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import Script, write_script
 from dynfocus_cli.training.vision import augment
@@ -76,8 +77,9 @@ class ClipStore:
     def _encode(self, clip: int, model: DynFocusModel, preprocessing: Preprocessing, seed: int) -> Tensor:
         script, size = self.scripts[clip], preprocessing.size
         rng = random.Random(seed * 7_919 + clip)
+        filmed = training_look(rng)
         frames = [
-            augment(render_frame(script, float(second), 2 * size), size, rng)
+            augment(render_frame(script, float(second), 2 * size, filmed), size, rng)
             for second in range(script.duration_s)
         ]
         with torch.autocast("cpu", torch.bfloat16):

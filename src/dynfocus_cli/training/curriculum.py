@@ -14,45 +14,28 @@ from torch import nn
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.model.stages import Exploration
-from dynfocus_cli.synth.questions import EXERCISES, QUESTION_TYPES
-from dynfocus_cli.training.answers import (
-    Outcome,
-    Phase,
-    initialise,
-    key_events_for,
-    rows_for,
-    sigma_at,
-    study,
-)
+from dynfocus_cli.synth.questions import QUESTION_TYPES
+from dynfocus_cli.training.answers import Outcome, Phase, initialise, rows_for, sigma_at, study
 from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.lessons import EVEN_WEIGHTS, Lesson, compose, draw_excerpts
+from dynfocus_cli.training.grounding import grounded
+from dynfocus_cli.training.lessons import Lesson, compose, draw_exercises
 from dynfocus_cli.training.run import Run
 from dynfocus_cli.training.vision import DenseHeads
 
 PERTURBED_SAMPLES = 100
 SELECTION_WEIGHT = 0.1
-CONDITIONED_ROWS, CONDITIONED_QUESTIONS = 4, 4
-"""Videos a step and questions a video where each question has a row of its own."""
-DRILL = 6.0
-"""How much more a phase's drilled types are asked."""
-EMPHASIS = {"motion": 3.0, "color": 1.5}
-"""Types asked more than their mastery alone would have it: motion is offered by few clips, and colour must be
-told from a shape's name, which no other type needs."""
+UNPINNED = 0.1
+"""Share of the steps that make no key frames of the moments that questions name."""
 QUESTION_DROPOUT = 0.3
-"""Share of the conditioned steps whose score network sees no question, so that both scorers stay trained."""
+"""Share of the steps whose score network sees no question, so that both scorers stay trained."""
 
 CURRICULUM = (
-    Phase("two", 500, (2,), 32, 6, 0.0, 1.5e-3, 1.0, pins=False),
-    Phase("four", 600, (2, 4, 4), 24, 8, 0.0, 1.5e-3, 1.0, pins=False),
-    Phase("eight", 900, (4, 8, 8), 16, 8, 0.0, 1.5e-3, 0.8),
-    Phase("sixteen", 900, (4, 8, 16, 16), 12, 12, 0.3, 7e-4, 0.7),
-    Phase("long", 1600, (8, 16, 32, 32, 64), 8, 14, 0.4, 6e-4, 0.6, sigma=(0.3, 0.1)),
-    Phase("whole", 600, (24, 32, 48, 64, 96, 120), 8, 14, 0.5, 4e-4, 0.6, sigma=(0.1, 0.05)),
-    Phase("question", 1000, (16, 32, 48, 64, 96, 120), 8, 14, 0.8, 4e-4, 0.2, sigma=(0.3, 0.05)),
-    Phase("motion", 350, (2, 3, 4, 8), 20, 8, 0.2, 5e-4, 0.8, drilled=("motion",)),
-    Phase("motion long", 250, (8, 16, 32), 12, 10, 0.3, 4e-4, 0.8, drilled=("motion",)),
-    Phase("last", 500, (16, 32, 48, 64, 96, 112), 8, 14, 0.7, 4e-4, 0.05, sigma=(0.05, 0.05)),
+    Phase("few", 1500, (4, 8, 8, 16), 64, (1, 1, 2), 1e-3, 0.8),
+    Phase("more", 2500, (8, 16, 32), 64, (1, 2), 1e-3, 0.6),
+    Phase("long", 2000, (16, 32, 48, 64), 48, (1, 2, 4), 7e-4, 0.6, sigma=(0.3, 0.1)),
+    Phase("whole", 2500, (16, 24, 32, 48, 64, 96, 120), 48, (2, 4, 4, 4), 5e-4, 0.02, sigma=(0.1, 0.05)),
 )
+EVEN_WEIGHTS = dict.fromkeys(QUESTION_TYPES, 1.0)
 
 
 class Student:
@@ -72,7 +55,8 @@ class Student:
         self.model, self.prompt, self.lessons, self.exam, self.seed = model, prompt, lessons, exam, seed
         torch.manual_seed(seed)
         initialise(model, heads)
-        model.vision.requires_grad_(False)
+        for part in (model.vision, grounded(model)):
+            part.requires_grad_(False)
         assert model.connector.score_network is not None, "the miniature has a score network"
         self.score = [p for p in model.connector.score_network.parameters() if p.requires_grad]
         scored = {id(p) for p in self.score}
@@ -82,7 +66,7 @@ class Student:
             betas=(0.9, 0.98),
             weight_decay=0.02,
         )
-        self.mastery = dict.fromkeys((*QUESTION_TYPES, *EXERCISES), 0.0)
+        self.mastery = dict.fromkeys(QUESTION_TYPES, 0.0)
         """Recent share of right answers a question type; the weaker ones are asked more."""
         self.workers = dist.get_world_size() if dist.is_initialized() else 1
         self.rank = dist.get_rank() if dist.is_initialized() else 0
@@ -108,15 +92,14 @@ class Student:
         rng = random.Random(self.seed * 1_000_003 + number)
         own = random.Random((self.seed * 1_000_003 + number) * self.workers + self.rank)
         frames = rng.choice(phase.frames)
-        key_events = key_events_for(min(self.model.config.prototypes, frames), rng)
-        conditioned = rng.random() < phase.conditioned
-        lesson = self._lesson(phase, frames, conditioned, own, self.lessons)
+        key_events = min(rng.choice(phase.key_events), frames)
+        lesson = self._lesson(phase, frames, own, self.lessons)
         rate = phase.rate * (1.0 + (phase.floor - 1.0) * step / phase.steps) * min(1.0, (number + 1) / 100)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         noise = torch.Generator().manual_seed(own.getrandbits(40))
         exploration = Exploration(sigma_at(phase, step), PERTURBED_SAMPLES, noise)
-        aware = conditioned and rng.random() >= QUESTION_DROPOUT
+        aware = rng.random() >= QUESTION_DROPOUT
         outcome = self._study(lesson, key_events, exploration, aware)
         loss = outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
         self.optimizer.zero_grad()
@@ -152,37 +135,23 @@ class Student:
             parameter.grad = shared.view_as(parameter)
             offset += parameter.numel()
 
-    def _lesson(
-        self,
-        phase: Phase,
-        frames: int,
-        conditioned: bool,
-        rng: random.Random,
-        store: ClipStore,
-    ) -> Lesson:
-        rows = rows_for(CONDITIONED_ROWS if conditioned else phase.rows, frames)
-        weights = {
-            kind: EMPHASIS.get(kind, 1.0) * (0.3 + (1.0 - share)) * (DRILL if kind in phase.drilled else 1.0)
-            for kind, share in self.mastery.items()
-        }
-        excerpts = draw_excerpts(
+    def _lesson(self, phase: Phase, frames: int, rng: random.Random, store: ClipStore) -> Lesson:
+        learning = store is self.lessons
+        exercises = draw_exercises(
             store,
             rng,
-            rows=-(-rows // (self.workers if store is self.lessons else 1)),
+            rows=rows_for(phase.rows, frames) // (self.workers if learning else 1),
             frames=frames,
-            questions=CONDITIONED_QUESTIONS if conditioned else phase.questions,
-            weights=weights if store is self.lessons else EVEN_WEIGHTS,
-            # All of a packed row's questions about a moment are about one, so that it can be marked.
-            moments=1 if phase.pins and not conditioned else None,
+            weights={kind: 0.25 + (1.0 - share) for kind, share in self.mastery.items()}
+            if learning
+            else EVEN_WEIGHTS,
         )
-        longest = self.model.connector.question_encoder.longest_question
         return compose(
             store,
-            excerpts,
+            exercises,
             self.prompt,
-            conditioned=conditioned,
-            pins=phase.pins and (store is not self.lessons or rng.random() < 0.9),
-            longest=longest,
+            pins=not learning or rng.random() >= UNPINNED,
+            longest=self.model.connector.question_encoder.longest_question,
         )
 
     def _study(
@@ -211,15 +180,14 @@ class Student:
             frames = rng.choice(phase.frames)
             events = min(self.model.config.prototypes, frames)
             key_events = max(1, round(self.model.config.key_ratio * events))
-            conditioned = phase.conditioned >= 0.5
-            lesson = self._lesson(phase, frames, conditioned, rng, self.exam)
-            outcome = self._study(lesson, key_events, None, conditioned)
+            lesson = self._lesson(phase, frames, rng, self.exam)
+            outcome = self._study(lesson, key_events, None, True)
             for kind, hit in outcome.right:
                 asked[kind] += 1
                 right[kind] += hit
-            shown = torch.zeros_like(lesson.decisive).scatter(1, outcome.selection.key_frames, True)
-            needles += int(lesson.decisive.any(1).sum())
-            covered += int((lesson.decisive & shown).any(1).sum())
+            shown = torch.zeros_like(lesson.brief).scatter(1, outcome.selection.key_frames, True)
+            needles += int(lesson.brief.any(1).sum())
+            covered += int((lesson.brief & shown).any(1).sum())
         return {
             "accuracy": round(sum(right.values()) / sum(asked.values()), 4),
             "selected": round(covered / max(1, needles), 3),

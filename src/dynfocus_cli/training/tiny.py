@@ -26,13 +26,15 @@ from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.training.clips import ClipStore
 from dynfocus_cli.training.curriculum import CURRICULUM, Student
+from dynfocus_cli.training.grounding import load_grounding, train_grounding
 from dynfocus_cli.training.tiny_config import IMAGE_SIZE, tiny_config
 from dynfocus_cli.training.tokenizer import train_tokenizer
 from dynfocus_cli.training.vision import DenseHeads, train_vision
 
 LESSON_CLIPS, LESSON_SEED = 3000, 1_000_000
 EXAM_CLIPS, EXAM_SEED = 150, 500_000
-VISION_STEPS, VISION_BATCH = 4000, 32
+VISION_STEPS, VISION_BATCH = 6000, 32
+GROUNDING_STEPS = 4000
 FAMILIARITY_MARGIN = 1.25
 """How far beyond the farthest held-out clip a video of another world begins."""
 
@@ -51,11 +53,13 @@ def fresh_model(seed: int) -> tuple[DynFocusModel, PromptWriter]:
 
 def train(work: Path, seed: int, workers: int) -> None:
     """Runs the stages that are not done yet."""
-    model, _ = fresh_model(seed)
+    model, prompt = fresh_model(seed)
     train_vision(work, model.config, steps=VISION_STEPS, batch=VISION_BATCH, seed=seed)
     load_vision(model, work)
     ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED).build(model, PREPROCESSING, seed)
     ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED).build(model, PREPROCESSING, seed)
+    lessons, exam = _stores(work, model)
+    train_grounding(work, model, prompt, lessons, exam, steps=GROUNDING_STEPS, seed=seed)
     if workers == 1:
         _learn(0, 1, work, seed)
     else:
@@ -73,13 +77,20 @@ def _learn(rank: int, workers: int, work: Path, seed: int) -> None:
         dist.init_process_group("gloo", init_method=f"file://{meeting_point}", rank=rank, world_size=workers)
     model, prompt = fresh_model(seed)
     heads = load_vision(model, work)
-    lessons = ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED)
-    exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
-    lessons.open(model.config)
-    exam.open(model.config)
+    load_grounding(model, work)
+    lessons, exam = _stores(work, model)
     Student(work, model, prompt, lessons, exam, heads, seed).learn(CURRICULUM)
     if workers > 1:
         dist.destroy_process_group()
+
+
+def _stores(work: Path, model: DynFocusModel) -> tuple[ClipStore, ClipStore]:
+    """The lessons' clips and the exam's, open."""
+    lessons = ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED)
+    exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
+    for store in (lessons, exam):
+        store.open(model.config)
+    return lessons, exam
 
 
 def load_vision(model: DynFocusModel, work: Path) -> DenseHeads:

@@ -8,6 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from dynfocus_cli.synth.questions import QUESTION_TYPES, ask, observe
+from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.synth.world import write_script
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
@@ -47,6 +48,11 @@ def _corpus(seed: int) -> list[str]:
     texts = []
     for clip in range(CORPUS_CLIPS):
         script = write_script(2_000_000 + seed * CORPUS_CLIPS + clip)
-        drawn = ask(observe(script, range(script.duration_s)), random.Random(clip), len(QUESTION_TYPES))
+        drawn = ask(
+            observe(script, range(script.duration_s)),
+            random.Random(clip),
+            2 * len(QUESTION_TYPES),
+            wordings=TRAINING,
+        )
         texts += [text for q in drawn for text in (f" {q.question} answer:", f" {q.answer}")]
     return texts

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from transformers import InstructBlipVisionModel
 
 from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.synth.look import Look, training_look
 from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import COLORS, SHAPES, Sighting, write_script
 from dynfocus_cli.training.run import Run, warm_cosine
@@ -71,8 +72,9 @@ def draw_batch(rng: random.Random, batch: int, image_size: int, patch_size: int)
     for item in range(batch):
         script = write_script(rng.getrandbits(40) | 1 << 41)
         time_s = _interesting_second(script.duration_s, script.needles, rng)
-        frames[item] = augment(render_frame(script, time_s, 2 * image_size), image_size, rng)
-        labels[item] = _labels(script.scene_at(time_s).at(time_s), image_size, patch_size)
+        look = training_look(rng)
+        frames[item] = augment(render_frame(script, time_s, 2 * image_size, look), image_size, rng)
+        labels[item] = _labels(script.scene_at(time_s).at(time_s), image_size, patch_size, look)
     return frames, labels
 
 
@@ -95,19 +97,23 @@ def augment(frame: NDArray, size: int, rng: random.Random) -> NDArray:
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
-def _labels(sightings: tuple[Sighting, ...], image_size: int, patch_size: int) -> NDArray:
+def _labels(sightings: tuple[Sighting, ...], image_size: int, patch_size: int, look: Look) -> NDArray:
     grid = image_size // patch_size
     labels = np.empty((grid * grid, 3), np.int64)
     labels[:] = (len(SHAPES), len(COLORS), CELLS)
     best = np.full(grid * grid, 0.08, np.float32)  # less paint than this leaves a patch background
     for seen in sightings:
-        mask = coverage(seen, image_size).astype(np.float32) / 255.0
+        mask = coverage(seen, image_size, look).astype(np.float32) / 255.0
         share = mask.reshape(grid, patch_size, grid, patch_size).mean((1, 3)).reshape(-1)
-        cell = min(2, max(0, round(seen.row))) * 3 + min(2, max(0, round(seen.column)))
-        label = (SHAPES.index(seen.thing.shape), COLOR_NAMES.index(seen.thing.color), cell)
+        label = (SHAPES.index(seen.thing.shape), COLOR_NAMES.index(seen.thing.color), cell_of(seen))
         labels[share > best] = label
         best = np.maximum(best, share)
     return labels
+
+
+def cell_of(seen: Sighting) -> int:
+    """The grid cell nearest to a thing, 0 to 8, row by row."""
+    return min(2, max(0, round(seen.row))) * 3 + min(2, max(0, round(seen.column)))
 
 
 def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,171 @@
+"""Stage 2 of the tiny recipe: the Q-Former and the rods learn to look at what a question asks about.
+
+Single frames, each with a question. The text-attended rod of the frame must tell, through a linear read-out,
+the shape, colour and place of the one thing that the question is about, or that the frame has none: then the
+rod is left with background, and a language model that reads along sees from rod to rod where the thing is.
+Answers alone teach this too, but slowly: the miniature's language model had seen a million and a half of them
+without telling reliably whether a thing ever appears.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, about, ask, observe
+from dynfocus_cli.synth.wordings import TRAINING
+from dynfocus_cli.synth.world import COLORS, SHAPES, Sighting
+from dynfocus_cli.training.clips import ClipStore
+from dynfocus_cli.training.lessons import batch_questions
+from dynfocus_cli.training.run import Run, warm_cosine
+from dynfocus_cli.training.vision import CELLS, COLOR_NAMES, cell_of
+
+CLIPS, QUESTIONS = 12, 10
+"""Clips a batch, and questions a clip; each question looks at up to three frames."""
+SAVE_EVERY = 250
+"""Steps from one checkpoint to the next."""
+ABSENT = (len(SHAPES), len(COLORS), CELLS)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One frame, a question, and what the question should find in it."""
+
+    clip: int
+    second: int
+    question: Question
+    label: tuple[int, int, int]
+    """Shape, colour and cell of the thing asked about, or `ABSENT`."""
+
+
+class Readouts(nn.Module):
+    """Linear read-outs of a rod: shape, colour and grid cell; the last class of each is nothing."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.kinds = nn.ModuleList(nn.Linear(width, classes + 1) for classes in ABSENT)
+
+    def forward(self, rods: Tensor) -> list[Tensor]:
+        """`(B, D_v)` -> logits `(B, classes)` for shape, colour and cell."""
+        return [kind(rods) for kind in self.kinds]
+
+
+def draw_glances(store: ClipStore, rng: random.Random, clips: int = CLIPS) -> list[Glance]:
+    """Frames with the thing that is asked about, and frames without, preferably with others.
+
+    A frame with several things that the question might mean is left out: no one read-out is right for it.
+    """
+    found: list[Glance] = []
+    for clip in rng.choices(range(len(store.scripts)), k=clips):
+        observed = observe(store.scripts[clip], range(store.scripts[clip].duration_s))
+        for question in ask(observed, rng, QUESTIONS, list(QUESTION_TYPES), wordings=TRAINING):
+            meant = about(question)
+            named = [[seen for seen in o.sightings if meant(seen.thing)] for o in observed]
+            with_it = [place for place, seen in enumerate(named) if len(seen) == 1]
+            without = [place for place, seen in enumerate(named) if not seen]
+            others = [place for place in without if observed[place].sightings]
+            for pool in (with_it, with_it, others or without):
+                if pool:
+                    place = rng.choice(pool)
+                    label = _label(named[place][0]) if named[place] else ABSENT
+                    found.append(Glance(clip, int(observed[place].time_s), question, label))
+    return found
+
+
+def _label(seen: Sighting) -> tuple[int, int, int]:
+    return SHAPES.index(seen.thing.shape), COLOR_NAMES.index(seen.thing.color), cell_of(seen)
+
+
+def look(
+    model: DynFocusModel,
+    prompt: PromptWriter,
+    readouts: Readouts,
+    store: ClipStore,
+    glances: Sequence[Glance],
+) -> tuple[Tensor, Tensor]:
+    """The loss over the glances, and which of them are right in all three: `(B,)` bool."""
+    connector = model.connector
+    features = store.features([glance.clip for glance in glances], [[glance.second] for glance in glances])
+    longest = connector.question_encoder.longest_question
+    asked = batch_questions([prompt.question(glance.question.question, longest) for glance in glances])
+    queries = connector.read(features, asked).flatten(0, 1)  # (B, Q, D_q)
+    context, _ = connector.rods(queries, features.prototypes.flatten(0, 1))  # (B, 1, D_v)
+    labels = torch.tensor([glance.label for glance in glances])
+    loss, right = torch.zeros(()), torch.ones(len(glances), dtype=torch.bool)
+    for kind, logits in enumerate(readouts(context[:, 0].float())):
+        loss = loss + F.cross_entropy(logits, labels[:, kind])
+        right &= logits.argmax(-1) == labels[:, kind]
+    return loss, right
+
+
+def train_grounding(
+    folder: Path,
+    model: DynFocusModel,
+    prompt: PromptWriter,
+    lessons: ClipStore,
+    exam: ClipStore,
+    *,
+    steps: int,
+    seed: int,
+) -> None:
+    """Trains the Q-Former and the rods' attention in `folder` until `steps`; resumes."""
+    run = Run(folder, "grounding")
+    torch.manual_seed(seed)
+    connector = model.connector
+    nn.init.normal_(connector.question_encoder.queries, std=0.3)
+    nn.init.normal_(connector.question_encoder.qformer.embeddings.word_embeddings.weight, std=0.3)
+    readouts = Readouts(model.config.vision_config.hidden_size)
+    modules = grounded(model)
+    modules["readouts"] = readouts
+    optimizer = torch.optim.AdamW(modules.parameters(), betas=(0.9, 0.98), weight_decay=0.02)
+    for step in range(run.resume(modules, optimizer)["step"], steps):
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-3 * warm_cosine(step, steps, warmup=100)
+        # Drawn from the step alone, so that a resumed run sees what an unbroken one would.
+        glances = draw_glances(lessons, random.Random(seed * 1_000_003 + step))
+        with torch.autocast("cpu", torch.bfloat16):
+            loss, _ = look(model, prompt, readouts, lessons, glances)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
+        optimizer.step()
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            run.log(step=step + 1, loss=round(loss.item(), 4), **examine(model, prompt, readouts, exam))
+            run.save(step + 1, modules, optimizer)
+
+
+def grounded(model: DynFocusModel) -> nn.ModuleDict:
+    """The parts of `model` that this stage teaches."""
+    return nn.ModuleDict({"questions": model.connector.question_encoder, "rods": model.connector.rods})
+
+
+def load_grounding(model: DynFocusModel, folder: Path) -> None:
+    """Puts what this stage taught in `folder` into `model`."""
+    state = torch.load(folder / "grounding.ckpt", weights_only=True)["model"]
+    parts = {name: value for name, value in state.items() if not name.startswith("readouts.")}
+    grounded(model).load_state_dict(parts)
+
+
+@torch.no_grad()
+def examine(
+    model: DynFocusModel, prompt: PromptWriter, readouts: Readouts, exam: ClipStore
+) -> dict[str, object]:
+    """The share of glances at held-out clips that are right, overall, and a type for present and absent."""
+    glances = draw_glances(exam, random.Random(0), 4 * CLIPS)
+    _, right = look(model, prompt, readouts, exam, glances)
+    verdicts: dict[str, list[bool]] = defaultdict(list)
+    for glance, hit in zip(glances, right.tolist(), strict=True):
+        verdicts[glance.question.type + (" absent" if glance.label == ABSENT else "")].append(hit)
+    return {
+        "right": round(float(right.float().mean()), 4),
+        "types": {kind: round(sum(hits) / len(hits), 2) for kind, hits in sorted(verdicts.items())},
+    }
