@@ -12,7 +12,8 @@ import numpy as np
 
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.run_options import DecodingOptions, RunOptions, SamplingOptions
-from dynfocus_cli.training.finetune import Prepared, Trained, TrainingRequest, fine_tune, prepare
+from dynfocus_cli.training.finetune import Trained, fine_tune
+from dynfocus_cli.training.preparing import Prepared, TrainingRequest, prepare
 from dynfocus_cli.training.settings import TrainingSettings
 
 COLORS = {"teal": (0, 128, 128), "maroon": (128, 0, 0), "navy": (0, 0, 128), "olive": (128, 128, 0)}

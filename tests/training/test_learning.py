@@ -12,10 +12,11 @@ from torch.testing import assert_close
 
 from dynfocus_cli.model.generation import rank_answers
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.training import finetune, parts
+from dynfocus_cli.training import parts
 from dynfocus_cli.training.batches import Batches
 from dynfocus_cli.training.footage import Footage
 from dynfocus_cli.training.learner import Learner
+from dynfocus_cli.training.loading import let_learn, load_for_training
 
 
 class Lesson:
@@ -23,10 +24,10 @@ class Lesson:
 
     def __init__(self, data: Path, folder: Path, **changes: object) -> None:
         self.prepared = prepared(data, folder / "out", **changes)
-        self.model = finetune._loaded(self.prepared)
+        self.model = load_for_training(self.prepared)
         footage = Footage(folder / "features", self.model, self.prepared.request.options)
         self.train, self.problems = footage.gather(self.prepared.train, Silent())
-        finetune._set_learning(self.model, self.prepared)
+        let_learn(self.model, self.prepared)
         self.batches = Batches(
             self.train, footage, self.model.outline, self.prepared.request.options, self.prepared.settings
         )
@@ -113,7 +114,7 @@ def test_the_loss_is_how_unlikely_ask_finds_the_answer(data: Path, tmp_path: Pat
     lesson = Lesson(data, tmp_path, batch=4, sigma=0.0)
     model = lesson.model
     lesson.learner.eval()
-    order = [lesson.batches._place(draw) for draw in range(4)]
+    order = [lesson.batches.place(draw) for draw in range(4)]
     expected = []
     for place in order:
         one = lesson.train[place]
@@ -162,7 +163,7 @@ def test_every_batch_is_a_function_of_its_number(data: Path, tmp_path: Path) -> 
     drawn = [[group.texts for group in lesson.batches[number].groups] for number in range(6)]
     again = [[group.texts for group in lesson.batches[number].groups] for number in reversed(range(6))]
     assert drawn == again[::-1]
-    places = [lesson.batches._place(draw) for draw in range(16)]
+    places = [lesson.batches.place(draw) for draw in range(16)]
     assert sorted(places[:8]) == sorted(places[8:]) == list(range(8))
     assert places[:8] != places[8:]
     sigmas = [lesson.batches[number].exploration.sigma for number in range(6)]
@@ -195,3 +196,11 @@ def test_features_are_mapped_and_made_once(data: Path, tmp_path: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "features").iterdir()} == files
     assert len(again.train) == 8
     assert set(COLORS) < {one.example.answer for one in again.train}
+
+
+def test_activations_computed_twice_give_the_same_gradients(data: Path, tmp_path: Path) -> None:
+    kept = Lesson(data, tmp_path, checkpointing=False).gradients()
+    twice = Lesson(data, tmp_path, checkpointing=True).gradients()
+    assert kept.keys() == twice.keys()
+    for name, largest in kept.items():
+        assert_close(largest, twice[name], atol=1e-6, rtol=1e-3)

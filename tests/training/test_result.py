@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from dynfocus_cli.checkpoints import load_model
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.training import finetune, parts
+from dynfocus_cli.training import finetune, parts, preparing
 from dynfocus_cli.training.export import export
+from dynfocus_cli.training.loading import let_learn, load_for_training
 from dynfocus_cli.training.run_record import run_folder
 
 FRAMES = ["--frames", "4", "--no-cache", "--device", "cpu"]
@@ -65,8 +66,8 @@ def test_adapters_are_merged_into_what_they_were_trained_on(
 ) -> None:
     monkeypatch.setattr("dynfocus_cli.training.export.SHARD_BYTES", 3 << 20)
     ready = prepared(data, tmp_path / "out", tune=tune, lora_rank=4)
-    model = finetune._loaded(ready)
-    finetune._set_learning(model, ready)
+    model = load_for_training(ready)
+    let_learn(model, ready)
     for name, weights in parts.learning(model.network):
         if ".lora_" in name:
             weights.normal_(std=0.05)
@@ -178,7 +179,7 @@ def test_without_peft_adapters_are_a_sentence(data: Path, tmp_path: Path, monkey
 
 
 def test_what_cannot_fit_does_not_begin(data: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(finetune, "free_memory", lambda device: 50 << 20)
+    monkeypatch.setattr(preparing, "free_memory", lambda device: 50 << 20)
     result = run("train", data, tmp_path / "out", *FRAMES)
     assert result.exit_code == 5
     assert "This training takes about" in result.stderr

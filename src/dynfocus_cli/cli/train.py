@@ -14,7 +14,7 @@ from dynfocus_cli.cli.output import write_line
 
 if TYPE_CHECKING:
     from dynfocus_cli.training.examples import Problem
-    from dynfocus_cli.training.finetune import Prepared
+    from dynfocus_cli.training.preparing import Prepared
 
 Stage = Literal["align", "instruct"]
 Tune = Literal["lora", "qlora", "full"]
@@ -160,7 +160,8 @@ def train(
             opt.selection_options(prototypes, key_ratio, None, scorer, None, "two", False),
             decoding=DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
         )
-        from dynfocus_cli.training.finetune import TrainingRequest, fine_tune, prepare
+        from dynfocus_cli.training.finetune import fine_tune
+        from dynfocus_cli.training.preparing import TrainingRequest, prepare
 
         request = TrainingRequest(
             data,
@@ -198,7 +199,7 @@ def _show_plan(prepared: Prepared, quiet: bool) -> None:
     import tempfile
 
     from dynfocus_cli.report.training import plan_lines
-    from dynfocus_cli.training.finetune import time_a_step
+    from dynfocus_cli.training.loading import time_a_step
 
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -9,8 +9,8 @@ from dynfocus_cli.checkpoints.size import readable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dynfocus_cli.training.finetune import Prepared
     from dynfocus_cli.training.planned import Planned
+    from dynfocus_cli.training.preparing import Prepared
 
 
 def plan_lines(prepared: Prepared, step_s: float | None) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ class Batches:
             raise IndexError(number)
         settings = self._settings
         first = number * settings.batch
-        planned = [self._planned[self._place(draw)] for draw in range(first, first + settings.batch)]
+        planned = [self._planned[self.place(draw)] for draw in range(first, first + settings.batch)]
         exploration = None
         if settings.stage == "instruct":
             noise = torch.Generator().manual_seed(settings.seed * 1_000_003 + number)
@@ -87,7 +87,7 @@ class Batches:
             exploration = Exploration(sigma, settings.samples, noise)
         return collate(planned, self._footage, self._outline, self._options, exploration)
 
-    def _place(self, draw: int) -> int:
+    def place(self, draw: int) -> int:
         """Which example is drawn as the `draw`-th of the run."""
         epoch, place = divmod(draw, len(self._planned))
         if self._order[0] != epoch:

@@ -4,44 +4,35 @@ from __future__ import annotations
 
 import shutil
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 
-from dynfocus_cli.backends.native import LoadedModel, ModelOutline
-from dynfocus_cli.checkpoints.folder import SMALL_BYTES
-from dynfocus_cli.checkpoints.loading import load_weights, outline_model
-from dynfocus_cli.checkpoints.quantization import Quantization
+from dynfocus_cli.backends.native import LoadedModel
 from dynfocus_cli.checkpoints.workplace import finish, workplace
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
-from dynfocus_cli.planning.device import free_memory, ran_out, release
+from dynfocus_cli.planning.device import ran_out
 from dynfocus_cli.progress import Progress
-from dynfocus_cli.run_options import RunOptions
-from dynfocus_cli.training import parts, run_record
+from dynfocus_cli.training import run_record
 from dynfocus_cli.training.batches import Batches
-from dynfocus_cli.training.examples import Problem, read_examples
+from dynfocus_cli.training.examples import Problem
 from dynfocus_cli.training.export import export
 from dynfocus_cli.training.footage import Footage
-from dynfocus_cli.training.forecast import LessonShape, TrainingMemory, TrainingMemoryModel, part_sizes
 from dynfocus_cli.training.learner import Learner
+from dynfocus_cli.training.loading import let_learn, load_for_training, quietly, rates
 from dynfocus_cli.training.model_card import write_card
-from dynfocus_cli.training.parts import PartSize, learning, learning_parts
-from dynfocus_cli.training.planned import Planned, plan_examples
-from dynfocus_cli.training.settings import TrainingSettings, Tune
-from dynfocus_cli.training.split import held_back
+from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.planned import Planned
+from dynfocus_cli.training.preparing import Prepared, begins_with
 from dynfocus_cli.training.trainer import (
     LOG,
     WEIGHTS,
     Course,
     LessonTrainer,
-    Rates,
     add_to_log,
     load_learned,
     log_lines,
@@ -49,62 +40,12 @@ from dynfocus_cli.training.trainer import (
 from dynfocus_cli.training.validation import Score, validate
 
 BEST, BEFORE = "best", "before.json"
-TIMED_STEPS = 2
-"""Steps that a small model is timed on for the forecast."""
-SMALL_MODEL = SMALL_BYTES
-"""Weights up to which all of a language model is trained where nothing else is asked for."""
 FAMILIAR_MARGIN = 1.25
 """How far beyond the farthest video that was learned from a video of another world begins."""
-SCORE_SHARE = 0.5
-"""Of the learning rate, for the score network: its gradient is an estimate."""
 
 LESS = "try --batch-size 1 with --accumulate, --checkpointing, --tune qlora, or fewer frames."
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRequest:
-    """What is to be trained, on what, and how."""
-
-    data: Path
-    destination: Path
-    model: str | None = None
-    device: str = "auto"
-    quantize: Quantization | None = None
-    media: Path | None = None
-    validation: str = "0.1"
-    options: RunOptions = field(default_factory=RunOptions)
-    settings: TrainingSettings = field(default_factory=TrainingSettings)
-    save_every: int | None = None
-    """Steps; None: twenty times a run, and at most every 500."""
-    validate_every: int | None = None
-    """Steps; None: once an epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request with all that was found out before weights are loaded."""
-
-    request: TrainingRequest
-    outline: ModelOutline
-    settings: TrainingSettings
-    """With nothing left open."""
-    tune: Tune
-    train: tuple[Planned, ...]
-    validation: tuple[Planned, ...]
-    problems: tuple[Problem, ...]
-    sizes: tuple[PartSize, ...]
-    memory: TrainingMemory
-    autocast: torch.dtype | None
-    free: int
-    grown: bool | None
-    """Whether a score network that is added reads the question; None: none is added."""
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps."""
-        return self.settings.steps(len(self.train))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,98 +60,6 @@ class Trained:
     after: Score | None
     problems: tuple[Problem, ...]
     seconds: float
-
-
-def prepare(request: TrainingRequest) -> Prepared:
-    """Reads the data and plans the run, without loading weights or decoding more than a frame a video.
-
-    Raises:
-        UsageError: the data holds nothing to train on, or an option makes no sense for it or the model.
-        ModelUnavailable: the model, or a package.
-    """
-    outline = _outline(request)
-    settings, tune = _settled(request.settings, outline)
-    if tune != "full" and "language model" in learning_parts(settings.stage):
-        parts.require_peft()
-    read = read_examples(request.data, request.media)
-    train, validation, apart = held_back(read.usable, request.validation, request.media, settings.seed)
-    grown = _grown(outline, request, settings)
-    scored = _scoring(outline, grown)
-    longest = min(outline.config.qformer_config.max_position_embeddings, 256)
-    to_train, broken = plan_examples(train, scored, request.options, longest)
-    to_validate, broken_too = plan_examples(validation, scored, request.options, longest)
-    problems = (*read.problems, *apart, *broken, *broken_too)
-    _require_some(request, "train on", train, to_train, broken)
-    if validation:
-        _require_some(request, "validate on", validation, to_validate, broken_too)
-    sizes = part_sizes(outline.config, settings.stage, tune, settings.lora_rank, grown)
-    autocast = _autocast(settings, outline)
-    checkpointing = bool(settings.checkpointing)
-    model = TrainingMemoryModel(
-        outline.config, outline.memory, sizes, tune, settings.lora_rank, autocast is not None, checkpointing
-    )
-    shape = LessonShape.largest(to_train, len(outline.prompt.before_video), settings.batch)
-    return Prepared(
-        request,
-        outline,
-        settings,
-        tune,
-        tuple(to_train),
-        tuple(to_validate),
-        problems,
-        tuple(sizes),
-        model.need(shape),
-        autocast,
-        free_memory(outline.device),
-        grown,
-    )
-
-
-def time_a_step(prepared: Prepared, folder: Path, progress: Progress) -> float | None:
-    """Seconds of one step, measured on a few, where the model is small; None for a large one.
-
-    Args:
-        folder: for the features of the videos that are looked at; empty.
-    """
-    if prepared.outline.memory.weights > SMALL_MODEL:
-        return None
-    with _quietly(prepared):
-        return _timed(prepared, folder, progress)
-
-
-def _timed(prepared: Prepared, folder: Path, progress: Progress) -> float | None:
-    model = _loaded(prepared)
-    few = replace(prepared.settings, max_steps=TIMED_STEPS)
-    drawn = prepared.train[: few.batch * few.accumulate]
-    footage = Footage(folder, model, prepared.request.options)
-    kept, _ = footage.gather(drawn, progress)
-    if not kept:
-        return None
-    _set_learning(model, prepared)
-    batches = Batches(kept, footage, model.outline, prepared.request.options, few)
-    learner = Learner(model.network, model.prompt, model.device, prepared.autocast)
-    taken = []
-    for number in range(len(batches)):
-        began = time.perf_counter()
-        learner(batches[number]).backward()
-        taken.append(time.perf_counter() - began)
-    return min(taken) * few.accumulate
-
-
-@contextmanager
-def _quietly(prepared: Prepared) -> Iterator[None]:
-    """For a small network one thread: its tensors are too small to be shared, and on busy cores two threads
-    are five times slower."""
-    before = torch.get_num_threads()
-    if prepared.outline.device.type == "cpu" and prepared.outline.memory.weights <= SMALL_MODEL:
-        torch.set_num_threads(1)
-    try:
-        with warnings.catch_warnings():
-            # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
-            warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
@@ -231,9 +80,9 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
             f"This training takes about {_gib(prepared.memory.peak)}, and {_gib(prepared.free)} are free: "
             f"{LESS}"
         )
-    with _quietly(prepared), run_record.begun(request.destination, _begins_with(prepared)) as work:
+    with quietly(prepared), run_record.begun(request.destination, begins_with(prepared)) as work:
         try:
-            model = _loaded(prepared)
+            model = load_for_training(prepared)
             footage = Footage(work / "features", model, request.options)
             train, broken = footage.gather(prepared.train, progress)
             problems = (*prepared.problems, *broken)
@@ -243,7 +92,7 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
             before = _measured_before(work, model, held, prepared, progress)
             if before is not None:
                 tell(f"Before: {_said(before)}.")
-            _set_learning(model, prepared)
+            let_learn(model, prepared)
             best_step, after = _learn(work, model, train, footage, held, prepared, progress, tell)
             if after is not None:
                 tell(f"After: {_said(after)}.")
@@ -306,7 +155,7 @@ def _learn(
         request.save_every or min(500, max(1, batches.steps // 20)),
         settings.seed,
     )
-    trainer = LessonTrainer(work, learner, batches, _rates(model), course, on_step, model.device)
+    trainer = LessonTrainer(work, learner, batches, rates(model), course, on_step, model.device)
     progress.stage("train", batches.steps)
     progress.advance(trainer.done)
     if trainer.done and trainer.done < batches.steps:
@@ -368,158 +217,6 @@ def _write(
         shutil.copyfile(work / LOG, partial / "training_log.jsonl")
         write_card(partial, prepared, trained, examples, list(log_lines(work)))
         finish(partial, prepared.request.destination)
-
-
-def _outline(request: TrainingRequest) -> ModelOutline:
-    """The model, quantized where QLoRA asks for it."""
-    outline = outline_model(request.model, request.device, request.quantize)
-    if not isinstance(outline, ModelOutline):
-        raise UsageError(
-            f"{outline.name} is no DynFocus network: `dynfocus train` trains those, the shipped "
-            "dynfocus-tiny or one of `dynfocus models convert`."
-        )
-    tune = request.settings.tune
-    if tune == "qlora" and outline.quantization == "none":
-        outline = outline_model(request.model, request.device, "nf4")
-        assert isinstance(outline, ModelOutline)
-    if outline.quantization == "int8":
-        raise UsageError("A model in int8 cannot be trained: take it in 16 bits, or in nf4 (--tune qlora).")
-    if tune in ("lora", "full") and outline.quantization == "nf4":
-        raise UsageError(
-            f"{outline.name} is quantized, and --tune {tune} takes a model in 16 or 32 bits: take --tune "
-            "qlora."
-        )
-    return outline
-
-
-def _settled(wanted: TrainingSettings, outline: ModelOutline) -> tuple[TrainingSettings, Tune]:
-    """What was left open."""
-    small = outline.memory.weights <= SMALL_MODEL
-    tune: Tune = wanted.tune or ("qlora" if outline.quantization == "nf4" else "full" if small else "lora")
-    rate = wanted.rate
-    if rate is None:
-        rate = 1e-3 if wanted.stage == "align" else 3e-4 if tune == "full" and small else 2e-4
-    checkpointing = wanted.checkpointing
-    if checkpointing is None:
-        checkpointing = not small
-    precision = wanted.precision
-    if precision == "auto":
-        half = outline.device.type == "cuda" or outline.dtype != torch.float32
-        precision = "bf16" if half else "float32"
-    if precision == "float32" and (outline.dtype != torch.float32 or outline.quantization != "none"):
-        if wanted.precision == "float32":
-            raise UsageError(f"{outline.name} runs in 16 bits here: leave --precision out, or take bf16.")
-        precision = "bf16"
-    settled = replace(wanted, rate=rate, checkpointing=checkpointing, precision=precision)
-    if wanted.stage == "instruct":
-        settled = replace(settled, tune=tune)
-    return settled, tune
-
-
-def _autocast(settings: TrainingSettings, outline: ModelOutline) -> torch.dtype | None:
-    return torch.bfloat16 if settings.precision == "bf16" else None
-
-
-def _grown(outline: ModelOutline, request: TrainingRequest, settings: TrainingSettings) -> bool | None:
-    """Whether a score network has to be added, and reads the question then."""
-    wanted, config = request.options.selection.scorer, outline.config
-    if settings.stage == "align":
-        return None
-    if wanted in ("attention", "density"):
-        raise UsageError(
-            f"--scorer {wanted} has no weights to learn: --stage instruct takes --scorer visual or question."
-        )
-    if not config.score_network:
-        return wanted == "question"
-    return True if wanted == "question" and not config.question_aware_score else None
-
-
-def _scoring(outline: ModelOutline, grown: bool | None) -> ModelOutline:
-    """The outline as if it had the score network that is to be added."""
-    if grown is None:
-        return outline
-    config = type(outline.config).from_dict(outline.config.to_dict())
-    config.score_network, config.question_aware_score = True, grown
-    config.scorer = "question" if grown else "visual"
-    return replace(outline, config=config)
-
-
-def _loaded(prepared: Prepared) -> LoadedModel:
-    """The weights, with a score network where the scorer needs one."""
-    model = load_weights(prepared.outline, learns=True)
-    if prepared.grown is not None:
-        parts.grow_score_network(model.network, prepared.grown, prepared.settings.seed)
-    return model
-
-
-def _set_learning(model: LoadedModel, prepared: Prepared) -> None:
-    settings = prepared.settings
-    parts.set_learning(model.network, settings.stage, prepared.tune, settings.lora_rank, settings.seed)
-    if settings.checkpointing:
-        how = {"use_reentrant": False}
-        for network in (
-            model.network.language_model.model,
-            model.network.connector.question_encoder.qformer,
-        ):
-            network.gradient_checkpointing_enable(how)
-    if model.device.type == "cuda":
-        model.move_vision(torch.device("cpu"))
-        release(model.device)
-
-
-def _rates(model: LoadedModel) -> list[Rates]:
-    found: dict[str, list[Any]] = {}
-    for name, parameter in learning(model.network):
-        found.setdefault(parts.part_of(name), []).append(parameter)
-    return [
-        Rates(
-            part,
-            weights,
-            SCORE_SHARE if part == "score network" else 1.0,
-            0.5 if part == "score network" else 1.0,
-        )
-        for part, weights in found.items()
-    ]
-
-
-def _begins_with(prepared: Prepared) -> dict[str, Any]:
-    """All that decides on a run's curve."""
-    request, settings = prepared.request, prepared.settings
-    examples = [(one.example.video, one.example.question, one.example.answer) for one in prepared.train]
-    held = [(one.example.video, one.example.question, one.example.answer) for one in prepared.validation]
-    flags = {
-        "stage": "--stage",
-        "tune": "--tune",
-        "batch": "--batch-size",
-        "accumulate": "--accumulate",
-        "rate": "--lr",
-        "warmup": "--warmup",
-        "sigma": "--sigma",
-        "samples": "--samples",
-        "lora_rank": "--lora-rank",
-        "precision": "--precision",
-        "checkpointing": "--checkpointing",
-        "seed": "--seed",
-    }
-    fields = asdict(settings)
-    return {
-        "model": f"{prepared.outline.name} {prepared.outline.info.revision}",
-        "quantization": prepared.outline.quantization,
-        **{flag: fields[name] for name, flag in flags.items()},
-        "steps": prepared.steps,
-        "sampling": asdict(request.options.sampling),
-        "selection": asdict(request.options.selection),
-        "training examples": f"{len(examples)} ({run_record.digest(examples)})",
-        "validation examples": f"{len(held)} ({run_record.digest(held)})",
-    }
-
-
-def _require_some(
-    request: TrainingRequest, what: str, given: Any, kept: list[Planned], broken: list[Problem]
-) -> None:
-    if not kept:
-        said = f": {broken[0]}" if broken else "."
-        raise UsageError(f"Of {request.data} no example is left to {what}{said}")
 
 
 def _said(score: Score) -> str:

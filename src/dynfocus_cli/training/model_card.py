@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dynfocus_cli import __version__
 
 if TYPE_CHECKING:
-    from dynfocus_cli.training.finetune import Prepared, Trained
+    from dynfocus_cli.training.finetune import Trained
+    from dynfocus_cli.training.preparing import Prepared
     from dynfocus_cli.training.validation import Score
 
 STAGES = {

@@ -1,0 +1,117 @@
+"""From what was prepared to a network that can learn."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dynfocus_cli.backends.native import LoadedModel
+from dynfocus_cli.checkpoints.loading import load_weights
+from dynfocus_cli.planning.device import release
+from dynfocus_cli.progress import Progress
+from dynfocus_cli.training import parts
+from dynfocus_cli.training.batches import Batches
+from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.learner import Learner
+from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.preparing import SMALL_MODEL, Prepared
+from dynfocus_cli.training.trainer import Rates
+
+TIMED_STEPS = 2
+"""Steps that a small model is timed on for the forecast."""
+SCORE_SHARE = 0.5
+"""Of the learning rate, for the score network: its gradient is an estimate."""
+
+
+def load_for_training(prepared: Prepared) -> LoadedModel:
+    """The weights, with a score network where the scorer needs one."""
+    model = load_weights(prepared.outline, learns=True)
+    if prepared.grown is not None:
+        parts.grow_score_network(model.network, prepared.grown, prepared.settings.seed)
+    return model
+
+
+def let_learn(model: LoadedModel, prepared: Prepared) -> None:
+    settings = prepared.settings
+    parts.set_learning(model.network, settings.stage, prepared.tune, settings.lora_rank, settings.seed)
+    if settings.checkpointing:
+        how = {"use_reentrant": False}
+        for network in (
+            model.network.language_model.model,
+            model.network.connector.question_encoder.qformer,
+        ):
+            # transformers renamed it in 5.24.
+            name = "activation_checkpointing_enable"
+            getattr(network, name, network.gradient_checkpointing_enable)(how)
+    if model.device.type == "cuda":
+        model.move_vision(torch.device("cpu"))
+        release(model.device)
+
+
+def rates(model: LoadedModel) -> list[Rates]:
+    found: dict[str, list[Any]] = {}
+    for name, parameter in learning(model.network):
+        found.setdefault(parts.part_of(name), []).append(parameter)
+    return [
+        Rates(
+            part,
+            weights,
+            SCORE_SHARE if part == "score network" else 1.0,
+            0.5 if part == "score network" else 1.0,
+        )
+        for part, weights in found.items()
+    ]
+
+
+@contextmanager
+def quietly(prepared: Prepared) -> Iterator[None]:
+    """For a small network one thread: its tensors are too small to be shared, and on busy cores two threads
+    are five times slower."""
+    before = torch.get_num_threads()
+    if prepared.outline.device.type == "cpu" and prepared.outline.memory.weights <= SMALL_MODEL:
+        torch.set_num_threads(1)
+    try:
+        with warnings.catch_warnings():
+            # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
+            warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def time_a_step(prepared: Prepared, folder: Path, progress: Progress) -> float | None:
+    """Seconds of one step, measured on a few, where the model is small; None for a large one.
+
+    Args:
+        folder: for the features of the videos that are looked at; empty.
+    """
+    if prepared.outline.memory.weights > SMALL_MODEL:
+        return None
+    with quietly(prepared):
+        return _timed(prepared, folder, progress)
+
+
+def _timed(prepared: Prepared, folder: Path, progress: Progress) -> float | None:
+    model = load_for_training(prepared)
+    few = replace(prepared.settings, max_steps=TIMED_STEPS)
+    drawn = prepared.train[: few.batch * few.accumulate]
+    footage = Footage(folder, model, prepared.request.options)
+    kept, _ = footage.gather(drawn, progress)
+    if not kept:
+        return None
+    let_learn(model, prepared)
+    batches = Batches(kept, footage, model.outline, prepared.request.options, few)
+    learner = Learner(model.network, model.prompt, model.device, prepared.autocast)
+    taken = []
+    for number in range(len(batches)):
+        began = time.perf_counter()
+        learner(batches[number]).backward()
+        taken.append(time.perf_counter() - began)
+    return min(taken) * few.accumulate
