@@ -241,6 +241,8 @@ def two_steps(model_folder: str, frames: int, device: str, folder: Path) -> dict
             "gradients": memory.gradients,
             "optimizer": memory.optimizer,
             "activations": memory.activations,
+            "update": memory.update,
+            "held_back": memory.held_back,
         },
         "gradients": sorted(moved),
         "losses": losses,

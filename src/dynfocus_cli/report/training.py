@@ -34,7 +34,7 @@ def plan_lines(prepared: Prepared, step_s: float | None) -> list[tuple[str, str]
         ("gradients", readable(memory.gradients)),
         ("optimizer", readable(memory.optimizer)),
         ("activations", readable(memory.activations)),
-        ("memory", f"{readable(memory.peak)} at most, {readable(prepared.free)} free"),
+        ("memory", f"{readable(memory.peak)} at most at a time, {readable(prepared.free)} free"),
     ]
     if memory.peak > prepared.free:
         lines.append(("", "That is more than there is."))

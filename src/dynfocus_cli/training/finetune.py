@@ -101,6 +101,9 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
                 request.destination, prepared.steps, best_step, before, after, problems, seconds
             )
             _write(work, model, footage, prepared, trained, len(train), progress)
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(f"What is done is kept in {work}: the same command goes on from there.")
+            raise
         except (OSError, SafetensorError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or error
             raise ModelUnavailable(

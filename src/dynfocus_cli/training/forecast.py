@@ -15,6 +15,7 @@ import torch
 from dynfocus_cli.checkpoints.quantization import Quantization
 from dynfocus_cli.dpe.score import ScoreNetwork
 from dynfocus_cli.model.config import DynFocusConfig
+from dynfocus_cli.model.connector import QFORMER_PATCHES
 from dynfocus_cli.model.skeleton import parameter_shapes, quantized_layers
 from dynfocus_cli.planning.memory import MemoryModel
 from dynfocus_cli.training.parts import LORA_LAYERS, PARTS, PartSize, learning_parts, part_of
@@ -23,6 +24,10 @@ from dynfocus_cli.training.settings import Stage, Tune
 
 FULL, HALF = 4, 2
 """Bytes a number in float32 and in bfloat16."""
+UPDATE = 2
+"""Temporary copies of a weight while AdamW takes its step."""
+HELD_BACK = 0.05
+"""Share of the steady part that glibc keeps on a CPU; measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,17 @@ class TrainingMemory:
     """Both of AdamW's moments."""
     activations: int
     """What the forward pass keeps for the backward pass, and what both work with."""
+    update: int
+    """What AdamW works with on the largest weight."""
+    held_back: int
+    """What the C library keeps of what was used and freed; nothing on a GPU."""
 
     @property
     def peak(self) -> int:
-        """All together."""
-        return self.weights + self.gradients + self.optimizer + self.activations
+        """The most at a time: a batch begins without gradients, and activations go as they come, so that the
+        greater of the two counts."""
+        steady = self.weights + self.optimizer + self.held_back
+        return steady + max(self.activations, self.gradients + self.update)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,35 +154,60 @@ class TrainingMemoryModel:
         # Adapters and a grown score network are new; the rest was there and becomes float32.
         weights = self._memory.weights + FULL * adapters
         weights += (learning - adapters) * (FULL - self._memory.size)
+        update = UPDATE * FULL * self._largest()
+        steady = weights + 3 * FULL * learning + update
         return TrainingMemory(
             weights=weights,
             gradients=FULL * learning,
             optimizer=2 * FULL * learning,
             activations=self._connector(shape) + self._language_model(shape) + self._casts(),
+            update=update,
+            held_back=int(HELD_BACK * steady) if self._memory.device == "cpu" else 0,
         )
 
+    def _largest(self) -> int:
+        """Parameters of the largest weight that learns."""
+        found = [
+            math.prod(shape)
+            for name, shape in parameter_shapes(self._config).items()
+            if self._learning.get(part_of(name))
+            and (part_of(name) != "language model" or self._tune == "full")
+        ]
+        return max(found, default=0)
+
     def _casts(self) -> int:
-        """Autocast's copies of what is kept in float32, until the step ends."""
-        return HALF * sum(self._learning.values()) if self._autocast else 0
+        """Autocast's copies of what is kept in float32 and multiplied, until the step ends."""
+        if not self._autocast:
+            return 0
+        shapes = parameter_shapes(self._config)
+        looked_up = sum(
+            math.prod(shape)
+            for name, shape in shapes.items()
+            if "embed" in name and self._learning.get(part_of(name)) and "language_model" not in name
+        )
+        return HALF * max(0, sum(self._learning.values()) - looked_up)
 
     def _connector(self, shape: LessonShape) -> int:
         """The Q-Former on all frames, kept for the backward pass."""
         config, read = self._config, self._config.qformer_config
         frames = shape.examples * shape.frames
+        vision = config.vision_config.hidden_size
+        points = config.patches + config.class_token
+        data = frames * points * vision * (self._memory.size + FULL)
+        if not self._learning.get("connector"):
+            return data
         rows = config.num_query_tokens + shape.question_tokens
         width, inner, layers = read.hidden_size, read.intermediate_size, read.num_hidden_layers
         crossing = -(-layers // max(1, read.cross_attention_frequency))
-        vision = config.vision_config.hidden_size
-        points = config.patches + config.class_token
-        each = rows * (14 * width + 3 * inner) * self._size + rows * 3 * width * FULL
-        heads = read.num_attention_heads
-        each += heads * rows * rows * 3 * FULL
-        cross = points * 2 * width * self._size + heads * config.num_query_tokens * points * 3 * FULL
-        kept = layers * each + crossing * cross + points * vision * (self._size + FULL)
-        if "connector" not in self._learning or not self._learning["connector"]:
-            kept = 0
-        data = points * vision * (self._memory.size + FULL)
-        return frames * (kept + data)
+        layer = rows * ((14 * width + 3 * inner) * self._size + 3 * width * FULL)
+        cross = points * 2 * width * self._size
+        if self._checkpointing:
+            # Of each layer its input, and all of the one that is computed anew for the frames of one pass.
+            at_once = min(frames, max(1, QFORMER_PATCHES // points))
+            kept = frames * layers * rows * width * FULL + 2 * at_once * (layer + cross)
+        else:
+            kept = frames * (layers * layer + crossing * cross)
+        return data + kept + frames * points * vision * (self._size + FULL)
 
     def _language_model(self, shape: LessonShape) -> int:
         words = self._config.text_config
@@ -180,10 +216,8 @@ class TrainingMemoryModel:
         layer = tokens * ((12 * width + 4 * inner) * self._size + 4 * width * FULL)
         if self._tune != "full":
             layer += tokens * 7 * self._rank * FULL
-        kept = (
-            layers * tokens * width * self._size + 2 * layer if self._checkpointing else (layers + 1) * layer
-        )
+        kept = layers * tokens * width * self._size + 2 * layer if self._checkpointing else layers * layer
         answered = shape.examples * shape.answer_tokens
         logits = answered * words.vocab_size * (self._size + 3 * FULL)
-        spread = width * inner * (HALF + FULL) if self.quantization == "nf4" else 0
+        spread = width * inner * HALF if self.quantization == "nf4" else 0
         return kept + logits + spread

@@ -76,6 +76,14 @@ class Course:
     """Steps."""
     seed: int
     decay: float = 0.0
+    schedule: Callable[[int], float] | None = None
+    """Share of the peak rate at a step; None warms up and then follows a cosine."""
+
+    def rate_at(self, step: int) -> float:
+        """Share of the peak rate at a step."""
+        if self.schedule is not None:
+            return self.schedule(step)
+        return warm_cosine(step, self.steps, warmup=self.warmup)
 
 
 class LessonTrainer(Trainer):
@@ -123,9 +131,7 @@ class LessonTrainer(Trainer):
             betas=(0.9, 0.98),
             weight_decay=course.decay,
         )
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: warm_cosine(step, course.steps, warmup=course.warmup)
-        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, course.rate_at)
         super().__init__(
             model=learner,
             args=arguments,

@@ -46,7 +46,7 @@ def validate(
         DynFocusError: a question could not be asked.
     """
     progress.stage("validate", len(examples))
-    network, recall = model.network, Recall()
+    network, recall, vision = model.network, Recall(), model.vision_device
     modes = {module: module.training for module in network.modules()}
     network.eval()
     right = tokens = 0
@@ -64,6 +64,7 @@ def validate(
                 tokens += answer.evidence.tokens.video
                 progress.advance(1)
     finally:
+        model.move_vision(vision)
         for module, mode in modes.items():
             module.training = mode
     return Score(len(examples), right, tokens / len(examples))
