@@ -1,6 +1,6 @@
-"""Hypotheses: features that are kept make a training several times faster than videos decoded anew for every
-step; bfloat16 pays on a GPU and on a CPU that computes in it; and QLoRA at the 7B's widths takes what was
-planned, within 10 %, with gradients in the adapters, the connector and the score network, and nowhere else.
+"""Hypotheses: features that are kept make a training faster than videos decoded anew for every step; bfloat16
+pays on a GPU, and little on a CPU; and QLoRA at the 7B's widths takes what was planned, within 10 %, with
+gradients in the adapters, the connector and the score network, and nowhere else.
 
     python benchmarks/training.py --folder /some/disk/with/4/GB [--layers 2] [--frames 32]
                                   [--out benchmarks/results/training.json]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from classroom import prepared, trained
+from classroom import prepared, request, trained
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -184,3 +185,26 @@ def test_what_cannot_fit_does_not_begin(data: Path, tmp_path: Path, monkeypatch)
     assert result.exit_code == 5
     assert "This training takes about" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("scorer", "grown"), [(None, "visual"), ("question", "question")])
+def test_a_model_without_a_score_network_is_given_one(
+    data: Path, tmp_path: Path, scorer: str | None, grown: str
+) -> None:
+    """As one that was made of LLaMA-VID's weights."""
+    from dynfocus_cli.run_options import SelectionOptions
+
+    shipped = load_model("dynfocus-tiny", "cpu")
+    shipped.network.connector.score_network = None
+    plain = shipped.network.config
+    plain.score_network, plain.question_aware_score, plain.scorer = False, False, "density"
+    (tmp_path / "plain").mkdir()
+    export(shipped, tmp_path / "plain", "instruct", Silent())
+    options = replace(request(data, tmp_path).options, selection=SelectionOptions(scorer=scorer))
+    trained(
+        data, tmp_path / "out", model=str(tmp_path / "plain"), options=options, validation="0.25", max_steps=2
+    )
+    made = load_model(str(tmp_path / "out"), "cpu")
+    assert made.config.scorer == grown
+    assert (made.network.connector.score_network.question_film is not None) == (grown == "question")
+    assert run("ask", data.with_name("0.mp4"), "What?", *FRAMES, "--model", tmp_path / "out").exit_code == 0

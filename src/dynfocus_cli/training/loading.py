@@ -35,10 +35,13 @@ def load_for_training(prepared: Prepared) -> LoadedModel:
     model = load_weights(prepared.outline, learns=True)
     if prepared.grown is not None:
         parts.grow_score_network(model.network, prepared.grown, prepared.settings.seed)
+        # The network has a config of its own, and now another one than its folder's.
+        model = replace(model, outline=replace(model.outline, config=model.network.config))
     return model
 
 
 def let_learn(model: LoadedModel, prepared: Prepared) -> None:
+    """Lets the parts of the stage require gradients; a vision encoder on a GPU makes way."""
     settings = prepared.settings
     parts.set_learning(model.network, settings.stage, prepared.tune, settings.lora_rank, settings.seed)
     if settings.checkpointing:
@@ -56,6 +59,7 @@ def let_learn(model: LoadedModel, prepared: Prepared) -> None:
 
 
 def rates(model: LoadedModel) -> list[Rates]:
+    """What learns, by part: the score network more slowly."""
     found: dict[str, list[Any]] = {}
     for name, parameter in learning(model.network):
         found.setdefault(parts.part_of(name), []).append(parameter)

@@ -11,6 +11,7 @@ import torch
 from dynfocus_cli import pipeline
 from dynfocus_cli.backends.native import LoadedModel
 from dynfocus_cli.counterfactuals import is_other
+from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.features.recall import Recall
 from dynfocus_cli.progress import Progress, Silent
 from dynfocus_cli.run_options import RunOptions
@@ -57,12 +58,15 @@ def validate(
         with computed, torch.inference_mode():
             # Video by video, so that what is remembered of one serves all of its questions.
             for example in sorted(examples, key=lambda one: one.video):
-                answer = pipeline.ask(
-                    example.video, example.question, model, options, Silent(), recall=recall
-                )
+                progress.advance(1)
+                try:
+                    answer = pipeline.ask(
+                        example.video, example.question, model, options, Silent(), recall=recall
+                    )
+                except VideoUnreadable:
+                    continue  # its head was sound, the rest is not: nothing is answered, which is not right
                 right += not is_other(answer.answer, example.answer)
                 tokens += answer.evidence.tokens.video
-                progress.advance(1)
     finally:
         model.move_vision(vision)
         for module, mode in modes.items():
