@@ -53,6 +53,7 @@ def fresh_model(seed: int) -> tuple[DynFocusModel, PromptWriter]:
 
 def train(work: Path, seed: int, workers: int) -> None:
     """Runs the stages that are not done yet."""
+    torch.set_num_threads(1)  # two threads win little alone, and beside other work they wait for each other
     model, prompt = fresh_model(seed)
     train_vision(work, model.config, steps=VISION_STEPS, batch=VISION_BATCH, seed=seed)
     load_vision(model, work)
