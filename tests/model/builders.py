@@ -95,9 +95,7 @@ def some_patches(frames: int, seed: int = 0) -> Tensor:
 
 def asked(prompt: PromptWriter, *questions: str) -> Question:
     """A batch of questions of any lengths, padded on the right."""
-    from dynfocus_cli.training.lessons import batch_questions
-
-    return batch_questions([prompt.question(question, 96) for question in questions])
+    return Question.padded([prompt.question(question, 96) for question in questions])
 
 
 def write_noise(path: Path, still_s: int = 0) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from dynfocus_cli.synth.questions import EXERCISES, QUESTION_TYPES, Question, ask, observe, reword
+from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, ask, observe, reword
 from dynfocus_cli.synth.wordings import HELD_OUT, TRAINING
 from dynfocus_cli.synth.world import COLORS, Script, write_script
 
@@ -244,6 +244,3 @@ def test_types_can_be_chosen() -> None:
     observed = observe(write_script(3), [float(second) for second in range(16)])
     asked = ask(observed, random.Random(0), 4, ["count"])
     assert {question.type for question in asked} == {"count"}
-    described = ask(observed, random.Random(0), 4, list(EXERCISES))
-    assert {question.type for question in described} <= {"describe"}
-    assert "describe" not in QUESTION_TYPES

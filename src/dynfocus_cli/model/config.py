@@ -83,9 +83,10 @@ class DynFocusConfig(PreTrainedConfig):
     in the release and LLaMA-VID."""
     rod_order: Literal["context_content", "content_context"] = "context_content"
     """The release has the content first."""
-    rod_change: bool = False
-    """Whether each rod also carries how it differs from the frame's before, through a layer of its own: what
-    appears, leaves, moves or changes colour then stands in a token, and need not be found between two."""
+    change_window: int = 0
+    """Each rod also carries how it differs from those of so many frames before and after: what appears,
+    flashes up, moves or changes colour then stands in a token, and need not be found between two; see
+    `RodChange`."""
     content_side: int = 1
     """The content rod is `content_side ** 2` tokens, a grid's cells; LLaMA-VID's `grid:n`."""
     class_token: bool = False

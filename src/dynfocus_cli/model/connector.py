@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from dynfocus_cli.cce.change import RodChange
 from dynfocus_cli.cce.interleave import interleave, other_frames
 from dynfocus_cli.cce.rods import Rods
 from dynfocus_cli.cce.spatial_prototypes import PrototypeGate, spatial_prototypes
@@ -62,10 +63,7 @@ class CooperativeConnector(nn.Module):
         split = config.rod_projectors == "split"
         self.coarse = None if split else Projector(width, language_width, config.projector_norm)
         self.context = nn.Linear(width, language_width) if split else None
-        self.change = None
-        if config.rod_change:
-            self.change = nn.Linear(width, language_width, bias=False)
-            nn.init.normal_(self.change.weight, std=0.02)
+        self.change = RodChange(width, language_width, config.change_window) if config.change_window else None
         slots = config.cone_tokens + config.rod_tokens
         self.slots = (
             nn.Parameter(torch.randn(slots, language_width) * 0.02) if config.slot_embedding else None
@@ -183,7 +181,7 @@ class CooperativeConnector(nn.Module):
             others = other_frames(frames, selection.key_frames)  # (B, T - K)
             if self.change is None:
                 rods = self._rods(points[batch, others], queries[batch, others])  # (B, T - K, R, D_l)
-            else:  # the frame before may be a key frame
+            else:  # the frames around may be key frames
                 rods = self._rods(points, queries)[batch, others]
         cones = self._cones(features, selection)  # (B, K, C, D_l)
         if self.slots is not None:
@@ -288,7 +286,9 @@ class CooperativeConnector(nn.Module):
         """The rods (B, T, R, D_l) of frames with these points and queries."""
         config, batch = self.config, points.shape[:2]
         context, content = self.rods(queries.flatten(0, 1), points.flatten(0, 1), config.content_side)
-        changes = self._changes(context, content, batch)
+        changes = None
+        if self.change is not None:
+            changes = self.change(torch.cat((context, content), dim=1).unflatten(0, batch)).flatten(0, 1)
         # Both in one pass where one projector takes both.
         if self.coarse is not None:
             context, content = self.coarse(torch.cat((context, content), dim=1)).tensor_split([1], dim=1)
@@ -298,15 +298,6 @@ class CooperativeConnector(nn.Module):
             context, content = context + changes[:, :1], content + changes[:, 1:]
         parts = (context, content) if config.rod_order == "context_content" else (content, context)
         return torch.cat(parts, dim=1).unflatten(0, batch)
-
-    def _changes(self, context: Tensor, content: Tensor, batch: torch.Size) -> Tensor | None:
-        """(B * T, R, D_l): how each frame's rods differ from those of the frame before; 0 for the first."""
-        if self.change is None:
-            return None
-        rods = torch.cat((context, content), dim=1).unflatten(0, batch)  # (B, T, R, D_v)
-        steps = torch.cat((torch.zeros_like(rods[:, :1]), rods[:, 1:] - rods[:, :-1]), dim=1)
-        changes: Tensor = self.change(steps.flatten(0, 1))
-        return changes
 
     def _cones(self, features: VideoFeatures, selection: EventSelection) -> Tensor:
         # DynFocus, CCE: F_fine(h_k || G_t); h_k is the event's prototype, G_t its centre frame's prototypes.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -33,6 +35,16 @@ class Question:
     """(B, S) int64."""
     mask: Tensor
     """(B, S), 1 where `ids` holds a token."""
+
+    @classmethod
+    def padded(cls, questions: Sequence[Sequence[int]]) -> Self:
+        """Questions' token ids as a batch, the shorter ones padded on their right."""
+        ids = torch.zeros(len(questions), max(map(len, questions)), dtype=torch.int64)
+        mask = torch.zeros_like(ids)
+        for row, question in enumerate(questions):
+            ids[row, : len(question)] = torch.tensor(question)
+            mask[row, : len(question)] = 1
+        return cls(ids, mask)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,13 +53,11 @@ def ask(
     rng: random.Random,
     count: int,
     types: Sequence[str] | None = None,
-    moments: Sequence[Observation] | None = None,
     wordings: Wordings = TEMPLATES,
 ) -> list[Question]:
     """Draws `count` questions, their types in rotation; fewer where the clip does not offer so many.
 
-    Questions about a moment are about one of `moments`, by default any of `observed`. `wordings` has the
-    templates to choose from, a type: `TRAINING` for a model that learns.
+    `wordings` has the templates to choose from, a type: `TRAINING` for a model that learns.
     """
     wanted = list(types or QUESTION_TYPES)
     rng.shuffle(wanted)
@@ -68,8 +66,7 @@ def ask(
         if len(asked) == count:
             break
         kind = wanted[attempt % len(wanted)]
-        about = moments if moments is not None and kind in MOMENT_TYPES else observed
-        drawn = (QUESTION_TYPES | EXERCISES)[kind](about, rng)
+        drawn = QUESTION_TYPES[kind](observed, rng)
         if drawn is None:
             continue
         fields, answer, key_times_s = drawn
@@ -284,15 +281,6 @@ def _turn(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     return {"shape": shape}, thing.color, (time_s,)
 
 
-def _describe(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    seen = rng.choice(observed)
-    if not seen.sightings or any(s.position is None for s in seen.sightings):
-        return None
-    in_order = sorted(seen.sightings, key=lambda s: (round(s.row), round(s.column)))
-    answer = ", ".join(f"{name(s.thing)} {s.position}" for s in in_order)
-    return {"time": timecode(seen.time_s)}, answer, (seen.time_s,)
-
-
 def _unique(seen: Observation, trait: Callable[[Thing], object]) -> list[Sighting]:
     traits = [trait(s.thing) for s in seen.sightings]
     return [s for s in seen.sightings if traits.count(trait(s.thing)) == 1]
@@ -343,8 +331,5 @@ QUESTION_TYPES: dict[str, Callable[[Sequence[Observation], random.Random], Drawn
     "turn": _turn,
 }
 
-EXERCISES: dict[str, Callable[[Sequence[Observation], random.Random], Drawn]] = {"describe": _describe}
-"""For training alone: long answers teach much at once, and match exactly too seldom to be a test."""
-
-MOMENT_TYPES = frozenset(("what", "color", "shape", "digit", "position", "count", "describe"))
+MOMENT_TYPES = frozenset(("what", "color", "shape", "digit", "position", "count"))
 """Types whose questions name the moment that they are about."""

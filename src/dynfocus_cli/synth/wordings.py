@@ -98,11 +98,6 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "Which object is seen only briefly?",
         "What is shown for just a second or two?",
     ),
-    "describe": (
-        "What objects are visible at {time}?",
-        "At {time}, which objects can be seen?",
-        "What objects can be seen at {time}?",
-    ),
     "turn": (
         "What color does the {shape} turn into?",
         "Which color does the {shape} change to?",
@@ -271,12 +266,6 @@ MORE: dict[str, tuple[str, ...]] = {
         "Tell me what flashes up.",
         "Which thing is there for just a moment?",
         "What appears for a moment and is gone again?",
-    ),
-    "describe": (
-        "Tell me all objects that are visible at {time}.",
-        "Name all objects at {time}.",
-        "Which objects are on screen at {time}?",
-        "At {time}, what objects are there?",
     ),
     "turn": (
         "What color does the {shape} become?",

@@ -130,7 +130,7 @@ def collate(
             Group(
                 _stacked([shown[place].features for place in places]),
                 torch.tensor([shown[place].times_s for place in places], dtype=torch.float64),
-                padded([planned[place].asked for place in places]),
+                Question.padded([planned[place].asked for place in places]),
                 pinned if pinned.any() else None,
                 events,
                 key_events,
@@ -139,17 +139,6 @@ def collate(
             )
         )
     return Batch(tuple(groups), exploration, options.generation.seed)
-
-
-def padded(ids: Sequence[Sequence[int]]) -> Question:
-    """Questions padded on the right."""
-    longest = max(map(len, ids))
-    filled = torch.zeros(len(ids), longest, dtype=torch.int64)
-    mask = torch.zeros_like(filled)
-    for row, question in enumerate(ids):
-        filled[row, : len(question)] = torch.tensor(question)
-        mask[row, : len(question)] = 1
-    return Question(filled, mask)
 
 
 def _allowance(planned: Planned, frames: int, outline: ModelOutline, options: RunOptions) -> Allowance:

@@ -21,11 +21,11 @@ from torch.nn import functional as F
 
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.model.stages import Question as AskedQuestion
 from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, about, ask, observe
 from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.synth.world import COLORS, SHAPES, Sighting
 from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.lessons import batch_questions
 from dynfocus_cli.training.run import Run, warm_cosine
 from dynfocus_cli.training.vision import CELLS, COLOR_NAMES, cell_of
 
@@ -96,7 +96,7 @@ def look(
     connector = model.connector
     features = store.features([glance.clip for glance in glances], [[glance.second] for glance in glances])
     longest = connector.question_encoder.longest_question
-    asked = batch_questions([prompt.question(glance.question.question, longest) for glance in glances])
+    asked = AskedQuestion.padded([prompt.question(glance.question.question, longest) for glance in glances])
     queries = connector.read(features, asked).flatten(0, 1)  # (B, Q, D_q)
     context, _ = connector.rods(queries, features.prototypes.flatten(0, 1))  # (B, 1, D_v)
     labels = torch.tensor([glance.label for glance in glances])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Collection, Sequence
@@ -69,7 +70,11 @@ def draw_exercises(
         clip = rng.choice(long_enough)
         seconds = _some_seconds(store.scripts[clip].duration_s, frames, rng)
         observed = observe(store.scripts[clip], [float(second) for second in seconds])
-        drawn = ask(observed, rng, questions, rng.choices(types, shares, k=3 * questions), wordings=TRAINING)
+        wanted = rng.choices(types, shares, k=3 * questions)
+        if any(later - earlier > 1 for earlier, later in itertools.pairwise(seconds)):
+            # Where seconds are left out, everything that shows in one frame may have been brief.
+            wanted = [kind for kind in wanted if kind != "needle"] or ["what"]
+        drawn = ask(observed, rng, questions, wanted, wordings=TRAINING)
         exercises += [Exercise(clip, seconds, question) for question in drawn]
     return exercises[:rows]
 
@@ -110,7 +115,7 @@ def compose(
         times_s,
         text,
         labels,
-        batch_questions([prompt.question(question.question, longest) for question in questions]),
+        AskedQuestion.padded([prompt.question(question.question, longest) for question in questions]),
         pinned,
         torch.stack([_marked(*pair) for pair in zip(seconds, decisive, strict=True)]),
         torch.stack([_marked(*pair) for pair in zip(seconds, needles, strict=True)]),
@@ -135,17 +140,6 @@ def _write(questions: Sequence[Question], prompt: PromptWriter) -> tuple[Tensor,
 
 def _marked(seconds: list[int], wanted: Collection[float]) -> Tensor:
     return torch.tensor([second in wanted for second in seconds])
-
-
-def batch_questions(ids: Sequence[Sequence[int]]) -> AskedQuestion:
-    """Pads questions' token ids on the right."""
-    longest = max(len(question) for question in ids)
-    padded = torch.zeros(len(ids), longest, dtype=torch.int64)
-    mask = torch.zeros_like(padded)
-    for row, question in enumerate(ids):
-        padded[row, : len(question)] = torch.tensor(question)
-        mask[row, : len(question)] = 1
-    return AskedQuestion(padded, mask)
 
 
 def named_frames(question: str, times_s: Tensor) -> Tensor:
