@@ -30,10 +30,10 @@ QUESTION_DROPOUT = 0.3
 """Share of the steps whose score network sees no question, so that both scorers stay trained."""
 
 CURRICULUM = (
-    Phase("few", 1500, (4, 8, 8, 16), 64, (1, 1, 2), 1e-3, 0.8),
-    Phase("more", 2500, (8, 16, 32), 64, (1, 2), 1e-3, 0.6),
+    Phase("few", 800, (4, 8, 16), 64, (1, 1, 2), 1e-3, 0.9),
+    Phase("more", 3500, (8, 16, 32), 64, (1, 2), 1e-3, 0.6),
     Phase("long", 2000, (16, 32, 48, 64), 48, (1, 2, 4), 7e-4, 0.6, sigma=(0.3, 0.1)),
-    Phase("whole", 2500, (16, 24, 32, 48, 64, 96, 120), 48, (2, 4, 4, 4), 5e-4, 0.02, sigma=(0.1, 0.05)),
+    Phase("whole", 2000, (16, 24, 32, 48, 64, 96, 120), 48, (2, 4, 4, 4), 5e-4, 0.02, sigma=(0.1, 0.05)),
 )
 EVEN_WEIGHTS = dict.fromkeys(QUESTION_TYPES, 1.0)
 
