@@ -13,16 +13,10 @@ from dynfocus_cli.synth.questions import Question, about
 from dynfocus_cli.synth.world import COLORS, SHAPES, Thing
 from dynfocus_cli.training import grounding
 from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.grounding import (
-    ABSENT,
-    Readouts,
-    draw_glances,
-    grounded,
-    load_grounding,
-    look,
-    train_grounding,
-)
+from dynfocus_cli.training.grounding import ABSENT, Looker, draw_glances, grounded, learn_to_look
+from dynfocus_cli.training.parts import learning
 from dynfocus_cli.training.tiny import fresh_model
+from dynfocus_cli.training.trainer import log_lines
 from dynfocus_cli.training.vision import cell_of
 
 CLIPS = 3
@@ -84,38 +78,40 @@ def test_labels_are_of_the_one_thing_that_is_meant(store: ClipStore) -> None:
     assert 0 < absent < len(glances)
 
 
-def test_only_what_looks_is_taught(taught, store: ClipStore) -> None:
-    model, prompt = taught
-    model.zero_grad()
-    loss, _ = look(model, prompt, Readouts(128), store, draw_glances(store, random.Random(0), 2))
-    loss.backward()
-    parts = {id(parameter) for parameter in grounded(model).parameters()}
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is None or id(parameter) in parts, name
-    assert model.connector.rods.key.weight.grad.abs().max() > 0
-    assert model.connector.question_encoder.queries.grad.abs().max() > 0
+def test_only_what_looks_is_taught(store: ClipStore) -> None:
+    model, prompt = fresh_model(3)
+    looker = Looker(model, prompt, store, 1)
+    looker(0).backward()
+    connector = model.connector
+    assert connector.rods.key.weight.grad.abs().max() > 0
+    assert connector.question_encoder.queries.grad.abs().max() > 0
+    learns = {name for name, _ in learning(looker)}
+    for name, parameter in looker.named_parameters():
+        assert parameter.grad is None or name in learns, name
+    assert not any("vision" in name or "language_model" in name or "fine" in name for name in learns)
 
 
 def test_killed_and_given_again_it_goes_on(
-    taught, store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grounding, "SAVE_EVERY", 2)
+    forward = Looker.forward
 
     def train(folder: Path) -> dict[str, torch.Tensor]:
         model, prompt = fresh_model(3)
-        train_grounding(folder, model, prompt, store, store, steps=4, seed=1)
-        load_grounding(model, folder)
+        learn_to_look(folder, Looker(model, prompt, store, 1), store, steps=4, seed=1)
         return grounded(model).state_dict()
 
-    def killed_at_the_fourth(store: ClipStore, rng: random.Random, clips: int = 12) -> list[grounding.Glance]:
-        if rng.getstate() == random.Random(1_000_003 + 3).getstate():
+    def killed(self: Looker, number: int) -> torch.Tensor:
+        if number == 3:
             raise KeyboardInterrupt
-        return draw_glances(store, rng, clips)
+        return forward(self, number)
 
     whole = train(tmp_path / "whole")
-    with monkeypatch.context() as killed:
-        killed.setattr(grounding, "draw_glances", killed_at_the_fourth)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Looker, "forward", killed)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "halves")
     halves = train(tmp_path / "halves")
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
+    assert [line["step"] for line in log_lines(tmp_path / "halves") if "right" in line] == [2, 4]

@@ -7,6 +7,7 @@ generator knows to decide a question. What the Q-Former and the rods have learnt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,9 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dynfocus_cli.model.network import DynFocusModel
-from dynfocus_cli.model.stages import EventSelection, Exploration
+from dynfocus_cli.model.stages import EventSelection, Exploration, Question, VideoFeatures
 from dynfocus_cli.training.lessons import IGNORED, Lesson
 from dynfocus_cli.training.vision import DenseHeads
+
+Write = Callable[
+    [DynFocusModel, VideoFeatures, EventSelection, Question | None, Tensor, Tensor | None],
+    tuple[Tensor, Tensor],
+]
+"""As `DynFocusModel.video_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +57,13 @@ class Outcome:
     selection: EventSelection
 
 
-def initialise(model: DynFocusModel, heads: DenseHeads) -> None:
+def initialise(model: DynFocusModel, heads: DenseHeads, seed: int) -> None:
     """Scales that a miniature trained from scratch needs; the language model's head is tied and small.
 
     The projectors begin with the vision stage's read-outs of shape, colour and cell. Colour is a tenth of the
     features' variance, and without this the language model is still colour-blind after a thousand steps.
     """
+    torch.manual_seed(seed)
     words = model.get_input_embeddings().weight
     nn.init.normal_(words, std=0.5)
     nn.init.constant_(model.language_model.model.norm.weight, 0.15)
@@ -85,8 +93,12 @@ def study(
     key_events: int,
     exploration: Exploration | None,
     question_aware: bool,
+    write: Write = DynFocusModel.video_tokens,
 ) -> Outcome:
-    """Runs the network on a lesson, by the same stages as inference."""
+    """Runs the network on a lesson, by the same stages as inference.
+
+    `write` makes the video tokens; an experiment may have others than CCE's.
+    """
     connector = model.connector
     selection = connector.select(
         lesson.features,
@@ -96,7 +108,7 @@ def study(
         pinned=lesson.pinned,
         exploration=exploration,
     )
-    tokens, _ = model.video_tokens(lesson.features, selection, lesson.asked, lesson.times_s, lesson.pinned)
+    tokens, _ = write(model, lesson.features, selection, lesson.asked, lesson.times_s, lesson.pinned)
     embed = model.get_input_embeddings()
     start = embed(torch.tensor(before_video)).expand(len(tokens), -1, -1)
     prefix = torch.cat((start, tokens.to(start.dtype)), dim=1)  # (B, prefix, D_l)

@@ -23,7 +23,7 @@ from dynfocus_cli.training.examples import Problem
 from dynfocus_cli.training.export import export
 from dynfocus_cli.training.footage import Footage
 from dynfocus_cli.training.learner import Learner
-from dynfocus_cli.training.loading import let_learn, load_for_training, quietly, rates
+from dynfocus_cli.training.loading import let_learn, load_for_training, quietly
 from dynfocus_cli.training.model_card import write_card
 from dynfocus_cli.training.parts import learning
 from dynfocus_cli.training.planned import Planned
@@ -36,6 +36,7 @@ from dynfocus_cli.training.trainer import (
     add_to_log,
     load_learned,
     log_lines,
+    rates,
 )
 from dynfocus_cli.training.validation import Score, validate
 
@@ -158,7 +159,7 @@ def _learn(
         request.save_every or min(500, max(1, batches.steps // 20)),
         settings.seed,
     )
-    trainer = LessonTrainer(work, learner, batches, rates(model), course, on_step, model.device)
+    trainer = LessonTrainer(work, learner, batches, rates(model.network), course, on_step, model.device)
     progress.stage("train", batches.steps)
     progress.advance(trainer.done)
     if trainer.done and trainer.done < batches.steps:

@@ -26,8 +26,9 @@ from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, about, ask, o
 from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.synth.world import COLORS, SHAPES, Sighting
 from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.run import Run, warm_cosine
-from dynfocus_cli.training.vision import CELLS, COLOR_NAMES, cell_of
+from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log
+from dynfocus_cli.training.vision import CELLS, COLOR_NAMES, DECAY, cell_of
 
 CLIPS, QUESTIONS = 12, 10
 """Clips a batch, and questions a clip; each question looks at up to three frames."""
@@ -107,65 +108,53 @@ def look(
     return loss, right
 
 
-def train_grounding(
-    folder: Path,
-    model: DynFocusModel,
-    prompt: PromptWriter,
-    lessons: ClipStore,
-    exam: ClipStore,
-    *,
-    steps: int,
-    seed: int,
-) -> None:
-    """Trains the Q-Former and the rods' attention in `folder` until `steps`; resumes."""
-    run = Run(folder, "grounding")
-    torch.manual_seed(seed)
-    connector = model.connector
-    nn.init.normal_(connector.question_encoder.queries, std=0.3)
-    nn.init.normal_(connector.question_encoder.qformer.embeddings.word_embeddings.weight, std=0.3)
-    readouts = Readouts(model.config.vision_config.hidden_size)
-    modules = grounded(model)
-    modules["readouts"] = readouts
-    optimizer = torch.optim.AdamW(modules.parameters(), betas=(0.9, 0.98), weight_decay=0.02)
-    for step in range(run.resume(modules, optimizer)["step"], steps):
-        for group in optimizer.param_groups:
-            group["lr"] = 1e-3 * warm_cosine(step, steps, warmup=100)
-        # Drawn from the step alone, so that a resumed run sees what an unbroken one would.
-        glances = draw_glances(lessons, random.Random(seed * 1_000_003 + step))
+class Looker(nn.Module):
+    """The parts of a model that learn to look, and the way from a lesson's number to its loss."""
+
+    def __init__(self, model: DynFocusModel, prompt: PromptWriter, store: ClipStore, seed: int) -> None:
+        super().__init__()
+        model.requires_grad_(False)
+        grounded(model).requires_grad_(True)
+        self.model = model
+        self.readouts = Readouts(model.config.vision_config.hidden_size)
+        self._prompt, self._store, self._seed = prompt, store, seed
+        torch.manual_seed(seed)
+        connector = model.connector
+        nn.init.normal_(connector.question_encoder.queries, std=0.3)
+        nn.init.normal_(connector.question_encoder.qformer.embeddings.word_embeddings.weight, std=0.3)
+
+    def forward(self, number: int) -> Tensor:
+        """The loss of glances that are drawn from their number alone."""
+        glances = draw_glances(self._store, random.Random(self._seed * 1_000_003 + number))
         with torch.autocast("cpu", torch.bfloat16):
-            loss, _ = look(model, prompt, readouts, lessons, glances)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
-        optimizer.step()
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            run.log(step=step + 1, loss=round(loss.item(), 4), **examine(model, prompt, readouts, exam))
-            run.save(step + 1, modules, optimizer)
+            return look(self.model, self._prompt, self.readouts, self._store, glances)[0]
+
+    @torch.no_grad()
+    def examine(self, store: ClipStore) -> dict[str, object]:
+        """The share of glances at these clips that are right, overall, and a type for present and absent."""
+        glances = draw_glances(store, random.Random(0), 4 * CLIPS)
+        _, right = look(self.model, self._prompt, self.readouts, store, glances)
+        verdicts: dict[str, list[bool]] = defaultdict(list)
+        for glance, hit in zip(glances, right.tolist(), strict=True):
+            verdicts[glance.question.type + (" absent" if glance.label == ABSENT else "")].append(hit)
+        return {
+            "right": round(float(right.float().mean()), 4),
+            "types": {kind: round(sum(hits) / len(hits), 2) for kind, hits in sorted(verdicts.items())},
+        }
 
 
-def grounded(model: DynFocusModel) -> nn.ModuleDict:
+def learn_to_look(folder: Path, learner: Looker, exam: ClipStore, *, steps: int, seed: int) -> None:
+    """Trains in `folder` until `steps`, going on where an earlier call stopped."""
+
+    def on_step(step: int, loss: float) -> None:
+        if step % SAVE_EVERY == 0 or step == steps:
+            add_to_log(folder, step=step, **learner.examine(exam))
+
+    course = Course(steps, 1, 1e-3, warmup=100, save_every=SAVE_EVERY, seed=seed, decay=DECAY)
+    groups = [Rates("looking", [parameter for _, parameter in learning(learner)], 1.0, 1.0)]
+    LessonTrainer(folder, learner, range(steps), groups, course, on_step, torch.device("cpu")).learn()
+
+
+def grounded(model: DynFocusModel) -> nn.ModuleList:
     """The parts of `model` that this stage teaches."""
-    return nn.ModuleDict({"questions": model.connector.question_encoder, "rods": model.connector.rods})
-
-
-def load_grounding(model: DynFocusModel, folder: Path) -> None:
-    """Puts what this stage taught in `folder` into `model`."""
-    state = torch.load(folder / "grounding.ckpt", weights_only=True)["model"]
-    parts = {name: value for name, value in state.items() if not name.startswith("readouts.")}
-    grounded(model).load_state_dict(parts)
-
-
-@torch.no_grad()
-def examine(
-    model: DynFocusModel, prompt: PromptWriter, readouts: Readouts, exam: ClipStore
-) -> dict[str, object]:
-    """The share of glances at held-out clips that are right, overall, and a type for present and absent."""
-    glances = draw_glances(exam, random.Random(0), 4 * CLIPS)
-    _, right = look(model, prompt, readouts, exam, glances)
-    verdicts: dict[str, list[bool]] = defaultdict(list)
-    for glance, hit in zip(glances, right.tolist(), strict=True):
-        verdicts[glance.question.type + (" absent" if glance.label == ABSENT else "")].append(hit)
-    return {
-        "right": round(float(right.float().mean()), 4),
-        "types": {kind: round(sum(hits) / len(hits), 2) for kind, hits in sorted(verdicts.items())},
-    }
+    return nn.ModuleList((model.connector.question_encoder, model.connector.rods))

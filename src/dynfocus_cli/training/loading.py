@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -20,14 +19,10 @@ from dynfocus_cli.training import parts
 from dynfocus_cli.training.batches import Batches
 from dynfocus_cli.training.footage import Footage
 from dynfocus_cli.training.learner import Learner
-from dynfocus_cli.training.parts import learning
 from dynfocus_cli.training.preparing import SMALL_MODEL, Prepared
-from dynfocus_cli.training.trainer import Rates
 
 TIMED_STEPS = 2
 """Steps that a small model is timed on for the forecast."""
-SCORE_SHARE = 0.5
-"""Of the learning rate, for the score network: its gradient is an estimate."""
 
 
 def load_for_training(prepared: Prepared) -> LoadedModel:
@@ -56,22 +51,6 @@ def let_learn(model: LoadedModel, prepared: Prepared) -> None:
     if model.device.type == "cuda":
         model.move_vision(torch.device("cpu"))
         release(model.device)
-
-
-def rates(model: LoadedModel) -> list[Rates]:
-    """What learns, by part: the score network more slowly."""
-    found: dict[str, list[Any]] = {}
-    for name, parameter in learning(model.network):
-        found.setdefault(parts.part_of(name), []).append(parameter)
-    return [
-        Rates(
-            part,
-            weights,
-            SCORE_SHARE if part == "score network" else 1.0,
-            0.5 if part == "score network" else 1.0,
-        )
-        for part, weights in found.items()
-    ]
 
 
 @contextmanager

@@ -10,27 +10,27 @@ Seeds of clips: the lessons' scripts are 1,000,000 onwards, the exam's 500,000 o
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
-from torch import nn
-from torch.multiprocessing.spawn import spawn
 from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.training.answers import initialise
 from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.curriculum import CURRICULUM, Student
-from dynfocus_cli.training.grounding import load_grounding, train_grounding
+from dynfocus_cli.training.curriculum import Student, learn_to_answer
+from dynfocus_cli.training.grounding import Looker, learn_to_look
 from dynfocus_cli.training.tiny_config import IMAGE_SIZE, tiny_config
 from dynfocus_cli.training.tokenizer import train_tokenizer
-from dynfocus_cli.training.vision import DenseHeads, train_vision
+from dynfocus_cli.training.trainer import load_last
+from dynfocus_cli.training.vision import VisionLearner, learn_vision
 
+VISION, GROUNDING, ANSWERS = "vision", "grounding", "answers"
+"""The stages, and their folders in a run's."""
 LESSON_CLIPS, LESSON_SEED = 3000, 1_000_000
 EXAM_CLIPS, EXAM_SEED = 150, 500_000
 VISION_STEPS, VISION_BATCH = 6000, 32
@@ -51,90 +51,75 @@ def fresh_model(seed: int) -> tuple[DynFocusModel, PromptWriter]:
     return DynFocusModel(config), PromptWriter(config, tokenizer)
 
 
-def train(work: Path, seed: int, workers: int) -> None:
-    """Runs the stages that are not done yet."""
-    torch.set_num_threads(1)  # two threads win little alone, and beside other work they wait for each other
-    model, prompt = fresh_model(seed)
-    train_vision(work, model.config, steps=VISION_STEPS, batch=VISION_BATCH, seed=seed)
-    load_vision(model, work)
-    ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED).build(model, PREPROCESSING, seed)
-    ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED).build(model, PREPROCESSING, seed)
-    lessons, exam = _stores(work, model)
-    train_grounding(work, model, prompt, lessons, exam, steps=GROUNDING_STEPS, seed=seed)
-    if workers == 1:
-        _learn(0, 1, work, seed)
-    else:
-        # A killed run leaves the addresses of its workers, which are dead.
-        (work / "workers").unlink(missing_ok=True)
-        spawn(_learn, (workers, work, seed), nprocs=workers)
+class Recipe:
+    """The stages of a run in `work`, one after the other on one network."""
 
+    def __init__(self, work: Path, seed: int) -> None:
+        self.work, self.seed = work, seed
+        self.model, self.prompt = fresh_model(seed)
+        self.lessons = ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED)
+        self.exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
 
-def _learn(rank: int, workers: int, work: Path, seed: int) -> None:
-    torch.set_num_threads(1)
-    # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
-    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
-    if workers > 1:
-        meeting_point = (work / "workers").absolute()
-        dist.init_process_group("gloo", init_method=f"file://{meeting_point}", rank=rank, world_size=workers)
-    model, prompt = fresh_model(seed)
-    heads = load_vision(model, work)
-    load_grounding(model, work)
-    lessons, exam = _stores(work, model)
-    Student(work, model, prompt, lessons, exam, heads, seed).learn(CURRICULUM)
-    if workers > 1:
-        dist.destroy_process_group()
+    def train(self) -> None:
+        """Runs the stages that are not done yet, and loads what those that are had learned."""
+        seen = VisionLearner(self.model, batch=VISION_BATCH, seed=self.seed)
+        learn_vision(self.work / VISION, seen, steps=VISION_STEPS, seed=self.seed)
+        for store in (self.exam, self.lessons):
+            store.build(self.model, PREPROCESSING, self.seed)
+        looker = Looker(self.model, self.prompt, self.lessons, self.seed)
+        learn_to_look(self.work / GROUNDING, looker, self.exam, steps=GROUNDING_STEPS, seed=self.seed)
+        initialise(self.model, seen.heads, self.seed)
+        learn_to_answer(self.work / ANSWERS, self.student())
 
+    def student(self) -> Student:
+        """The network as it learns from questions and answers."""
+        return Student(self.model, self.prompt, self.lessons, self.exam, self.seed)
 
-def _stores(work: Path, model: DynFocusModel) -> tuple[ClipStore, ClipStore]:
-    """The lessons' clips and the exam's, open."""
-    lessons = ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED)
-    exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
-    for store in (lessons, exam):
-        store.open(model.config)
-    return lessons, exam
+    def load(self) -> int:
+        """Loads what was learned by the last checkpoint of each stage; returns the last one's step.
 
+        Raises:
+            FileNotFoundError: a stage has none yet.
+        """
+        load_last(VisionLearner(self.model, batch=VISION_BATCH, seed=self.seed), self.work / VISION)
+        load_last(Looker(self.model, self.prompt, self.lessons, self.seed), self.work / GROUNDING)
+        return load_last(self.student(), self.work / ANSWERS)
 
-def load_vision(model: DynFocusModel, work: Path) -> DenseHeads:
-    """Puts the trained vision encoder of `work` into `model`, and returns the heads it was trained with."""
-    state = torch.load(work / "vision.ckpt", weights_only=True)["model"]
-    heads = DenseHeads(model.config.vision_config.hidden_size)
-    trained = nn.ModuleDict({"vision": model.vision, "heads": heads})
-    trained.load_state_dict(state)
-    return heads
-
-
-def export(work: Path, out: Path, seed: int) -> None:
-    """Writes the model folder from the last checkpoint in `work`."""
-    transformers_logging.set_verbosity_error()
-    model, prompt = fresh_model(seed)
-    state = torch.load(work / "answers.ckpt", weights_only=True)
-    model.load_state_dict(state["model"])
-    model.config._attn_implementation = None
-    exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
-    known = Familiarity.measure(exam.encode_some(model, PREPROCESSING, seed, clips=60), FAMILIARITY_MARGIN)
-    out.mkdir(parents=True, exist_ok=True)
-    model.bfloat16().save_pretrained(out)
-    prompt.tokenizer.save_pretrained(out)
-    PREPROCESSING.save(out)
-    known.save(out)
-    for written in out.iterdir():
-        written.chmod(0o644)  # safetensors writes for the owner's eyes alone
-    print(json.dumps({"exported": str(out), "step": state["step"], "familiarity": known.threshold}))
+    def export(self, out: Path) -> None:
+        """Writes the model folder."""
+        transformers_logging.set_verbosity_error()
+        self.model.config._attn_implementation = None
+        known = Familiarity.measure(
+            self.exam.encode_some(self.model, PREPROCESSING, self.seed, clips=60), FAMILIARITY_MARGIN
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        self.model.bfloat16().save_pretrained(out)
+        self.prompt.tokenizer.save_pretrained(out)
+        PREPROCESSING.save(out)
+        known.save(out)
+        for written in out.iterdir():
+            written.chmod(0o644)  # safetensors writes for the owner's eyes alone
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train dynfocus-tiny from nothing; resumes by itself.")
     parser.add_argument(
-        "--work", type=Path, default=Path("runs/tiny"), help="checkpoints, caches and the log"
+        "--work", type=Path, default=Path("runs/tiny"), help="checkpoints, caches and the logs"
     )
     parser.add_argument("--out", type=Path, default=Path("weights/dynfocus-tiny"), help="the model folder")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=2, help="processes for the last stage, one a core")
-    parser.add_argument("--export-only", action="store_true", help="write the folder alone")
+    parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")
     arguments = parser.parse_args()
-    if not arguments.export_only:
-        train(arguments.work, arguments.seed, arguments.workers)
-    export(arguments.work, arguments.out, arguments.seed)
+    # Two threads win little alone, and beside other work they wait for each other.
+    torch.set_num_threads(1)
+    # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
+    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+    recipe = Recipe(arguments.work, arguments.seed)
+    if arguments.so_far:
+        print(f"step {recipe.load()}")
+    else:
+        recipe.train()
+    recipe.export(arguments.out)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ the trainer knows neither how lessons are made nor what is learned from them.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
 from dynfocus_cli.checkpoints.quantization import quieten
@@ -31,11 +32,13 @@ from transformers.utils import logging as transformers_logging  # noqa: E402
 
 from dynfocus_cli.checkpoints.workplace import flush  # noqa: E402
 from dynfocus_cli.errors import ModelUnavailable  # noqa: E402
-from dynfocus_cli.training.parts import learning  # noqa: E402
-from dynfocus_cli.training.run import warm_cosine  # noqa: E402
+from dynfocus_cli.model.network import DynFocusModel  # noqa: E402
+from dynfocus_cli.training.parts import learning, part_of  # noqa: E402
 
 WEIGHTS, STATE = "learned.safetensors", "trainer_state.json"
 LOG = "log.jsonl"
+SCORE_SHARE = 0.5
+"""Of the learning rate, for the score network: its gradient is an estimate."""
 WRITING = ".writing"
 """How the name of a checkpoint ends that is not whole yet."""
 
@@ -191,7 +194,7 @@ class LessonTrainer(Trainer):
             if writing.exists():
                 shutil.rmtree(writing)
             writing.mkdir(parents=True)
-            weights = {name: parameter.detach().cpu() for name, parameter in learning(self._learner)}
+            weights = {name: value.detach().cpu() for name, value in _changing(self._learner)}
             save_file(weights, writing / WEIGHTS)
             self._save_optimizer_and_scheduler(str(writing))
             self._save_rng_state(str(writing))
@@ -223,6 +226,17 @@ class LessonTrainer(Trainer):
         return ModelUnavailable(f"The run in {self._folder} cannot be written ({why}). {kept}")
 
 
+def rates(network: DynFocusModel) -> list[Rates]:
+    """What learns, by part: the score network more slowly."""
+    found: dict[str, list[nn.Parameter]] = {}
+    for name, parameter in learning(network):
+        found.setdefault(part_of(name), []).append(parameter)
+    return [
+        Rates(part, weights, SCORE_SHARE, 0.5) if part == "score network" else Rates(part, weights, 1.0, 1.0)
+        for part, weights in found.items()
+    ]
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints of a run, the oldest first."""
     found = [
@@ -242,8 +256,29 @@ def load_learned(module: nn.Module, file: Path) -> None:
     """Puts weights that `module` learned back into it."""
     stored = load_file(file)
     with torch.no_grad():
-        for name, parameter in learning(module):
-            parameter.copy_(stored[name])
+        for name, value in _changing(module):
+            value.copy_(stored[name])
+
+
+def load_last(module: nn.Module, folder: Path) -> int:
+    """Puts back what `module` had learned by the last checkpoint in `folder`; returns its step.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    last = last_checkpoint(folder)
+    if last is None:
+        raise FileNotFoundError(f"{folder} holds no checkpoint yet")
+    load_learned(module, last / WEIGHTS)
+    return _step_of(last)
+
+
+def warm_cosine(step: int, steps: int, *, warmup: int, floor: float = 0.05) -> float:
+    """Factor on the learning rate: linear warm-up, then a cosine down to `floor`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 def log_lines(folder: Path) -> Iterator[dict[str, Any]]:
@@ -258,6 +293,12 @@ def add_to_log(folder: Path, **figures: object) -> None:
     """Appends a line to a run's log."""
     with (folder / LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps(figures) + "\n")
+
+
+def _changing(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """What learns, and what the learner itself keeps of its lessons in buffers."""
+    yield from learning(module)
+    yield from module.named_buffers(recurse=False)
 
 
 def _rewind(log: Path, step: int) -> None:

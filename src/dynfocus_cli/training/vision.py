@@ -21,18 +21,20 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.look import Look, training_look
 from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import COLORS, SHAPES, Sighting, write_script
-from dynfocus_cli.training.run import Run, warm_cosine
 from dynfocus_cli.training.tiny_config import IMAGE_SIZE, PATCH_SIZE
+from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dynfocus_cli.model.config import DynFocusConfig
+    from dynfocus_cli.model.network import DynFocusModel
 
 COLOR_NAMES = tuple(COLORS)
 CELLS = 9
 BACKGROUND_WEIGHT = 0.2
 """Most patches are background: without this the loss would be mostly about them."""
+DECAY = 0.02
+"""Weight decay of all stages."""
 
 
 class DenseHeads(nn.Module):
@@ -132,33 +134,38 @@ def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -> tuple[T
     return loss, torch.stack(accuracy)
 
 
-def train_vision(folder: Path, config: DynFocusConfig, *, steps: int, batch: int, seed: int) -> None:
-    """Trains the vision encoder in `folder` until `steps`, resuming where an earlier call stopped."""
-    run = Run(folder, "vision")
-    torch.manual_seed(seed)
-    vision = InstructBlipVisionModel._from_config(config.vision_config, attn_implementation="eager")
-    heads = DenseHeads(config.vision_config.hidden_size)
-    modules = nn.ModuleDict({"vision": vision, "heads": heads})
-    optimizer = torch.optim.AdamW(modules.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
-    first = run.resume(modules, optimizer)["step"]
-    preprocessing = Preprocessing(IMAGE_SIZE, "squash")
-    running = torch.zeros(3)
-    for step in range(first, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = 1.5e-3 * warm_cosine(step, steps, warmup=200)
-        # Drawn from the step alone, so that a resumed run sees what an unbroken one would.
-        rng = random.Random(seed * 1_000_003 + step)
-        pixels, labels = draw_batch(rng, batch, IMAGE_SIZE, PATCH_SIZE)
+class VisionLearner(nn.Module):
+    """A vision encoder and its heads, and the way from a lesson's number to its loss."""
+
+    def __init__(self, model: DynFocusModel, *, batch: int, seed: int) -> None:
+        super().__init__()
+        model.requires_grad_(False)
+        self.vision = model.vision.requires_grad_(True)
+        self.heads = DenseHeads(model.config.vision_config.hidden_size)
+        self.accuracy = torch.zeros(3)
+        """Of shape, colour and cell, a running mean."""
+        self._batch, self._seed = batch, seed
+        self._preprocessing = Preprocessing(IMAGE_SIZE, "squash")
+
+    def forward(self, number: int) -> Tensor:
+        """The loss of a batch that is drawn from its number alone."""
+        rng = random.Random(self._seed * 1_000_003 + number)
+        pixels, labels = draw_batch(rng, self._batch, IMAGE_SIZE, PATCH_SIZE)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = heads(patch_features(vision, preprocessing(pixels)))
+            logits = self.heads(patch_features(self.vision, self._preprocessing(pixels)))
         loss, accuracy = dense_loss(logits, torch.from_numpy(labels))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
-        optimizer.step()
-        running = accuracy if step == first else 0.95 * running + 0.05 * accuracy
-        if (step + 1) % 100 == 0:
-            shape, color, cell = (round(float(value), 3) for value in running)
-            run.log(step=step + 1, loss=round(float(loss), 4), shape=shape, color=color, cell=cell)
-        if (step + 1) % 500 == 0 or step + 1 == steps:
-            run.save(step + 1, modules, optimizer)
+        self.accuracy = 0.95 * self.accuracy + 0.05 * accuracy
+        return loss
+
+
+def learn_vision(folder: Path, learner: VisionLearner, *, steps: int, seed: int) -> None:
+    """Trains in `folder` until `steps`, going on where an earlier call stopped."""
+
+    def on_step(step: int, loss: float) -> None:
+        if step % 100 == 0:
+            shape, color, cell = (round(float(value), 3) for value in learner.accuracy)
+            add_to_log(folder, step=step, shape=shape, color=color, cell=cell)
+
+    course = Course(steps, 1, 1.5e-3, warmup=200, save_every=500, seed=seed, decay=DECAY)
+    groups = [Rates("vision", list(learner.parameters()), 1.0, 1.0)]
+    LessonTrainer(folder, learner, range(steps), groups, course, on_step, torch.device("cpu")).learn()
