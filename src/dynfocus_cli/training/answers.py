@@ -55,6 +55,8 @@ class Outcome:
     right: list[tuple[str, bool]]
     """A question's type, and whether greedy decoding would have given its answer to the letter."""
     selection: EventSelection
+    changes: Tensor | None
+    """(B, T, R, D_l): the change of every frame's rods, where the model has it."""
 
 
 def initialise(model: DynFocusModel, heads: DenseHeads, seed: int) -> None:
@@ -99,7 +101,9 @@ def study(
 
     `write` makes the video tokens; an experiment may have others than CCE's.
     """
-    connector = model.connector
+    connector, changes = model.connector, []
+    if connector.change is not None:
+        hook = connector.change.register_forward_hook(lambda *parts: changes.append(parts[2]))
     selection = connector.select(
         lesson.features,
         events=events,
@@ -109,6 +113,8 @@ def study(
         exploration=exploration,
     )
     tokens, _ = write(model, lesson.features, selection, lesson.asked, lesson.times_s, lesson.pinned)
+    if connector.change is not None:
+        hook.remove()
     embed = model.get_input_embeddings()
     start = embed(torch.tensor(before_video)).expand(len(tokens), -1, -1)
     prefix = torch.cat((start, tokens.to(start.dtype)), dim=1)  # (B, prefix, D_l)
@@ -124,6 +130,7 @@ def study(
         _selection_loss(selection.raw_scores, selection.assignment, lesson.decisive),
         [(q.type, not miss) for q, miss in zip(lesson.questions, missed.tolist(), strict=True)],
         selection,
+        next(iter(changes), None),
     )
 
 

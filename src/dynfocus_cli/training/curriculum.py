@@ -18,8 +18,9 @@ from dynfocus_cli.training.answers import Outcome, Phase, Write, rows_for, sigma
 from dynfocus_cli.training.clips import ClipStore
 from dynfocus_cli.training.grounding import grounded
 from dynfocus_cli.training.lessons import Lesson, compose, draw_exercises
-from dynfocus_cli.training.trainer import Course, LessonTrainer, add_to_log, rates
+from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log, rates
 from dynfocus_cli.training.vision import DECAY
+from dynfocus_cli.training.witness import Witness
 
 SAVE_EVERY = 200
 """Steps from one checkpoint, and one validation, to the next."""
@@ -27,6 +28,7 @@ WARMUP = 100
 """Steps."""
 PERTURBED_SAMPLES = 100
 SELECTION_WEIGHT = 0.1
+WITNESS_WEIGHT = 0.3
 UNPINNED = 0.1
 """Share of the steps that make no key frames of the moments that questions name."""
 QUESTION_DROPOUT = 0.3
@@ -65,6 +67,7 @@ class Student(nn.Module):
         self.model, self.curriculum = model, curriculum
         self._prompt, self._lessons, self._exam = prompt, lessons, exam
         self.seed, self._write = seed, write
+        self.witness = Witness(model.config.text_config.hidden_size)
         self.register_buffer("mastery", torch.zeros(len(QUESTION_TYPES)))
 
     @property
@@ -102,7 +105,10 @@ class Student(nn.Module):
         for kind, right in outcome.right:
             place = TYPES.index(kind)
             self.mastery[place] += 0.02 * (float(right) - self.mastery[place])
-        return outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
+        loss = outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
+        if outcome.changes is not None:
+            loss = loss + WITNESS_WEIGHT * self.witness(outcome.changes, lesson.happenings)
+        return loss
 
     @property
     def mastered(self) -> dict[str, float]:
@@ -179,5 +185,5 @@ def learn_to_answer(folder: Path, student: Student) -> None:
 
     # The curriculum gives the rates themselves, so the peak that they are shares of is 1.
     course = Course(steps, 1, 1.0, WARMUP, SAVE_EVERY, student.seed, decay=DECAY, schedule=student.rate_at)
-    groups = rates(student.model)
+    groups = [*rates(student.model), Rates("witness", list(student.witness.parameters()), 1.0, 1.0)]
     LessonTrainer(folder, student, range(steps), groups, course, on_step, torch.device("cpu")).learn()

@@ -17,6 +17,7 @@ from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, Question, ask, observe
 from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.training.clips import ClipStore
+from dynfocus_cli.training.witness import happenings
 
 IGNORED = -100
 _TIME = re.compile(r"(\d\d):(\d\d)")
@@ -50,6 +51,8 @@ class Lesson:
     """(B, T) bool: frames that decide the question; none where it needs no frame in particular."""
     brief: Tensor
     """(B, T) bool: frames that show a needle."""
+    happenings: Tensor
+    """(B, T, 9): what happens around each frame, as `witness.happenings` labels it."""
     questions: list[Question]
 
 
@@ -119,6 +122,7 @@ def compose(
         pinned,
         torch.stack([_marked(*pair) for pair in zip(seconds, decisive, strict=True)]),
         torch.stack([_marked(*pair) for pair in zip(seconds, needles, strict=True)]),
+        torch.stack([happenings(store.scripts[e.clip], e.seconds, e.question) for e in exercises]),
         questions,
     )
 
