@@ -4,44 +4,83 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 from torch.testing import assert_close
 
-from dynfocus_cli.cce.change import RodChange
+from dynfocus_cli.cce.change import RodChange, transients
+
+PATCHES, WIDTH = 6, 8
+GROUND, THING, OTHER = torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(1))
 
 
-def changes(video: list[float], window: int = 2) -> torch.Tensor:
-    """(T, D_l): what is added to one rod of frames that show these numbers."""
+def video(*places: int | None, thing: Tensor = THING) -> Tensor:
+    """(1, T, N, D): a thing over the ground at a patch, or nowhere."""
+    frames = GROUND.repeat(1, len(places), PATCHES, 1)
+    for frame, place in enumerate(places):
+        if place is not None:
+            frames[0, frame, place] = thing
+    return frames
+
+
+def changes(patches: Tensor, window: int = 2) -> Tensor:
+    """(T, D_l): what is added to the plain rod."""
     torch.manual_seed(0)
-    module = RodChange(8, 16, window)
-    shown = torch.randn(10, 8)[torch.tensor(video).long()]
+    module = RodChange(WIDTH, 16, window)
     with torch.no_grad():
-        return module(shown.reshape(1, len(video), 1, 8))[0, :, 0]
+        return module(patches.mean(2, keepdim=True), patches)[0, :, 0]
 
 
 def test_a_still_video_has_the_same_change_in_every_frame() -> None:
-    still = changes([3, 3, 3, 3, 3])
+    still = changes(video(3, 3, 3, 3, 3))
     assert_close(still, still[:1].expand_as(still))
 
 
 def test_a_flash_stands_in_its_own_frame_though_it_ends_later() -> None:
-    """The frame of a flash and that of a cut look alike to whoever sees the frames before alone."""
-    flash, cut = changes([1, 1, 1, 2, 1, 1, 1]), changes([1, 1, 1, 2, 2, 2, 2])
-    assert not torch.allclose(flash[3], cut[3], atol=1e-3)
-    assert_close(flash[0], cut[0])  # two frames to each side, and no farther
+    """To whoever sees the frames before alone, it looks like something that stays."""
+    flash = changes(video(None, None, None, 2, None, None, None))
+    stays = changes(video(None, None, None, 2, 2, 2, 2))
+    assert not torch.allclose(flash[3], stays[3], atol=1e-2)
+    assert_close(flash[0], stays[0])  # two frames to each side, and no farther
+
+
+def test_what_flashes_up_is_seen_and_what_stays_is_not() -> None:
+    patches = video(*[None] * 3, 2, *[None] * 3)
+    patches[0, :, 5] = OTHER
+    seen, strengths = transients(patches, 2)
+    came, going, flash = seen[0, 3]
+    for found in (came, going, flash):
+        assert (found - THING).norm() < 0.3 * (GROUND - THING).norm()
+    largest, mean = strengths[0].split(3, dim=1)
+    assert largest[3, 2] == pytest.approx(float((THING - GROUND).square().mean().sqrt()))
+    assert not largest[[0, 5, 6], 2].any()
+    assert_close(mean, largest / PATCHES)
+
+
+def test_of_what_stays_only_the_coming_is_seen() -> None:
+    _, strengths = transients(video(None, None, 4, 4, 4, 4), 2)
+    came, going, flash = strengths[0, :, :3].T
+    assert came.nonzero().flatten().tolist() == [2]
+    assert going.nonzero().flatten().tolist() == [1]
+    assert not flash.any()
+
+
+def test_a_flash_of_two_frames_is_one_in_both() -> None:
+    _, strengths = transients(video(None, None, None, 1, 1, None, None, None), 2)
+    assert strengths[0, :, 2].nonzero().flatten().tolist() == [3, 4]
 
 
 def test_beyond_the_ends_stand_the_first_and_the_last_frame() -> None:
-    assert_close(changes([1, 2]), changes([1, 1, 1, 2, 2, 2])[2:4])
+    assert_close(changes(video(1, 2)), changes(video(1, 1, 1, 2, 2, 2))[2:4])
 
 
 def test_each_rod_is_compared_with_its_own_kind() -> None:
     torch.manual_seed(0)
-    module = RodChange(8, 16, 1)
-    rods = torch.randn(1, 4, 2, 8)
+    module = RodChange(WIDTH, 16, 1)
+    rods, patches = torch.randn(1, 4, 2, WIDTH), torch.randn(1, 4, PATCHES, WIDTH)
     with torch.no_grad():
-        together = module(rods)
-        assert_close(together[:, :, :1], module(rods[:, :, :1]))
-        assert_close(together[:, :, 1:], module(rods[:, :, 1:]))
+        together = module(rods, patches)
+        assert_close(together[:, :, :1], module(rods[:, :, :1], patches))
+        assert_close(together[:, :, 1:], module(rods[:, :, 1:], patches))
 
 
 def test_a_window_of_no_frames_is_refused() -> None:

@@ -157,7 +157,7 @@ def test_rods_carry_how_they_differ_from_the_frames_around() -> None:
         change, connector.change = connector.change, None
         without, _ = connector.encode(features, selection, queries)
         rods = torch.cat(connector.rods(queries[0], features.prototypes[0]), dim=1)
-        expected = change(rods.unsqueeze(0))[0]
+        expected = change(rods.unsqueeze(0), features.patches)[0]
     (key,) = selection.key_frames[0].tolist()
     for frame in range(4):
         added = (with_change - without)[0, frame_of_token[0] == frame]

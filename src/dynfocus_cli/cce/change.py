@@ -1,4 +1,4 @@
-"""Change: how a frame's rods differ from those of the frames around it.
+"""Change: how a frame differs from the frames around it, for its rods to tell.
 
 Rods are peripheral vision, and peripheral vision is for what moves. A rod alone says what a frame holds. That
 something appears, leaves at once, travels or takes another colour lies between rods, and a language model,
@@ -11,9 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+TRANSIENTS = 3
+"""What has come, what is about to go, and what does both."""
+SHARPNESS = 3.0
+"""Of the softmax over patches, an inverse of their root mean squared change."""
+
 
 class RodChange(nn.Module):
-    """Two layers over a rod and its differences to the same rod `1 ... window` frames before and after."""
+    """Two layers over a rod, its differences to the same rod `1 ... window` frames before and after, and the
+    frame's transients."""
 
     def __init__(self, width: int, language_width: int, window: int) -> None:
         """`width` is D_v, `language_width` D_l; `window` counts frames to each side.
@@ -25,23 +31,58 @@ class RodChange(nn.Module):
         if window < 1:
             raise ValueError(f"change is seen over at least 1 frame to each side, got {window = }")
         self.window = window
-        self.compare = nn.Linear((1 + 2 * window) * width, language_width)
-        self.tell = nn.Linear(language_width, language_width, bias=False)
-        nn.init.normal_(self.tell.weight, std=0.02)
+        self.compare = nn.Linear((1 + 2 * window + TRANSIENTS) * width + 2 * TRANSIENTS, 2 * language_width)
+        self.tell = nn.Linear(2 * language_width, language_width, bias=False)
+        nn.init.normal_(self.tell.weight, std=0.05)
 
-    def forward(self, rods: Tensor) -> Tensor:
+    def forward(self, rods: Tensor, patches: Tensor) -> Tensor:
         """What to add to each rod after its projector.
-
-        Beyond a video's ends stand its first and its last frame.
 
         Shape:
             rods: (B, T, R, D_v), before their projectors.
+            patches: (B, T, N, D_v).
             returns: (B, T, R, D_l).
         """
-        frames = rods.shape[1]
         rods = F.layer_norm(rods, rods.shape[-1:])
-        here = torch.arange(frames, device=rods.device)
         steps = (*range(-self.window, 0), *range(1, self.window + 1))
-        around = [rods - rods[:, (here + step).clamp(0, frames - 1)] for step in steps]
-        told: Tensor = self.tell(F.gelu(self.compare(torch.cat((rods, *around), dim=-1))))
+        around = [rods - beside(rods, step) for step in steps]
+        seen, strengths = transients(patches, self.window)
+        common = torch.cat((F.layer_norm(seen, seen.shape[-1:]).flatten(2), strengths), dim=-1)
+        every = common.to(rods.dtype).unsqueeze(2).expand(-1, -1, rods.shape[2], -1)
+        told: Tensor = self.tell(F.gelu(self.compare(torch.cat((rods, *around, every), dim=-1))))
         return told
+
+
+def transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
+    """What comes, goes and flashes up in each frame: the patches where most changes, averaged.
+
+    A patch has come as far as it differs from the same patch a frame before, is going as far as it differs
+    from the one a frame after, and flashes as far as it differs from both `window` frames before and after.
+
+    Shape:
+        patches: (B, T, N, D_v).
+        returns: the averages (B, T, 3, D_v), and strengths (B, T, 6): their largest and their mean changes.
+    """
+    frames = patches.shape[1]
+    here = torch.arange(-window, frames + window, device=patches.device).clamp(0, frames - 1)
+    near, far = (_steps(patches[:, here], step) for step in (1, window))
+    came, going = near[:, window - 1 :][:, :frames], near[:, window:][:, :frames]
+    flash = torch.minimum(far[:, :frames], far[:, window:])
+    change = torch.stack((came, going, flash), dim=2)  # (B, T, 3, N)
+    seen = (SHARPNESS * change).softmax(-1).to(patches.dtype) @ patches  # (B, T, 3, D_v)
+    return seen, torch.cat((change.amax(-1), change.mean(-1)), dim=-1)
+
+
+def beside(frames: Tensor, step: int) -> Tensor:
+    """The frame `step` frames later, or earlier, of each; beyond a video's ends stand its first and last.
+
+    Shape:
+        frames: (B, T, ...). Returns the same.
+    """
+    count = frames.shape[1]
+    return frames[:, (torch.arange(count, device=frames.device) + step).clamp(0, count - 1)]
+
+
+def _steps(patches: Tensor, step: int) -> Tensor:
+    """Root mean squared difference of each patch to the same one `step` frames later: (B, T - step, N)."""
+    return (patches[:, step:] - patches[:, :-step]).float().square().mean(-1).sqrt()

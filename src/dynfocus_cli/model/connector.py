@@ -175,14 +175,14 @@ class CooperativeConnector(nn.Module):
         """
         frames, with_rods, points = features.frames, self.config.key_frame_rods, self._points(features)
         if with_rods or frames == 1:
-            rods = self._rods(points, queries)  # (B, T, R, D_l)
+            rods = self._rods(points, queries, features.patches)  # (B, T, R, D_l)
         else:
             batch = torch.arange(len(queries), device=queries.device).unsqueeze(1)
             others = other_frames(frames, selection.key_frames)  # (B, T - K)
             if self.change is None:
                 rods = self._rods(points[batch, others], queries[batch, others])  # (B, T - K, R, D_l)
             else:  # the frames around may be key frames
-                rods = self._rods(points, queries)[batch, others]
+                rods = self._rods(points, queries, features.patches)[batch, others]
         cones = self._cones(features, selection)  # (B, K, C, D_l)
         if self.slots is not None:
             cones = cones + self.slots[: cones.shape[2]]
@@ -282,13 +282,15 @@ class CooperativeConnector(nn.Module):
         """What rods attend to: (B, T, G, D_v) or (B, T, N, D_v)."""
         return features.patches if self.config.rod_source == "patches" else features.prototypes
 
-    def _rods(self, points: Tensor, queries: Tensor) -> Tensor:
-        """The rods (B, T, R, D_l) of frames with these points and queries."""
+    def _rods(self, points: Tensor, queries: Tensor, patches: Tensor | None = None) -> Tensor:
+        """The rods (B, T, R, D_l) of frames with these points and queries; for their change, patches too."""
         config, batch = self.config, points.shape[:2]
         context, content = self.rods(queries.flatten(0, 1), points.flatten(0, 1), config.content_side)
         changes = None
         if self.change is not None:
-            changes = self.change(torch.cat((context, content), dim=1).unflatten(0, batch)).flatten(0, 1)
+            assert patches is not None, "change is seen in the patches"
+            rods = torch.cat((context, content), dim=1).unflatten(0, batch)
+            changes = self.change(rods, patches).flatten(0, 1)
         # Both in one pass where one projector takes both.
         if self.coarse is not None:
             context, content = self.coarse(torch.cat((context, content), dim=1)).tensor_split([1], dim=1)

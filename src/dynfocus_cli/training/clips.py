@@ -18,7 +18,7 @@ from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.look import training_look
 from dynfocus_cli.synth.render import render_frame
-from dynfocus_cli.synth.world import Script, write_script
+from dynfocus_cli.synth.world import SHORT, Script, World, write_script
 from dynfocus_cli.training.vision import augment
 
 
@@ -29,9 +29,9 @@ class ClipStore:
     rows are on disk.
     """
 
-    def __init__(self, folder: Path, clips: int, first_seed: int) -> None:
+    def __init__(self, folder: Path, clips: int, first_seed: int, world: World = SHORT) -> None:
         self.folder, self.first_seed = folder, first_seed
-        self.scripts: list[Script] = [write_script(first_seed + clip) for clip in range(clips)]
+        self.scripts: list[Script] = [write_script(first_seed + clip, world=world) for clip in range(clips)]
         self.starts = np.cumsum([0, *(script.duration_s for script in self.scripts)])
         self._patches: np.memmap | None = None
         self._prototypes: np.memmap | None = None

@@ -65,7 +65,7 @@ class Student(nn.Module):
         for part in (model.vision, grounded(model)):
             part.requires_grad_(False)
         self.model, self.curriculum = model, curriculum
-        self._prompt, self._lessons, self._exam = prompt, lessons, exam
+        self.prompt, self.lessons, self.exam = prompt, lessons, exam
         self.seed, self._write = seed, write
         self.witness = Witness(model.config.text_config.hidden_size)
         self.register_buffer("mastery", torch.zeros(len(QUESTION_TYPES)))
@@ -97,7 +97,7 @@ class Student(nn.Module):
         key_events = min(rng.choice(phase.key_events), frames)
         weights = {kind: 0.25 + (1.0 - share) for kind, share in self.mastered.items()}
         pins = rng.random() >= UNPINNED
-        lesson = self._lesson(self._lessons, rng, phase.rows, frames, weights, pins)
+        lesson = self._lesson(self.lessons, rng, phase.rows, frames, weights, pins)
         noise = torch.Generator().manual_seed(rng.getrandbits(40))
         exploration = Exploration(sigma_at(phase, done), PERTURBED_SAMPLES, noise)
         aware = rng.random() >= QUESTION_DROPOUT
@@ -126,7 +126,7 @@ class Student(nn.Module):
             frames = rng.choice(phase.frames)
             events = min(self.model.config.prototypes, frames)
             key_events = max(1, round(self.model.config.key_ratio * events))
-            lesson = self._lesson(self._exam, rng, phase.rows, frames, EVEN_WEIGHTS, pins=True)
+            lesson = self._lesson(self.exam, rng, phase.rows, frames, EVEN_WEIGHTS, pins=True)
             outcome = self._study(lesson, key_events, None, question_aware)
             for kind, hit in outcome.right:
                 asked[kind] += 1
@@ -152,7 +152,7 @@ class Student(nn.Module):
         return compose(
             store,
             draw_exercises(store, rng, rows=rows_for(rows, frames), frames=frames, weights=weights),
-            self._prompt,
+            self.prompt,
             pins=pins,
             longest=self.model.connector.question_encoder.longest_question,
         )
@@ -165,7 +165,7 @@ class Student(nn.Module):
             return study(
                 self.model,
                 lesson,
-                self._prompt.before_video,
+                self.prompt.before_video,
                 events=events,
                 key_events=key_events,
                 exploration=exploration,

@@ -1,0 +1,540 @@
+"""Hypothesis: the poster's orderings hold in miniature. Rods beside cones beat either alone, all patches of a
+key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken evenly for as many tokens.
+
+    python benchmarks/ablation.py tokens  --run runs/tiny [--seeds 1 2 3] [--world long]
+    python benchmarks/ablation.py sizes   --run runs/tiny
+    python benchmarks/ablation.py scorers --run runs/tiny
+
+`tokens` is the poster's "Ablation of Dynamic Encoding": tokens for other frames and for key frames.
+
+    (0, 40)   key frames alone                      (2, 2)   rods alone, of every frame
+    (2, 40)   key frames and everyone's rods        (2, 0)   rods of the other frames, nothing of key frames
+    (0, all)  all 64 patches and 2 rods of key      even     as many evenly spaced frames of 40 tokens as cost
+    (2, all)  frames, without / with others' rods            what (2, 40) costs, nothing of the others
+
+Each arm begins with the network that `make tiny` trained in --run, and learns `--steps` lessons in its own way
+of spending tokens; vision encoder, Q-Former and the rods' attention stay as they are, so all arms see the same.
+The lessons of a seed are the same for all arms, and so are the examination's questions: as many of each type,
+about clips that no stage has trained on, one frame a second. `--world long` has clips of 128 to 300 s in 14 to
+24 scenes, for training and examination both.
+
+`sizes` sweeps L and K/L, and `scorers` has the learned scores with and without the question choose the key
+frames, beside density and chance. Both take the (2, 40) networks of `tokens` as they are.
+
+Work is kept in --work after every step of any size: give the same command again to go on. Intervals are 95 %,
+by a bootstrap that draws seeds and, within them, clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dynfocus_cli.dpe.density_peaks import cluster
+from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.model.stages import EventSelection, Question, VideoFeatures
+from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES
+from dynfocus_cli.synth.world import LONG
+from dynfocus_cli.training.answers import Phase, Write, study
+from dynfocus_cli.training.clips import ClipStore
+from dynfocus_cli.training.curriculum import Student, learn_to_answer
+from dynfocus_cli.training.lessons import Exercise, compose, draw_exercises
+from dynfocus_cli.training.tiny import PREPROCESSING, Recipe
+from provenance import provenance
+
+RESAMPLES = 5_000
+ROWS = 12
+"""Questions that are answered at once in the examination."""
+CLIPS = {"short": None, "long": (150, 3_000_000, 40, 3_500_000)}
+"""Lessons' clips and first seed, examination's clips and first seed; the short world's are the run's own."""
+FRAMES = {"short": (16, 24, 32, 48, 64, 96, 120), "long": (128, 160, 192, 256, 288)}
+EVENTS, RATIOS = (4, 8, 16, 32), (0.125, 0.25, 0.5, 0.75)
+NEEDLE_FRAMES, NEEDLE_KEYS = 32, (4, 8)
+
+NEEDS = {kind: "detail of a named moment" for kind in MOMENT_TYPES} | {
+    "needle": "brief detail",
+    "appear": "context of all scenes",
+    "scenes": "context of all scenes",
+    "motion": "change",
+    "turn": "change",
+    "when": "order and time",
+    "first": "order and time",
+    "before": "order and time",
+    "after": "order and time",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("experiment", choices=EXPERIMENTS)
+    parser.add_argument(
+        "--run",
+        type=Path,
+        action="append",
+        default=None,
+        help="folder of `make tiny`; several are taken in turn",
+    )
+    parser.add_argument("--run-seed", type=int, action="append", default=None, help="of each --run; 1")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the lessons")
+    parser.add_argument("--arms", nargs="+", choices=tuple(WAYS), default=list(WAYS))
+    parser.add_argument("--steps", type=int, default=400, help="lessons that each arm adapts by")
+    parser.add_argument("--rows", type=int, default=48, help="questions a lesson, at up to 32 frames")
+    parser.add_argument("--questions", type=int, default=70, help="of each type, in the examination")
+    parser.add_argument("--world", choices=tuple(FRAMES), default="short")
+    parser.add_argument("--work", type=Path, default=Path("runs/ablation"))
+    parser.add_argument("--train-only", action="store_true", help="for a second process beside the first")
+    parser.add_argument("--out", type=Path, default=None, help="write the result here as JSON too")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+    result = EXPERIMENTS[arguments.experiment](arguments)
+    if result is None:
+        return
+    result |= {"seeds": arguments.seeds, "world": arguments.world, "steps": arguments.steps}
+    result["measured"] = provenance()
+    if arguments.out is not None:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
+
+
+def spend(others: int, keys: int | str) -> Write:
+    """A way to write video tokens: `others` 0 or 2; `keys` 0, 2, 40 or `all`."""
+
+    def write(
+        model: DynFocusModel,
+        features: VideoFeatures,
+        selection: EventSelection,
+        question: Question | None,
+        times_s: Tensor,
+        pinned: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        tokens, frame_of_token = model.video_tokens(features, selection, question, times_s, pinned)
+        shown = torch.zeros(times_s.shape, dtype=torch.bool).scatter(1, selection.key_frames, True)
+        of_key = shown.gather(1, frame_of_token)  # (B, M)
+        # A frame's rods are its last two tokens.
+        following = torch.cat((frame_of_token[:, 2:], torch.full_like(frame_of_token[:, :2], -1)), dim=1)
+        rod = frame_of_token != following
+        keep = ~of_key if others else torch.zeros_like(of_key)
+        if keys == 40:
+            keep = keep | of_key
+        elif keys:
+            keep = keep | (of_key & rod)
+        batch = len(tokens)
+        kept = tokens[keep].view(batch, -1, tokens.shape[-1])
+        frames = frame_of_token[keep].view(batch, -1)
+        if keys != "all":
+            return kept, frames
+        whole, of_frame = _all_patches(model, features, selection, times_s, pinned)
+        frames = torch.cat((of_frame, frames), dim=1)
+        order = frames.argsort(dim=1, stable=True)  # a key frame's patches before its rods
+        kept = torch.cat((whole.to(kept.dtype), kept), dim=1)
+        return kept.gather(1, order.unsqueeze(-1).expand_as(kept)), frames.gather(1, order)
+
+    return write
+
+
+def _all_patches(
+    model: DynFocusModel,
+    features: VideoFeatures,
+    selection: EventSelection,
+    times_s: Tensor,
+    pinned: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Every patch of the key frames through F_fine, (B, 64 K, D_l), and the frame of each."""
+    connector, batch = model.connector, torch.arange(len(times_s)).unsqueeze(1)
+    tokens = connector.fine(features.patches[batch, selection.key_frames])  # (B, K, N, D_l)
+    tokens = tokens + model.time_code(times_s).to(tokens.dtype)[batch, selection.key_frames].unsqueeze(2)
+    if pinned is not None and connector.focus_mark is not None:
+        marked = pinned[batch, selection.key_frames][..., None, None].to(tokens.dtype)
+        tokens = tokens + marked * connector.focus_mark.to(tokens.dtype)
+    frames = selection.key_frames.repeat_interleave(tokens.shape[2], dim=1)
+    return tokens.flatten(1, 2), frames
+
+
+def evenly(
+    model: DynFocusModel,
+    features: VideoFeatures,
+    selection: EventSelection,
+    question: Question | None,
+    times_s: Tensor,
+    pinned: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """As many evenly spaced frames of 40 tokens as cost what all frames' rods and the K key frames do."""
+    frames, keys = features.frames, selection.key_frames.shape[1]
+    count = min(frames, (40 * keys + 2 * (frames - keys)) // 40)
+    places = ((torch.arange(count) + 0.5) * frames / count).long()
+    some = VideoFeatures(features.patches[:, places], features.prototypes[:, places])
+    marked = None if pinned is None else pinned[:, places]
+    chosen = model.connector.select(some, events=count, key_events=count, scorer="density")
+    tokens, of_frame = model.video_tokens(some, chosen, question, times_s[:, places], marked)
+    return tokens, places[of_frame]
+
+
+WAYS: dict[str, Write] = {
+    "(0, 40)": spend(0, 40),
+    "(2, 40)": DynFocusModel.video_tokens,
+    "(0, all)": spend(0, "all"),
+    "(2, all)": spend(2, "all"),
+    "(2, 2)": spend(2, 2),
+    "(2, 0)": spend(2, 0),
+    "even": evenly,
+}
+PAPER = "(2, 40)"
+
+
+def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
+    """The network of an arm and a seed, adapted as far as `--steps`."""
+    runs = arguments.run or [Path("runs/tiny")]
+    run_seeds = arguments.run_seed or [1] * len(runs)
+    place = arguments.seeds.index(seed) % len(runs)
+    recipe = Recipe(runs[place], run_seeds[place])
+    recipe.load()
+    lessons, exam = recipe.lessons, recipe.exam
+    numbers = CLIPS[arguments.world]
+    if numbers is not None:
+        clips, first, exam_clips, exam_first = numbers
+        stores = arguments.work / f"clips-{arguments.world}-{place}"
+        lessons = ClipStore(stores / "lessons", clips, first, LONG)
+        exam = ClipStore(stores / "exam", exam_clips, exam_first, LONG)
+    for store in (lessons, exam):
+        store.build(recipe.model, PREPROCESSING, run_seeds[place])
+    phase = Phase(
+        "adapt",
+        arguments.steps,
+        FRAMES[arguments.world],
+        arguments.rows,
+        (2, 4, 4, 4),
+        5e-4,
+        0.02,
+        sigma=(0.1, 0.05),
+    )
+    student = Student(recipe.model, recipe.prompt, lessons, exam, seed, (phase,), WAYS[arm])
+    learn_to_answer(folder_of(arguments, arm, seed), student)
+    return student
+
+
+def folder_of(arguments: argparse.Namespace, arm: str, seed: int) -> Path:
+    """Where an arm and a seed keep their work."""
+    name = arm.strip("()").replace(", ", "-")
+    return arguments.work / f"{arguments.world}-{name}-{seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One question of the examination."""
+
+    clip: int
+    type: str
+    right: bool
+    tokens: int
+
+
+def examination(store: ClipStore, a_type: int) -> list[list[Exercise]]:
+    """As many questions of each type as asked for, on whole clips, one frame a second; by clip."""
+    from dynfocus_cli.synth.questions import ask, observe
+
+    missing = dict.fromkeys(QUESTION_TYPES, a_type)
+    by_clip: list[list[Exercise]] = [[] for _ in store.scripts]
+    order = list(range(len(store.scripts)))
+    for attempt in range(40):
+        random.Random(attempt).shuffle(order)
+        for clip in order:
+            script = store.scripts[clip]
+            seconds = list(range(script.duration_s))
+            rng = random.Random(1000 * attempt + clip)
+            wanted = [kind for kind, count in missing.items() if count]
+            if not wanted:
+                return [some for some in by_clip if some]
+            # The scarcest first: `ask` takes the types in turn, and not all clips offer all.
+            for question in ask(observe(script, [float(s) for s in seconds]), rng, len(wanted), wanted):
+                known = {exercise.question.question for exercise in by_clip[clip]}
+                if missing[question.type] and question.question not in known:
+                    missing[question.type] -= 1
+                    by_clip[clip].append(Exercise(clip, seconds, question))
+    raise SystemExit(f"{len(store.scripts)} clips do not offer so many questions: {missing} are missing.")
+
+
+@torch.no_grad()
+def examine(
+    student: Student,
+    exam: Sequence[Sequence[Exercise]],
+    write: Write,
+    *,
+    events: int | None = None,
+    ratio: float | None = None,
+    question_aware: bool = True,
+) -> list[Answered]:
+    """Asks all questions; a question is right if greedy decoding gives its answer to the letter."""
+    config = student.model.config
+    spent: list[int] = []
+
+    def counted(*arguments: Any) -> tuple[Tensor, Tensor]:
+        written = write(*arguments)
+        spent.append(written[0].shape[1])
+        return written
+
+    answered = []
+    for some in exam:
+        for first in range(0, len(some), ROWS):
+            part = some[first : first + ROWS]
+            lesson = compose(
+                student.exam,
+                part,
+                student.prompt,
+                pins=True,
+                longest=student.model.connector.question_encoder.longest_question,
+            )
+            found = min(events or config.prototypes, lesson.features.frames)
+            with torch.autocast("cpu", torch.bfloat16):
+                outcome = study(
+                    student.model,
+                    lesson,
+                    student.prompt.before_video,
+                    events=found,
+                    key_events=max(1, round((ratio or config.key_ratio) * found)),
+                    exploration=None,
+                    question_aware=question_aware,
+                    write=counted,
+                )
+            answered += [
+                Answered(exercise.clip, kind, right, spent[-1])
+                for exercise, (kind, right) in zip(part, outcome.right, strict=True)
+            ]
+    return answered
+
+
+def kept(path: Path, make: Callable[[], list[Answered]]) -> list[Answered]:
+    """What an examination found, or had found before."""
+    if path.exists():
+        return [Answered(*row) for row in json.loads(path.read_text())]
+    found = make()
+    rows = [(one.clip, one.type, one.right, one.tokens) for one in found]
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(rows))
+    os.replace(part, path)
+    return found
+
+
+def tokens(arguments: argparse.Namespace) -> dict | None:
+    """The poster's table."""
+    found: dict[str, list[list[Answered]]] = defaultdict(list)
+    for seed in arguments.seeds:
+        for arm in arguments.arms:
+            folder = folder_of(arguments, arm, seed)
+            name = folder / f"exam-{arguments.steps}-{arguments.questions}.json"
+            if arguments.train_only:
+                if not name.exists():
+                    network(arguments, arm, seed)
+                continue
+
+            def sit(arm: str = arm, seed: int = seed) -> list[Answered]:
+                student = network(arguments, arm, seed)
+                return examine(student, examination(student.exam, arguments.questions), WAYS[arm])
+
+            found[arm].append(kept(name, sit))
+            right = found[arm][-1]
+            print(f"{arm:9} seed {seed}: {sum(one.right for one in right) / len(right):.1%}", flush=True)
+    if arguments.train_only:
+        return None
+    result = {"questions": len(next(iter(found.values()))[0]), "arms": {}}
+    for arm, seeds in found.items():
+        told = summary(seeds)
+        if arm != PAPER and PAPER in found:
+            told["minus_paper"] = difference(seeds, found[PAPER])
+            told["minus_paper_by_need"] = {
+                need: difference(
+                    [only(seed, need) for seed in seeds], [only(seed, need) for seed in found[PAPER]]
+                )
+                for need in dict.fromkeys(NEEDS.values())
+            }
+        result["arms"][arm] = told
+    for arm, told in result["arms"].items():
+        low, high = told["interval"]
+        print(f"{arm:9} {told['tokens']:6.0f} tokens {told['accuracy']:6.1%} ({low:.1%} to {high:.1%})")
+    return result
+
+
+def sizes(arguments: argparse.Namespace) -> dict:
+    """Accuracy and tokens over L and K/L."""
+    rows = []
+    students = [network(arguments, PAPER, seed) for seed in arguments.seeds]
+    exams = [examination(student.exam, arguments.questions) for student in students]
+    for events in EVENTS:
+        for ratio in RATIOS:
+            seeds = [
+                kept(
+                    folder_of(arguments, PAPER, seed)
+                    / f"sizes-{arguments.steps}-{arguments.questions}-{events}-{ratio}.json",
+                    lambda student=student, exam=exam, events=events, ratio=ratio: examine(
+                        student, exam, WAYS[PAPER], events=events, ratio=ratio
+                    ),
+                )
+                for seed, student, exam in zip(arguments.seeds, students, exams, strict=True)
+            ]
+            rows.append({"L": events, "K/L": ratio} | summary(seeds))
+            print(f"L {events:3} K/L {ratio:5} {rows[-1]['tokens']:6.0f} tokens {rows[-1]['accuracy']:.1%}")
+    return {"questions": len(seeds[0]), "sizes": rows}
+
+
+def scorers(arguments: argparse.Namespace) -> dict:
+    """Answers by key frames that are chosen with and without the question, and needles covered."""
+    by_scorer: dict[str, list[list[Answered]]] = defaultdict(list)
+    covered: dict[str, list[list[Answered]]] = defaultdict(list)
+    for seed in arguments.seeds:
+        student = network(arguments, PAPER, seed)
+        exam = examination(student.exam, arguments.questions)
+        folder = folder_of(arguments, PAPER, seed)
+        for scorer in ("question", "visual"):
+            name = folder / f"scorer-{arguments.steps}-{arguments.questions}-{scorer}.json"
+            by_scorer[scorer].append(
+                kept(
+                    name,
+                    lambda scorer=scorer, student=student, exam=exam: examine(
+                        student, exam, WAYS[PAPER], question_aware=scorer == "question"
+                    ),
+                )
+            )
+        for policy, found in needles(student, arguments.questions).items():
+            covered[policy].append(found)
+    unnamed = [kind for kind in QUESTION_TYPES if kind not in MOMENT_TYPES]
+    freely = {
+        scorer: [[one for one in seed if one.type in unnamed] for seed in seeds]
+        for scorer, seeds in by_scorer.items()
+    }
+    result = {
+        "questions": len(by_scorer["question"][0]),
+        "scorers": {scorer: summary(seeds) for scorer, seeds in by_scorer.items()},
+        "question_minus_visual": difference(by_scorer["question"], by_scorer["visual"]),
+        "question_minus_visual_where_no_moment_is_named": difference(freely["question"], freely["visual"]),
+        "by_type": {
+            kind: difference(
+                *[
+                    [[one for one in seed if one.type == kind] for seed in by_scorer[scorer]]
+                    for scorer in ("question", "visual")
+                ]
+            )
+            for kind in unnamed
+        },
+        "needles": {
+            policy: {"covered": summary(seeds)["accuracy"], "interval": summary(seeds)["interval"]}
+            for policy, seeds in covered.items()
+        },
+        "needle_frames": NEEDLE_FRAMES,
+    }
+    for policy, told in result["needles"].items():
+        print(f"{policy:20} {told['covered']:.1%}")
+    print("question minus visual:", result["question_minus_visual"])
+    print("- where no moment is named:", result["question_minus_visual_where_no_moment_is_named"])
+    return result
+
+
+@torch.no_grad()
+def needles(student: Student, count: int) -> dict[str, list[Answered]]:
+    """Whether a key frame shows the brief event, of 32 consecutive frames as 32 events, a policy and K."""
+    rng = random.Random(0)
+    exercises: list[Exercise] = []
+    while len(exercises) < count:
+        drawn = draw_exercises(
+            student.exam, rng, rows=8, frames=NEEDLE_FRAMES, weights={"needle": 1.0}, questions=1
+        )
+        exercises += [one for one in drawn if one.question.type == "needle"]
+    found: dict[str, list[Answered]] = defaultdict(list)
+    connector = student.model.connector
+    for exercise in exercises[:count]:
+        lesson = compose(
+            student.exam,
+            [exercise],
+            student.prompt,
+            pins=True,
+            longest=connector.question_encoder.longest_question,
+        )
+        brief = set(lesson.brief[0].nonzero().flatten().tolist())
+        for keys in NEEDLE_KEYS:
+            chosen = {
+                scorer: connector.select(
+                    lesson.features,
+                    events=NEEDLE_FRAMES,
+                    key_events=keys,
+                    scorer=scorer,
+                    question=lesson.asked if scorer == "question" else None,
+                ).key_frames[0]
+                for scorer in ("question", "visual", "density")
+            }
+            clusters = cluster(lesson.features.patches.mean(2), keys, student.model.config.event_neighbours)
+            chosen["clusters"] = clusters.centres[0]
+            chosen["even"] = ((torch.arange(keys) + 0.5) * NEEDLE_FRAMES / keys).long()
+            chosen["random"] = torch.tensor(rng.sample(range(NEEDLE_FRAMES), keys))
+            for policy, frames in chosen.items():
+                hit = bool(brief & set(frames.tolist()))
+                found[f"{policy}, K = {keys}"].append(Answered(exercise.clip, "needle", hit, 0))
+    return found
+
+
+def only(answered: Sequence[Answered], need: str) -> list[Answered]:
+    """The questions that need this."""
+    return [one for one in answered if NEEDS[one.type] == need]
+
+
+def summary(seeds: Sequence[Sequence[Answered]]) -> dict[str, Any]:
+    """Tokens, and accuracy with its interval, overall, by need and by type."""
+    every = [one for seed in seeds for one in seed]
+    kinds = sorted({one.type for one in every})
+    needs = [need for need in dict.fromkeys(NEEDS.values()) if any(NEEDS[kind] == need for kind in kinds)]
+    low, high = np.quantile(_resampled(seeds), (0.025, 0.975))
+    return {
+        "tokens": round(sum(one.tokens for one in every) / len(every), 1),
+        "accuracy": _share(every),
+        "interval": [round(float(low), 4), round(float(high), 4)],
+        "by_seed": [_share(seed) for seed in seeds],
+        "needs": {need: _share(only(every, need)) for need in needs},
+        "types": {kind: _share([one for one in every if one.type == kind]) for kind in kinds},
+    }
+
+
+def difference(seeds: Sequence[Sequence[Answered]], others: Sequence[Sequence[Answered]]) -> dict[str, Any]:
+    """What the first are above the second, question by question, with its interval."""
+    one, other = _resampled(seeds), _resampled(others)
+    low, high = np.quantile(one - other, (0.025, 0.975))
+    gain = _share([a for seed in seeds for a in seed]) - _share([a for seed in others for a in seed])
+    return {"gain": round(gain, 4), "interval": [round(float(low), 4), round(float(high), 4)]}
+
+
+def _share(answered: Sequence[Answered]) -> float:
+    return round(sum(one.right for one in answered) / max(1, len(answered)), 4)
+
+
+def _resampled(seeds: Sequence[Sequence[Answered]]) -> np.ndarray:
+    """Accuracy in each resample of seeds and clips; the same draws for all arms of the same questions."""
+    clips = sorted({one.clip for one in seeds[0]})
+    right, asked = np.zeros((len(seeds), len(clips))), np.zeros(len(clips))
+    for place, seed in enumerate(seeds):
+        for one in seed:
+            right[place, clips.index(one.clip)] += one.right
+    for one in seeds[0]:
+        asked[clips.index(one.clip)] += 1
+    rng = np.random.default_rng(0)
+    drawn_seeds = rng.integers(0, len(seeds), (RESAMPLES, len(seeds)))
+    drawn_clips = rng.integers(0, len(clips), (RESAMPLES, len(clips)))
+    rights = right[drawn_seeds[:, :, None], drawn_clips[:, None, :]].sum((1, 2))
+    return rights / (len(seeds) * asked[drawn_clips].sum(1))
+
+
+EXPERIMENTS = {"tokens": tokens, "sizes": sizes, "scorers": scorers}
+
+if __name__ == "__main__":
+    main()
