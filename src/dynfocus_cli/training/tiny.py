@@ -33,7 +33,7 @@ VISION, GROUNDING, ANSWERS = "vision", "grounding", "answers"
 """The stages, and their folders in a run's."""
 LESSON_CLIPS, LESSON_SEED = 3000, 1_000_000
 EXAM_CLIPS, EXAM_SEED = 150, 500_000
-VISION_STEPS, VISION_BATCH = 6000, 32
+VISION_STEPS, VISION_BATCH = 12000, 32
 GROUNDING_STEPS = 4000
 FAMILIARITY_MARGIN = 1.25
 """How far beyond the farthest held-out clip a video of another world begins."""

@@ -20,7 +20,7 @@ from transformers import InstructBlipVisionModel
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.look import Look, training_look
 from dynfocus_cli.synth.render import coverage, render_frame
-from dynfocus_cli.synth.world import COLORS, SHAPES, Sighting, write_script
+from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, write_script
 from dynfocus_cli.training.tiny_config import IMAGE_SIZE, PATCH_SIZE
 from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log
 
@@ -33,6 +33,8 @@ COLOR_NAMES = tuple(COLORS)
 CELLS = 9
 BACKGROUND_WEIGHT = 0.2
 """Most patches are background: without this the loss would be mostly about them."""
+DIGIT_WEIGHT = 2.0
+"""Digits differ from each other by less than all other shapes do."""
 DECAY = 0.02
 """Weight decay of all stages."""
 
@@ -73,17 +75,23 @@ def draw_batch(rng: random.Random, batch: int, image_size: int, patch_size: int)
     labels = np.empty((batch, (image_size // patch_size) ** 2, 3), np.int64)
     for item in range(batch):
         script = write_script(rng.getrandbits(40) | 1 << 41)
-        time_s = _interesting_second(script.duration_s, script.needles, rng)
+        time_s = _interesting_second(script, rng)
         look = training_look(rng)
         frames[item] = augment(render_frame(script, time_s, 2 * image_size, look), image_size, rng)
         labels[item] = _labels(script.scene_at(time_s).at(time_s), image_size, patch_size, look)
     return frames, labels
 
 
-def _interesting_second(duration_s: int, needles: tuple, rng: random.Random) -> float:
-    if needles and rng.random() < 0.4:
-        return float(rng.choice(needles).start_s)
-    return rng.randrange(4 * duration_s) / 4
+def _interesting_second(script: Script, rng: random.Random) -> float:
+    drawn = rng.random()
+    if script.needles and drawn < 0.3:
+        return float(rng.choice(script.needles).start_s)
+    if drawn < 0.6:
+        digits = [a for scene in script.scenes for a in scene.actors if a.thing.shape in DIGITS]
+        if digits:
+            shown = rng.choice(digits)
+            return rng.uniform(shown.start_s, shown.end_s - 0.01)
+    return rng.randrange(4 * script.duration_s) / 4
 
 
 def augment(frame: NDArray, size: int, rng: random.Random) -> NDArray:
@@ -127,6 +135,8 @@ def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -> tuple[T
         background = scores.shape[-1] - 1
         weight = torch.ones(background + 1, device=scores.device)
         weight[background] = BACKGROUND_WEIGHT
+        if kind == 0:
+            weight[[SHAPES.index(digit) for digit in DIGITS]] = DIGIT_WEIGHT
         target = labels[..., kind]
         loss = loss + F.cross_entropy(scores.flatten(0, 1), target.flatten(), weight=weight)
         shown = target != background

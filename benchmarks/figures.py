@@ -1,0 +1,134 @@
+"""The figures of docs/experiments.md, from the JSON that benchmarks/ablation.py wrote.
+
+pip install matplotlib
+python benchmarks/figures.py [--results benchmarks/results] [--out docs/figures]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+INK, SOFT = "#1f2933", "#8a97a6"
+SHADES = ("#9ecae1", "#4292c6", "#2171b5", "#08306b")
+ACCENT = "#c2410c"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--out", type=Path, default=Path("docs/figures"))
+    arguments = parser.parse_args()
+    import matplotlib
+
+    matplotlib.use("svg")
+    # The same JSON gives the same bytes.
+    matplotlib.rcParams.update(
+        {"svg.hashsalt": "dynfocus", "font.size": 9, "axes.edgecolor": SOFT, "text.color": INK}
+    )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, draw, files in FIGURES:
+        found = [arguments.results / file for file in files]
+        if all(file.exists() for file in found):
+            figure = draw(*[json.loads(file.read_text()) for file in found])
+            place = arguments.out / f"{name}.svg"
+            figure.savefig(place, metadata={"Date": None}, bbox_inches="tight")
+            print(place)
+
+
+def arms(*worlds: dict[str, Any]) -> Any:
+    """Accuracy of each way to spend tokens, a panel a world."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(worlds), figsize=(3.6 * len(worlds), 2.6), squeeze=False)
+    for axis, world in zip(axes[0], worlds, strict=True):
+        names = list(world["arms"])[::-1]
+        for place, name in enumerate(names):
+            told = world["arms"][name]
+            low, high = told["interval"]
+            color = ACCENT if name == "(2, 40)" else SHADES[2]
+            axis.plot([100 * low, 100 * high], [place, place], color=color, linewidth=2)
+            axis.plot([100 * told["accuracy"]], [place], "o", color=color)
+            axis.annotate(
+                f"{told['tokens']:.0f}",
+                (1.02, place),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                color=SOFT,
+                fontsize=8,
+            )
+        axis.annotate("tokens", (1.02, 1.02), xycoords="axes fraction", color=SOFT, fontsize=8)
+        axis.set_yticks(range(len(names)), names)
+        axis.set_xlabel("right, %")
+        title = "clips of 16 to 120 s" if world["world"] == "short" else "clips of 128 to 300 s"
+        axis.set_title(title, fontsize=9, loc="left")
+        _plain(axis)
+    figure.tight_layout(w_pad=4)
+    return figure
+
+
+def needs(world: dict[str, Any]) -> Any:
+    """Accuracy of each way by what a question needs."""
+    from matplotlib import pyplot
+
+    names = list(world["arms"])
+    kinds = list(world["arms"][names[0]]["needs"])
+    figure, axes = pyplot.subplots(1, len(kinds), figsize=(1.75 * len(kinds), 2.6), sharey=True)
+    for axis, kind in zip(axes, kinds, strict=True):
+        for place, name in enumerate(names[::-1]):
+            color = ACCENT if name == "(2, 40)" else SHADES[2]
+            axis.barh(place, 100 * world["arms"][name]["needs"][kind], 0.62, color=color)
+        axis.set_yticks(range(len(names)), names[::-1])
+        axis.set_xlim(0, 100)
+        axis.set_title(kind.replace(" of ", "\nof "), fontsize=8, loc="left")
+        axis.set_xlabel("right, %")
+        _plain(axis)
+    figure.tight_layout()
+    return figure
+
+
+def sizes(world: dict[str, Any]) -> Any:
+    """Tokens against accuracy, a line for each number of events."""
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(4.6, 3.0))
+    events = sorted({row["L"] for row in world["sizes"]})
+    for shade, count in zip(SHADES, events, strict=True):
+        rows = sorted((row for row in world["sizes"] if row["L"] == count), key=lambda row: row["tokens"])
+        across, up = [row["tokens"] for row in rows], [100 * row["accuracy"] for row in rows]
+        axis.plot(across, up, "o-", color=shade, label=f"L = {count}", markersize=4)
+        for row in rows:
+            axis.annotate(
+                f"{row['K/L']:g}",
+                (row["tokens"], 100 * row["accuracy"]),
+                xytext=(3, -9),
+                textcoords="offset points",
+                fontsize=6,
+                color=SOFT,
+            )
+    axis.set_xlabel("video tokens, mean; small figures: K/L")
+    axis.set_ylabel("right, %")
+    axis.legend(frameon=False, fontsize=8)
+    _plain(axis)
+    return figure
+
+
+def _plain(axis: Any) -> None:
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    axis.grid(axis="x", color="#e5e9ee", linewidth=0.6)
+    axis.set_axisbelow(True)
+
+
+FIGURES = (
+    ("tokens", arms, ("ablation-tokens.json", "ablation-tokens-long.json")),
+    ("needs", needs, ("ablation-tokens.json",)),
+    ("sizes", sizes, ("ablation-sizes.json",)),
+)
+
+if __name__ == "__main__":
+    main()
