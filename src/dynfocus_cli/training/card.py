@@ -1,16 +1,17 @@
 """The model card of `dynfocus-tiny`, written from what was measured.
 
-    python -m dynfocus_cli.training.card --accuracy FILE --selection FILE [--log FILE] [--out FOLDER]
+    python -m dynfocus_cli.training.card --accuracy FILE --selection FILE [--looks FILE] [--held-out FILE]
+                                         [--second-seed FILE] [--work FOLDER] [--out FOLDER]
 
-Takes the JSON of `benchmarks/accuracy.py` and `benchmarks/selection.py`, and the training log.
+Takes the JSON of `benchmarks/accuracy.py` (plain, with `--look all`, with `--wordings held-out`, of a network
+of another training seed) and of `benchmarks/selection.py`, and the logs of the run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,21 @@ from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
 from dynfocus_cli.training.curriculum import CURRICULUM
 from dynfocus_cli.training.tiny import (
+    ANSWERS,
     EXAM_CLIPS,
     EXAM_SEED,
+    GROUNDING,
     GROUNDING_STEPS,
     LESSON_CLIPS,
     LESSON_SEED,
+    VISION,
     VISION_STEPS,
 )
+from dynfocus_cli.training.trainer import log_lines
 
 LOG_NAME = "training_log.jsonl"
+LOGGED_EVERY = 50
+"""Steps from one line of the card's log to the next."""
 
 TEMPLATE = """\
 # dynfocus-tiny
@@ -51,10 +58,12 @@ after; motion; colour changes; number of scenes; what flashes up.
 ## What it scores
 
 {questions} questions on {clips} clips that training never saw (`dynfocus synth --seed {seed}`), decoded from
-their mp4 files by `ask`'s own path, exact match. *Majority* always gives a type's most frequent answer;
-*black* is the same model shown black frames.
+their mp4 files by `ask`'s own path, exact match. *Majority* always gives a type's most frequent answer.
+*Question only* guesses from the question, having learned from those on 2,000 other clips. *Black* is the same
+model shown black frames, *no time* the same frames in a drawn order.
 
 {accuracy_table}
+{more}
 
 Needle events found, {frames} frames of each of {selection_clips} clips (seed {selection_seed}), 16 events,
 equal tokens; of the {sampled} needles that the {frames} frames show at all, and of all {needles}:
@@ -67,8 +76,6 @@ equal tokens; of the {sampled} needles that the {frames} frames show at all, and
   64 x 64 pixels.
 - Times are read as MM:SS. Hours are not understood.
 - Wordings far from the templates are guessed at. So is everything outside of its world.
-- One training seed. Robustness to other fonts, codecs and frame rates was not trained for beyond small
-  noise.
 
 ## How it was trained
 
@@ -87,10 +94,20 @@ Losses and validation are in `{log}`. {history}
 """
 
 
-def write_card(
-    out: Path, accuracy: dict[str, Any], selection: dict[str, Any], log: Path, parameters: int, history: str
-) -> None:
-    """Writes `README.md`, and a copy of the log, into the model folder `out`."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The JSON of benchmarks, each of this network but `second_seed`."""
+
+    accuracy: dict[str, Any]
+    selection: dict[str, Any]
+    looks: dict[str, Any] | None = None
+    held_out: dict[str, Any] | None = None
+    second_seed: dict[str, Any] | None = None
+
+
+def write_card(out: Path, measured: Measured, work: Path, parameters: int, history: str) -> None:
+    """Writes `README.md`, and what the stages of the run in `work` logged, into the model folder `out`."""
+    accuracy, selection = measured.accuracy, measured.selection
     figures = list(accuracy["overall"])
     rows = [
         *accuracy["types"].items(),
@@ -142,6 +159,7 @@ def write_card(
         clips=accuracy["clips"],
         seed=accuracy["seed"],
         accuracy_table=accuracy_table,
+        more=_more(measured),
         frames=32,
         selection_clips=selection["clips"],
         selection_seed=selection["seed"],
@@ -160,7 +178,44 @@ def write_card(
     )
     assert len(DIGITS) == 10, "the card says 0 to 9"
     (out / "README.md").write_text(text, encoding="utf-8")
-    shutil.copyfile(log, out / LOG_NAME)
+    with (out / LOG_NAME).open("w", encoding="utf-8") as file:
+        for stage in (VISION, GROUNDING, ANSWERS):
+            for line in log_lines(work / stage):
+                if line["step"] % LOGGED_EVERY == 0:
+                    file.write(json.dumps({"stage": stage} | line) + "\n")
+
+
+def _more(measured: Measured) -> str:
+    """What else was measured, a paragraph each."""
+    told = []
+    if measured.looks is not None:
+        rows = [
+            [look, f"{row['accuracy']:.1%}", "{:+.1f} ({:+.1f} to {:+.1f})".format(*_points(row))]
+            for look, row in measured.looks["looks"].items()
+        ]
+        told.append(
+            "The same questions on the same clips, filmed in other ways; points against the plain clips, "
+            f"with 95 % intervals:\n\n{_table(['look', 'accuracy', 'points'], rows)}"
+        )
+    if measured.held_out is not None:
+        overall = measured.held_out["overall"]
+        told.append(
+            f"{measured.held_out['questions']} questions in wordings that training never saw: "
+            f"{overall['accuracy']:.1%}."
+        )
+    if measured.second_seed is not None:
+        kinds = measured.second_seed["types"]
+        worst = min(kinds, key=lambda kind: kinds[kind]["accuracy"])
+        told.append(
+            "A network of another training seed: "
+            f"{measured.second_seed['overall']['accuracy']:.1%}, least in `{worst}` "
+            f"({kinds[worst]['accuracy']:.1%})."
+        )
+    return "\n\n".join(["", *told]) if told else ""
+
+
+def _points(row: dict[str, Any]) -> list[float]:
+    return [100 * value for value in (row["minus_plain"], *row["interval"])]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -172,7 +227,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the model card of dynfocus-tiny from measurements.")
     parser.add_argument("--accuracy", type=Path, required=True, help="JSON of benchmarks/accuracy.py")
     parser.add_argument("--selection", type=Path, required=True, help="JSON of benchmarks/selection.py")
-    parser.add_argument("--log", type=Path, default=Path("runs/tiny/log.jsonl"))
+    parser.add_argument("--looks", type=Path, help="JSON of benchmarks/accuracy.py --look")
+    parser.add_argument("--held-out", type=Path, help="JSON of benchmarks/accuracy.py --wordings held-out")
+    parser.add_argument("--second-seed", type=Path, help="JSON of benchmarks/accuracy.py, another network's")
+    parser.add_argument("--work", type=Path, default=Path("runs/tiny"), help="of the run")
     parser.add_argument("--out", type=Path, default=Path("weights/dynfocus-tiny"))
     parser.add_argument("--history", default="", help="a sentence on how this run departed from the recipe")
     arguments = parser.parse_args()
@@ -181,9 +239,12 @@ def main() -> None:
     with safe_open(arguments.out / "model.safetensors", "pt") as weights:
         sizes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 no mapping
     parameters = sum(_product(size) for size in sizes)
-    accuracy = json.loads(arguments.accuracy.read_text())
-    selection = json.loads(arguments.selection.read_text())
-    write_card(arguments.out, accuracy, selection, arguments.log, parameters, arguments.history)
+    found: dict[str, Any] = {}
+    for field in fields(Measured):
+        file: Path | None = getattr(arguments, field.name)
+        found[field.name] = None if file is None else json.loads(file.read_text())
+    measured = Measured(**found)
+    write_card(arguments.out, measured, arguments.work, parameters, arguments.history)
 
 
 def _product(shape: list[int]) -> int:
