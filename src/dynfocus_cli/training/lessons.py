@@ -20,6 +20,8 @@ from dynfocus_cli.training.clips import ClipStore
 from dynfocus_cli.training.witness import happenings
 
 IGNORED = -100
+TRIES = 20
+"""Excerpts that are drawn for a type of question before another type is."""
 _TIME = re.compile(r"(\d\d):(\d\d)")
 
 
@@ -63,23 +65,35 @@ def draw_exercises(
     rows: int,
     frames: int,
     weights: dict[str, float],
-    questions: int = 4,
+    questions: int = 2,
 ) -> list[Exercise]:
-    """`rows` exercises over `frames` whole seconds each; `questions` of them are about one excerpt."""
+    """`rows` exercises over `frames` whole seconds each; `questions` of them are about one excerpt.
+
+    A type is drawn by its weight first, then an excerpt that offers it: of excerpts drawn first, few would
+    offer a brief event, or two scenes with one thing each.
+    """
     long_enough = [i for i, script in enumerate(store.scripts) if script.duration_s >= frames]
     types, shares = list(weights), list(weights.values())
     exercises: list[Exercise] = []
     while len(exercises) < rows:
-        clip = rng.choice(long_enough)
-        seconds = _some_seconds(store.scripts[clip].duration_s, frames, rng)
-        observed = observe(store.scripts[clip], [float(second) for second in seconds])
-        wanted = rng.choices(types, shares, k=3 * questions)
-        if any(later - earlier > 1 for earlier, later in itertools.pairwise(seconds)):
-            # Where seconds are left out, everything that shows in one frame may have been brief.
-            wanted = [kind for kind in wanted if kind != "needle"] or ["what"]
-        drawn = ask(observed, rng, questions, wanted, wordings=TRAINING)
-        exercises += [Exercise(clip, seconds, question) for question in drawn]
+        wanted = rng.choices(types, shares, k=1 + 3 * (questions - 1))
+        for _ in range(TRIES):
+            clip = rng.choice(long_enough)
+            seconds = _some_seconds(store.scripts[clip].duration_s, frames, rng)
+            observed = observe(store.scripts[clip], [float(second) for second in seconds])
+            offered = [kind for kind in wanted if kind != "needle" or _every_second(seconds)]
+            first = ask(observed, rng, 1, wanted[:1], wordings=TRAINING) if wanted[0] in offered else []
+            if first:
+                others = offered[1:] or wanted[:1]
+                drawn = [*first, *ask(observed, rng, questions - 1, others, wordings=TRAINING)]
+                exercises += [Exercise(clip, seconds, question) for question in drawn]
+                break
     return exercises[:rows]
+
+
+def _every_second(seconds: Sequence[int]) -> bool:
+    """Whether none is left out: else everything that shows in one frame may have been brief."""
+    return all(later - earlier == 1 for earlier, later in itertools.pairwise(seconds))
 
 
 def _some_seconds(duration_s: int, frames: int, rng: random.Random) -> list[int]:
