@@ -85,4 +85,5 @@ def beside(frames: Tensor, step: int) -> Tensor:
 
 def _steps(patches: Tensor, step: int) -> Tensor:
     """Root mean squared difference of each patch to the same one `step` frames later: (B, T - step, N)."""
-    return (patches[:, step:] - patches[:, :-step]).float().square().mean(-1).sqrt()
+    difference = (patches[:, step:] - patches[:, :-step]).float()
+    return torch.linalg.vector_norm(difference, dim=-1) * patches.shape[-1] ** -0.5
