@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import re
 from collections.abc import Collection, Sequence
@@ -17,7 +16,7 @@ from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, Question, ask, observe
 from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.witness import happenings
+from dynfocus_cli.training.witness import every_second, happenings
 
 IGNORED = -100
 TRIES = 20
@@ -81,7 +80,7 @@ def draw_exercises(
             clip = rng.choice(long_enough)
             seconds = _some_seconds(store.scripts[clip].duration_s, frames, rng)
             observed = observe(store.scripts[clip], [float(second) for second in seconds])
-            offered = [kind for kind in wanted if kind != "needle" or _every_second(seconds)]
+            offered = [kind for kind in wanted if kind != "needle" or every_second(seconds)]
             first = ask(observed, rng, 1, wanted[:1], wordings=TRAINING) if wanted[0] in offered else []
             if first:
                 others = offered[1:] or wanted[:1]
@@ -89,11 +88,6 @@ def draw_exercises(
                 exercises += [Exercise(clip, seconds, question) for question in drawn]
                 break
     return exercises[:rows]
-
-
-def _every_second(seconds: Sequence[int]) -> bool:
-    """Whether none is left out: else everything that shows in one frame may have been brief."""
-    return all(later - earlier == 1 for earlier, later in itertools.pairwise(seconds))
 
 
 def _some_seconds(duration_s: int, frames: int, rng: random.Random) -> list[int]:

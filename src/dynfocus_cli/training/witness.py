@@ -63,7 +63,7 @@ class Witness(nn.Module):
 def happenings(script: Script, seconds: Sequence[int], question: Question) -> Tensor:
     """Labels of the frames at these seconds: (T, 9) int64, in the order of `Witness`."""
     observed = observe(script, [float(second) for second in seconds])
-    every_second = all(later - earlier == 1 for earlier, later in itertools.pairwise(seconds))
+    whole = every_second(seconds)
     meant = about(question)
     seen = [_only([s for s in o.sightings if meant(s.thing)]) for o in observed]
     unknown = (UNKNOWN,) * 3
@@ -72,9 +72,14 @@ def happenings(script: Script, seconds: Sequence[int], question: Question) -> Te
         zip(observed, [unknown, *seen], [*seen[1:], unknown], strict=False)
     ):
         cut = place > 0 and o.scene != observed[place - 1].scene
-        flash = _flash(o)[:2] if every_second else unknown[:2]
+        flash = _flash(o)[:2] if whole else unknown[:2]
         rows.append((*before, *after, int(cut), *flash))
     return torch.tensor(rows)
+
+
+def every_second(seconds: Sequence[int]) -> bool:
+    """Whether none is left out: else everything that shows in one frame may have been brief."""
+    return all(later - earlier == 1 for earlier, later in itertools.pairwise(seconds))
 
 
 def _flash(seen: Observation) -> tuple[int, int, int]:
