@@ -12,17 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from typer.testing import CliRunner, Result
 
 from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.families import FAMILIES
 from dynfocus_cli.cli.app import app
-from dynfocus_cli.report.models import load_schema
 from hub import serving, take_for_real
 from public_models import into_cache, write_public
-from strict_schema import strict
+from strict_schema import validate
 
 TINY = Path(__file__).resolve().parents[2] / "weights" / "dynfocus-tiny"
 HEAVY = ("torch", "transformers", "av", "numpy", "rich", "safetensors", "huggingface_hub")
@@ -46,10 +44,6 @@ def record_of(*arguments: str | Path) -> dict[str, Any]:
     record: dict[str, Any] = json.loads(done.stdout)
     validate(record)
     return record
-
-
-def validate(record: dict[str, Any]) -> None:
-    jsonschema.Draft202012Validator(strict(load_schema(record["schema"]))).validate(record)
 
 
 def script(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -263,15 +257,6 @@ def test_info_of_a_public_model_that_is_not_here_yet() -> None:
     record = record_of("info", "qwen3-vl-4b")
     assert (record["family"], record["parameters"]) == ("Qwen3-VL", 4_438_000_000)
     assert record["repositories"][0]["files"] == []
-
-
-@pytest.mark.parametrize("name", ["dynfocus.models/1", "dynfocus.model/1", "dynfocus.model_entry/1"])
-def test_the_schemas_are_sound(name: str) -> None:
-    schema = load_schema(name)
-    jsonschema.Draft202012Validator.check_schema(schema)
-    assert schema["title"] == name
-    with pytest.raises(KeyError, match=r"no schema 'dynfocus\.nothing/1'"):
-        load_schema("dynfocus.nothing/1")
 
 
 def test_pull_without_a_network(tmp_path: Path, models: Path) -> None:

@@ -20,7 +20,17 @@ from dynfocus_cli.report import (
 from dynfocus_cli.types import Answer, Check, Counterfactual, Option, Timings
 from strict_schema import validate
 
-SCHEMAS = ("dynfocus.answer/1", "dynfocus.inspection/1", "dynfocus.plan/1", "dynfocus.error/1")
+SCHEMAS = (
+    "dynfocus.answer/1",
+    "dynfocus.inspection/1",
+    "dynfocus.plan/1",
+    "dynfocus.error/1",
+    "dynfocus.models/1",
+    "dynfocus.model/1",
+    "dynfocus.model_entry/1",
+    "dynfocus.training_plan/1",
+    "dynfocus.training/1",
+)
 
 # The example of the design document, as the contract has it.
 EXAMPLE = """
@@ -67,6 +77,7 @@ def keys(value):
 def test_schemas_are_valid_and_open(name):
     schema = load_schema(name)
     jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["title"] == name
 
     def objects(node):
         if isinstance(node, dict):
@@ -77,7 +88,7 @@ def test_schemas_are_valid_and_open(name):
 
     for node in objects(schema):
         assert "additionalProperties" not in node
-        optional = (*ADDED, *WITH_MAKERS, *OPTIONAL[name])
+        optional = (*ADDED, *WITH_MAKERS, *OPTIONAL.get(name, ()))
         assert node["required"] == [key for key in node["properties"] if key not in optional]
         for key, described in node["properties"].items():
             assert "description" in described or "const" in described, key

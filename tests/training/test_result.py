@@ -19,6 +19,7 @@ from dynfocus_cli.training import finetune, parts, preparing
 from dynfocus_cli.training.export import export
 from dynfocus_cli.training.loading import let_learn, load_for_training
 from dynfocus_cli.training.run_record import run_folder
+from strict_schema import validate
 
 FRAMES = ["--frames", "4", "--no-cache", "--device", "cpu"]
 
@@ -134,6 +135,36 @@ def test_a_dry_run_writes_nothing(data: Path, tmp_path: Path, stage: str) -> Non
     assert "line 9" in result.stderr
     assert "gone.mp4 is not there." in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_records_for_scripts(data: Path, tmp_path: Path) -> None:
+    """Both on stdout, alone, and by their schemas; the plan says what the run then does."""
+    broken = data.with_name("records.jsonl")
+    broken.write_text(data.read_text() + '{"video": "gone.mp4", "question": "What?", "answer": "x"}\n')
+    arguments = ["train", broken, tmp_path / "out", *FRAMES, "--max-steps", 2, "--samples", 20, "--json"]
+    try:
+        planned = run(*arguments, "--dry-run")
+        result = run(*arguments)
+    finally:
+        broken.unlink()
+    assert (planned.exit_code, result.exit_code) == (0, 0), planned.stderr + result.stderr
+    plan, made = json.loads(planned.stdout), json.loads(result.stdout)
+    validate(plan)
+    validate(made)
+    assert plan["examples"] == {
+        "train": {"examples": 6, "videos": 3},
+        "validation": {"examples": 2, "videos": 1},
+    }
+    assert [item["reason"] for item in plan["passed_over"]] == [f"{data.parent}/gone.mp4 is not there."]
+    assert plan["fits"]
+    assert plan["memory_bytes"]["peak"] < plan["memory_bytes"]["free"]
+    assert plan["estimated_s"] == pytest.approx(2 * plan["step_s"], abs=0.1)
+    for shared in ("model", "stage", "tune", "precision", "seed", "steps", "passed_over"):
+        assert made[shared] == plan[shared]
+    assert made["folder"] == str(tmp_path / "out")
+    assert made["before"]["questions"] == made["after"]["questions"] == 2
+    assert made["after"]["right"] == 2 * made["after"]["exact_match"]
+    assert 1 <= made["best_step"] <= made["steps"] == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import typer
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli import progress
 from dynfocus_cli.cli.errors import reported, say
-from dynfocus_cli.cli.output import write_line
+from dynfocus_cli.cli.output import write_line, write_record
 
 if TYPE_CHECKING:
     from dynfocus_cli.training.examples import Problem
@@ -127,6 +127,9 @@ def train(
         bool,
         typer.Option("--dry-run", help="Say what would be trained, and what it takes; write nothing."),
     ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object: the plan, or what came.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress; warnings and errors stay.")
     ] = False,
@@ -181,10 +184,14 @@ def train(
             prepared = prepare(request)
         _tell_problems(prepared.problems)
         if dry_run:
-            return _show_plan(prepared, quiet)
+            return _show_plan(prepared, json, quiet)
         with progress.shown(out.name, progress.wanted(quiet)) as bar:
             trained = fine_tune(prepared, bar, (lambda line: None) if quiet else say)
         _tell_problems(trained.problems[len(prepared.problems) :])
+        if json:
+            from dynfocus_cli.report.training import training_record
+
+            return write_record(training_record(prepared, trained))
         write_line(str(trained.folder))
 
 
@@ -195,10 +202,10 @@ def _tell_problems(problems: tuple[Problem, ...]) -> None:
         say(f"Warning: passed over {len(problems) - MOST_NAMED} more.")
 
 
-def _show_plan(prepared: Prepared, quiet: bool) -> None:
+def _show_plan(prepared: Prepared, json: bool, quiet: bool) -> None:
     import tempfile
 
-    from dynfocus_cli.report.training import plan_lines
+    from dynfocus_cli.report.training import plan_lines, plan_record
     from dynfocus_cli.training.loading import time_a_step
 
     with (
@@ -206,5 +213,7 @@ def _show_plan(prepared: Prepared, quiet: bool) -> None:
         progress.shown(prepared.request.destination.name, progress.wanted(quiet)) as bar,
     ):
         seconds = time_a_step(prepared, Path(folder), bar)
+    if json:
+        return write_record(plan_record(prepared, seconds))
     for label, value in plan_lines(prepared, seconds):
         write_line(f"{label:<16} {value}")

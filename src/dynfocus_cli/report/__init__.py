@@ -7,8 +7,8 @@ from dynfocus_cli.report.json import (
     forecast_record,
     inspection_record,
     line_of,
-    load_schema,
 )
+from dynfocus_cli.report.schemas import load_schema
 
 __all__ = [
     "answer_record",

@@ -7,7 +7,6 @@ Key order and rounding are fixed (times 3 decimals, scores 4, rates 6): equal ev
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -124,15 +123,6 @@ def line_of(record: Record) -> bytes:
     """One line of JSON with its line break, UTF-8 whatever the locale: JSON knows no other encoding."""
     # A file name that is no valid text holds lone surrogates; backslashreplace spells them as JSON does.
     return (dumps(record) + "\n").encode("utf-8", "backslashreplace")
-
-
-def load_schema(name: str) -> Record:
-    """The JSON Schema (2020-12) of a record, by what stands in its `schema`, such as `dynfocus.answer/1`."""
-    if name not in (ANSWER, INSPECTION, PLAN, ERROR):
-        raise KeyError(f"no schema {name!r}; there are {ANSWER}, {INSPECTION}, {PLAN} and {ERROR}")
-    file_name = name.removeprefix("dynfocus.").replace("/", "-") + ".schema.json"
-    schema: Record = json.loads(files(__package__).joinpath("schema", file_name).read_text(encoding="utf-8"))
-    return schema
 
 
 def _setup(of: Inspection | Forecast, frames: int) -> Record:

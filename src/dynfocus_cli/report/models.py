@@ -1,12 +1,9 @@
-"""The records of `dynfocus models --json`: `dynfocus.models/1`, `dynfocus.model/1` and
-`dynfocus.model_entry/1`, and their schemas."""
+"""The records of `dynfocus models --json`: a list of models, one that is here, and one that is not."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from dynfocus_cli.checkpoints.families import FAMILIES, OWN
@@ -52,12 +49,3 @@ def entry_record(entry: ModelEntry) -> Record:
         "memory_bytes": footprint.by_quantization() if footprint else None,
         "repositories": [asdict(repository) for repository in entry.repositories],
     }
-
-
-def load_schema(name: str) -> Record:
-    """The JSON Schema (2020-12) of one of these records, by what stands in its `schema`."""
-    if name not in (MODELS, MODEL, ENTRY):
-        raise KeyError(f"no schema {name!r}; there are {MODELS}, {MODEL} and {ENTRY}")
-    file_name = name.removeprefix("dynfocus.").replace("/", "-") + ".schema.json"
-    schema: Record = json.loads(files(__package__).joinpath("schema", file_name).read_text(encoding="utf-8"))
-    return schema

@@ -1,16 +1,95 @@
-"""What a training would do and take, in lines."""
+"""What a training would do and take, and what came of it: lines, and records for scripts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from dynfocus_cli.checkpoints.size import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from dynfocus_cli.training.examples import Problem
+    from dynfocus_cli.training.finetune import Trained
     from dynfocus_cli.training.planned import Planned
     from dynfocus_cli.training.preparing import Prepared
+    from dynfocus_cli.training.validation import Score
+
+PLAN = "dynfocus.training_plan/1"
+TRAINING = "dynfocus.training/1"
+
+Record = dict[str, Any]
+
+
+def plan_record(prepared: Prepared, step_s: float | None) -> Record:
+    """What a training would do and take. `step_s` is one step's seconds, None where nobody measured it."""
+    settings, memory = prepared.settings, prepared.memory
+    counts = [one.video_tokens for one in prepared.train]
+    return {
+        "schema": PLAN,
+        **_training(prepared),
+        "examples": {"train": _count(prepared.train), "validation": _count(prepared.validation)},
+        "passed_over": _passed_over(prepared.problems),
+        "video_tokens": {"mean": round(sum(counts) / len(counts), 1), "most": max(counts)},
+        "steps": prepared.steps,
+        "accumulate": settings.accumulate,
+        "batch": settings.batch,
+        "parameters": [asdict(size) for size in prepared.sizes],
+        "memory_bytes": asdict(memory) | {"peak": memory.peak, "free": prepared.free},
+        "fits": memory.peak <= prepared.free,
+        "step_s": None if step_s is None else round(step_s, 3),
+        "estimated_s": None if step_s is None else round(step_s * prepared.steps, 1),
+    }
+
+
+def training_record(prepared: Prepared, trained: Trained) -> Record:
+    """What came of a training."""
+    return {
+        "schema": TRAINING,
+        "folder": str(trained.folder),
+        **_training(prepared),
+        "steps": trained.steps,
+        "best_step": trained.best_step,
+        "before": _score(trained.before),
+        "after": _score(trained.after),
+        "passed_over": _passed_over(trained.problems),
+        "elapsed_s": round(trained.seconds, 3),
+    }
+
+
+def _training(prepared: Prepared) -> Record:
+    settings = prepared.settings
+    return {
+        "model": {"name": prepared.outline.name, "quantization": prepared.outline.quantization},
+        "stage": settings.stage,
+        "tune": prepared.tune if settings.stage == "instruct" else None,
+        "precision": settings.precision,
+        "seed": settings.seed,
+    }
+
+
+def _count(planned: Sequence[Planned]) -> Record:
+    return {"examples": len(planned), "videos": _videos(planned)}
+
+
+def _videos(planned: Sequence[Planned]) -> int:
+    return len({one.example.video for one in planned})
+
+
+def _passed_over(problems: Iterable[Problem]) -> list[Record]:
+    return [asdict(problem) for problem in problems]
+
+
+def _score(score: Score | None) -> Record | None:
+    if score is None:
+        return None
+    return {
+        "questions": score.questions,
+        "right": score.right,
+        "exact_match": round(score.exact_match, 4),
+        "video_tokens": round(score.video_tokens, 1),
+    }
 
 
 def plan_lines(prepared: Prepared, step_s: float | None) -> list[tuple[str, str]]:
@@ -42,7 +121,7 @@ def plan_lines(prepared: Prepared, step_s: float | None) -> list[tuple[str, str]
 
 
 def _counted(planned: Sequence[Planned]) -> str:
-    videos = len({one.example.video for one in planned})
+    videos = _videos(planned)
     return f"{len(planned)} on {videos} video{'' if videos == 1 else 's'}"
 
 
