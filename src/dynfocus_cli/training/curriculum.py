@@ -117,7 +117,8 @@ class Student(nn.Module):
 
     @torch.no_grad()
     def examine(self, phase: Phase, batches: int = 12, question_aware: bool = True) -> dict[str, object]:
-        """Accuracy on held-out clips in the phase's form, overall and a type, and needles covered."""
+        """Accuracy on held-out clips in the phase's form, overall and a type; and of the brief events that are
+        asked about, the share that key frames show."""
         asked: Counter[str] = Counter()
         right: Counter[str] = Counter()
         needles = covered = 0
@@ -132,11 +133,12 @@ class Student(nn.Module):
                 asked[kind] += 1
                 right[kind] += hit
             shown = torch.zeros_like(lesson.brief).scatter(1, outcome.selection.key_frames, True)
-            needles += int(lesson.brief.any(1).sum())
-            covered += int((lesson.brief & shown).any(1).sum())
+            wanted = torch.tensor([question.type == "needle" for question in lesson.questions])
+            needles += int(wanted.sum())
+            covered += int((lesson.brief & shown).any(1)[wanted].sum())
         return {
             "accuracy": round(sum(right.values()) / sum(asked.values()), 4),
-            "selected": round(covered / max(1, needles), 3),
+            "needles_covered": round(covered / max(1, needles), 3),
             "types": {kind: round(right[kind] / asked[kind], 2) for kind in sorted(asked)},
         }
 
