@@ -13,11 +13,11 @@ from dynfocus_cli.synth.questions import Question, about
 from dynfocus_cli.synth.world import COLORS, SHAPES, Thing
 from dynfocus_cli.training import grounding
 from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.grounding import ABSENT, Looker, draw_glances, grounded, learn_to_look
+from dynfocus_cli.training.grounding import Looker, draw_glances, grounded, learn_to_look
 from dynfocus_cli.training.parts import learning
 from dynfocus_cli.training.tiny import fresh_model
 from dynfocus_cli.training.trainer import log_lines
-from dynfocus_cli.training.vision import cell_of
+from dynfocus_cli.training.vision import NOTHING, cell_of
 
 CLIPS = 3
 
@@ -67,7 +67,7 @@ def test_labels_are_of_the_one_thing_that_is_meant(store: ClipStore) -> None:
         meant = about(glance.question)
         scene = store.scripts[glance.clip].scene_at(glance.second)
         seen = [s for s in scene.at(glance.second) if meant(s.thing)]
-        if glance.label == ABSENT:
+        if glance.label == NOTHING:
             assert not seen
             absent += 1
         else:

@@ -57,6 +57,10 @@ class Outcome:
     selection: EventSelection
     changes: Tensor | None
     """(B, T, R, D_l): the change of every frame's rods, where the model has it."""
+    states: Tensor
+    """(B, T, D_l): what the language model has gathered below its last layer, at the end of each frame."""
+    written: Tensor
+    """(B, T) bool: frames that have tokens."""
 
 
 def initialise(model: DynFocusModel, heads: DenseHeads, seed: int) -> None:
@@ -112,15 +116,22 @@ def study(
         pinned=lesson.pinned,
         exploration=exploration,
     )
-    tokens, _ = write(model, lesson.features, selection, lesson.asked, lesson.times_s, lesson.pinned)
+    tokens, frame_of_token = write(
+        model, lesson.features, selection, lesson.asked, lesson.times_s, lesson.pinned
+    )
     if connector.change is not None:
         hook.remove()
     embed = model.get_input_embeddings()
     start = embed(torch.tensor(before_video)).expand(len(tokens), -1, -1)
     prefix = torch.cat((start, tokens.to(start.dtype)), dim=1)  # (B, prefix, D_l)
-    hidden = model.language_model.model(
-        inputs_embeds=torch.cat((prefix, embed(lesson.text)), dim=1), use_cache=False
-    ).last_hidden_state[:, prefix.shape[1] :]
+    output = model.language_model.model(
+        inputs_embeds=torch.cat((prefix, embed(lesson.text)), dim=1),
+        use_cache=False,
+        output_hidden_states=True,
+    )
+    hidden = output.last_hidden_state[:, prefix.shape[1] :]
+    below = output.hidden_states[-2][:, start.shape[1] :]  # (B, M + S, D_l), without the last layer
+    states, written = _after_frames(below, frame_of_token, lesson.features.frames)
     answered = lesson.labels != IGNORED
     logits = model.language_model.lm_head(hidden[answered]).float()  # (answer tokens, vocabulary)
     targets = lesson.labels[answered]
@@ -131,7 +142,21 @@ def study(
         [(q.type, not miss) for q, miss in zip(lesson.questions, missed.tolist(), strict=True)],
         selection,
         next(iter(changes), None),
+        states,
+        written,
     )
+
+
+def _after_frames(states: Tensor, frame_of_token: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    """The state at each frame's last token, (B, T, D_l), and whether it has one, (B, T).
+
+    Shape:
+        states: (B, M or more, D_l), the video's tokens first. frame_of_token: (B, M), ascending.
+    """
+    each = torch.arange(frames).expand(len(frame_of_token), -1).contiguous()
+    last = (torch.searchsorted(frame_of_token.contiguous(), each, right=True) - 1).clamp(min=0)  # (B, T)
+    written = frame_of_token.gather(1, last) == each
+    return states.gather(1, last.unsqueeze(-1).expand(-1, -1, states.shape[-1])), written
 
 
 def _selection_loss(raw_scores: Tensor, assignment: Tensor, decisive: Tensor) -> Tensor:

@@ -18,9 +18,10 @@ from dynfocus_cli.training.answers import Outcome, Phase, Write, rows_for, sigma
 from dynfocus_cli.training.clips import ClipStore
 from dynfocus_cli.training.grounding import grounded
 from dynfocus_cli.training.lessons import Lesson, compose, draw_exercises
+from dynfocus_cli.training.narrator import Narrator
 from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log, rates
 from dynfocus_cli.training.vision import DECAY
-from dynfocus_cli.training.witness import Witness
+from dynfocus_cli.training.witness import UNKNOWN, Witness
 
 SAVE_EVERY = 200
 """Steps from one checkpoint, and one validation, to the next."""
@@ -28,7 +29,7 @@ WARMUP = 100
 """Steps."""
 PERTURBED_SAMPLES = 100
 SELECTION_WEIGHT = 0.1
-WITNESS_WEIGHT = 0.3
+WITNESS_WEIGHT, NARRATOR_WEIGHT = 0.3, 1.0
 UNPINNED = 0.1
 """Share of the steps that make no key frames of the moments that questions name."""
 QUESTION_DROPOUT = 0.3
@@ -68,6 +69,7 @@ class Student(nn.Module):
         self.prompt, self.lessons, self.exam = prompt, lessons, exam
         self.seed, self._write = seed, write
         self.witness = Witness(model.config.text_config.hidden_size)
+        self.narrator = Narrator(model.config.text_config.hidden_size)
         self.register_buffer("mastery", torch.zeros(len(QUESTION_TYPES)))
 
     @property
@@ -108,7 +110,8 @@ class Student(nn.Module):
         loss = outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
         if outcome.changes is not None:
             loss = loss + WITNESS_WEIGHT * self.witness(outcome.changes, lesson.happenings)
-        return loss
+        told = lesson.story.masked_fill(~outcome.written.unsqueeze(-1), UNKNOWN)
+        return loss + NARRATOR_WEIGHT * self.narrator(outcome.states, told)
 
     @property
     def mastered(self) -> dict[str, float]:
@@ -117,8 +120,8 @@ class Student(nn.Module):
 
     @torch.no_grad()
     def examine(self, phase: Phase, batches: int = 12, question_aware: bool = True) -> dict[str, object]:
-        """Accuracy on held-out clips in the phase's form, overall and a type; and of the brief events that are
-        asked about, the share that key frames show."""
+        """Accuracy on held-out clips in the phase's form, overall and a type; and the share of the brief
+        events asked about that key frames show."""
         asked: Counter[str] = Counter()
         right: Counter[str] = Counter()
         needles = covered = 0
@@ -187,5 +190,6 @@ def learn_to_answer(folder: Path, student: Student) -> None:
 
     # The curriculum gives the rates themselves, so the peak that they are shares of is 1.
     course = Course(steps, 1, 1.0, WARMUP, SAVE_EVERY, student.seed, decay=DECAY, schedule=student.rate_at)
-    groups = [*rates(student.model), Rates("witness", list(student.witness.parameters()), 1.0, 1.0)]
+    teachers = [*student.witness.parameters(), *student.narrator.parameters()]
+    groups = [*rates(student.model), Rates("teachers", teachers, 1.0, 1.0)]
     LessonTrainer(folder, student, range(steps), groups, course, on_step, torch.device("cpu")).learn()

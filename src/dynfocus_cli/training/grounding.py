@@ -24,17 +24,16 @@ from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.model.stages import Question as AskedQuestion
 from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, about, ask, observe
 from dynfocus_cli.synth.wordings import TRAINING
-from dynfocus_cli.synth.world import COLORS, SHAPES, Sighting
+from dynfocus_cli.synth.world import SHAPES, Sighting
 from dynfocus_cli.training.clips import ClipStore
 from dynfocus_cli.training.parts import learning
 from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log
-from dynfocus_cli.training.vision import CELLS, COLOR_NAMES, DECAY, cell_of
+from dynfocus_cli.training.vision import COLOR_NAMES, DECAY, NOTHING, cell_of
 
 CLIPS, QUESTIONS = 12, 10
 """Clips a batch, and questions a clip; each question looks at up to three frames."""
 SAVE_EVERY = 250
 """Steps from one checkpoint to the next."""
-ABSENT = (len(SHAPES), len(COLORS), CELLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Glance:
     second: int
     question: Question
     label: tuple[int, int, int]
-    """Shape, colour and cell of the thing asked about, or `ABSENT`."""
+    """Shape, colour and cell of the thing asked about, or `NOTHING`."""
 
 
 class Readouts(nn.Module):
@@ -53,7 +52,7 @@ class Readouts(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.kinds = nn.ModuleList(nn.Linear(width, classes + 1) for classes in ABSENT)
+        self.kinds = nn.ModuleList(nn.Linear(width, classes + 1) for classes in NOTHING)
 
     def forward(self, rods: Tensor) -> list[Tensor]:
         """`(B, D_v)` -> logits `(B, classes)` for shape, colour and cell."""
@@ -77,7 +76,7 @@ def draw_glances(store: ClipStore, rng: random.Random, clips: int = CLIPS) -> li
             for pool in (with_it, with_it, others or without):
                 if pool:
                     place = rng.choice(pool)
-                    label = _label(named[place][0]) if named[place] else ABSENT
+                    label = _label(named[place][0]) if named[place] else NOTHING
                     found.append(Glance(clip, int(observed[place].time_s), question, label))
     return found
 
@@ -136,7 +135,7 @@ class Looker(nn.Module):
         _, right = look(self.model, self._prompt, self.readouts, store, glances)
         verdicts: dict[str, list[bool]] = defaultdict(list)
         for glance, hit in zip(glances, right.tolist(), strict=True):
-            verdicts[glance.question.type + (" absent" if glance.label == ABSENT else "")].append(hit)
+            verdicts[glance.question.type + (" absent" if glance.label == NOTHING else "")].append(hit)
         return {
             "right": round(float(right.float().mean()), 4),
             "types": {kind: round(sum(hits) / len(hits), 2) for kind, hits in sorted(verdicts.items())},

@@ -16,6 +16,7 @@ from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, Question, ask, observe
 from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.training.clips import ClipStore
+from dynfocus_cli.training.narrator import story
 from dynfocus_cli.training.witness import every_second, happenings
 
 IGNORED = -100
@@ -54,6 +55,8 @@ class Lesson:
     """(B, T) bool: frames that show a needle."""
     happenings: Tensor
     """(B, T, 9): what happens around each frame, as `witness.happenings` labels it."""
+    story: Tensor
+    """(B, T, 6): what has happened until the end of each frame, as `narrator.story` labels it."""
     questions: list[Question]
 
 
@@ -131,6 +134,7 @@ def compose(
         torch.stack([_marked(*pair) for pair in zip(seconds, decisive, strict=True)]),
         torch.stack([_marked(*pair) for pair in zip(seconds, needles, strict=True)]),
         torch.stack([happenings(store.scripts[e.clip], e.seconds, e.question) for e in exercises]),
+        torch.stack([story(store.scripts[e.clip], e.seconds, e.question) for e in exercises]),
         questions,
     )
 

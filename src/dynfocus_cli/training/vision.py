@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 COLOR_NAMES = tuple(COLORS)
 CELLS = 9
+NOTHING = (len(SHAPES), len(COLORS), CELLS)
+"""Shape, colour and cell where nothing is: a class of its own behind each one's."""
 BACKGROUND_WEIGHT = 0.2
 """Most patches are background: without this the loss would be mostly about them."""
 DIGIT_WEIGHT = 2.0
@@ -110,7 +112,7 @@ def augment(frame: NDArray, size: int, rng: random.Random) -> NDArray:
 def _labels(sightings: tuple[Sighting, ...], image_size: int, patch_size: int, look: Look) -> NDArray:
     grid = image_size // patch_size
     labels = np.empty((grid * grid, 3), np.int64)
-    labels[:] = (len(SHAPES), len(COLORS), CELLS)
+    labels[:] = NOTHING
     best = np.full(grid * grid, 0.08, np.float32)  # less paint than this leaves a patch background
     for seen in sightings:
         mask = coverage(seen, image_size, look).astype(np.float32) / 255.0

@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dynfocus_cli.synth.questions import Observation, Question, about, observe
-from dynfocus_cli.synth.world import COLORS, SHAPES, Script, Sighting
-from dynfocus_cli.training.vision import CELLS, COLOR_NAMES, cell_of
+from dynfocus_cli.synth.world import SHAPES, Script, Sighting
+from dynfocus_cli.training.vision import COLOR_NAMES, NOTHING, cell_of
 
 UNKNOWN = -100
 """In place of a label where frames can't tell, or more than one would be right."""
-NOTHING = (len(SHAPES), len(COLORS), CELLS)
 RARE = 0.1
 """Weight of frames without a cut, or without a flash: most are."""
 

@@ -1,0 +1,95 @@
+"""The story so far, as the generator knows it: a teacher of the language model.
+
+How many scenes there are is one word a question, and has to be counted over all frames of a video. Said frame
+by frame it is a lesson a frame: what the language model has gathered below its last layer must tell what has
+happened until there, and the last layer has only to look it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dynfocus_cli.synth.questions import Question, observe
+from dynfocus_cli.synth.world import LONG, SHAPES, Script
+from dynfocus_cli.training.vision import COLOR_NAMES, NOTHING
+from dynfocus_cli.training.witness import UNKNOWN, every_second
+
+MOST_SCENES = LONG.scenes[1]
+DECIDED = ("before", "after", "first", "turn")
+"""Types whose answer, a thing or a colour, is there from a certain moment on."""
+NONE_YET = NOTHING[:2]
+
+
+class Narrator(nn.Module):
+    """Linear read-outs of the language model's state at the end of each frame: how many scenes have begun,
+    what has flashed up, and what the question's answer is by now."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scenes = nn.Linear(width, MOST_SCENES)
+        self.flash = nn.ModuleList(nn.Linear(width, classes + 1) for classes in NONE_YET)
+        self.answer = nn.ModuleList(nn.Linear(width, len(DECIDED) * (classes + 1)) for classes in NONE_YET)
+
+    def forward(self, states: Tensor, labels: Tensor) -> Tensor:
+        """The mean cross-entropy of the read-outs.
+
+        Shape:
+            states: (B, T, D_l).
+            labels: (B, T, 6), as `story` gives them; `UNKNOWN` where there is nothing to tell.
+        """
+        states = F.layer_norm(states.float(), states.shape[-1:])
+        scenes, *flash, shape, color, kind = labels.unbind(-1)
+        told = [(self.scenes(states), scenes)]
+        told += [(readout(states), label) for readout, label in zip(self.flash, flash, strict=True)]
+        of_kind = kind.clamp(min=0)[..., None, None]  # (B, T, 1, 1)
+        for readout, label in zip(self.answer, (shape, color), strict=True):
+            by_kind = readout(states).unflatten(-1, (len(DECIDED), -1))  # (B, T, kinds, classes)
+            chosen = of_kind.expand(-1, -1, 1, by_kind.shape[-1])
+            told.append((by_kind.gather(2, chosen).squeeze(2), label))
+        losses = [
+            F.cross_entropy(scores.flatten(0, 1), label.flatten(), ignore_index=UNKNOWN)
+            for scores, label in told
+            if (label != UNKNOWN).any()
+        ]
+        return torch.stack(losses).mean()
+
+
+def story(script: Script, seconds: Sequence[int], question: Question) -> Tensor:
+    """Labels at the end of the frames at these seconds: (T, 6) int64.
+
+    Scenes until there less 1; shape and colour of what has flashed up; shape, colour and place in `DECIDED`
+    of what the answer is by now.
+    """
+    observed = observe(script, [float(second) for second in seconds])
+    whole = every_second(seconds)
+    scenes: set[int] = set()
+    flashed: set[tuple[int, int]] = set()
+    rows = []
+    for one in observed:
+        scenes.add(one.scene)
+        flashed |= {
+            (SHAPES.index(s.thing.shape), COLOR_NAMES.index(s.thing.color))
+            for s in one.sightings
+            if s.actor.needle
+        }
+        flash = (UNKNOWN, UNKNOWN)
+        if whole and len(flashed) < 2:
+            flash = next(iter(flashed), NONE_YET)
+        rows.append((len(scenes) - 1, *flash, *_by_now(question, one.time_s)))
+    return torch.tensor(rows)
+
+
+def _by_now(question: Question, time_s: float) -> tuple[int, int, int]:
+    if question.type not in DECIDED:
+        return (UNKNOWN,) * 3
+    kind, moments = DECIDED.index(question.type), question.key_times_s
+    if time_s < (min(moments) if question.type == "first" else max(moments)):
+        return *NONE_YET, kind
+    words = question.answer.split()
+    if question.type == "turn":
+        return UNKNOWN, COLOR_NAMES.index(words[-1]), kind
+    return SHAPES.index(words[-1]), COLOR_NAMES.index(words[-2]), kind
