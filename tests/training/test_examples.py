@@ -83,7 +83,7 @@ def test_paths_begin_at_media_or_are_whole(folder: Path, tmp_path_factory: pytes
         (ITEM | {"video": ""}, 'it names no "video"'),
         (ITEM | {"video": 7}, 'it names no "video"'),
         (ITEM | {"video": "\0"}, "is not there."),
-        (ITEM | {"video": "."}, "is not there."),
+        (ITEM | {"video": "."}, "is a folder."),
         (ITEM | {"answer": "  "}, "its answer is empty."),
         (ITEM | {"answer": None}, 'it has no "answer" that is a text.'),
         (ITEM | {"answer": "\ud800"}, "its answer is not valid text."),
@@ -153,5 +153,22 @@ def test_nothing_to_learn_from(folder: Path, tmp_path_factory: pytest.TempPathFa
     with pytest.raises(UsageError, match=r"holds no example that can be used\.$"):
         read_examples(write(folder / "data.json", []))
     (folder / "data.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="is no text: byte 1"):
+    with pytest.raises(UsageError, match=r"byte 1 of it is not UTF-8: save the file as UTF-8\."):
         read_examples(folder / "data.json")
+    (folder / "data.mp4").touch()
+    with pytest.raises(UsageError, match=r"data\.mp4 is a video: name a folder"):
+        read_examples(folder / "data.mp4")
+
+
+def test_one_line_that_is_no_text_costs_that_line(folder: Path) -> None:
+    path = write(folder / "data.jsonl", [ITEM, ITEM])
+    path.write_bytes(b'{"answer": "caf\xe9"}\n' + path.read_bytes())
+    found = read_examples(path)
+    assert len(found.usable) == 2
+    (problem,) = found.problems
+    assert str(problem).endswith("data.jsonl, line 1: byte 16 of it is not UTF-8: save the file as UTF-8.")
+
+
+def test_suffixes_may_be_in_capitals(folder: Path) -> None:
+    write(folder / "data.jsonl", [ITEM]).rename(folder / "DATA.JSONL")
+    assert len(read_examples(folder).usable) == 1

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from dynfocus_cli.checkpoints import load_model
 from dynfocus_cli.cli.app import app
+from dynfocus_cli.errors import UsageError
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.training import finetune, parts, preparing
 from dynfocus_cli.training.export import export
@@ -98,7 +99,7 @@ def test_align_changes_the_connector_alone(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
-    """The validation says how good each step is; here the second is."""
+    """The validation says how good each step is; of the two best the later has learned more."""
     from unittest import mock
 
     scores = iter([3, 5, 8, 8, 2])
@@ -109,10 +110,61 @@ def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
     told: list[str] = []
     with mock.patch.object(finetune, "validate", measured):
         done = trained(data, tmp_path / "out", told, validation="0.25", max_steps=4, validate_every=1)
-    assert (done.best_step, done.before.right, done.after.right) == (2, 3, 8)
+    assert (done.best_step, done.before.right, done.after.right) == (3, 3, 8)
     assert len(told) == 6
-    other = trained(data, tmp_path / "other", validation="0.25", max_steps=4)
-    assert other.best_step == 4 or other.before is not None
+    scores = iter([3, 1])
+    with mock.patch.object(finetune, "validate", measured):
+        trained(data, tmp_path / "worse", told, validation="0.25", max_steps=1)
+    assert told[-1].startswith("Warning: that is less than before")
+
+
+@pytest.mark.parametrize("scorer", ["visual", "question"])
+def test_the_scorer_that_learned_is_the_one_that_chooses(data: Path, tmp_path: Path, scorer: str) -> None:
+    out = tmp_path / "out"
+    steps = ["--max-steps", 1, "--samples", 20, "--validation", "0"]
+    assert run("train", data, out, *FRAMES, *steps, "--scorer", scorer).exit_code == 0
+    record = json.loads(
+        run("ask", data.with_name("0.mp4"), "What?", *FRAMES, "--model", out, "--json").stdout
+    )
+    assert record["selection"]["scorer"] == scorer
+    assert f"| scorer | {scorer} |" in (out / "README.md").read_text()
+
+
+@pytest.mark.parametrize("damaged", range(4))
+def test_whichever_video_is_damaged_the_others_are_divided(data: Path, tmp_path: Path, damaged: int) -> None:
+    for video in data.parent.glob("*.mp4"):
+        (tmp_path / video.name).write_bytes(video.read_bytes())
+    (tmp_path / f"{damaged}.mp4").write_bytes(b"no video")
+    (tmp_path / "data.jsonl").write_text(data.read_text())
+    ready = prepared(tmp_path / "data.jsonl", tmp_path / "out", validation="0.25")
+    assert (len(ready.train), len(ready.validation), len(ready.problems)) == (4, 2, 2)
+
+
+def test_a_dry_run_of_what_cannot_fit(data: Path, tmp_path: Path) -> None:
+    """It is the question that a dry run is asked; nothing of that size is tried."""
+    result = run("train", data, tmp_path / "out", *FRAMES, "--dry-run", "--batch-size", 10_000_000)
+    assert result.exit_code == 0, result.stderr
+    assert "That is more than there is." in result.stdout
+    assert "no step is tried where memory is short" in result.stdout
+    refused = run("train", data, tmp_path / "out", *FRAMES, "--batch-size", 10_000_000)
+    assert (refused.exit_code, "are free: try --batch-size 1" in refused.stderr) == (5, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path) -> None:
+    ready = prepared(data, tmp_path / "out")
+    load = load_for_training
+
+    def ill(prepared):
+        model = load(prepared)
+        model.network.connector.fine[0].weight.data.fill_(float("inf"))
+        return model
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finetune, "load_for_training", ill)
+        with pytest.raises(UsageError, match=r"The loss of step 1 is no number\. Try a lower --lr"):
+            finetune.fine_tune(ready, Silent(), print)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("stage", ["align", "instruct"])
@@ -171,6 +223,11 @@ def test_records_for_scripts(data: Path, tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["--max-steps", "0"], 2, "--max-steps must be at least 1"),
+        (["--max-steps", "9" * 20], 2, "--max-steps must be at least 1 and at most 1,000,000,000"),
+        (["--epochs", "inf"], 2, "--epochs must be a number above 0"),
+        (["--epochs", "1e300"], 2, "1,000,000,000 at most"),
+        (["--samples", "1000000000"], 2, "--samples must be at most 10,000"),
+        (["--tune", "qlora", "--quantize", "none"], 2, "leave --quantize none out"),
         (["--lr", "0"], 2, "--lr must lie above 0"),
         (["--stage", "align", "--tune", "lora"], 2, "--tune is for --stage instruct"),
         (["--tune", "full", "--quantize", "nf4"], 2, "take --tune qlora"),

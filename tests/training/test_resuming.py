@@ -6,11 +6,14 @@ import json
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from classroom import losses, prepared, trained
 
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
@@ -159,10 +162,66 @@ def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path) -> None:
             trained(other, out, max_steps=400, save_every=1)
     finally:
         other.unlink()
-    # A file of the run that is damaged is no run.
+    video = data.with_name("0.mp4")
+    status = video.stat()
+    try:
+        os.utime(video, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+        with pytest.raises(UsageError, match="their videos: 4 "):
+            trained(data, out, max_steps=400, save_every=1)
+    finally:
+        os.utime(video, ns=(status.st_atime_ns, status.st_mtime_ns))
     (work / "run.json").write_text("{")
+    with pytest.raises(UsageError, match=r"run\.json is damaged"):
+        trained(data, out, max_steps=400, save_every=1)
     (work / "checkpoint-1.writing").mkdir(exist_ok=True)
     trained(data, tmp_path / "another", max_steps=1)
+
+
+@pytest.mark.parametrize("part", ["learned.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_a_checkpoint_that_was_damaged_is_named(tmp_path: Path, part: str) -> None:
+    """Cut off, as a disk that fails leaves it; nothing is trained on from there, nor called a full disk."""
+    from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
+
+    def trainer(steps: int) -> LessonTrainer:
+        learner = Doubling()
+        groups = [Rates("all", list(learner.parameters()), 1.0, 1.0)]
+        course = Course(steps, 1, 0.1, 1, 2, 0)
+        return LessonTrainer(
+            tmp_path, learner, range(steps), groups, course, lambda *_: None, torch.device("cpu")
+        )
+
+    trainer(2).learn()
+    file = tmp_path / "checkpoint-2" / part
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(ModelUnavailable, match=r"checkpoint-2 is damaged .*: remove it"):
+        trainer(4).learn()
+
+
+class Doubling(torch.nn.Module):
+    """Anything that learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.ones(3))
+
+    def forward(self, number: int) -> torch.Tensor:
+        return ((self.factor * number - 2 * number) ** 2).mean()
+
+
+def test_a_reader_of_progress_that_leaves_costs_no_training(data: Path, tmp_path: Path) -> None:
+    """`dynfocus train ... 2>&1 | head -1`, or a session that is lost."""
+    command = [Path(sys.executable).with_name("dynfocus"), "train", data, tmp_path / "out"]
+    options = ["--frames", "4", "--no-cache", "--device", "cpu", "--max-steps", "3", "--validate-every", "1"]
+    process = subprocess.Popen(
+        [*map(str, command), *options, "--validation", "0.25", "--samples", "20"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.stderr.close()
+    assert process.wait(timeout=120) == 0
+    assert (tmp_path / "out" / "config.json").is_file()
 
 
 def test_a_folder_that_cannot_be_written(data: Path, tmp_path: Path, nobody) -> None:

@@ -74,9 +74,10 @@ def leave(end: SystemExit) -> NoReturn:
 
 
 def say(line: str) -> None:
-    """A line on stderr, control characters made visible."""
+    """A line on stderr, control characters made visible. Where its reader has gone nothing is lost but it."""
     if sys.stderr is not None:
-        print(visible(line), file=sys.stderr, flush=True)
+        with suppress(BrokenPipeError):
+            print(visible(line), file=sys.stderr, flush=True)
 
 
 def trace(error: Exception) -> None:

@@ -11,15 +11,11 @@ from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli import progress
 from dynfocus_cli.cli.errors import reported, say
 from dynfocus_cli.cli.output import write_line, write_record
+from dynfocus_cli.training.settings import Precision, Stage, TrainedScorer, Tune
 
 if TYPE_CHECKING:
     from dynfocus_cli.training.examples import Problem
     from dynfocus_cli.training.preparing import Prepared
-
-Stage = Literal["align", "instruct"]
-Tune = Literal["lora", "qlora", "full"]
-Precision = Literal["auto", "bf16", "float32"]
-TrainedScorer = Literal["visual", "question"]
 
 MOST_NAMED = 10
 """Broken examples that are told one by one; the others are counted."""
@@ -122,7 +118,9 @@ def train(
         int | None,
         typer.Option("--validate-every", metavar="N", min=1, help="Steps between validations."),
     ] = None,
-    seed: opt.SeedOption = opt.DEFAULT_SEED,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=opt.MAX_SEED, help="Decides on split, order and noise.")
+    ] = opt.DEFAULT_SEED,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Say what would be trained, and what it takes; write nothing."),
@@ -199,15 +197,18 @@ def _tell_problems(problems: tuple[Problem, ...]) -> None:
     for problem in problems[:MOST_NAMED]:
         say(f"Warning: passed over {problem}")
     if len(problems) > MOST_NAMED:
-        say(f"Warning: passed over {len(problems) - MOST_NAMED} more.")
+        say(f"Warning: passed over {len(problems) - MOST_NAMED} more: --json lists them all.")
 
 
 def _show_plan(prepared: Prepared, json: bool, quiet: bool) -> None:
     import tempfile
 
-    from dynfocus_cli.report.training import plan_lines, plan_record
+    from dynfocus_cli.report.training import plan_lines, plan_record, time_line
     from dynfocus_cli.training.loading import time_a_step
 
+    if not json:  # at once: trying a step takes its time
+        for line in plan_lines(prepared):
+            _write_labelled(*line)
     with (
         tempfile.TemporaryDirectory() as folder,
         progress.shown(prepared.request.destination.name, progress.wanted(quiet)) as bar,
@@ -215,5 +216,8 @@ def _show_plan(prepared: Prepared, json: bool, quiet: bool) -> None:
         seconds = time_a_step(prepared, Path(folder), bar)
     if json:
         return write_record(plan_record(prepared, seconds))
-    for label, value in plan_lines(prepared, seconds):
-        write_line(f"{label:<16} {value}")
+    _write_labelled(*time_line(prepared, seconds))
+
+
+def _write_labelled(label: str, value: str) -> None:
+    write_line(f"{label:<16} {value}")

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dynfocus_cli.checkpoints.size import readable
+from dynfocus_cli.training.examples import videos_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ def plan_record(prepared: Prepared, step_s: float | None) -> Record:
         "batch": settings.batch,
         "parameters": [asdict(size) for size in prepared.sizes],
         "memory_bytes": asdict(memory) | {"peak": memory.peak, "free": prepared.free},
-        "fits": memory.peak <= prepared.free,
+        "fits": prepared.fits,
         "step_s": None if step_s is None else round(step_s, 3),
         "estimated_s": None if step_s is None else round(step_s * prepared.steps, 1),
     }
@@ -74,7 +75,7 @@ def _count(planned: Sequence[Planned]) -> Record:
 
 
 def _videos(planned: Sequence[Planned]) -> int:
-    return len({one.example.video for one in planned})
+    return videos_of(one.example for one in planned)
 
 
 def _passed_over(problems: Iterable[Problem]) -> list[Record]:
@@ -92,8 +93,8 @@ def _score(score: Score | None) -> Record | None:
     }
 
 
-def plan_lines(prepared: Prepared, step_s: float | None) -> list[tuple[str, str]]:
-    """Label and value of each line. `step_s` is one step's seconds, None where nobody measured it."""
+def plan_lines(prepared: Prepared) -> list[tuple[str, str]]:
+    """Label and value of each line but the last, `time_line`'s."""
     settings, memory = prepared.settings, prepared.memory
     tuned = f", language model: {prepared.tune}" if settings.stage == "instruct" else ""
     lines = [
@@ -115,9 +116,9 @@ def plan_lines(prepared: Prepared, step_s: float | None) -> list[tuple[str, str]
         ("activations", readable(memory.activations)),
         ("memory", f"{readable(memory.peak)} at most at a time, {readable(prepared.free)} free"),
     ]
-    if memory.peak > prepared.free:
+    if not prepared.fits:
         lines.append(("", "That is more than there is."))
-    return [*lines, ("time", _time(prepared.steps, step_s))]
+    return lines
 
 
 def _counted(planned: Sequence[Planned]) -> str:
@@ -130,10 +131,15 @@ def _tokens(planned: Sequence[Planned]) -> str:
     return f"{sum(counts) / len(counts):.0f} an example, {max(counts)} at most"
 
 
-def _time(steps: int, step_s: float | None) -> str:
+def time_line(prepared: Prepared, step_s: float | None) -> tuple[str, str]:
+    """Label and value. `step_s` is one step's seconds, None where none was tried."""
+    return "time", _time(prepared, step_s)
+
+
+def _time(prepared: Prepared, step_s: float | None) -> str:
     if step_s is None:
-        return "unknown: a step of a large model is not tried"
-    total = steps * step_s
+        return f"unknown: no step is tried {'of a large model' if prepared.fits else 'where memory is short'}"
+    total = prepared.steps * step_s
     said = (
         f"{total / 3600:.1f} h"
         if total > 5400

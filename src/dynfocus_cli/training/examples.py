@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,16 @@ class Example:
     answer: str
     where: str
     """For messages: the file, and its line or item."""
+
+    @property
+    def identity(self) -> str:
+        """One name a video, however its path is written."""
+        return os.path.realpath(self.video)
+
+
+def videos_of(examples: Iterable[Example]) -> int:
+    """How many videos they are about."""
+    return len({example.identity for example in examples})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,11 @@ def read_examples(data: Path, media: Path | None = None) -> Examples:
     """
     if data.is_dir():
         found = _read_folder(data, media)
+    elif data.suffix.lower() not in DATA_SUFFIXES and Search(False, ()).takes(data.name):
+        raise UsageError(
+            f"{data} is a video: name a folder of videos with a file of questions beside each, or a data "
+            "file (.json, .jsonl)."
+        )
     elif data.exists():
         found = _collect(_read_file(data, media or data.parent, None))
     else:
@@ -108,7 +123,7 @@ def _read_folder(folder: Path, media: Path | None) -> Examples:
     own = [
         folder / name
         for name in names
-        if name.endswith(DATA_SUFFIXES) and not name.startswith(".") and Path(name).stem not in stems
+        if name.lower().endswith(DATA_SUFFIXES) and not name.startswith(".") and Path(name).stem not in stems
     ]
     if len(own) > 1:
         raise UsageError(
@@ -118,19 +133,21 @@ def _read_folder(folder: Path, media: Path | None) -> Examples:
         return _collect(_read_file(own[0], media or folder, None))
     if not videos:
         raise UsageError(f"{folder} holds neither videos nor a .json or .jsonl file.")
-    return _collect(one for video in videos for one in _beside(video))
+    files = {(Path(name).stem, Path(name).suffix.lower()): folder / name for name in names}
+    return _collect(one for video in videos for one in _beside(video, files))
 
 
-def _beside(video: Path) -> Iterator[Example | Problem]:
+def _beside(video: Path, files: Mapping[tuple[str, str], Path]) -> Iterator[Example | Problem]:
+    """From the first of the files beside a video; `files` has a folder's, by stem and small suffix."""
     for suffix in SIDECARS:
-        sidecar = video.with_suffix(suffix)
-        if not sidecar.is_file():
+        sidecar = files.get((video.stem, suffix))
+        if sidecar is None or not sidecar.is_file():
             continue
-        if suffix != ".txt":
-            yield from _read_file(sidecar, video.parent, video)
-            return
         try:
-            yield _example(str(video), CAPTION_QUESTION, _text_of(sidecar), str(sidecar))
+            if suffix != ".txt":
+                yield from _read_file(sidecar, video.parent, video)
+            else:
+                yield _example(str(video), CAPTION_QUESTION, _text_of(_bytes_of(sidecar)), str(sidecar))
         except (_Broken, UsageError) as error:
             yield Problem(str(sidecar), str(error))
         return
@@ -139,14 +156,7 @@ def _beside(video: Path) -> Iterator[Example | Problem]:
 
 def _read_file(path: Path, media: Path, video: Path | None) -> Iterator[Example | Problem]:
     """Of one data file; `video` is what its items are about where they are a video's own."""
-    try:
-        text = _text_of(path)
-    except UsageError as error:
-        if video is None:
-            raise
-        yield Problem(str(path), str(error))
-        return
-    for where, item in _items(path, text):
+    for where, item in _items(path, _bytes_of(path)):
         if isinstance(item, _Broken):
             yield Problem(where, str(item))
             continue
@@ -156,28 +166,31 @@ def _read_file(path: Path, media: Path, video: Path | None) -> Iterator[Example 
             yield Problem(where, str(error))
 
 
-def _items(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+def _items(path: Path, data: bytes) -> Iterator[tuple[str, Any]]:
     """Each item with its place: of a JSON list or object, else of each line."""
     if path.suffix.lower() != ".jsonl":
-        try:
-            whole = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            if "\n" not in text.strip():
-                yield str(path), _Broken(f"it is no JSON ({error}).")
-                return
-        else:
+        whole = _parsed(data)
+        if not isinstance(whole, _Broken):
             items = whole if isinstance(whole, list) else [whole]
             yield from ((f"{path}, item {number}", item) for number, item in enumerate(items, 1))
             return
+        if b"\n" not in data.strip():
+            yield str(path), whole
+            return
     # Lines end in line feeds alone: JSON may hold other line breaks that `splitlines` knows.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            item: Any = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            item = _Broken(f"it is no JSON ({error}).")
-        yield f"{path}, line {number}", item
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line.strip():
+            yield f"{path}, line {number}", _parsed(line)
+
+
+def _parsed(data: bytes) -> Any:
+    """What JSON stands for, or what is wrong with it."""
+    try:
+        return json.loads(_text_of(data))
+    except _Broken as error:
+        return error
+    except (ValueError, RecursionError) as error:
+        return _Broken(f"it is no JSON ({error}).")
 
 
 def _of_item(item: Any, media: Path, video: Path | None, where: str) -> Iterator[Example | Problem]:
@@ -201,11 +214,11 @@ def _media_of(item: dict[str, Any], media: Path) -> str:
         raise _Broken('it names no "video" (or "image").')
     path = media / named
     try:
-        there = path.is_file()
+        there, folder = path.is_file(), path.is_dir()
     except (OSError, ValueError):
-        there = False
+        there = folder = False
     if not there:
-        raise _Broken(f"{path} is not there.")
+        raise _Broken(f"{path} is {'a folder' if folder else 'not there'}.")
     return str(path)
 
 
@@ -242,10 +255,15 @@ def _example(video: str, question: Any, answer: Any, where: str) -> Example:
     return Example(video, question, answer, where)
 
 
-def _text_of(path: Path) -> str:
+def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+        return path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text: byte {error.start + 1} of it is not UTF-8.") from error
+        raise _Broken(f"byte {error.start + 1} of it is not UTF-8: save the file as UTF-8.") from error

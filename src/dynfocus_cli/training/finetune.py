@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 
 from dynfocus_cli.backends.native import LoadedModel
+from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.checkpoints.workplace import finish, workplace
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
@@ -19,7 +19,7 @@ from dynfocus_cli.planning.device import ran_out
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training import run_record
 from dynfocus_cli.training.batches import Batches
-from dynfocus_cli.training.examples import Problem
+from dynfocus_cli.training.examples import Example, Problem
 from dynfocus_cli.training.export import export
 from dynfocus_cli.training.footage import Footage
 from dynfocus_cli.training.learner import Learner
@@ -76,10 +76,10 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
     """
     request = prepared.request
     began = time.monotonic()
-    if prepared.memory.peak > prepared.free:
+    if not prepared.fits:
         raise OutOfMemory(
-            f"This training takes about {_gib(prepared.memory.peak)}, and {_gib(prepared.free)} are free: "
-            f"{LESS}"
+            f"This training takes about {readable(prepared.memory.peak)}, and {readable(prepared.free)} are "
+            f"free: {LESS}"
         )
     with quietly(prepared), run_record.begun(request.destination, begins_with(prepared)) as work:
         try:
@@ -90,13 +90,13 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
             if not train:
                 raise UsageError(f"No video of {request.data} can be decoded: {broken[0]}")
             held = [one.example for one in prepared.validation]
-            before = _measured_before(work, model, held, prepared, progress)
-            if before is not None:
-                tell(f"Before: {_said(before)}.")
+            before = _measured_before(work, model, held, prepared, progress, tell)
             let_learn(model, prepared)
             best_step, after = _learn(work, model, train, footage, held, prepared, progress, tell)
-            if after is not None:
+            if before is not None and after is not None:
                 tell(f"After: {_said(after)}.")
+                if after.right < before.right:
+                    tell("Warning: that is less than before: try a lower --lr, or fewer steps.")
             seconds = time.monotonic() - began
             trained = Trained(
                 request.destination, prepared.steps, best_step, before, after, problems, seconds
@@ -124,7 +124,7 @@ def _learn(
     model: LoadedModel,
     train: list[Planned],
     footage: Footage,
-    held: list[Any],
+    held: list[Example],
     prepared: Prepared,
     progress: Progress,
     tell: Tell,
@@ -148,7 +148,7 @@ def _learn(
         best = run_record.load(work / BEST / "score.json")
         add_to_log(work, step=step, validation=asdict(score))
         tell(f"Step {step} of {batches.steps}: loss {loss:.3f}, {_said(score)}.")
-        if best is None or score.right > best["right"]:
+        if best is None or score.right >= best["right"]:  # of equally good ones the one that learned longest
             _keep_best(work, learner, step, score)
 
     course = Course(
@@ -189,9 +189,9 @@ def _keep_best(work: Path, learner: Learner, step: int, score: Score) -> None:
 
 
 def _measured_before(
-    work: Path, model: LoadedModel, held: list[Any], prepared: Prepared, progress: Progress
+    work: Path, model: LoadedModel, held: list[Example], prepared: Prepared, progress: Progress, tell: Tell
 ) -> Score | None:
-    """What the model knew; measured once a run."""
+    """What the model knew; measured, and told, once a run."""
     if not held:
         return None
     known = run_record.load(work / BEFORE)
@@ -199,6 +199,7 @@ def _measured_before(
         return Score(**known)
     score = validate(model, held, prepared.request.options, progress)
     run_record.save(work / BEFORE, asdict(score))
+    tell(f"Before: {_said(score)}.")
     return score
 
 
@@ -225,7 +226,3 @@ def _write(
 
 def _said(score: Score) -> str:
     return f"{score.exact_match:.1%} of {score.questions} right, {score.video_tokens:.0f} video tokens each"
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from dynfocus_cli.backends.native import LoadedModel
+from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.checkpoints.loading import load_weights
 from dynfocus_cli.planning.device import release
 from dynfocus_cli.progress import Progress
@@ -19,7 +20,7 @@ from dynfocus_cli.training import parts
 from dynfocus_cli.training.batches import Batches
 from dynfocus_cli.training.footage import Footage
 from dynfocus_cli.training.learner import Learner
-from dynfocus_cli.training.preparing import SMALL_MODEL, Prepared
+from dynfocus_cli.training.preparing import Prepared, learned_scorer
 
 TIMED_STEPS = 2
 """Steps that a small model is timed on for the forecast."""
@@ -30,9 +31,11 @@ def load_for_training(prepared: Prepared) -> LoadedModel:
     model = load_weights(prepared.outline, learns=True)
     if prepared.grown is not None:
         parts.grow_score_network(model.network, prepared.grown, prepared.settings.seed)
-        # The network has a config of its own, and now another one than its folder's.
-        model = replace(model, outline=replace(model.outline, config=model.network.config))
-    return model
+    scorer = learned_scorer(prepared.request)
+    if scorer is not None:
+        model.network.config.scorer = scorer
+    # The network has a config of its own, and now perhaps another one than its folder's.
+    return replace(model, outline=replace(model.outline, config=model.network.config))
 
 
 def let_learn(model: LoadedModel, prepared: Prepared) -> None:
@@ -58,7 +61,7 @@ def quietly(prepared: Prepared) -> Iterator[None]:
     """For a small network one thread: its tensors are too small to be shared, and on busy cores two threads
     are five times slower."""
     before = torch.get_num_threads()
-    if prepared.outline.device.type == "cpu" and prepared.outline.memory.weights <= SMALL_MODEL:
+    if prepared.outline.device.type == "cpu" and prepared.outline.memory.weights <= SMALL_BYTES:
         torch.set_num_threads(1)
     try:
         with warnings.catch_warnings():
@@ -70,12 +73,12 @@ def quietly(prepared: Prepared) -> Iterator[None]:
 
 
 def time_a_step(prepared: Prepared, folder: Path, progress: Progress) -> float | None:
-    """Seconds of one step, measured on a few, where the model is small; None for a large one.
+    """Seconds of one step, measured on a few; None for a model that is large, or does not fit.
 
     Args:
         folder: for the features of the videos that are looked at; empty.
     """
-    if prepared.outline.memory.weights > SMALL_MODEL:
+    if prepared.outline.memory.weights > SMALL_BYTES or not prepared.fits:
         return None
     with quietly(prepared):
         return _timed(prepared, folder, progress)
@@ -85,16 +88,22 @@ def _timed(prepared: Prepared, folder: Path, progress: Progress) -> float | None
     model = load_for_training(prepared)
     few = replace(prepared.settings, max_steps=TIMED_STEPS)
     drawn = prepared.train[: few.batch * few.accumulate]
-    footage = Footage(folder, model, prepared.request.options)
+    options = prepared.request.options
+    # Nothing is to be left behind, so the cache of features stays as it is.
+    footage = Footage(folder, model, replace(options, decoding=replace(options.decoding, cache=False)))
     kept, _ = footage.gather(drawn, progress)
     if not kept:
         return None
     let_learn(model, prepared)
-    batches = Batches(kept, footage, model.outline, prepared.request.options, few)
+    batches = Batches(kept, footage, model.outline, options, few)
     learner = Learner(model.network, model.prompt, model.device, prepared.autocast)
+    optimizer = torch.optim.AdamW([weights for _, weights in parts.learning(learner)], lr=0.0)
     taken = []
-    for number in range(len(batches)):
+    for step in range(few.steps(len(kept))):
         began = time.perf_counter()
-        learner(batches[number]).backward()
+        for number in range(step * few.accumulate, (step + 1) * few.accumulate):
+            learner(batches[number]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
         taken.append(time.perf_counter() - began)
-    return min(taken) * few.accumulate
+    return min(taken)

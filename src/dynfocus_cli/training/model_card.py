@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynfocus_cli import __version__
+from dynfocus_cli.training.examples import videos_of
 
 if TYPE_CHECKING:
     from dynfocus_cli.training.finetune import Trained
+    from dynfocus_cli.training.planned import Planned
     from dynfocus_cli.training.preparing import Prepared
     from dynfocus_cli.training.validation import Score
 
@@ -97,8 +99,8 @@ def _scores(before: Score | None, after: Score | None) -> list[str]:
     ]
 
 
-def _videos(planned: Sequence[Any]) -> int:
-    return len({one.example.video for one in planned})
+def _videos(planned: Sequence[Planned]) -> int:
+    return videos_of(one.example for one in planned)
 
 
 def _mean(numbers: Sequence[float]) -> float:

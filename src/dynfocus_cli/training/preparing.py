@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,7 @@ from dynfocus_cli.training.parts import PartSize, learning_parts
 from dynfocus_cli.training.planned import Planned, plan_examples
 from dynfocus_cli.training.settings import TrainingSettings, Tune
 from dynfocus_cli.training.split import held_back
-
-SMALL_MODEL = SMALL_BYTES
-"""Weights up to which all of a language model is trained where nothing else is asked for."""
+from dynfocus_cli.types import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ class Prepared:
     """Whether a score network that is added reads the question; None: none is added."""
 
     @property
+    def fits(self) -> bool:
+        """Whether the most that it takes at a time is there."""
+        return self.memory.peak <= self.free
+
+    @property
     def steps(self) -> int:
         """Optimizer steps."""
         return self.settings.steps(len(self.train))
@@ -78,23 +84,15 @@ def prepare(request: TrainingRequest) -> Prepared:
         UsageError: the data holds nothing to train on, or an option makes no sense for it or the model.
         ModelUnavailable: the model, or a package.
     """
+    run_record.require_free(request.destination)
     outline = _outline(request)
     settings, tune = _settled(request.settings, outline)
     if tune != "full" and "language model" in learning_parts(settings.stage):
         parts.require_peft()
-    read = read_examples(request.data, request.media)
-    train, validation, apart = held_back(read.usable, request.validation, request.media, settings.seed)
     grown = _grown(outline, request, settings)
-    scored = _scoring(outline, grown)
-    longest = min(outline.config.qformer_config.max_position_embeddings, 256)
-    to_train, broken = plan_examples(train, scored, request.options, longest)
-    to_validate, broken_too = plan_examples(validation, scored, request.options, longest)
-    problems = (*read.problems, *apart, *broken, *broken_too)
-    _require_some(request, "train on", train, to_train, broken)
-    if validation:
-        _require_some(request, "validate on", validation, to_validate, broken_too)
+    to_train, to_validate, problems = _examples(request, _scoring(outline, request, grown), settings.seed)
     sizes = part_sizes(outline.config, settings.stage, tune, settings.lora_rank, grown)
-    autocast = _autocast(settings, outline)
+    autocast = torch.bfloat16 if settings.precision == "bf16" else None
     checkpointing = bool(settings.checkpointing)
     model = TrainingMemoryModel(
         outline.config, outline.memory, sizes, tune, settings.lora_rank, autocast is not None, checkpointing
@@ -105,8 +103,8 @@ def prepare(request: TrainingRequest) -> Prepared:
         outline,
         settings,
         tune,
-        tuple(to_train),
-        tuple(to_validate),
+        to_train,
+        to_validate,
         problems,
         tuple(sizes),
         model.need(shape),
@@ -116,11 +114,15 @@ def prepare(request: TrainingRequest) -> Prepared:
     )
 
 
+def learned_scorer(request: TrainingRequest) -> Scorer | None:
+    """The scorer that was asked for and learns, so that the result takes it too; None: the model's own."""
+    return request.options.selection.scorer if request.settings.stage == "instruct" else None
+
+
 def begins_with(prepared: Prepared) -> dict[str, Any]:
     """All that decides on a run's curve."""
     request, settings = prepared.request, prepared.settings
-    examples = [(one.example.video, one.example.question, one.example.answer) for one in prepared.train]
-    held = [(one.example.video, one.example.question, one.example.answer) for one in prepared.validation]
+    sampling, selection = request.options.sampling, request.options.selection
     flags = {
         "stage": "--stage",
         "tune": "--tune",
@@ -136,16 +138,78 @@ def begins_with(prepared: Prepared) -> dict[str, Any]:
         "seed": "--seed",
     }
     fields = asdict(settings)
+    unused = {"lora_rank"} if prepared.tune == "full" else set()
+    if settings.stage == "align":
+        unused |= {"tune", "lora_rank", "sigma", "samples"}
     return {
         "model": f"{prepared.outline.name} {prepared.outline.info.revision}",
         "quantization": prepared.outline.quantization,
-        **{flag: fields[name] for name, flag in flags.items()},
+        **{flag: fields[name] for name, flag in flags.items() if name not in unused},
         "steps": prepared.steps,
-        "sampling": asdict(request.options.sampling),
-        "selection": asdict(request.options.selection),
-        "training examples": f"{len(examples)} ({run_record.digest(examples)})",
-        "validation examples": f"{len(held)} ({run_record.digest(held)})",
+        "--fps": sampling.fps,
+        "--frames": sampling.frames,
+        "--max-frames": sampling.max_frames,
+        "--prototypes": selection.prototypes,
+        "--key-ratio": selection.key_ratio,
+        "--scorer": selection.scorer,
+        "training examples": _words(prepared.train),
+        "their videos": _files(prepared.train),
+        "validation examples": _words(prepared.validation),
+        "validation videos": _files(prepared.validation),
     }
+
+
+def _words(planned: Sequence[Planned]) -> str:
+    """Which examples they are, in a few letters."""
+    said = [(one.example.identity, one.example.question, one.example.answer) for one in planned]
+    return f"{len(said)} (digest {run_record.digest(said)})"
+
+
+def _files(planned: Sequence[Planned]) -> str:
+    """Which files they are about, and that these are still the same."""
+    files = dict[str, tuple[int, int]]()
+    for one in planned:
+        with suppress(OSError):  # gone since it was probed: it is named when it is to be encoded
+            status = os.stat(one.example.video)
+            files[one.example.identity] = (status.st_size, status.st_mtime_ns)
+    return f"{len(files)} (digest {run_record.digest(sorted(files.items()))})"
+
+
+def _examples(
+    request: TrainingRequest, outline: ModelOutline, seed: int
+) -> tuple[tuple[Planned, ...], tuple[Planned, ...], tuple[Problem, ...]]:
+    """What to train on, what to validate on, and what was passed over. Only what can be used is divided, so
+    that a damaged video costs neither side more than itself."""
+    longest = min(outline.config.qformer_config.max_position_embeddings, 256)
+    read = read_examples(request.data, request.media)
+    planned, broken = plan_examples(read.usable, outline, request.options, longest)
+    problems = (*read.problems, *broken)
+    try:
+        if not planned:
+            raise UsageError(f"Of {request.data} no example is left to train on.")
+        train, validation, apart = held_back(
+            [one.example for one in planned], request.validation, request.media, seed
+        )
+    except UsageError as error:
+        raise UsageError(f"{error}{_also(problems)}") from error
+    by_example = {one.example: one for one in planned}
+    known = [by_example[example] for example in validation if example in by_example]
+    others = [example for example in validation if example not in by_example]
+    more, broken_too = plan_examples(others, outline, request.options, longest)
+    if validation and not (known or more):
+        raise UsageError(
+            f"Of {request.validation} no example is left to validate on.{_also(tuple(broken_too))}"
+        )
+    train_planned = tuple(by_example[example] for example in train)
+    return train_planned, (*known, *more), (*problems, *apart, *broken_too)
+
+
+def _also(problems: Sequence[Problem]) -> str:
+    """What an error has to add on what was passed over before it."""
+    if not problems:
+        return ""
+    more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return f" Passed over: {str(problems[0]).removesuffix('.')}{more}."
 
 
 def _outline(request: TrainingRequest) -> ModelOutline:
@@ -157,6 +221,8 @@ def _outline(request: TrainingRequest) -> ModelOutline:
             "dynfocus-tiny or one of `dynfocus models convert`."
         )
     tune = request.settings.tune
+    if tune == "qlora" and request.quantize == "none":
+        raise UsageError("--tune qlora trains over 4 bits: leave --quantize none out, or take --tune lora.")
     if tune == "qlora" and outline.quantization == "none":
         outline = outline_model(request.model, request.device, "nf4")
         assert isinstance(outline, ModelOutline)
@@ -164,15 +230,15 @@ def _outline(request: TrainingRequest) -> ModelOutline:
         raise UsageError("A model in int8 cannot be trained: take it in 16 bits, or in nf4 (--tune qlora).")
     if tune in ("lora", "full") and outline.quantization == "nf4":
         raise UsageError(
-            f"{outline.name} is quantized, and --tune {tune} takes a model in 16 or 32 bits: take --tune "
-            "qlora."
+            f"{outline.name} is in 4 bits here, and --tune {tune} takes a model in 16 or 32: take --tune "
+            "qlora, or one that is not quantized."
         )
     return outline
 
 
 def _settled(wanted: TrainingSettings, outline: ModelOutline) -> tuple[TrainingSettings, Tune]:
     """What was left open."""
-    small = outline.memory.weights <= SMALL_MODEL
+    small = outline.memory.weights <= SMALL_BYTES
     tune: Tune = wanted.tune or ("qlora" if outline.quantization == "nf4" else "full" if small else "lora")
     rate = wanted.rate
     if rate is None:
@@ -194,10 +260,6 @@ def _settled(wanted: TrainingSettings, outline: ModelOutline) -> tuple[TrainingS
     return settled, tune
 
 
-def _autocast(settings: TrainingSettings, outline: ModelOutline) -> torch.dtype | None:
-    return torch.bfloat16 if settings.precision == "bf16" else None
-
-
 def _grown(outline: ModelOutline, request: TrainingRequest, settings: TrainingSettings) -> bool | None:
     """Whether a score network has to be added, and reads the question then."""
     wanted, config = request.options.selection.scorer, outline.config
@@ -212,19 +274,11 @@ def _grown(outline: ModelOutline, request: TrainingRequest, settings: TrainingSe
     return True if wanted == "question" and not config.question_aware_score else None
 
 
-def _scoring(outline: ModelOutline, grown: bool | None) -> ModelOutline:
-    """The outline as if it had the score network that is to be added."""
-    if grown is None:
-        return outline
+def _scoring(outline: ModelOutline, request: TrainingRequest, grown: bool | None) -> ModelOutline:
+    """The outline as if it had the score network that is to be added, and the scorer that is to learn."""
     config = type(outline.config).from_dict(outline.config.to_dict())
-    config.score_network, config.question_aware_score = True, grown
-    config.scorer = "question" if grown else "visual"
+    if grown is not None:
+        config.score_network, config.question_aware_score = True, grown
+        config.scorer = "question" if grown else "visual"
+    config.scorer = learned_scorer(request) or config.scorer
     return replace(outline, config=config)
-
-
-def _require_some(
-    request: TrainingRequest, what: str, given: Any, kept: list[Planned], broken: list[Problem]
-) -> None:
-    if not kept:
-        said = f": {broken[0]}" if broken else "."
-        raise UsageError(f"Of {request.data} no example is left to {what}{said}")

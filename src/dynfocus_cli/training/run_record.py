@@ -23,6 +23,12 @@ def run_folder(destination: Path) -> Path:
     return destination.with_name(destination.name + SUFFIX)
 
 
+def require_free(destination: Path) -> None:
+    """Raises UsageError where a model would have to make way."""
+    if os.path.lexists(destination):
+        raise UsageError(f"{destination} exists already: remove it, or name another place.")
+
+
 @contextmanager
 def begun(destination: Path, begins_with: Mapping[str, Any]) -> Iterator[Path]:
     """The folder of a run, for this process alone.
@@ -34,8 +40,7 @@ def begun(destination: Path, begins_with: Mapping[str, Any]) -> Iterator[Path]:
         UsageError: `destination` exists, or the folder is of a run with other settings.
         ModelUnavailable: it is in use, or cannot be written.
     """
-    if os.path.lexists(destination):
-        raise UsageError(f"{destination} exists already: remove it, or name another place.")
+    require_free(destination)
     folder = run_folder(destination)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +80,8 @@ def digest(parts: object) -> str:
 
 def _agree(folder: Path, now: dict[str, Any]) -> None:
     before = load(folder / FILE)
+    if before is None and (folder / FILE).exists():
+        raise UsageError(f"{folder / FILE} is damaged, and what was trained cannot be told: remove {folder}.")
     if before is None:
         try:
             save(folder / FILE, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,10 @@ from dynfocus_cli.errors import UsageError
 Stage = Literal["align", "instruct"]
 Tune = Literal["lora", "qlora", "full"]
 Precision = Literal["auto", "bf16", "float32"]
+TrainedScorer = Literal["visual", "question"]
+"""Scorers with weights that can learn."""
+
+MOST_STEPS, MOST_SAMPLES = 1_000_000_000, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,12 @@ class TrainingSettings:
                 raise UsageError(f"{flag} must be at least 1, got {number}.")
         if self.rate is not None and not 0 < self.rate <= 1:
             raise UsageError(f"--lr must lie above 0 and at most 1, got {self.rate:g}.")
-        if not self.epochs > 0:
-            raise UsageError(f"--epochs must be above 0, got {self.epochs:g}.")
-        if self.max_steps is not None and self.max_steps < 1:
-            raise UsageError(f"--max-steps must be at least 1, got {self.max_steps}.")
+        if self.samples > MOST_SAMPLES:
+            raise UsageError(f"--samples must be at most {MOST_SAMPLES:,}, got {self.samples}.")
+        if not (self.epochs > 0 and math.isfinite(self.epochs)):
+            raise UsageError(f"--epochs must be a number above 0, got {self.epochs:g}.")
+        if self.max_steps is not None and not 1 <= self.max_steps <= MOST_STEPS:
+            raise UsageError(f"--max-steps must be at least 1 and at most {MOST_STEPS:,}.")
         if not 0 <= self.warmup < 1:
             raise UsageError(f"--warmup must be a share from 0 to below 1, got {self.warmup:g}.")
         if not 0 <= self.sigma <= 10:
@@ -65,7 +72,14 @@ class TrainingSettings:
             raise UsageError("--tune is for --stage instruct: align leaves the language model as it is.")
 
     def steps(self, examples: int) -> int:
-        """Optimizer steps for so many examples."""
+        """Optimizer steps for so many examples.
+
+        Raises:
+            UsageError: more of them than anybody lives to see.
+        """
         if self.max_steps is not None:
             return self.max_steps
-        return max(1, round(self.epochs * examples / (self.batch * self.accumulate)))
+        steps = self.epochs * examples / (self.batch * self.accumulate)
+        if steps > MOST_STEPS:
+            raise UsageError(f"--epochs {self.epochs:g} are {steps:.1g} steps: {MOST_STEPS:,} at most.")
+        return max(1, round(steps))

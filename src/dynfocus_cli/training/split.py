@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def held_back(
     try:
         share = float(wanted)
     except ValueError:
-        return _by_file(examples, Path(wanted), media)
+        return _by_file(examples, wanted, media)
     if not 0 <= share < 1:
         raise UsageError(f"--validation must be a share from 0 to below 1, or a data file, got {wanted}.")
     train, validation = by_video(examples, share, seed)
@@ -43,7 +42,7 @@ def by_video(examples: Sequence[Example], share: float, seed: int) -> tuple[list
     """
     if share == 0:
         return list(examples), []
-    videos = sorted({_identity(example) for example in examples}, key=lambda name: _drawn(seed, name))
+    videos = sorted({example.identity for example in examples}, key=lambda name: _drawn(seed, name))
     if len(videos) < 2:
         raise UsageError(
             "There is a single video, and what a model learned from cannot tell how well it learned: give "
@@ -52,32 +51,28 @@ def by_video(examples: Sequence[Example], share: float, seed: int) -> tuple[list
     count = min(len(videos) - 1, max(1, round(share * len(videos))))
     chosen = set(videos[:count])
     return (
-        [example for example in examples if _identity(example) not in chosen],
-        [example for example in examples if _identity(example) in chosen],
+        [example for example in examples if example.identity not in chosen],
+        [example for example in examples if example.identity in chosen],
     )
 
 
 def _by_file(
-    examples: Sequence[Example], file: Path, media: Path | None
+    examples: Sequence[Example], wanted: str, media: Path | None
 ) -> tuple[list[Example], list[Example], tuple[Problem, ...]]:
-    if file == Path() or not file.exists():
-        raise UsageError(f"--validation must be a share like 0.1, or a data file, got {str(file)!r}.")
+    file = Path(wanted)
+    if not wanted or not file.exists():
+        raise UsageError(f"--validation must be a share like 0.1, or a data file, got {wanted!r}.")
     read = read_examples(file, media)
-    kept_for_it = {_identity(example) for example in read.usable}
-    train = [example for example in examples if _identity(example) not in kept_for_it]
+    kept_for_it = {example.identity for example in read.usable}
+    train = [example for example in examples if example.identity not in kept_for_it]
     if not train:
         raise UsageError(f"Every video is also in {file}: nothing is left to train on.")
     both = tuple(
         Problem(example.where, f"its video is also in {file}.")
         for example in examples
-        if _identity(example) in kept_for_it
+        if example.identity in kept_for_it
     )
     return train, list(read.usable), (*read.problems, *both)
-
-
-def _identity(example: Example) -> str:
-    """One name a video, however its path is written."""
-    return os.path.realpath(example.video)
 
 
 def _drawn(seed: int, video: str) -> str:

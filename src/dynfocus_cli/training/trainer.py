@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
@@ -31,7 +32,7 @@ from transformers.trainer_callback import PrinterCallback  # noqa: E402
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
 from dynfocus_cli.checkpoints.workplace import flush  # noqa: E402
-from dynfocus_cli.errors import ModelUnavailable  # noqa: E402
+from dynfocus_cli.errors import ModelUnavailable, UsageError  # noqa: E402
 from dynfocus_cli.model.network import DynFocusModel  # noqa: E402
 from dynfocus_cli.training.parts import learning, part_of  # noqa: E402
 
@@ -39,6 +40,8 @@ WEIGHTS, STATE = "learned.safetensors", "trainer_state.json"
 LOG = "log.jsonl"
 SCORE_SHARE = 0.5
 """Of the learning rate, for the score network: its gradient is an estimate."""
+SCARCE = 1 << 20
+"""Bytes free on a disk that is taken for full."""
 WRITING = ".writing"
 """How the name of a checkpoint ends that is not whole yet."""
 
@@ -156,17 +159,20 @@ class LessonTrainer(Trainer):
         """Goes on from the last checkpoint that is whole, or from the beginning, to the last step.
 
         Raises:
-            ModelUnavailable: a checkpoint could not be written.
+            ModelUnavailable: a checkpoint or the log could not be written, or the last checkpoint is damaged.
+            UsageError: the loss is no number any more.
         """
         last = last_checkpoint(self._folder)
+        if last is not None:
+            _require_whole(last)
         try:
             _rewind(self._folder / LOG, 0 if last is None else _step_of(last))
-            if last is not None and _step_of(last) >= self._course.steps:
-                self._load_from_checkpoint(str(last))
-                return
-            self.train(resume_from_checkpoint=None if last is None else str(last))
         except OSError as error:
             raise self._failed(error) from error
+        if last is not None and _step_of(last) >= self._course.steps:
+            self._load_from_checkpoint(str(last))
+            return
+        self.train(resume_from_checkpoint=None if last is None else str(last))
 
     def compute_loss(
         self, model: nn.Module, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -216,7 +222,10 @@ class LessonTrainer(Trainer):
         load_learned(self._learner, Path(resume_from_checkpoint) / WEIGHTS)
 
     def _failed(self, error: BaseException) -> ModelUnavailable:
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        why = error.strerror if isinstance(error, OSError) else None
+        if why is None:  # torch's own words name a line of its source
+            full = shutil.disk_usage(self._folder).free < SCARCE
+            why = "the disk is full" if full else str(error).splitlines()[0]
         last = last_checkpoint(self._folder)
         kept = (
             f"The checkpoint of step {_step_of(last)} is whole: make room and give the same command again."
@@ -224,6 +233,21 @@ class LessonTrainer(Trainer):
             else "Nothing was kept yet: make room, or name another place."
         )
         return ModelUnavailable(f"The run in {self._folder} cannot be written ({why}). {kept}")
+
+    def _told(self, step: int) -> float:
+        """The loss of a step that is done, in the log."""
+        loss = sum(self._losses) / len(self._losses)
+        self._losses.clear()
+        if not math.isfinite(loss):
+            raise UsageError(
+                f"The loss of step {step} is no number. Try a lower --lr, or --precision float32; if it is "
+                "the first step, see whether the model answers at all."
+            )
+        try:
+            add_to_log(self._folder, step=step, loss=loss)
+        except OSError as error:
+            raise self._failed(error) from error
+        return loss
 
 
 def rates(network: DynFocusModel) -> list[Rates]:
@@ -310,6 +334,19 @@ def _rewind(log: Path, step: int) -> None:
         os.replace(unfinished, log)
 
 
+def _require_whole(checkpoint: Path) -> None:
+    """Raises ModelUnavailable for a checkpoint that was damaged after it was written."""
+    try:
+        with safe_open(checkpoint / WEIGHTS, "pt"):
+            pass
+        for file in checkpoint.glob("*.pt*"):
+            zipfile.ZipFile(file).close()
+    except (OSError, SafetensorError, zipfile.BadZipFile) as error:
+        raise ModelUnavailable(
+            f"{checkpoint} is damaged ({error}): remove it, and the same command begins anew."
+        ) from error
+
+
 def _step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("checkpoint-"))
 
@@ -362,10 +399,6 @@ class _Told(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        losses = self._trainer._losses
-        loss = sum(losses) / len(losses)
-        losses.clear()
-        add_to_log(self._trainer._folder, step=state.global_step, loss=loss)
-        self._on_step(state.global_step, loss)
+        self._on_step(state.global_step, self._trainer._told(state.global_step))
         if state.global_step >= state.max_steps:
             control.should_save = True
