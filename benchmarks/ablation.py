@@ -50,11 +50,11 @@ from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.stages import EventSelection, Question, VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES
 from dynfocus_cli.synth.world import LONG
-from dynfocus_cli.training.answers import Phase, Write, study
-from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.curriculum import Student, learn_to_answer
-from dynfocus_cli.training.lessons import Exercise, compose, draw_exercises
-from dynfocus_cli.training.tiny import PREPROCESSING, Recipe
+from dynfocus_cli.training.tiny.answers import Phase, Write, study
+from dynfocus_cli.training.tiny.clips import ClipStore
+from dynfocus_cli.training.tiny.curriculum import Student, learn_to_answer
+from dynfocus_cli.training.tiny.lessons import Exercise, compose, draw_exercises
+from dynfocus_cli.training.tiny.recipe import PREPROCESSING, Recipe
 from provenance import provenance
 
 RESAMPLES = 5_000

@@ -12,9 +12,9 @@ import torch
 
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.questions import QUESTION_TYPES, ask, observe
-from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.lessons import Exercise
-from dynfocus_cli.training.tiny import fresh_model
+from dynfocus_cli.training.tiny.clips import ClipStore
+from dynfocus_cli.training.tiny.lessons import Exercise
+from dynfocus_cli.training.tiny.recipe import fresh_model
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -118,7 +118,7 @@ def test_intervals_cover_seeds_and_clips() -> None:
 
 
 def test_a_student_is_examined(tmp_path: Path) -> None:
-    from dynfocus_cli.training.curriculum import Student
+    from dynfocus_cli.training.tiny.curriculum import Student
 
     model, prompt = fresh_model(3)
     store = ClipStore(tmp_path, 3, 40)

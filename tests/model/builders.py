@@ -18,8 +18,8 @@ from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.model.stages import Question
-from dynfocus_cli.training import tokenizer as tiny_tokenizer
-from dynfocus_cli.training.tiny_config import tiny_config
+from dynfocus_cli.training.tiny import tokenizer as tiny_tokenizer
+from dynfocus_cli.training.tiny.config import tiny_config
 
 IMAGE_SIZE = 32
 VISION_WIDTH = 16

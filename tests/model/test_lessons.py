@@ -13,8 +13,8 @@ from torch.testing import assert_close
 from dynfocus_cli.model.stages import Exploration, VideoFeatures
 from dynfocus_cli.synth.questions import Question, ask, observe
 from dynfocus_cli.synth.world import Script, write_script
-from dynfocus_cli.training.answers import study
-from dynfocus_cli.training.lessons import Exercise, Lesson, compose
+from dynfocus_cli.training.tiny.answers import study
+from dynfocus_cli.training.tiny.lessons import Exercise, Lesson, compose
 
 FRAMES = 10
 

@@ -1,1 +1,1 @@
-"""The recipes that train the shipped model, and what they share."""
+"""`dynfocus train`; in `tiny/`, the recipe of the model that is shipped."""

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from dynfocus_cli.synth.questions import Observation, Question, about, observe
 from dynfocus_cli.synth.world import SHAPES, Script, Sighting
-from dynfocus_cli.training.vision import COLOR_NAMES, NOTHING, cell_of
+from dynfocus_cli.training.tiny.vision import COLOR_NAMES, NOTHING, cell_of
 
 UNKNOWN = -100
 """In place of a label where frames can't tell, or more than one would be right."""

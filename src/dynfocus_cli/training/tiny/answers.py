@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.stages import EventSelection, Exploration, Question, VideoFeatures
-from dynfocus_cli.training.lessons import IGNORED, Lesson
-from dynfocus_cli.training.vision import DenseHeads
+from dynfocus_cli.training.tiny.lessons import IGNORED, Lesson
+from dynfocus_cli.training.tiny.vision import DenseHeads
 
 Write = Callable[
     [DynFocusModel, VideoFeatures, EventSelection, Question | None, Tensor, Tensor | None],

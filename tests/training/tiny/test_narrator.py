@@ -9,9 +9,9 @@ import torch
 
 from dynfocus_cli.synth.questions import Question, ask, observe
 from dynfocus_cli.synth.world import COLORS, SHAPES, Actor, Background, Scene, Script, Thing
-from dynfocus_cli.training.answers import _after_frames
-from dynfocus_cli.training.narrator import DECIDED, NONE_YET, Narrator, story
-from dynfocus_cli.training.witness import UNKNOWN
+from dynfocus_cli.training.tiny.answers import _after_frames
+from dynfocus_cli.training.tiny.narrator import DECIDED, NONE_YET, Narrator, story
+from dynfocus_cli.training.tiny.witness import UNKNOWN
 
 STAR, RING, TREE = Thing("red", "star"), Thing("blue", "ring"), Thing("pink", "tree")
 GREY = Background("plain", ((60, 60, 60), (60, 60, 60)), 0)

@@ -25,10 +25,10 @@ from dynfocus_cli.model.stages import Question as AskedQuestion
 from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, about, ask, observe
 from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.synth.world import SHAPES, Sighting
-from dynfocus_cli.training.clips import ClipStore
 from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.tiny.clips import ClipStore
+from dynfocus_cli.training.tiny.vision import COLOR_NAMES, DECAY, NOTHING, cell_of
 from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log
-from dynfocus_cli.training.vision import COLOR_NAMES, DECAY, NOTHING, cell_of
 
 CLIPS, QUESTIONS = 12, 10
 """Clips a batch, and questions a clip; each question looks at up to three frames."""

@@ -15,9 +15,9 @@ from dynfocus_cli.model.stages import Question as AskedQuestion
 from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, Question, ask, observe
 from dynfocus_cli.synth.wordings import TRAINING
-from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.narrator import story
-from dynfocus_cli.training.witness import every_second, happenings
+from dynfocus_cli.training.tiny.clips import ClipStore
+from dynfocus_cli.training.tiny.narrator import story
+from dynfocus_cli.training.tiny.witness import every_second, happenings
 
 IGNORED = -100
 TRIES = 20

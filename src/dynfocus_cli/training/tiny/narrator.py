@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from dynfocus_cli.synth.questions import Question, observe
 from dynfocus_cli.synth.world import LONG, SHAPES, Script
-from dynfocus_cli.training.vision import COLOR_NAMES, NOTHING
-from dynfocus_cli.training.witness import UNKNOWN, every_second
+from dynfocus_cli.training.tiny.vision import COLOR_NAMES, NOTHING
+from dynfocus_cli.training.tiny.witness import UNKNOWN, every_second
 
 MOST_SCENES = LONG.scenes[1]
 DECIDED = ("before", "after", "first", "turn")

@@ -1,7 +1,7 @@
 """The model card of `dynfocus-tiny`, written from what was measured.
 
-    python -m dynfocus_cli.training.card --accuracy FILE --selection FILE [--looks FILE] [--held-out FILE]
-                                         [--second-seed FILE] [--work FOLDER] [--out FOLDER]
+    python -m dynfocus_cli.training.tiny.card --accuracy FILE --selection FILE [--looks FILE]
+        [--held-out FILE] [--second-seed FILE] [--work FOLDER] [--out FOLDER]
 
 Takes the JSON of `benchmarks/accuracy.py` (plain, with `--look all`, with `--wordings held-out`, of a network
 of another training seed) and of `benchmarks/selection.py`, and the logs of the run.
@@ -17,8 +17,8 @@ from typing import Any
 
 from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
-from dynfocus_cli.training.curriculum import CURRICULUM
-from dynfocus_cli.training.tiny import (
+from dynfocus_cli.training.tiny.curriculum import CURRICULUM
+from dynfocus_cli.training.tiny.recipe import (
     ANSWERS,
     EXAM_CLIPS,
     EXAM_SEED,

@@ -19,7 +19,7 @@ from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.look import training_look
 from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import SHORT, Script, World, write_script
-from dynfocus_cli.training.vision import augment
+from dynfocus_cli.training.tiny.vision import augment
 
 
 class ClipStore:

@@ -20,14 +20,14 @@ from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
-from dynfocus_cli.training.answers import initialise
-from dynfocus_cli.training.clips import ClipStore
-from dynfocus_cli.training.curriculum import Student, learn_to_answer
-from dynfocus_cli.training.grounding import Looker, learn_to_look
-from dynfocus_cli.training.tiny_config import IMAGE_SIZE, tiny_config
-from dynfocus_cli.training.tokenizer import train_tokenizer
+from dynfocus_cli.training.tiny.answers import initialise
+from dynfocus_cli.training.tiny.clips import ClipStore
+from dynfocus_cli.training.tiny.config import IMAGE_SIZE, tiny_config
+from dynfocus_cli.training.tiny.curriculum import Student, learn_to_answer
+from dynfocus_cli.training.tiny.grounding import Looker, learn_to_look
+from dynfocus_cli.training.tiny.tokenizer import train_tokenizer
+from dynfocus_cli.training.tiny.vision import VisionLearner, learn_vision
 from dynfocus_cli.training.trainer import load_last
-from dynfocus_cli.training.vision import VisionLearner, learn_vision
 
 VISION, GROUNDING, ANSWERS = "vision", "grounding", "answers"
 """The stages, and their folders in a run's."""
@@ -120,7 +120,3 @@ def main() -> None:
     else:
         recipe.train()
     recipe.export(arguments.out)
-
-
-if __name__ == "__main__":
-    main()

@@ -7,8 +7,8 @@ import torch
 
 from dynfocus_cli.synth.questions import Question, observe
 from dynfocus_cli.synth.world import COLORS, SHAPES, Actor, Background, Scene, Script, Thing
-from dynfocus_cli.training.vision import CELLS, NOTHING
-from dynfocus_cli.training.witness import UNKNOWN, Witness, happenings
+from dynfocus_cli.training.tiny.vision import CELLS, NOTHING
+from dynfocus_cli.training.tiny.witness import UNKNOWN, Witness, happenings
 
 RED_STAR, BLUE_RING, PINK_TREE = Thing("red", "star"), Thing("blue", "ring"), Thing("pink", "tree")
 GREY = Background("plain", ((60, 60, 60), (60, 60, 60)), 0)

@@ -1,0 +1,1 @@
+"""`make tiny`: how `dynfocus-tiny` is trained from nothing, on clips that are generated."""
