@@ -94,7 +94,7 @@ def test_a_checkpoint_holds_what_learns_alone(data: Path, tmp_path: Path) -> Non
     def run() -> None:
         from dynfocus_cli.training import finetune
 
-        finetune._write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        finetune._Run.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         trained(data, out, tune="lora", lora_rank=2, max_steps=4, save_every=2)
 
     assert outcome(child(run)) == -signal.SIGKILL

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -40,7 +41,7 @@ from dynfocus_cli.training.trainer import (
 )
 from dynfocus_cli.training.validation import Score, validate
 
-BEST, BEFORE = "best", "before.json"
+BEST, SCORE, BEFORE = "best", "score.json", "before.json"
 FAMILIAR_MARGIN = 1.25
 """How far beyond the farthest video that was learned from a video of another world begins."""
 
@@ -84,24 +85,29 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
     with quietly(prepared), run_record.begun(request.destination, begins_with(prepared)) as work:
         try:
             model = load_for_training(prepared)
-            footage = Footage(work / "features", model, request.options)
-            train, broken = footage.gather(prepared.train, progress)
-            problems = (*prepared.problems, *broken)
+            run = _Run(
+                prepared, model, Footage(work / "features", model, request.options), work, progress, tell
+            )
+            train, broken = run.footage.gather(prepared.train, progress)
             if not train:
                 raise UsageError(f"No video of {request.data} can be decoded: {broken[0]}")
-            held = [one.example for one in prepared.validation]
-            before = _measured_before(work, model, held, prepared, progress, tell)
+            before = run.measure_before()
             let_learn(model, prepared)
-            best_step, after = _learn(work, model, train, footage, held, prepared, progress, tell)
+            best_step, after = run.learn(train)
             if before is not None and after is not None:
                 tell(f"After: {_said(after)}.")
                 if after.right < before.right:
                     tell("Warning: that is less than before: try a lower --lr, or fewer steps.")
-            seconds = time.monotonic() - began
             trained = Trained(
-                request.destination, prepared.steps, best_step, before, after, problems, seconds
+                request.destination,
+                prepared.steps,
+                best_step,
+                before,
+                after,
+                (*prepared.problems, *broken),
+                time.monotonic() - began,
             )
-            _write(work, model, footage, prepared, trained, len(train), progress)
+            run.write(trained, len(train))
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"What is done is kept in {work}: the same command goes on from there.")
             raise
@@ -119,109 +125,112 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
     return trained
 
 
-def _learn(
-    work: Path,
-    model: LoadedModel,
-    train: list[Planned],
-    footage: Footage,
-    held: list[Example],
-    prepared: Prepared,
-    progress: Progress,
-    tell: Tell,
-) -> tuple[int, Score | None]:
-    """Leads the model through its steps, and leaves the best of its weights in it; returns their step and
-    what they score."""
-    request, settings = prepared.request, prepared.settings
-    batches = Batches(train, footage, model.outline, request.options, settings)
-    every = request.validate_every or max(1, len(train) // (settings.batch * settings.accumulate))
-    learner = Learner(model.network, model.prompt, model.device, prepared.autocast)
-    assert settings.rate is not None, "it was settled"
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A training at work."""
 
-    def on_step(step: int, loss: float) -> None:
-        progress.advance(1)
-        last = step == batches.steps
-        if not held or not (step % every == 0 or last):
-            return
-        score = validate(model, held, request.options, progress, prepared.autocast)
-        progress.stage("train", batches.steps)
-        progress.advance(step)
-        best = run_record.load(work / BEST / "score.json")
-        add_to_log(work, step=step, validation=asdict(score))
-        tell(f"Step {step} of {batches.steps}: loss {loss:.3f}, {_said(score)}.")
-        if best is None or score.right >= best["right"]:  # of equally good ones the one that learned longest
-            _keep_best(work, learner, step, score)
+    prepared: Prepared
+    model: LoadedModel
+    footage: Footage
+    work: Path
+    progress: Progress
+    tell: Tell
 
-    course = Course(
-        batches.steps,
-        settings.accumulate,
-        settings.rate,
-        round(settings.warmup * batches.steps),
-        request.save_every or min(500, max(1, batches.steps // 20)),
-        settings.seed,
-    )
-    trainer = LessonTrainer(work, learner, batches, rates(model.network), course, on_step, model.device)
-    progress.stage("train", batches.steps)
-    progress.advance(trainer.done)
-    if trainer.done and trainer.done < batches.steps:
-        tell(f"Going on after step {trainer.done} of {batches.steps}.")
-    trainer.learn()
-    best = run_record.load(work / BEST / "score.json")
-    if best is None:
-        return batches.steps, None
-    load_learned(learner, work / BEST / WEIGHTS)
-    return best.pop("step"), Score(**best)
+    def measure_before(self) -> Score | None:
+        """What the model knew; measured, and told, once a run. None where nothing is held back."""
+        if not self.held:
+            return None
+        known = run_record.load(self.work / BEFORE)
+        if known is not None:
+            return Score(**known)
+        score = validate(self.model, self.held, self.prepared.request.options, self.progress)
+        run_record.save(self.work / BEFORE, asdict(score))
+        self.tell(f"Before: {_said(score)}.")
+        return score
+
+    def learn(self, train: list[Planned]) -> tuple[int, Score | None]:
+        """Leads the model through its steps, and leaves the best of its weights in it; returns their step and
+        what they score."""
+        prepared, settings, model = self.prepared, self.prepared.settings, self.model
+        batches = Batches(train, self.footage, model.outline, prepared.request.options, settings)
+        learner = Learner(model.network, model.prompt, model.device, prepared.autocast)
+        every = prepared.request.validate_every or max(
+            1, len(train) // (settings.batch * settings.accumulate)
+        )
+
+        def on_step(step: int, loss: float) -> None:
+            self.progress.advance(1)
+            if self.held and (step % every == 0 or step == batches.steps):
+                self._validate(learner, step, batches.steps, loss)
+
+        assert settings.rate is not None, "it was settled"
+        course = Course(
+            batches.steps,
+            settings.accumulate,
+            settings.rate,
+            round(settings.warmup * batches.steps),
+            prepared.request.save_every or min(500, max(1, batches.steps // 20)),
+            settings.seed,
+        )
+        trainer = LessonTrainer(
+            self.work, learner, batches, rates(model.network), course, on_step, model.device
+        )
+        self.progress.stage("train", batches.steps)
+        self.progress.advance(trainer.done)
+        if trainer.done and trainer.done < batches.steps:
+            self.tell(f"Going on after step {trainer.done} of {batches.steps}.")
+        trainer.learn()
+        best = run_record.load(self.work / BEST / SCORE)
+        if best is None:
+            return batches.steps, None
+        load_learned(learner, self.work / BEST / WEIGHTS)
+        return best.pop("step"), Score(**best)
+
+    def write(self, trained: Trained, examples: int) -> None:
+        """The model folder, whole or not at all."""
+        model, known, destination = self.model, self.model.familiarity, self.prepared.request.destination
+        if known is not None:
+            threshold = max(known.threshold, FAMILIAR_MARGIN * self.footage.farthest)
+            model = replace(model, familiarity=Familiarity(known.mean, known.whitening, threshold))
+        with workplace(destination) as partial:
+            export(model, partial, self.prepared.settings.stage, self.progress)
+            shutil.copyfile(self.work / LOG, partial / "training_log.jsonl")
+            write_card(partial, self.prepared, trained, examples, list(log_lines(self.work)))
+            finish(partial, destination)
+
+    @property
+    def held(self) -> list[Example]:
+        """What is held back to validate on."""
+        return [one.example for one in self.prepared.validation]
+
+    def _validate(self, learner: Learner, step: int, steps: int, loss: float) -> None:
+        """Measures, and keeps the weights where none were better: of equally good ones those that learned
+        longest."""
+        options, autocast = self.prepared.request.options, self.prepared.autocast
+        score = validate(self.model, self.held, options, self.progress, autocast)
+        self.progress.stage("train", steps)
+        self.progress.advance(step)
+        best = run_record.load(self.work / BEST / SCORE)
+        add_to_log(self.work, step=step, validation=asdict(score))
+        self.tell(f"Step {step} of {steps}: loss {loss:.3f}, {_said(score)}.")
+        if best is None or score.right >= best["right"]:
+            _keep(self.work / BEST, learner, asdict(score) | {"step": step})
 
 
-def _keep_best(work: Path, learner: Learner, step: int, score: Score) -> None:
-    """Weights of the best validation so far; the old ones stay until these are whole."""
+def _keep(folder: Path, learner: Learner, score: dict[str, Any]) -> None:
+    """What learns, with its score; what the folder held stays until these are whole."""
     from safetensors.torch import save_file
 
-    folder, writing, old = work / BEST, work / f"{BEST}.writing", work / f"{BEST}.old"
+    writing, old = folder.with_suffix(".writing"), folder.with_suffix(".old")
     for left in (writing, old):
         shutil.rmtree(left, ignore_errors=True)
     writing.mkdir()
     save_file({name: value.detach().cpu() for name, value in learning(learner)}, writing / WEIGHTS)
-    run_record.save(writing / "score.json", asdict(score) | {"step": step})
+    run_record.save(writing / SCORE, score)
     if folder.exists():
         folder.rename(old)
     writing.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _measured_before(
-    work: Path, model: LoadedModel, held: list[Example], prepared: Prepared, progress: Progress, tell: Tell
-) -> Score | None:
-    """What the model knew; measured, and told, once a run."""
-    if not held:
-        return None
-    known = run_record.load(work / BEFORE)
-    if known is not None:
-        return Score(**known)
-    score = validate(model, held, prepared.request.options, progress)
-    run_record.save(work / BEFORE, asdict(score))
-    tell(f"Before: {_said(score)}.")
-    return score
-
-
-def _write(
-    work: Path,
-    model: LoadedModel,
-    footage: Footage,
-    prepared: Prepared,
-    trained: Trained,
-    examples: int,
-    progress: Progress,
-) -> None:
-    """The model folder, whole or not at all."""
-    known = model.familiarity
-    if known is not None:
-        threshold = max(known.threshold, FAMILIAR_MARGIN * footage.farthest)
-        model = replace(model, familiarity=Familiarity(known.mean, known.whitening, threshold))
-    with workplace(prepared.request.destination) as partial:
-        export(model, partial, prepared.settings.stage, progress)
-        shutil.copyfile(work / LOG, partial / "training_log.jsonl")
-        write_card(partial, prepared, trained, examples, list(log_lines(work)))
-        finish(partial, prepared.request.destination)
 
 
 def _said(score: Score) -> str:
