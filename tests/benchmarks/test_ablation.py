@@ -12,7 +12,9 @@ import torch
 
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.questions import QUESTION_TYPES, ask, observe
+from dynfocus_cli.training.tiny.answers import Phase
 from dynfocus_cli.training.tiny.clips import ClipStore
+from dynfocus_cli.training.tiny.curriculum import Student
 from dynfocus_cli.training.tiny.lessons import Exercise
 from dynfocus_cli.training.tiny.recipe import fresh_model
 
@@ -117,20 +119,38 @@ def test_intervals_cover_seeds_and_clips() -> None:
     assert difference(good, good)["interval"][0] < 0.01
 
 
-def test_a_student_is_examined(tmp_path: Path) -> None:
-    from dynfocus_cli.training.tiny.curriculum import Student
-
+@pytest.fixture(scope="module")
+def untaught(tmp_path_factory: pytest.TempPathFactory) -> Student:
+    """A student that has learned nothing, and its clips."""
     model, prompt = fresh_model(3)
-    store = ClipStore(tmp_path, 3, 40)
+    store = ClipStore(tmp_path_factory.mktemp("clips"), 3, 40)
     store.build(model, Preprocessing(64, "squash"), 1)
-    student = Student(model, prompt, store, store, 1)
+    phase = Phase("adapt", 4, (16,), 4, (2,), 1e-3)
+    return Student(model, prompt, store, store, 1, (phase,))
+
+
+@pytest.mark.parametrize("arm", WAYS)
+def test_every_arm_learns(untaught: Student, arm: str) -> None:
+    student = Student(
+        untaught.model, untaught.prompt, untaught.lessons, untaught.exam, 1, untaught.curriculum, WAYS[arm]
+    )
+    loss = student(0)
+    loss.backward()
+    assert float(loss.detach()) > 0
+    learned = student.model.get_input_embeddings().weight.grad
+    assert learned is not None
+    assert learned.abs().max() > 0
+    student.zero_grad()
+
+
+def test_a_student_is_examined(untaught: Student) -> None:
     exam = []
-    for clip, script in enumerate(store.scripts):
+    for clip, script in enumerate(untaught.exam.scripts):
         seconds = list(range(script.duration_s))
         (question,) = ask(observe(script, [float(second) for second in seconds]), random.Random(0), 1)
         exam.append([Exercise(clip, seconds, question)])
     for arm in (PAPER, "(2, 2)"):
-        answered = ablation.examine(student, exam, WAYS[arm], events=8, ratio=0.25)
+        answered = ablation.examine(untaught, exam, WAYS[arm], events=8, ratio=0.25)
         frames = [len(clip[0].seconds) for clip in exam]
         expected = [2 * t + (38 * 2 if arm == PAPER else 0) for t in frames]
         assert [one.tokens for one in answered] == expected

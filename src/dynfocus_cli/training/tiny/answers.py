@@ -56,7 +56,7 @@ class Outcome:
     """A question's type, and whether greedy decoding would have given its answer to the letter."""
     selection: EventSelection
     changes: Tensor | None
-    """(B, T, R, D_l): the change of every frame's rods, where the model has it."""
+    """(B, T, R, D_l): the change of every frame's rods, where the model has it and `write` shows it all frames."""
     states: Tensor
     """(B, T, D_l): what the language model has gathered below its last layer, at the end of each frame."""
     written: Tensor
@@ -141,7 +141,7 @@ def study(
         _selection_loss(selection.raw_scores, selection.assignment, lesson.decisive),
         [(q.type, not miss) for q, miss in zip(lesson.questions, missed.tolist(), strict=True)],
         selection,
-        next(iter(changes), None),
+        next((seen for seen in changes if seen.shape[1] == lesson.features.frames), None),
         states,
         written,
     )
