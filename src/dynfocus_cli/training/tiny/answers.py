@@ -56,7 +56,8 @@ class Outcome:
     """A question's type, and whether greedy decoding would have given its answer to the letter."""
     selection: EventSelection
     changes: Tensor | None
-    """(B, T, R, D_l): the change of every frame's rods, where the model has it and `write` shows it all frames."""
+    """(B, T, R, D_l): the change of every frame's rods; None where the model has none, or `write` left frames
+    out."""
     states: Tensor
     """(B, T, D_l): what the language model has gathered below its last layer, at the end of each frame."""
     written: Tensor
