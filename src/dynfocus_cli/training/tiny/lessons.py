@@ -56,7 +56,7 @@ class Lesson:
     happenings: Tensor
     """(B, T, 9): what happens around each frame, as `witness.happenings` labels it."""
     story: Tensor
-    """(B, T, 6): what has happened until the end of each frame, as `narrator.story` labels it."""
+    """(B, T, 8): what has happened until the end of each frame, as `narrator.story` labels it."""
     questions: list[Question]
 
 
