@@ -8,7 +8,7 @@ ARGS ?=
 
 VIDEO := examples/demo.mp4
 QUESTION_1 ?= What color is the 7 at 00:17?
-QUESTION_2 ?= What color is the 7 at 00:21?
+QUESTION_2 ?= What color is the 7 at 00:20?
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed

@@ -100,7 +100,7 @@ def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tup
         default_fps=model.config.fps,
         default_max_frames=model.config.max_frames,
     )
-    scaling = model.preprocessing
+    scaling = model.outline.preprocessing
     batches = decode_frames(
         source, plan.times_s, width=scaling.size, height=scaling.size, fit=scaling.fit, batch_size=FRAMES
     )

@@ -145,7 +145,7 @@ def test_a_video_that_fails_has_no_page(stand_in, run, video):
 def test_the_shipped_model(tmp_path):
     out = tmp_path / "out.html"
     choices = ["--choice", "A=white", "--choice", "B=orange"]
-    question = "What color is the 7 at 00:21?"
+    question = "What color is the 7 at 00:20?"
     result = CliRunner().invoke(
         app, ["ask", "--check", *choices, DEMO, question, "--html", str(out), "--csv", f"{tmp_path}/out.csv"]
     )

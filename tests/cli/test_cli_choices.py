@@ -12,7 +12,7 @@ from dynfocus_cli.cli.app import app
 from strict_schema import validate
 
 DEMO = str(Path(__file__).parents[2] / "examples" / "demo.mp4")
-QUESTION = "What color is the 7 at 00:21?"
+QUESTION = "What color is the 7 at 00:20?"
 CHOICES = ("--choice", "A=white", "--choice", "B=orange", "--choice", "C=no 7")
 
 

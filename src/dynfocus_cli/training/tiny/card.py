@@ -74,6 +74,8 @@ equal tokens; of the {sampled} needles that the {frames} frames show at all, and
 
 - Frames are read at 1 a second up to 128 frames; longer videos more sparsely. Pictures are squeezed to
   64 x 64 pixels.
+- Brief events were learned of where frames stand a second apart. Further apart, as in the table above, what
+  shows in one frame need not have been brief.
 - Times are read as MM:SS. Hours are not understood.
 - Wordings far from the templates are guessed at. So is everything outside of its world.
 
@@ -85,8 +87,10 @@ frozen; those labels' read-outs begin the projectors. Q-Former and rods: {ground
 frames with a question each, to look at what the question is about, then frozen too. Then projectors, score
 network and language model from questions and answers on {lessons} clips (script seeds {lesson_seed} onwards;
 held out for validation: {exam} clips from {exam_seed}). The score network learns from the answers' loss
-through the perturbed top-k, and from the seconds that the generator knows to decide a question. A step's
-questions are those below for up to 32 frames, and fewer for more.
+through the perturbed top-k, and from the seconds that the generator knows to decide a question. Beside the
+answers, what the generator knows of each frame has to be read off the rods' change (what is before and after
+it, what flashes up) and off the language model's state there (scenes until then, what has flashed up, what
+the scene before showed). A step's questions are those below for up to 32 frames, and fewer for more.
 
 {phases}
 
