@@ -82,16 +82,11 @@ def reword(question: Question, wordings: Wordings, rng: random.Random) -> Questi
 
 
 def about(question: Question) -> Callable[[Thing], bool]:
-    """Which things a question is about: those that it names or describes; any, where it names none.
-
-    What came before or after a named thing is about all of them too: the answer is another one.
-    """
+    """Which things a question is about: those that it names or describes; any, where it names none."""
     fields = dict(question.fields)
     named = {fields[key].removeprefix("the ") for key in ("thing", "one", "other") if key in fields}
     if "a_thing" in fields:
         named.add(fields["a_thing"].partition(" ")[2])
-    if question.type in ("before", "after"):
-        return lambda thing: True
     if question.type == "digit":
         return lambda thing: thing.shape in DIGITS
     return lambda thing: (

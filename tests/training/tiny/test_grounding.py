@@ -14,7 +14,7 @@ from dynfocus_cli.synth.world import COLORS, SHAPES, Thing
 from dynfocus_cli.training.parts import learning
 from dynfocus_cli.training.tiny import grounding
 from dynfocus_cli.training.tiny.clips import ClipStore
-from dynfocus_cli.training.tiny.grounding import Looker, draw_glances, grounded, learn_to_look
+from dynfocus_cli.training.tiny.grounding import Looker, draw_glances, grounded, learn_to_look, wake
 from dynfocus_cli.training.tiny.recipe import fresh_model
 from dynfocus_cli.training.tiny.vision import NOTHING, cell_of
 from dynfocus_cli.training.trainer import log_lines
@@ -49,7 +49,7 @@ def store(taught, tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
         (Question("color", "", "", (), (("time", "00:01"), ("shape", "star"))), ["red star"], ["red ring"]),
         (Question("shape", "", "", (), (("time", "00:01"), ("color", "red"))), ["red ring"], ["blue ring"]),
         (Question("digit", "", "", (), (("time", "00:01"),)), ["red 0", "blue 9"], ["red star"]),
-        (Question("before", "", "", (), (("thing", "red star"),)), ["red star", "blue 3"], []),
+        (Question("before", "", "", (), (("thing", "red star"),)), ["red star"], ["red 3", "blue star"]),
         (Question("count", "", "", (), (("time", "00:01"),)), ["red star", "blue 3"], []),
     ],
     ids=lambda value: value.type if isinstance(value, Question) else "",
@@ -80,6 +80,7 @@ def test_labels_are_of_the_one_thing_that_is_meant(store: ClipStore) -> None:
 
 def test_only_what_looks_is_taught(store: ClipStore) -> None:
     model, prompt = fresh_model(3)
+    wake(model, 1)
     looker = Looker(model, prompt, store, 1)
     looker(0).backward()
     connector = model.connector
@@ -99,6 +100,7 @@ def test_killed_and_given_again_it_goes_on(
 
     def train(folder: Path) -> dict[str, torch.Tensor]:
         model, prompt = fresh_model(3)
+        wake(model, 1)
         learn_to_look(folder, Looker(model, prompt, store, 1), store, steps=4, seed=1)
         return grounded(model).state_dict()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 import torch
@@ -44,31 +43,26 @@ def test_a_flash_is_remembered(script: Script) -> None:
     assert [row[1:3] for row in sparse] == [[UNKNOWN] * 2] * 4
 
 
-def test_what_the_scene_before_showed(script: Script) -> None:
-    """The star, although something flashed up beside it; and nothing certain where there were two."""
-    asked = Question("after", "", "a blue ring", (0.0, 4.0), (("thing", "red star"),))
-    rows = story(script, range(8), asked).tolist()
-    assert [row[3:5] for row in rows] == [list(NONE_YET)] * 4 + [label(STAR)] * 4
-    first, second = script.scenes
-    crowded = replace(first, actors=(first.actors[0], Actor(RING, 0, 4, 1, 1, 0.1)))
-    rows = story(replace(script, scenes=(crowded, second)), range(8), asked).tolist()
-    assert [row[3:5] for row in rows] == [list(NONE_YET)] * 4 + [[UNKNOWN] * 2] * 4
-    assert story(script, range(8), SCENES)[:, 3:5].unique().tolist() == [UNKNOWN]
-
-
 def test_an_answer_is_told_from_the_moment_that_decides_it(script: Script) -> None:
     rows = story(script, range(8), FIRST).tolist()
     kind = DECIDED.index("first")
-    assert [row[5:] for row in rows] == [[*NONE_YET, kind]] * 2 + [[*label(STAR), kind]] * 6
+    assert [row[3:] for row in rows] == [[*NONE_YET, kind]] * 2 + [[*label(STAR), kind]] * 6
     turn = story(script, range(8), Question("turn", "", "pink", (5.0,)))[5].tolist()
-    assert turn[5:] == [UNKNOWN, label(TREE)[1], DECIDED.index("turn")]
-    assert story(script, range(8), SCENES)[:, 5:].unique().tolist() == [UNKNOWN]
+    assert turn[3:] == [UNKNOWN, label(TREE)[1], DECIDED.index("turn")]
+    assert story(script, range(8), SCENES)[:, 3:].unique().tolist() == [UNKNOWN]
+
+
+@pytest.mark.parametrize(("kind", "answer"), [("before", "a red star"), ("after", "a blue ring")])
+def test_neighbours_are_told_once_both_were_seen(script: Script, kind: str, answer: str) -> None:
+    rows = story(script, range(8), Question(kind, "", answer, (0.0, 4.0))).tolist()
+    place, told = DECIDED.index(kind), label(Thing(*answer.split()[1:]))
+    assert [row[3:] for row in rows] == [[*NONE_YET, place]] * 4 + [[*told, place]] * 4
 
 
 def test_the_generators_own_question_is_decided_when_it_says(script: Script) -> None:
     (question,) = ask(observe(script, [float(s) for s in range(8)]), random.Random(1), 1, ["first"])
     rows = story(script, range(8), question).tolist()
-    told = [row[5:7] != list(NONE_YET) for row in rows].index(True)
+    told = [row[3:5] != list(NONE_YET) for row in rows].index(True)
     assert told == min(question.key_times_s)
 
 

@@ -37,23 +37,32 @@ def test_a_named_thing_is_seen_coming_and_going(script: Script) -> None:
 
 
 def test_where_more_than_one_thing_is_meant_nothing_is_told(script: Script) -> None:
-    rows = happenings(script, range(8), Question("after", "", "", (), (("thing", "red star"),))).tolist()
+    rows = happenings(script, range(8), Question("count", "", "", (), (("time", "00:01"),))).tolist()
     assert rows[3][:3] == [UNKNOWN] * 3  # at 00:02 there are star and tree
     assert rows[4][:3] == told(RED_STAR, 0)
     assert rows[3][3:6] == told(BLUE_RING, 4)
 
 
+def test_what_else_came_and_comes_is_told(script: Script) -> None:
+    """Before and after the ring there is the star, which no question about the ring looks at."""
+    rows = happenings(script, range(8), Question("before", "", "", (), (("thing", "blue ring"),))).tolist()
+    assert rows[4][:3] == list(NOTHING)
+    assert rows[4][9:11] == told(RED_STAR, 0)[:2]
+    assert rows[4][11:] == rows[3][11:] == told(BLUE_RING, 4)[:2]
+    assert rows[1][11:] == rows[3][9:11] == rows[0][9:11] == rows[7][11:] == [UNKNOWN] * 2
+
+
 def test_cuts_and_flashes_are_told(script: Script) -> None:
     rows = happenings(script, range(8), Question("scenes", "", "", ())).tolist()
     assert [row[6] for row in rows] == [0, 0, 0, 0, 1, 0, 0, 0]
-    assert [row[7:] for row in rows] == [list(NOTHING[:2])] * 2 + [told(PINK_TREE, 8)[:2]] + [
+    assert [row[7:9] for row in rows] == [list(NOTHING[:2])] * 2 + [told(PINK_TREE, 8)[:2]] + [
         list(NOTHING[:2])
     ] * 5
 
 
 def test_where_seconds_are_left_out_no_flash_is_told(script: Script) -> None:
     rows = happenings(script, (0, 2, 4, 6), Question("scenes", "", "", ())).tolist()
-    assert all(row[7:] == [UNKNOWN] * 2 for row in rows)
+    assert all(row[7:9] == [UNKNOWN] * 2 for row in rows)
     assert [row[6] for row in rows] == [0, 0, 1, 0]
 
 

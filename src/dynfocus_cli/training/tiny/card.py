@@ -90,7 +90,7 @@ held out for validation: {exam} clips from {exam_seed}). The score network learn
 through the perturbed top-k, and from the seconds that the generator knows to decide a question. Beside the
 answers, what the generator knows of each frame has to be read off the rods' change (what is before and after
 it, what flashes up) and off the language model's state there (scenes until then, what has flashed up, what
-the scene before showed). A step's questions are those below for up to 32 frames, and fewer for more.
+the answer is by now). A step's questions are those below for up to 32 frames, and fewer for more.
 
 {phases}
 

@@ -41,6 +41,11 @@ CURRICULUM = (
     Phase("long", 2000, (16, 32, 48, 64), 48, (1, 2, 4), 7e-4, 0.6, sigma=(0.3, 0.1)),
     Phase("whole", 2000, (16, 24, 32, 48, 64, 96, 120), 48, (2, 4, 4, 4), 5e-4, 0.02, sigma=(0.1, 0.05)),
 )
+FURTHER = (
+    Phase("again", 1500, (16, 24, 32, 48), 48, (1, 2, 4), 7e-4, 0.7, sigma=(0.1, 0.1)),
+    CURRICULUM[-1],
+)
+"""What a network that went through `CURRICULUM` may learn on."""
 TYPES = tuple(QUESTION_TYPES)
 EVEN_WEIGHTS = dict.fromkeys(QUESTION_TYPES, 1.0)
 

@@ -107,6 +107,14 @@ def look(
     return loss, right
 
 
+def wake(model: DynFocusModel, seed: int) -> None:
+    """Scales that the Q-Former of a miniature needs to begin with."""
+    torch.manual_seed(seed)
+    asking = model.connector.question_encoder
+    nn.init.normal_(asking.queries, std=0.3)
+    nn.init.normal_(asking.qformer.embeddings.word_embeddings.weight, std=0.3)
+
+
 class Looker(nn.Module):
     """The parts of a model that learn to look, and the way from a lesson's number to its loss."""
 
@@ -117,10 +125,6 @@ class Looker(nn.Module):
         self.model = model
         self.readouts = Readouts(model.config.vision_config.hidden_size)
         self._prompt, self._store, self._seed = prompt, store, seed
-        torch.manual_seed(seed)
-        connector = model.connector
-        nn.init.normal_(connector.question_encoder.queries, std=0.3)
-        nn.init.normal_(connector.question_encoder.qformer.embeddings.word_embeddings.weight, std=0.3)
 
     def forward(self, number: int) -> Tensor:
         """The loss of glances that are drawn from their number alone."""

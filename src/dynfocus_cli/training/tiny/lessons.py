@@ -20,6 +20,8 @@ from dynfocus_cli.training.tiny.narrator import story
 from dynfocus_cli.training.tiny.witness import every_second, happenings
 
 IGNORED = -100
+WHOLE = 1.25
+"""Of a clip this many times as long, an excerpt is about all."""
 TRIES = 20
 """Excerpts that are drawn for a type of question before another type is."""
 _TIME = re.compile(r"(\d\d):(\d\d)")
@@ -54,9 +56,9 @@ class Lesson:
     brief: Tensor
     """(B, T) bool: frames that show a needle."""
     happenings: Tensor
-    """(B, T, 9): what happens around each frame, as `witness.happenings` labels it."""
+    """(B, T, 13): what happens around each frame, as `witness.happenings` labels it."""
     story: Tensor
-    """(B, T, 8): what has happened until the end of each frame, as `narrator.story` labels it."""
+    """(B, T, 6): what has happened until the end of each frame, as `narrator.story` labels it."""
     questions: list[Question]
 
 
@@ -72,16 +74,19 @@ def draw_exercises(
     """`rows` exercises over `frames` whole seconds each; `questions` of them are about one excerpt.
 
     A type is drawn by its weight first, then an excerpt that offers it: of excerpts drawn first, few would
-    offer a brief event, or two scenes with one thing each.
+    offer a brief event, or two scenes with one thing each. Half of the excerpts are of clips not much longer:
+    those are what `ask` sees, and only they have many scenes in consecutive seconds.
     """
-    long_enough = [i for i, script in enumerate(store.scripts) if script.duration_s >= frames]
+    durations = [script.duration_s for script in store.scripts]
+    long_enough = [clip for clip, duration_s in enumerate(durations) if duration_s >= frames]
+    as_long = [clip for clip in long_enough if durations[clip] <= WHOLE * frames] or long_enough
     types, shares = list(weights), list(weights.values())
     exercises: list[Exercise] = []
     while len(exercises) < rows:
         wanted = rng.choices(types, shares, k=1 + 3 * (questions - 1))
         for _ in range(TRIES):
-            clip = rng.choice(long_enough)
-            seconds = _some_seconds(store.scripts[clip].duration_s, frames, rng)
+            clip = rng.choice(as_long if rng.random() < 0.5 else long_enough)
+            seconds = _some_seconds(durations[clip], frames, rng)
             observed = observe(store.scripts[clip], [float(second) for second in seconds])
             offered = [kind for kind in wanted if kind != "needle" or every_second(seconds)]
             first = ask(observed, rng, 1, wanted[:1], wordings=TRAINING) if wanted[0] in offered else []

@@ -19,9 +19,7 @@ from dynfocus_cli.training.tiny.vision import COLOR_NAMES, NOTHING
 from dynfocus_cli.training.tiny.witness import UNKNOWN, every_second
 
 MOST_SCENES = LONG.scenes[1]
-NEIGHBOURS = ("before", "after")
-"""Types for which rods tell whatever there is, so that the scene before can be told."""
-DECIDED = ("first", "turn")
+DECIDED = ("first", "turn", "before", "after")
 """Types whose answer, a thing or a colour, is there from a certain moment on, and can be told from what the
 rods say of the things that the question names."""
 NONE_YET = NOTHING[:2]
@@ -29,13 +27,12 @@ NONE_YET = NOTHING[:2]
 
 class Narrator(nn.Module):
     """Linear read-outs of the language model's state at the end of each frame: how many scenes have begun,
-    what has flashed up, what the scene before this one showed, and what the question's answer is by now."""
+    what has flashed up, and what the question's answer is by now."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.scenes = nn.Linear(width, MOST_SCENES)
         self.flash = nn.ModuleList(nn.Linear(width, classes + 1) for classes in NONE_YET)
-        self.earlier = nn.ModuleList(nn.Linear(width, classes + 1) for classes in NONE_YET)
         self.answer = nn.ModuleList(nn.Linear(width, len(DECIDED) * (classes + 1)) for classes in NONE_YET)
 
     def forward(self, states: Tensor, labels: Tensor) -> Tensor:
@@ -43,10 +40,10 @@ class Narrator(nn.Module):
 
         Shape:
             states: (B, T, D_l).
-            labels: (B, T, 8), as `story` gives them; `UNKNOWN` where there is nothing to tell.
+            labels: (B, T, 6), as `story` gives them; `UNKNOWN` where there is nothing to tell.
         """
         states = F.layer_norm(states.float(), states.shape[-1:])
-        readouts = (self.scenes, *self.flash, *self.earlier)
+        readouts = (self.scenes, *self.flash)
         *plain, shape, color, kind = labels.unbind(-1)
         told = [(readout(states), label) for readout, label in zip(readouts, plain, strict=True)]
         of_kind = kind.clamp(min=0)[..., None, None]  # (B, T, 1, 1)
@@ -63,28 +60,21 @@ class Narrator(nn.Module):
 
 
 def story(script: Script, seconds: Sequence[int], question: Question) -> Tensor:
-    """Labels at the end of the frames at these seconds: (T, 8) int64.
+    """Labels at the end of the frames at these seconds: (T, 6) int64.
 
-    Scenes until there less 1; shape and colour of what has flashed up; for `NEIGHBOURS` of the one thing of
-    the scene before, brief ones aside; shape, colour and place in `DECIDED` of what the answer is by now.
+    Scenes until there less 1; shape and colour of what has flashed up; shape, colour and place in `DECIDED`
+    of what the answer is by now.
     """
     observed = observe(script, [float(second) for second in seconds])
     whole = every_second(seconds)
-    scenes: list[int] = []
-    cast: set[Label] = set()
+    scenes: set[int] = set()
     flashed: set[Label] = set()
-    earlier = (UNKNOWN, UNKNOWN)
     rows = []
     for one in observed:
-        if one.scene not in scenes:
-            if question.type in NEIGHBOURS:
-                earlier = _only(cast) if scenes else NONE_YET
-            scenes.append(one.scene)
-            cast = set()
-        for seen in one.sightings:
-            (flashed if seen.actor.needle else cast).add(_label(seen.thing))
+        scenes.add(one.scene)
+        flashed |= {_label(seen.thing) for seen in one.sightings if seen.actor.needle}
         flash = (UNKNOWN, UNKNOWN) if not whole else _only(flashed) if flashed else NONE_YET
-        rows.append((len(scenes) - 1, *flash, *earlier, *_by_now(question, one.time_s)))
+        rows.append((len(scenes) - 1, *flash, *_by_now(question, one.time_s)))
     return torch.tensor(rows)
 
 
@@ -104,7 +94,8 @@ def _by_now(question: Question, time_s: float) -> tuple[int, int, int]:
     if question.type not in DECIDED:
         return (UNKNOWN,) * 3
     kind, moments = DECIDED.index(question.type), question.key_times_s
-    if time_s < min(moments):
+    # Which of two came first is known as soon as one has; their neighbours once both have.
+    if time_s < (min(moments) if question.type == "first" else max(moments)):
         return *NONE_YET, kind
     words = question.answer.split()
     if question.type == "turn":

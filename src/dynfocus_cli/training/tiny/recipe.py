@@ -3,6 +3,8 @@
     python -m dynfocus_cli.training.tiny --work runs/tiny --out weights/dynfocus-tiny
 
 Every stage resumes from its last checkpoint, so the command may be killed and given again at any time.
+`--start FOLDER` goes on from a model folder instead, with its vision encoder as it is: less looking, and the
+end of the curriculum.
 Seeds of clips: the lessons' scripts are 1,000,000 onwards, the exam's 500,000 onwards, the tokenizer's
 2,000,000 onwards, the vision stage's above 2^41. Seeds below 500,000 are never trained on: tests take those.
 """
@@ -14,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.features.familiarity import Familiarity
@@ -23,8 +26,8 @@ from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.training.tiny.answers import initialise
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.config import IMAGE_SIZE, tiny_config
-from dynfocus_cli.training.tiny.curriculum import Student, learn_to_answer
-from dynfocus_cli.training.tiny.grounding import Looker, learn_to_look
+from dynfocus_cli.training.tiny.curriculum import CURRICULUM, FURTHER, Student, learn_to_answer
+from dynfocus_cli.training.tiny.grounding import Looker, learn_to_look, wake
 from dynfocus_cli.training.tiny.tokenizer import train_tokenizer
 from dynfocus_cli.training.tiny.vision import VisionLearner, learn_vision
 from dynfocus_cli.training.trainer import load_last
@@ -34,7 +37,7 @@ VISION, GROUNDING, ANSWERS = "vision", "grounding", "answers"
 LESSON_CLIPS, LESSON_SEED = 3000, 1_000_000
 EXAM_CLIPS, EXAM_SEED = 150, 500_000
 VISION_STEPS, VISION_BATCH = 12000, 32
-GROUNDING_STEPS = 4000
+GROUNDING_STEPS, FURTHER_GROUNDING_STEPS = 4000, 1500
 FAMILIARITY_MARGIN = 1.25
 """How far beyond the farthest held-out clip a video of another world begins."""
 
@@ -51,29 +54,45 @@ def fresh_model(seed: int) -> tuple[DynFocusModel, PromptWriter]:
     return DynFocusModel(config), PromptWriter(config, tokenizer)
 
 
-class Recipe:
-    """The stages of a run in `work`, one after the other on one network."""
+def trained_model(folder: Path) -> tuple[DynFocusModel, PromptWriter]:
+    """The network of a model folder that this recipe wrote, in float32, and its tokenizer."""
+    model = DynFocusModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    return model, PromptWriter(model.config, PreTrainedTokenizerFast.from_pretrained(folder))
 
-    def __init__(self, work: Path, seed: int) -> None:
-        self.work, self.seed = work, seed
-        self.model, self.prompt = fresh_model(seed)
+
+class Recipe:
+    """The stages of a run in `work`, one after the other on one network.
+
+    `start` is a model folder to go on from; None begins with nothing.
+    """
+
+    def __init__(self, work: Path, seed: int, start: Path | None = None) -> None:
+        self.work, self.seed, self.start = work, seed, start
+        self.model, self.prompt = fresh_model(seed) if start is None else trained_model(start)
         self.lessons = ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED)
         self.exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
 
     def train(self) -> None:
         """Runs the stages that are not done yet, and loads what those that are had learned."""
-        seen = VisionLearner(self.model, batch=VISION_BATCH, seed=self.seed)
-        learn_vision(self.work / VISION, seen, steps=VISION_STEPS, seed=self.seed)
+        if self.start is None:
+            seen = VisionLearner(self.model, batch=VISION_BATCH, seed=self.seed)
+            learn_vision(self.work / VISION, seen, steps=VISION_STEPS, seed=self.seed)
+            wake(self.model, self.seed)
+            looking = GROUNDING_STEPS
+        else:
+            looking = FURTHER_GROUNDING_STEPS
         for store in (self.exam, self.lessons):
             store.build(self.model, PREPROCESSING, self.seed)
         looker = Looker(self.model, self.prompt, self.lessons, self.seed)
-        learn_to_look(self.work / GROUNDING, looker, self.exam, steps=GROUNDING_STEPS, seed=self.seed)
-        initialise(self.model, seen.heads, self.seed)
+        learn_to_look(self.work / GROUNDING, looker, self.exam, steps=looking, seed=self.seed)
+        if self.start is None:
+            initialise(self.model, seen.heads, self.seed)
         learn_to_answer(self.work / ANSWERS, self.student())
 
     def student(self) -> Student:
         """The network as it learns from questions and answers."""
-        return Student(self.model, self.prompt, self.lessons, self.exam, self.seed)
+        curriculum = CURRICULUM if self.start is None else FURTHER
+        return Student(self.model, self.prompt, self.lessons, self.exam, self.seed, curriculum)
 
     def load(self) -> int:
         """Loads what was learned by the last checkpoint of each stage; returns the last one's step.
@@ -81,7 +100,8 @@ class Recipe:
         Raises:
             FileNotFoundError: a stage has none yet.
         """
-        load_last(VisionLearner(self.model, batch=VISION_BATCH, seed=self.seed), self.work / VISION)
+        if self.start is None:
+            load_last(VisionLearner(self.model, batch=VISION_BATCH, seed=self.seed), self.work / VISION)
         load_last(Looker(self.model, self.prompt, self.lessons, self.seed), self.work / GROUNDING)
         return load_last(self.student(), self.work / ANSWERS)
 
@@ -108,13 +128,14 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("weights/dynfocus-tiny"), help="the model folder")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, default=None, help="a model folder to go on from")
     parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")
     arguments = parser.parse_args()
     # Two threads win little alone, and beside other work they wait for each other.
     torch.set_num_threads(1)
     # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
-    recipe = Recipe(arguments.work, arguments.seed)
+    recipe = Recipe(arguments.work, arguments.seed, arguments.start)
     if arguments.so_far:
         print(f"step {recipe.load()}")
     else:

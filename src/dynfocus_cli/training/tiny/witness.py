@@ -24,19 +24,24 @@ RARE = 0.1
 """Weight of frames without a cut, or without a flash: most are."""
 
 
+_MOSTLY = {0: 0, 1: -1, 2: -1}
+"""Of the plain rod's read-outs those whose label is nearly always the same, and which it is."""
+
+
 class Witness(nn.Module):
     """Linear read-outs of the change of a frame's two rods.
 
     From the text-attended rod: shape, colour and cell of the thing that the question is about, in the frame
-    before and in the one after. From the plain rod: whether this frame begins a scene, and shape and colour
-    of a brief event in it.
+    before and in the one after. From the plain rod: whether this frame begins a scene, shape and colour of a
+    brief event in it, and of whatever one thing the frame before and the one after show: what came before a
+    thing is not the thing that the question is about.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.context = nn.ModuleList(nn.Linear(width, classes + 1) for classes in 2 * NOTHING)
         self.content = nn.ModuleList(
-            nn.Linear(width, classes) for classes in (2, *(n + 1 for n in NOTHING[:2]))
+            nn.Linear(width, classes) for classes in (2, *(n + 1 for n in 3 * NOTHING[:2]))
         )
 
     def forward(self, changes: Tensor, labels: Tensor) -> Tensor:
@@ -44,15 +49,15 @@ class Witness(nn.Module):
 
         Shape:
             changes: (B, T, 2, D_l), of the text-attended and the plain rod.
-            labels: (B, T, 9), as `happenings` gives them.
+            labels: (B, T, 13), as `happenings` gives them.
         """
         losses = []
         for place, readout in enumerate((*self.context, *self.content)):
-            rod = 0 if place < len(self.context) else 1
-            scores = readout(changes[:, :, rod].float()).flatten(0, 1)
+            content = place - len(self.context)
+            scores = readout(changes[:, :, int(content >= 0)].float()).flatten(0, 1)
             weight = torch.ones(scores.shape[-1])
-            if rod:
-                weight[0 if place == len(self.context) else -1] = RARE
+            if content in _MOSTLY:
+                weight[_MOSTLY[content]] = RARE
             target = labels[..., place].flatten()
             if (target != UNKNOWN).any():
                 losses.append(F.cross_entropy(scores, target, weight=weight, ignore_index=UNKNOWN))
@@ -60,19 +65,27 @@ class Witness(nn.Module):
 
 
 def happenings(script: Script, seconds: Sequence[int], question: Question) -> Tensor:
-    """Labels of the frames at these seconds: (T, 9) int64, in the order of `Witness`."""
+    """Labels of the frames at these seconds: (T, 13) int64, in the order of `Witness`."""
     observed = observe(script, [float(second) for second in seconds])
     whole = every_second(seconds)
     meant = about(question)
-    seen = [_only([s for s in o.sightings if meant(s.thing)]) for o in observed]
     unknown = (UNKNOWN,) * 3
+    asked = [unknown, *(_only([s for s in o.sightings if meant(s.thing)]) for o in observed), unknown]
+    shown = [unknown, *(_only(list(o.sightings)) for o in observed), unknown]
     rows = []
-    for place, (o, before, after) in enumerate(
-        zip(observed, [unknown, *seen], [*seen[1:], unknown], strict=False)
-    ):
+    for place, o in enumerate(observed):
         cut = place > 0 and o.scene != observed[place - 1].scene
-        flash = _flash(o)[:2] if whole else unknown[:2]
-        rows.append((*before, *after, int(cut), *flash))
+        flash = _flash(o) if whole else unknown
+        rows.append(
+            (
+                *asked[place],
+                *asked[place + 2],
+                int(cut),
+                *flash[:2],
+                *shown[place][:2],
+                *shown[place + 2][:2],
+            )
+        )
     return torch.tensor(rows)
 
 
