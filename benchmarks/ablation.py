@@ -1,9 +1,9 @@
 """Hypothesis: the poster's orderings hold in miniature. Rods beside cones beat either alone, all patches of a
 key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken evenly for as many tokens.
 
-    python benchmarks/ablation.py tokens  --run runs/tiny [--seeds 1 2 3] [--world long]
-    python benchmarks/ablation.py sizes   --run runs/tiny
-    python benchmarks/ablation.py scorers --run runs/tiny
+    python benchmarks/ablation.py tokens  [--model weights/dynfocus-tiny] [--seeds 1 2 3] [--world long]
+    python benchmarks/ablation.py sizes
+    python benchmarks/ablation.py scorers
 
 `tokens` is the poster's "Ablation of Dynamic Encoding": tokens for other frames and for key frames.
 
@@ -15,11 +15,11 @@ key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken 
     (2, 0)    rods of the other frames, nothing of key frames
     even      as many evenly spaced frames of 40 tokens as cost what (2, 40) costs, nothing of the others
 
-Each arm begins with the network that `make tiny` trained in --run, and learns `--steps` lessons in its own
-way of spending tokens; vision encoder, Q-Former and the rods' attention stay as they are, so all arms see the
-same. The lessons of a seed are the same for all arms, and so are the examination's questions: as many of each
-type, about clips that no stage has trained on, one frame a second. `--world long` has clips of 128 to 300 s
-in 14 to 24 scenes, for training and examination both.
+Each arm begins with the network of --model, and learns `--steps` lessons in its own way of spending tokens;
+vision encoder, Q-Former and the rods' attention stay as they are, so all arms see the same. The lessons of a
+seed are the same for all arms, and so are the examination's questions: as many of each type, about clips that
+no stage has trained on, one frame a second. `--world long` has clips of 128 to 300 s in 14 to 24 scenes, for
+training and examination both.
 
 `sizes` sweeps L and K/L, and `scorers` has the learned scores with and without the question choose the key
 frames, beside density and chance. Both take the (2, 40) networks of `tokens` as they are.
@@ -45,23 +45,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.dpe.density_peaks import cluster
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.stages import EventSelection, Question, VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES
-from dynfocus_cli.synth.world import LONG
+from dynfocus_cli.synth.world import LONG, SHORT
 from dynfocus_cli.training.tiny.answers import Phase, Write, study
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.curriculum import Student, learn_to_answer
 from dynfocus_cli.training.tiny.lessons import Exercise, compose, draw_exercises
-from dynfocus_cli.training.tiny.recipe import PREPROCESSING, Recipe
+from dynfocus_cli.training.tiny.recipe import EXAM_SEED, LESSON_SEED, PREPROCESSING, trained_model
 from provenance import provenance
 
 RESAMPLES = 5_000
 ROWS = 12
 """Questions that are answered at once in the examination."""
-CLIPS = {"short": None, "long": (150, 3_000_000, 40, 3_500_000)}
-"""Lessons' clips and first seed, examination's clips and first seed; the short world's are the run's own."""
+CLIPS = {"short": (800, LESSON_SEED, 150, EXAM_SEED, SHORT), "long": (150, 3_000_000, 40, 3_500_000, LONG)}
+"""Lessons' clips and first seed, examination's clips and first seed, and their world."""
 FRAMES = {"short": (16, 24, 32, 48, 64, 96, 120), "long": (128, 160, 192, 256, 288)}
 EVENTS, RATIOS = (4, 8, 16, 32), (0.125, 0.25, 0.5, 0.75)
 NEEDLE_FRAMES, NEEDLE_KEYS = 32, (4, 8)
@@ -85,13 +86,12 @@ def main() -> None:
     )
     parser.add_argument("experiment", choices=EXPERIMENTS)
     parser.add_argument(
-        "--run",
+        "--model",
         type=Path,
-        action="append",
-        default=None,
-        help="folder of `make tiny`; several are taken in turn",
+        nargs="+",
+        default=[Path("weights/dynfocus-tiny")],
+        help="folders that `make tiny` wrote; several are taken in turn, one a seed",
     )
-    parser.add_argument("--run-seed", type=int, action="append", default=None, help="of each --run; 1")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the lessons")
     parser.add_argument("--arms", nargs="+", choices=tuple(WAYS), default=list(WAYS))
     parser.add_argument("--steps", type=int, default=400, help="lessons that each arm adapts by")
@@ -108,6 +108,7 @@ def main() -> None:
     if result is None:
         return
     result |= {"seeds": arguments.seeds, "world": arguments.world, "steps": arguments.steps}
+    result["models"] = [revision(folder) for folder in arguments.model]
     result["measured"] = provenance()
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
@@ -202,20 +203,14 @@ PAPER = "(2, 40)"
 
 def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
     """The network of an arm and a seed, adapted as far as `--steps`."""
-    runs = arguments.run or [Path("runs/tiny")]
-    run_seeds = arguments.run_seed or [1] * len(runs)
-    place = arguments.seeds.index(seed) % len(runs)
-    recipe = Recipe(runs[place], run_seeds[place])
-    recipe.load()
-    lessons, exam = recipe.lessons, recipe.exam
-    numbers = CLIPS[arguments.world]
-    if numbers is not None:
-        clips, first, exam_clips, exam_first = numbers
-        stores = arguments.work / f"clips-{arguments.world}-{place}"
-        lessons = ClipStore(stores / "lessons", clips, first, LONG)
-        exam = ClipStore(stores / "exam", exam_clips, exam_first, LONG)
+    place = arguments.seeds.index(seed) % len(arguments.model)
+    model, prompt = trained_model(arguments.model[place])
+    clips, first, exam_clips, exam_first, world = CLIPS[arguments.world]
+    stores = arguments.work / f"clips-{arguments.world}-{place}"
+    lessons = ClipStore(stores / "lessons", clips, first, world)
+    exam = ClipStore(stores / "exam", exam_clips, exam_first, world)
     for store in (lessons, exam):
-        store.build(recipe.model, PREPROCESSING, run_seeds[place])
+        store.build(model, PREPROCESSING, place)
     phase = Phase(
         "adapt",
         arguments.steps,
@@ -226,7 +221,7 @@ def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
         0.02,
         sigma=(0.1, 0.05),
     )
-    student = Student(recipe.model, recipe.prompt, lessons, exam, seed, (phase,), WAYS[arm])
+    student = Student(model, prompt, lessons, exam, seed, (phase,), WAYS[arm])
     learn_to_answer(folder_of(arguments, arm, seed), student)
     return student
 
