@@ -19,8 +19,9 @@ from classroom import losses, prepared, trained
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.training.finetune import fine_tune
+from dynfocus_cli.training.run_checkpoints import checkpoints
+from dynfocus_cli.training.run_log import LOG, rewind
 from dynfocus_cli.training.run_record import run_folder
-from dynfocus_cli.training.trainer import LOG, checkpoints
 
 STEPS = 12
 
@@ -237,11 +238,9 @@ def test_a_folder_that_cannot_be_written(data: Path, tmp_path: Path, nobody) -> 
 
 
 def test_the_log_is_rewound_to_the_checkpoint(tmp_path: Path) -> None:
-    from dynfocus_cli.training.trainer import _rewind
-
     log = tmp_path / LOG
     log.write_text(
         "".join(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(1, 6)) + '{"step": 6, "lo'
     )
-    _rewind(log, 3)
+    rewind(tmp_path, 3)
     assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3]

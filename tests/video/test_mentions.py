@@ -46,6 +46,8 @@ from dynfocus_cli.video.mentions import Mentions, find_mentions
         ("at 30 seconds, 5 seconds before the cut", [30]),
         ("at 1:00, no, at 1:00", [60]),
         ("At  01:00\n!", [60]),
+        ("At 01:00: what does she hold?", [60]),
+        ("After 30 seconds: who is it?", [30]),
     ],
 )
 def test_moments(question: str, moments: list[float]) -> None:

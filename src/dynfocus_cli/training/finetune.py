@@ -29,16 +29,9 @@ from dynfocus_cli.training.model_card import write_card
 from dynfocus_cli.training.parts import learning
 from dynfocus_cli.training.planned import Planned
 from dynfocus_cli.training.preparing import Prepared, begins_with
-from dynfocus_cli.training.trainer import (
-    LOG,
-    WEIGHTS,
-    Course,
-    LessonTrainer,
-    add_to_log,
-    load_learned,
-    log_lines,
-    rates,
-)
+from dynfocus_cli.training.run_checkpoints import WEIGHTS, load_learned
+from dynfocus_cli.training.run_log import LOG, add_to_log, log_lines
+from dynfocus_cli.training.trainer import Course, LessonTrainer, rates
 from dynfocus_cli.training.validation import Score, validate
 
 BEST, SCORE, BEFORE = "best", "score.json", "before.json"

@@ -6,21 +6,18 @@ the trainer knows neither how lessons are made nor what is learned from them.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import shutil
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import nn
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
 from dynfocus_cli.checkpoints.quantization import quieten
@@ -35,9 +32,18 @@ from dynfocus_cli.checkpoints.workplace import flush  # noqa: E402
 from dynfocus_cli.errors import ModelUnavailable, UsageError  # noqa: E402
 from dynfocus_cli.model.network import DynFocusModel  # noqa: E402
 from dynfocus_cli.training.parts import learning, part_of  # noqa: E402
+from dynfocus_cli.training.run_checkpoints import (  # noqa: E402
+    STATE,
+    WEIGHTS,
+    changing,
+    checkpoints,
+    last_checkpoint,
+    load_learned,
+    require_whole,
+    step_of,
+)
+from dynfocus_cli.training.run_log import add_to_log, rewind  # noqa: E402
 
-WEIGHTS, STATE = "learned.safetensors", "trainer_state.json"
-LOG = "log.jsonl"
 SCORE_SHARE = 0.5
 """Of the learning rate, for the score network: its gradient is an estimate."""
 SCARCE = 1 << 20
@@ -153,7 +159,7 @@ class LessonTrainer(Trainer):
     def done(self) -> int:
         """Steps that are done already."""
         last = last_checkpoint(self._folder)
-        return 0 if last is None else _step_of(last)
+        return 0 if last is None else step_of(last)
 
     def learn(self) -> None:
         """Goes on from the last checkpoint that is whole, or from the beginning, to the last step.
@@ -164,12 +170,12 @@ class LessonTrainer(Trainer):
         """
         last = last_checkpoint(self._folder)
         if last is not None:
-            _require_whole(last)
+            require_whole(last)
         try:
-            _rewind(self._folder / LOG, 0 if last is None else _step_of(last))
+            rewind(self._folder, 0 if last is None else step_of(last))
         except OSError as error:
             raise self._failed(error) from error
-        if last is not None and _step_of(last) >= self._course.steps:
+        if last is not None and step_of(last) >= self._course.steps:
             self._load_from_checkpoint(str(last))
             return
         self.train(resume_from_checkpoint=None if last is None else str(last))
@@ -200,7 +206,7 @@ class LessonTrainer(Trainer):
             if writing.exists():
                 shutil.rmtree(writing)
             writing.mkdir(parents=True)
-            weights = {name: value.detach().cpu() for name, value in _changing(self._learner)}
+            weights = {name: value.detach().cpu() for name, value in changing(self._learner)}
             save_file(weights, writing / WEIGHTS)
             self._save_optimizer_and_scheduler(str(writing))
             self._save_rng_state(str(writing))
@@ -228,7 +234,7 @@ class LessonTrainer(Trainer):
             why = "the disk is full" if full else str(error).splitlines()[0]
         last = last_checkpoint(self._folder)
         kept = (
-            f"The checkpoint of step {_step_of(last)} is whole: make room and give the same command again."
+            f"The checkpoint of step {step_of(last)} is whole: make room and give the same command again."
             if last is not None
             else "Nothing was kept yet: make room, or name another place."
         )
@@ -261,94 +267,12 @@ def rates(network: DynFocusModel) -> list[Rates]:
     ]
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """The whole checkpoints of a run, the oldest first."""
-    found = [
-        path
-        for path in folder.glob("checkpoint-*")
-        if path.name.removeprefix("checkpoint-").isdigit() and (path / STATE).is_file()
-    ]
-    return sorted(found, key=_step_of)
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """What a run goes on from."""
-    return next(reversed(checkpoints(folder)), None)
-
-
-def load_learned(module: nn.Module, file: Path) -> None:
-    """Puts weights that `module` learned back into it."""
-    stored = load_file(file)
-    with torch.no_grad():
-        for name, value in _changing(module):
-            value.copy_(stored[name])
-
-
-def load_last(module: nn.Module, folder: Path) -> int:
-    """Puts back what `module` had learned by the last checkpoint in `folder`; returns its step.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    last = last_checkpoint(folder)
-    if last is None:
-        raise FileNotFoundError(f"{folder} holds no checkpoint yet")
-    load_learned(module, last / WEIGHTS)
-    return _step_of(last)
-
-
 def warm_cosine(step: int, steps: int, *, warmup: int, floor: float = 0.05) -> float:
     """Factor on the learning rate: linear warm-up, then a cosine down to `floor`."""
     if step < warmup:
         return (step + 1) / warmup
     progress = min(1.0, (step - warmup) / max(1, steps - warmup))
     return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress))
-
-
-def log_lines(folder: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a run's log."""
-    with suppress(OSError):
-        for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError):  # the last one, if the process was killed while it wrote
-                yield json.loads(line)
-
-
-def add_to_log(folder: Path, **figures: object) -> None:
-    """Appends a line to a run's log."""
-    with (folder / LOG).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(figures) + "\n")
-
-
-def _changing(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """What learns, and what the learner itself keeps of its lessons in buffers."""
-    yield from learning(module)
-    yield from module.named_buffers(recurse=False)
-
-
-def _rewind(log: Path, step: int) -> None:
-    """Takes back what a killed run logged after its last checkpoint: it will be done, and logged, again."""
-    lines = [json.dumps(line) + "\n" for line in log_lines(log.parent) if line.get("step", 0) <= step]
-    if log.exists():
-        unfinished = log.with_suffix(WRITING)
-        unfinished.write_text("".join(lines), encoding="utf-8")
-        os.replace(unfinished, log)
-
-
-def _require_whole(checkpoint: Path) -> None:
-    """Raises ModelUnavailable for a checkpoint that was damaged after it was written."""
-    try:
-        with safe_open(checkpoint / WEIGHTS, "pt"):
-            pass
-        for file in checkpoint.glob("*.pt*"):
-            zipfile.ZipFile(file).close()
-    except (OSError, SafetensorError, zipfile.BadZipFile) as error:
-        raise ModelUnavailable(
-            f"{checkpoint} is damaged ({error}): remove it, and the same command begins anew."
-        ) from error
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
 class _InPlace(TrainingArguments):

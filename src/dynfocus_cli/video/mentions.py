@@ -16,7 +16,7 @@ _WORDS = {
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 # What follows may make it something else: "5 s/m", "1:20:99:1", "90s-style", "4:305".
-_STOP = r"(?![\w/%:]|\.[0-9]|-[a-z])"
+_STOP = r"(?![\w/%]|[.:][0-9]|-[a-z])"
 _NUMBER = rf"\b(?:[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?|{'|'.join(_WORDS)})"
 # A lone "m" or "h" is no unit here: "at 5 m" is a distance, "2h" seldom a position.
 _S, _M, _H = r"(?:seconds?|secs?|s)\b", r"(?:minutes?|mins?)\b", r"(?:hours?|hrs?)\b"

@@ -9,13 +9,13 @@ import torch
 
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.run_log import log_lines
 from dynfocus_cli.training.tiny import curriculum
 from dynfocus_cli.training.tiny.answers import Phase, initialise
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.curriculum import CURRICULUM, TYPES, Student, learn_to_answer
 from dynfocus_cli.training.tiny.recipe import fresh_model
 from dynfocus_cli.training.tiny.vision import DenseHeads
-from dynfocus_cli.training.trainer import log_lines
 
 PHASES = (Phase("one", 2, (4,), 4, (1,), 1e-3), Phase("two", 3, (4, 8), 4, (2,), 5e-4, sigma=(0.3, 0.1)))
 

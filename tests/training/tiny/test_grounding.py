@@ -12,12 +12,12 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.questions import Question, about
 from dynfocus_cli.synth.world import COLORS, SHAPES, Thing
 from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.run_log import log_lines
 from dynfocus_cli.training.tiny import grounding
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.grounding import Looker, draw_glances, grounded, learn_to_look, wake
 from dynfocus_cli.training.tiny.recipe import fresh_model
 from dynfocus_cli.training.tiny.vision import NOTHING, cell_of
-from dynfocus_cli.training.trainer import log_lines
 
 CLIPS = 3
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
+from dynfocus_cli.training.run_log import log_lines
 from dynfocus_cli.training.tiny.curriculum import CURRICULUM
 from dynfocus_cli.training.tiny.recipe import (
     ANSWERS,
@@ -29,7 +30,6 @@ from dynfocus_cli.training.tiny.recipe import (
     VISION,
     VISION_STEPS,
 )
-from dynfocus_cli.training.trainer import log_lines
 
 LOG_NAME = "training_log.jsonl"
 LOGGED_EVERY = 50

@@ -14,6 +14,7 @@ from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.model.stages import Exploration
 from dynfocus_cli.synth.questions import QUESTION_TYPES
+from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.tiny.answers import Outcome, Phase, Write, rows_for, sigma_at, study
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.grounding import grounded
@@ -21,7 +22,7 @@ from dynfocus_cli.training.tiny.lessons import Lesson, compose, draw_exercises
 from dynfocus_cli.training.tiny.narrator import Narrator
 from dynfocus_cli.training.tiny.vision import DECAY
 from dynfocus_cli.training.tiny.witness import UNKNOWN, Witness
-from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log, rates
+from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, rates
 
 SAVE_EVERY = 200
 """Steps from one checkpoint, and one validation, to the next."""

@@ -26,9 +26,10 @@ from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, about, ask, o
 from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.synth.world import SHAPES, Sighting
 from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.vision import COLOR_NAMES, DECAY, NOTHING, cell_of
-from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log
+from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
 
 CLIPS, QUESTIONS = 12, 10
 """Clips a batch, and questions a clip; each question looks at up to three frames."""

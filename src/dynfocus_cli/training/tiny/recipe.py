@@ -23,6 +23,7 @@ from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.training.run_checkpoints import load_last
 from dynfocus_cli.training.tiny.answers import initialise
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.config import IMAGE_SIZE, tiny_config
@@ -30,7 +31,6 @@ from dynfocus_cli.training.tiny.curriculum import CURRICULUM, FURTHER, Student, 
 from dynfocus_cli.training.tiny.grounding import Looker, learn_to_look, wake
 from dynfocus_cli.training.tiny.tokenizer import train_tokenizer
 from dynfocus_cli.training.tiny.vision import VisionLearner, learn_vision
-from dynfocus_cli.training.trainer import load_last
 
 VISION, GROUNDING, ANSWERS = "vision", "grounding", "answers"
 """The stages, and their folders in a run's."""

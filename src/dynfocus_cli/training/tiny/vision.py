@@ -21,8 +21,9 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.look import Look, training_look
 from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, write_script
+from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.tiny.config import IMAGE_SIZE, PATCH_SIZE
-from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, add_to_log
+from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
