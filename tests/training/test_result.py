@@ -17,9 +17,13 @@ from dynfocus_cli.cli.app import app
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.training import finetune, parts, preparing
+from dynfocus_cli.training.batches import collate
 from dynfocus_cli.training.export import export
+from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.loading import let_learn, load_for_training
 from dynfocus_cli.training.run_record import run_folder
+from dynfocus_cli.training.validation import answer_loss
 from strict_schema import validate
 
 FRAMES = ["--frames", "4", "--no-cache", "--device", "cpu"]
@@ -99,23 +103,45 @@ def test_align_changes_the_connector_alone(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
-    """The validation says how good each step is; of the two best the later has learned more."""
+    """The validation says how good each step is: by what is right, then by the loss; of the two best the
+    later has learned more."""
     from unittest import mock
 
-    scores = iter([3, 5, 8, 8, 2])
+    scores, losses = iter([3, 5, 8, 8, 8, 2]), iter([0.9, 0.5, 0.4, 0.4, 0.1])
 
     def measured(model, held, *_):
         return finetune.Score(len(held), next(scores), 40.0)
 
     told: list[str] = []
-    with mock.patch.object(finetune, "validate", measured):
-        done = trained(data, tmp_path / "out", told, validation="0.25", max_steps=4, validate_every=1)
-    assert (done.best_step, done.before.right, done.after.right) == (3, 3, 8)
-    assert len(told) == 6
+    with (
+        mock.patch.object(finetune, "validate", measured),
+        mock.patch.object(finetune, "answer_loss", side_effect=losses),
+    ):
+        done = trained(data, tmp_path / "out", told, validation="0.25", max_steps=5, validate_every=1)
+    assert (done.best_step, done.before.right, done.after.right, done.after.loss) == (4, 3, 8, 0.4)
+    assert len(told) == 7
     scores = iter([3, 1])
     with mock.patch.object(finetune, "validate", measured):
-        trained(data, tmp_path / "worse", told, validation="0.25", max_steps=1)
+        worse = trained(data, tmp_path / "worse", told, validation="0.25", max_steps=1)
     assert told[-1].startswith("Warning: that is less than before")
+    assert (worse.before.loss, worse.after.loss > 0) == (None, True)
+
+
+def test_the_loss_of_what_was_held_back_is_that_of_training(data: Path, tmp_path: Path) -> None:
+    """With every weight as it was, in any batches, and the modules in the modes they had."""
+    ready = prepared(data, tmp_path / "out", stage="align", precision="float32")
+    model = load_for_training(ready)
+    options = ready.request.options
+    footage = Footage(tmp_path / "features", model, options)
+    held, broken = footage.gather(ready.train, Silent())
+    learner = Learner(model.network.float(), model.prompt, model.device, None).train()
+    by = [answer_loss(learner, held, footage, model.outline, options, batch) for batch in (1, 3, len(held))]
+    assert not broken
+    assert by == pytest.approx([by[0]] * 3, rel=1e-4)
+    assert all(module.training for module in learner.modules())
+    with torch.no_grad():
+        lesson = collate(held, footage, model.outline, options, None)
+        assert float(learner.eval()(lesson)) == pytest.approx(by[0], rel=1e-4)
 
 
 @pytest.mark.parametrize("scorer", ["visual", "question"])

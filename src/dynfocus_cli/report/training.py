@@ -90,6 +90,7 @@ def _score(score: Score | None) -> Record | None:
         "right": score.right,
         "exact_match": round(score.exact_match, 4),
         "video_tokens": round(score.video_tokens, 1),
+        "loss": None if score.loss is None else round(score.loss, 6),
     }
 
 

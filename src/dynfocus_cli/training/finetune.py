@@ -20,7 +20,7 @@ from dynfocus_cli.planning.device import ran_out
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training import run_record
 from dynfocus_cli.training.batches import Batches
-from dynfocus_cli.training.examples import Example, Problem
+from dynfocus_cli.training.examples import Problem
 from dynfocus_cli.training.export import export
 from dynfocus_cli.training.footage import Footage
 from dynfocus_cli.training.learner import Learner
@@ -32,7 +32,7 @@ from dynfocus_cli.training.preparing import Prepared, begins_with
 from dynfocus_cli.training.run_checkpoints import WEIGHTS, load_learned
 from dynfocus_cli.training.run_log import LOG, add_to_log, log_lines
 from dynfocus_cli.training.trainer import Course, LessonTrainer, rates
-from dynfocus_cli.training.validation import Score, validate
+from dynfocus_cli.training.validation import Score, answer_loss, validate
 
 BEST, SCORE, BEFORE = "best", "score.json", "before.json"
 FAMILIAR_MARGIN = 1.25
@@ -82,11 +82,12 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
                 prepared, model, Footage(work / "features", model, request.options), work, progress, tell
             )
             train, broken = run.footage.gather(prepared.train, progress)
+            held, broken_too = run.footage.gather(prepared.validation, progress)
             if not train:
                 raise UsageError(f"No video of {request.data} can be decoded: {broken[0]}")
-            before = run.measure_before()
+            before = run.measure_before(held)
             let_learn(model, prepared)
-            best_step, after = run.learn(train)
+            best_step, after = run.learn(train, held)
             if before is not None and after is not None:
                 tell(f"After: {_said(after)}.")
                 if after.right < before.right:
@@ -97,7 +98,7 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
                 best_step,
                 before,
                 after,
-                (*prepared.problems, *broken),
+                (*prepared.problems, *broken, *broken_too),
                 time.monotonic() - began,
             )
             run.write(trained, len(train))
@@ -129,19 +130,20 @@ class _Run:
     progress: Progress
     tell: Tell
 
-    def measure_before(self) -> Score | None:
+    def measure_before(self, held: list[Planned]) -> Score | None:
         """What the model knew; measured, and told, once a run. None where nothing is held back."""
-        if not self.held:
+        if not held:
             return None
         known = run_record.load(self.work / BEFORE)
         if known is not None:
             return Score(**known)
-        score = validate(self.model, self.held, self.prepared.request.options, self.progress)
+        examples = [one.example for one in held]
+        score = validate(self.model, examples, self.prepared.request.options, self.progress)
         run_record.save(self.work / BEFORE, asdict(score))
         self.tell(f"Before: {_said(score)}.")
         return score
 
-    def learn(self, train: list[Planned]) -> tuple[int, Score | None]:
+    def learn(self, train: list[Planned], held: list[Planned]) -> tuple[int, Score | None]:
         """Leads the model through its steps, and leaves the best of its weights in it; returns their step and
         what they score."""
         prepared, settings, model = self.prepared, self.prepared.settings, self.model
@@ -153,8 +155,8 @@ class _Run:
 
         def on_step(step: int, loss: float) -> None:
             self.progress.advance(1)
-            if self.held and (step % every == 0 or step == batches.steps):
-                self._validate(learner, step, batches.steps, loss)
+            if held and (step % every == 0 or step == batches.steps):
+                self._validate(learner, held, step, batches.steps, loss)
 
         assert settings.rate is not None, "it was settled"
         course = Course(
@@ -173,11 +175,11 @@ class _Run:
         if trainer.done and trainer.done < batches.steps:
             self.tell(f"Going on after step {trainer.done} of {batches.steps}.")
         trainer.learn()
-        best = run_record.load(self.work / BEST / SCORE)
+        best = _score_of(run_record.load(self.work / BEST / SCORE))
         if best is None:
             return batches.steps, None
         load_learned(learner, self.work / BEST / WEIGHTS)
-        return best.pop("step"), Score(**best)
+        return best
 
     def write(self, trained: Trained, examples: int) -> None:
         """The model folder, whole or not at all."""
@@ -191,22 +193,20 @@ class _Run:
             write_card(partial, self.prepared, trained, examples, list(log_lines(self.work)))
             finish(partial, destination)
 
-    @property
-    def held(self) -> list[Example]:
-        """What is held back to validate on."""
-        return [one.example for one in self.prepared.validation]
-
-    def _validate(self, learner: Learner, step: int, steps: int, loss: float) -> None:
+    def _validate(self, learner: Learner, held: list[Planned], step: int, steps: int, loss: float) -> None:
         """Measures, and keeps the weights where none were better: of equally good ones those that learned
         longest."""
         options, autocast = self.prepared.request.options, self.prepared.autocast
-        score = validate(self.model, self.held, options, self.progress, autocast)
+        score = validate(self.model, [one.example for one in held], options, self.progress, autocast)
+        batch = self.prepared.settings.batch
+        held_loss = answer_loss(learner, held, self.footage, self.model.outline, options, batch)
+        score = replace(score, loss=held_loss)
         self.progress.stage("train", steps)
         self.progress.advance(step)
-        best = run_record.load(self.work / BEST / SCORE)
+        best = _score_of(run_record.load(self.work / BEST / SCORE))
         add_to_log(self.work, step=step, validation=asdict(score))
         self.tell(f"Step {step} of {steps}: loss {loss:.3f}, {_said(score)}.")
-        if best is None or score.right >= best["right"]:
+        if best is None or score.rank >= best[1].rank:
             _keep(self.work / BEST, learner, asdict(score) | {"step": step})
 
 
@@ -226,5 +226,15 @@ def _keep(folder: Path, learner: Learner, score: dict[str, Any]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _score_of(kept: dict[str, Any] | None) -> tuple[int, Score] | None:
+    """The step and the score of what `_keep` kept."""
+    if kept is None:
+        return None
+    step = kept.pop("step")
+    return step, Score(**kept)
+
+
 def _said(score: Score) -> str:
-    return f"{score.exact_match:.1%} of {score.questions} right, {score.video_tokens:.0f} video tokens each"
+    loss = "" if score.loss is None else f" at loss {score.loss:.3f}"
+    tokens = f"{score.video_tokens:.0f} video tokens each"
+    return f"{score.exact_match:.1%} of {score.questions} right{loss}, {tokens}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,12 +161,6 @@ class Footage:
             if found.class_token is not None:
                 parts["class_token"].append(found.class_token[0].cpu())
         return {name: torch.cat(rows).contiguous() for name, rows in parts.items() if rows}
-
-
-def bytes_of(planned: Iterable[Planned], bytes_a_frame: int) -> int:
-    """What the files will take: every moment of a video once."""
-    moments = {(one.example.video, moment) for one in planned for moment in one.sampling.times_s}
-    return len(moments) * bytes_a_frame
 
 
 def _rows(file: safe_open, name: str, places: Sequence[int]) -> Tensor:

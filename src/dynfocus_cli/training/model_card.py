@@ -90,10 +90,11 @@ def _scores(before: Score | None, after: Score | None) -> list[str]:
     return [
         "Exact match on the validation examples, asked as `ask` asks, capitals and punctuation aside.",
         "",
-        "| | right | of | video tokens a question |",
-        "|---|---|---|---|",
+        "| | right | of | loss | video tokens a question |",
+        "|---|---|---|---|---|",
         *(
-            f"| {when} | {score.exact_match:.1%} | {score.questions} | {score.video_tokens:.0f} |"
+            f"| {when} | {score.exact_match:.1%} | {score.questions} | "
+            f"{'' if score.loss is None else f'{score.loss:.3f}'} | {score.video_tokens:.0f} |"
             for when, score in (("before", before), ("after", after))
         ),
     ]

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 import torch
 
 from dynfocus_cli import pipeline
-from dynfocus_cli.backends.native import LoadedModel
+from dynfocus_cli.backends.native import LoadedModel, ModelOutline
 from dynfocus_cli.counterfactuals import is_other
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.features.recall import Recall
 from dynfocus_cli.progress import Progress, Silent
 from dynfocus_cli.run_options import RunOptions
+from dynfocus_cli.training.batches import collate
 from dynfocus_cli.training.examples import Example
+from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.learner import Learner
+from dynfocus_cli.training.planned import Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,20 @@ class Score:
     """Answers that are the wanted ones, capitals and what stands around their words aside."""
     video_tokens: float
     """Mean a question."""
+    loss: float | None = None
+    """Mean over the answers of the mean cross-entropy of a token (nats), as training minimises it; None where
+    it was not measured."""
 
     @property
     def exact_match(self) -> float:
         """Share of the answers that are right."""
         return self.right / self.questions
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The higher the better: first by what is right, then by the loss, which is all there is where
+        answers are whole sentences that nobody says to the letter."""
+        return self.right, -(self.loss or 0.0)
 
 
 def validate(
@@ -72,3 +85,27 @@ def validate(
         for module, mode in modes.items():
             module.training = mode
     return Score(len(examples), right, tokens / len(examples))
+
+
+@torch.no_grad()
+def answer_loss(
+    learner: Learner,
+    held: Sequence[Planned],
+    footage: Footage,
+    outline: ModelOutline,
+    options: RunOptions,
+    batch: int,
+) -> float:
+    """`Score.loss` of the weights that `learner` has by now; `held` is what `footage` gathered, `batch` at a
+    time."""
+    modes = {module: module.training for module in learner.modules()}
+    learner.eval()
+    try:
+        total = 0.0
+        for first in range(0, len(held), batch):
+            some = held[first : first + batch]
+            total += float(learner(collate(some, footage, outline, options, None))) * len(some)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    return total / len(held)
