@@ -33,8 +33,9 @@ class Witness(nn.Module):
 
     From the text-attended rod: shape, colour and cell of the thing that the question is about, in the frame
     before and in the one after. From the plain rod: whether this frame begins a scene, shape and colour of a
-    brief event in it, and of whatever one thing the frame before and the one after show: what came before a
-    thing is not the thing that the question is about.
+    brief event in it, and of the one thing that the frame before a cut and the one after it show: what came
+    before a thing is not the thing that the question is about. Within a scene these would nearly always be
+    what the frame itself shows, and nothing else would be learned.
     """
 
     def __init__(self, width: int) -> None:
@@ -73,18 +74,14 @@ def happenings(script: Script, seconds: Sequence[int], question: Question) -> Te
     asked = [unknown, *(_only([s for s in o.sightings if meant(s.thing)]) for o in observed), unknown]
     shown = [unknown, *(_only(list(o.sightings)) for o in observed), unknown]
     rows = []
-    for place, o in enumerate(observed):
-        cut = place > 0 and o.scene != observed[place - 1].scene
-        flash = _flash(o) if whole else unknown
+    scenes = [one.scene for one in observed]
+    begins = [False, *(later != earlier for earlier, later in itertools.pairwise(scenes)), False]
+    for place, one in enumerate(observed):
+        flash = _flash(one) if whole else unknown
+        left = shown[place] if begins[place] else unknown
+        next_up = shown[place + 2] if begins[place + 1] else unknown
         rows.append(
-            (
-                *asked[place],
-                *asked[place + 2],
-                int(cut),
-                *flash[:2],
-                *shown[place][:2],
-                *shown[place + 2][:2],
-            )
+            (*asked[place], *asked[place + 2], int(begins[place]), *flash[:2], *left[:2], *next_up[:2])
         )
     return torch.tensor(rows)
 
