@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dynfocus_cli.cce.shots import ShotNumbers
+
 TRANSIENTS = 3
 """What has come, what is about to go, and what does both."""
 SHARPNESS = 3.0
@@ -19,10 +21,11 @@ SHARPNESS = 3.0
 
 class RodChange(nn.Module):
     """Two layers over a rod, its differences to the same rod `1 ... window` frames before and after, and the
-    frame's transients."""
+    frame's transients; and the number of the shot, if those are told apart."""
 
-    def __init__(self, width: int, language_width: int, window: int) -> None:
-        """`width` is D_v, `language_width` D_l; `window` counts frames to each side.
+    def __init__(self, width: int, language_width: int, window: int, shots: int = 0) -> None:
+        """`width` is D_v, `language_width` D_l; `window` counts frames to each side, `shots` what
+        `ShotNumbers` tells apart.
 
         Raises:
             ValueError: `window` below 1.
@@ -34,6 +37,7 @@ class RodChange(nn.Module):
         self.compare = nn.Linear((1 + 2 * window + TRANSIENTS) * width + 2 * TRANSIENTS, 2 * language_width)
         self.tell = nn.Linear(2 * language_width, language_width, bias=False)
         nn.init.normal_(self.tell.weight, std=0.05)
+        self.shots = ShotNumbers(2 * language_width, language_width, shots) if shots else None
 
     def forward(self, rods: Tensor, patches: Tensor) -> Tensor:
         """What to add to each rod after its projector.
@@ -49,7 +53,11 @@ class RodChange(nn.Module):
         seen, strengths = transients(patches, self.window)
         common = torch.cat((F.layer_norm(seen, seen.shape[-1:]).flatten(2), strengths), dim=-1)
         every = common.to(rods.dtype).unsqueeze(2).expand(-1, -1, rods.shape[2], -1)
-        told: Tensor = self.tell(F.gelu(self.compare(torch.cat((rods, *around, every), dim=-1))))
+        hidden = F.gelu(self.compare(torch.cat((rods, *around, every), dim=-1)))
+        told: Tensor = self.tell(hidden)
+        if self.shots is not None:
+            # A cut is where the content, the last of the rods, becomes another.
+            told = told + self.shots(hidden[:, :, -1]).unsqueeze(2)
         return told
 
 

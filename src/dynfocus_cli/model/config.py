@@ -87,6 +87,8 @@ class DynFocusConfig(PreTrainedConfig):
     """Each rod also carries how it differs from those of so many frames before and after: what appears,
     flashes up, moves or changes colour then stands in a token, and need not be found between two; see
     `RodChange`."""
+    change_shots: int = 0
+    """With `change_window`: rods also carry the number of their shot, up to so many; see `ShotNumbers`."""
     content_side: int = 1
     """The content rod is `content_side ** 2` tokens, a grid's cells; LLaMA-VID's `grid:n`."""
     class_token: bool = False
@@ -154,6 +156,14 @@ class DynFocusConfig(PreTrainedConfig):
             raise ValueError(
                 "spatial_prototypes and spatial_neighbours must have a number for each level, got "
                 f"{self.spatial_prototypes!r} and {self.spatial_neighbours!r}"
+            )
+        for name in ("change_window", "change_shots"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ValueError(f"{name} must be a whole number from 0 on, got {value!r}")
+        if self.change_shots == 1 or (self.change_shots and not self.change_window):
+            raise ValueError(
+                f"change_shots must be 0, or at least 2 with a change_window, got {self.change_shots!r}"
             )
         scale = self.patch_position_scale
         if not isinstance(scale, float | int) or not 0 <= scale < math.inf:

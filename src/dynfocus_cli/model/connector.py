@@ -63,7 +63,9 @@ class CooperativeConnector(nn.Module):
         split = config.rod_projectors == "split"
         self.coarse = None if split else Projector(width, language_width, config.projector_norm)
         self.context = nn.Linear(width, language_width) if split else None
-        self.change = RodChange(width, language_width, config.change_window) if config.change_window else None
+        self.change = None
+        if config.change_window:
+            self.change = RodChange(width, language_width, config.change_window, config.change_shots)
         slots = config.cone_tokens + config.rod_tokens
         self.slots = (
             nn.Parameter(torch.randn(slots, language_width) * 0.02) if config.slot_embedding else None

@@ -58,6 +58,8 @@ class Outcome:
     changes: Tensor | None
     """(B, T, R, D_l): the change of every frame's rods; None where the model has none, or `write` left frames
     out."""
+    cuts: Tensor | None
+    """(B, T): logits of a cut before each frame; None as `changes`."""
     states: Tensor
     """(B, T, D_l): what the language model has gathered below its last layer, at the end of each frame."""
     written: Tensor
@@ -106,9 +108,15 @@ def study(
 
     `write` makes the video tokens; an experiment may have others than CCE's.
     """
-    connector, changes = model.connector, []
+    connector = model.connector
+    changes: list[Tensor] = []
+    cuts: list[Tensor] = []
+    hooks = []
     if connector.change is not None:
-        hook = connector.change.register_forward_hook(lambda *parts: changes.append(parts[2]))
+        hooks.append(connector.change.register_forward_hook(lambda *parts: changes.append(parts[2])))
+        if connector.change.shots is not None:
+            detector = connector.change.shots.cut
+            hooks.append(detector.register_forward_hook(lambda *parts: cuts.append(parts[2].squeeze(-1))))
     selection = connector.select(
         lesson.features,
         events=events,
@@ -120,7 +128,7 @@ def study(
     tokens, frame_of_token = write(
         model, lesson.features, selection, lesson.asked, lesson.times_s, lesson.pinned
     )
-    if connector.change is not None:
+    for hook in hooks:
         hook.remove()
     embed = model.get_input_embeddings()
     start = embed(torch.tensor(before_video)).expand(len(tokens), -1, -1)
@@ -143,6 +151,7 @@ def study(
         [(q.type, not miss) for q, miss in zip(lesson.questions, missed.tolist(), strict=True)],
         selection,
         next((seen for seen in changes if seen.shape[1] == lesson.features.frames), None),
+        next((seen for seen in cuts if seen.shape[1] == lesson.features.frames), None),
         states,
         written,
     )

@@ -64,6 +64,7 @@ def tiny_config(tokenizer: PreTrainedTokenizerFast) -> DynFocusConfig:
         patch_position_scale=1.5,
         slot_embedding=True,
         change_window=2,
+        change_shots=32,
         time_encoding="timecode",
         minute_token_ids=tokenizer.convert_tokens_to_ids([f"{minute:02d}:" for minute in range(100)]),
         second_token_ids=tokenizer.convert_tokens_to_ids([f"{second:02d}" for second in range(60)]),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
@@ -21,7 +22,7 @@ from dynfocus_cli.training.tiny.grounding import grounded
 from dynfocus_cli.training.tiny.lessons import Lesson, compose, draw_exercises
 from dynfocus_cli.training.tiny.narrator import Narrator
 from dynfocus_cli.training.tiny.vision import DECAY
-from dynfocus_cli.training.tiny.witness import UNKNOWN, Witness
+from dynfocus_cli.training.tiny.witness import CUT, UNKNOWN, Witness
 from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, rates
 
 SAVE_EVERY = 200
@@ -116,6 +117,9 @@ class Student(nn.Module):
         loss = outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
         if outcome.changes is not None:
             loss = loss + WITNESS_WEIGHT * self.witness(outcome.changes, lesson.happenings)
+        if outcome.cuts is not None:
+            cut = lesson.happenings[..., CUT].float()
+            loss = loss + F.binary_cross_entropy_with_logits(outcome.cuts.float(), cut)
         told = lesson.story.masked_fill(~outcome.written.unsqueeze(-1), UNKNOWN)
         return loss + NARRATOR_WEIGHT * self.narrator(outcome.states, told)
 

@@ -20,6 +20,8 @@ from dynfocus_cli.training.tiny.vision import COLOR_NAMES, NOTHING, cell_of
 
 UNKNOWN = -100
 """In place of a label where frames can't tell, or more than one would be right."""
+CUT = 6
+"""Which label of a frame says whether it begins a scene."""
 RARE = 0.1
 """Weight of frames without a cut, or without a flash: most are."""
 
