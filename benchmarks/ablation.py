@@ -16,7 +16,8 @@ key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken 
     even      as many evenly spaced frames of 40 tokens as cost what (2, 40) costs, nothing of the others
 
 Each arm begins with the network of --model, and learns `--steps` lessons in its own way of spending tokens;
-vision encoder, Q-Former and the rods' attention stay as they are, so all arms see the same. The lessons of a
+vision encoder, Q-Former and the rods' attention stay as they are, so all arms see the same, and
+nothing but answers and decisive seconds is taught. The lessons of a
 seed are the same for all arms, and so are the examination's questions: as many of each type, about clips that
 no stage has trained on, one frame a second. `--world long` has clips of 128 to 300 s in 14 to 24 scenes, for
 training and examination both.
@@ -206,7 +207,7 @@ def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
     place = arguments.seeds.index(seed) % len(arguments.model)
     model, prompt = trained_model(arguments.model[place])
     clips, first, exam_clips, exam_first, world = CLIPS[arguments.world]
-    stores = arguments.work / f"clips-{arguments.world}-{place}"
+    stores = arguments.work / f"clips-{arguments.world}-{revision(arguments.model[place])}"
     lessons = ClipStore(stores / "lessons", clips, first, world)
     exam = ClipStore(stores / "exam", exam_clips, exam_first, world)
     for store in (lessons, exam):
@@ -221,7 +222,7 @@ def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
         0.02,
         sigma=(0.1, 0.05),
     )
-    student = Student(model, prompt, lessons, exam, seed, (phase,), WAYS[arm])
+    student = Student(model, prompt, lessons, exam, seed, (phase,), WAYS[arm], taught=False)
     learn_to_answer(folder_of(arguments, arm, seed), student)
     return student
 
@@ -229,7 +230,8 @@ def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
 def folder_of(arguments: argparse.Namespace, arm: str, seed: int) -> Path:
     """Where an arm and a seed keep their work."""
     name = arm.strip("()").replace(", ", "-")
-    return arguments.work / f"{arguments.world}-{name}-{seed}"
+    model = arguments.model[arguments.seeds.index(seed) % len(arguments.model)]
+    return arguments.work / f"{arguments.world}-{revision(model)}-{name}-{seed}"
 
 
 @dataclass(frozen=True, slots=True)

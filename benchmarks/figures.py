@@ -1,7 +1,9 @@
-"""The figures of docs/experiments.md, from the JSON that benchmarks/ablation.py wrote.
+"""The figures of docs/experiments.md and its tables, from the JSON that benchmarks/ablation.py wrote.
 
 pip install matplotlib
 python benchmarks/figures.py [--results benchmarks/results] [--out docs/figures]
+
+Figures are written, tables are printed.
 """
 
 from __future__ import annotations
@@ -38,6 +40,11 @@ def main() -> None:
             place = arguments.out / f"{name}.svg"
             figure.savefig(place, metadata={"Date": None}, bbox_inches="tight")
             print(place)
+    for file, table in TABLES:
+        if (arguments.results / file).exists():
+            print(f"\n{file}\n")
+            for row in table(json.loads((arguments.results / file).read_text())):
+                print(f"| {' | '.join(row)} |" if row else "")
 
 
 def arms(*worlds: dict[str, Any]) -> Any:
@@ -117,6 +124,58 @@ def sizes(world: dict[str, Any]) -> Any:
     return figure
 
 
+def arms_table(world: dict[str, Any]) -> list[list[str]]:
+    """Each way to spend tokens: what it costs, what it answers, and how that differs from the paper's."""
+    arms = world["arms"]
+    kinds = list(next(iter(arms.values()))["needs"])
+    rows = [["other, key", "tokens", "right", "minus (2, 40)", *kinds], ["---"] * (4 + len(kinds))]
+    for name, told in arms.items():
+        gain = told.get("minus_paper")
+        rows.append(
+            [
+                name,
+                f"{told['tokens']:.0f}",
+                _with_interval(told["accuracy"], told["interval"]),
+                "" if gain is None else _with_interval(gain["gain"], gain["interval"], sign="+"),
+                *(f"{100 * told['needs'][kind]:.1f}" for kind in kinds),
+            ]
+        )
+    return rows
+
+
+def sizes_table(world: dict[str, Any]) -> list[list[str]]:
+    """Accuracy and tokens, L down and K/L across."""
+    ratios = sorted({row["K/L"] for row in world["sizes"]})
+    rows = [["L", *(f"K/L = {ratio:g}" for ratio in ratios)], ["---"] * (1 + len(ratios))]
+    for events in sorted({row["L"] for row in world["sizes"]}):
+        found = {row["K/L"]: row for row in world["sizes"] if row["L"] == events}
+        cells = [f"{100 * found[ratio]['accuracy']:.1f} ({found[ratio]['tokens']:.0f})" for ratio in ratios]
+        rows.append([str(events), *cells])
+    return rows
+
+
+def scorers_table(result: dict[str, Any]) -> list[list[str]]:
+    """What the question adds to the choice of key frames, overall and a type; then needles covered."""
+    rows = [["questions", "with the question minus without"], ["---"] * 2]
+    for name, gain in (
+        ("all", result["question_minus_visual"]),
+        ("that name no moment", result["question_minus_visual_where_no_moment_is_named"]),
+        *result["by_type"].items(),
+    ):
+        rows.append([name, _with_interval(gain["gain"], gain["interval"], sign="+")])
+    rows += [[], ["key frames by", "brief events shown"], ["---"] * 2]
+    rows += [
+        [policy, _with_interval(told["covered"], told["interval"])]
+        for policy, told in result["needles"].items()
+    ]
+    return rows
+
+
+def _with_interval(share: float, interval: list[float], sign: str = "") -> str:
+    low, high = interval
+    return f"{100 * share:{sign}.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
 def _plain(axis: Any) -> None:
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
@@ -128,6 +187,13 @@ FIGURES = (
     ("tokens", arms, ("ablation-tokens.json", "ablation-tokens-long.json")),
     ("needs", needs, ("ablation-tokens.json",)),
     ("sizes", sizes, ("ablation-sizes.json",)),
+)
+
+TABLES = (
+    ("ablation-tokens.json", arms_table),
+    ("ablation-tokens-long.json", arms_table),
+    ("ablation-sizes.json", sizes_table),
+    ("ablation-scorers.json", scorers_table),
 )
 
 if __name__ == "__main__":

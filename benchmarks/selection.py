@@ -1,9 +1,10 @@
 """Hypothesis: the learned scores find brief events that even, random and purely geometric choices miss.
 
-32 frames of each clip, 16 events, K = 4 and 8 key frames, so every policy spends the same tokens. A needle
-event (something on screen for 1-2 s) counts as found when one of its frames is a key frame. 32 frames of a
-long clip may miss a needle altogether; no policy can find that one, so shares are of the sampled needles, and
-the share of all needles stands beside it.
+32 frames of each clip, of which 4 or 8 become key frames, so every policy spends the same tokens: the best of
+16 events, or of 32, which are the frames themselves. A needle event (something on screen for 1-2 s) counts as
+found when one of its frames is a key frame; among 16 events it has to be the centre of one besides. 32 frames
+of a long clip may miss a needle altogether; no policy can find that one, so shares are of the sampled ones,
+and the share of all needles stands beside it.
 
     python benchmarks/selection.py --clips 200 --seed 12 [--model PATH]
 """
@@ -19,7 +20,9 @@ from pathlib import Path
 
 from provenance import provenance
 
-FRAMES, EVENTS, KEYS = 32, 16, (4, 8)
+FRAMES = 32
+CHOICES = ((4, 16), (8, 16), (8, 32))
+"""K of L."""
 NEEDLE_QUESTION = "What flashes up briefly?"
 POLICIES = ("question", "visual", "dpc", "uniform", "random")
 
@@ -43,7 +46,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_model(arguments.model, "auto")
     needles = sampled = 0
-    found: Counter[tuple[str, int]] = Counter()
+    found: Counter[tuple[str, int, int]] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for clip in range(arguments.clips):
             script = write_script(clip_seed(arguments.seed, clip))
@@ -65,10 +68,12 @@ def main() -> None:
         "needles": needles,
         "sampled": sampled,
         "found_of_sampled": {
-            f"K={k}": {policy: round(found[policy, k] / sampled, 4) for policy in POLICIES} for k in KEYS
+            f"{k} of {events}": {policy: round(found[policy, k, events] / sampled, 4) for policy in POLICIES}
+            for k, events in CHOICES
         },
         "found_of_all": {
-            f"K={k}": {policy: round(found[policy, k] / needles, 4) for policy in POLICIES} for k in KEYS
+            f"{k} of {events}": {policy: round(found[policy, k, events] / needles, 4) for policy in POLICIES}
+            for k, events in CHOICES
         },
         "measured": provenance(),
     }
@@ -83,8 +88,8 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tuple[str, int], set[int]]]:
-    """The sampled times of a video, and the key frames that each policy picks at each K."""
+def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tuple[str, int, int], set[int]]]:
+    """The sampled times of a video, and the key frames that each policy picks for each K and L."""
     import torch
 
     from dynfocus_cli.dpe.density_peaks import cluster
@@ -104,23 +109,24 @@ def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tup
     batches = decode_frames(
         source, plan.times_s, width=scaling.size, height=scaling.size, fit=scaling.fit, batch_size=FRAMES
     )
-    chosen: dict[tuple[str, int], set[int]] = {}
+    chosen: dict[tuple[str, int, int], set[int]] = {}
     with torch.inference_mode():
         pixels = scaling(next(iter(batches)).pixels).to(model.device)
         patches = model.network.encode_frames(pixels).unsqueeze(0)
         connector = model.network.connector
         features = connector.prepare(patches)
-        clusters = cluster(features.patches.mean(2), EVENTS, model.config.event_neighbours)
         asked = model.encode_question(NEEDLE_QUESTION)
-        for k in KEYS:
+        for k, events in CHOICES:
             for policy in ("question", "visual"):
                 selection = connector.select(
-                    features, events=EVENTS, key_events=k, question=asked if policy == "question" else None
+                    features, events=events, key_events=k, question=asked if policy == "question" else None
                 )
-                chosen[policy, k] = set(selection.key_frames[0].tolist())
-            chosen["dpc", k] = set(clusters.centres.gather(1, hard_topk(clusters.log_rank, k))[0].tolist())
-            chosen["uniform", k] = {int((place + 0.5) * FRAMES / k) for place in range(k)}
-            chosen["random", k] = set(rng.sample(range(FRAMES), k))
+                chosen[policy, k, events] = set(selection.key_frames[0].tolist())
+            clusters = cluster(features.patches.mean(2), events, model.config.event_neighbours)
+            densest = clusters.centres.gather(1, hard_topk(clusters.log_rank, k))
+            chosen["dpc", k, events] = set(densest[0].tolist())
+            chosen["uniform", k, events] = {int((place + 0.5) * FRAMES / k) for place in range(k)}
+            chosen["random", k, events] = set(rng.sample(range(FRAMES), k))
     return list(plan.times_s), chosen
 
 

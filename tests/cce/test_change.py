@@ -47,13 +47,26 @@ def test_what_flashes_up_is_seen_and_what_stays_is_not() -> None:
     patches = video(*[None] * 3, 2, *[None] * 3)
     patches[0, :, 5] = OTHER
     seen, strengths = transients(patches, 2)
-    came, going, flash = seen[0, 3]
+    came, going, flash, gone, next_up = seen[0, 3]
     for found in (came, going, flash):
         assert (found - THING).norm() < 0.3 * (GROUND - THING).norm()
+    for ground in (gone, next_up):
+        assert (ground - GROUND).norm() < 0.1 * (GROUND - THING).norm()
     largest, mean = strengths[0].split(3, dim=1)
     assert largest[3, 2] == pytest.approx(float((THING - GROUND).square().mean().sqrt()))
     assert not largest[[0, 5, 6], 2].any()
     assert_close(mean, largest / PATCHES)
+
+
+def test_at_a_cut_what_was_and_what_will_be_are_seen() -> None:
+    """One thing makes way for another elsewhere."""
+    patches = torch.cat((video(1, 1, 1), video(4, 4, 4, thing=OTHER)), dim=1)
+    seen, _ = transients(patches, 2)
+    gone, next_up = seen[0, 3, 3], seen[0, 2, 4]
+    # Both places change, each by its own thing; the other place holds ground.
+    assert (gone - THING).norm() < (gone - OTHER).norm()
+    assert (next_up - OTHER).norm() < (next_up - THING).norm()
+    assert_close(seen[0, 0, 3], seen[0, 0, 0])  # nobody sees what was before the first frame
 
 
 def test_of_what_stays_only_the_coming_is_seen() -> None:

@@ -144,12 +144,12 @@ def test_a_video_that_fails_has_no_page(stand_in, run, video):
 
 def test_the_shipped_model(tmp_path):
     out = tmp_path / "out.html"
-    choices = ["--choice", "A=white", "--choice", "B=orange"]
-    question = "What color is the 7 at 00:20?"
+    choices = ["--choice", "A=pink", "--choice", "B=purple"]
+    question = "What color is the heart at 00:12?"
     result = CliRunner().invoke(
         app, ["ask", "--check", *choices, DEMO, question, "--html", str(out), "--csv", f"{tmp_path}/out.csv"]
     )
     assert (result.exit_code, result.stdout) == (0, "B\n")
     text = out.read_text(encoding="utf-8")
-    for said in (question, "orange", "Evenly spaced frames", "Without the key frames"):
+    for said in (question, "purple", "Evenly spaced frames", "Without the key frames"):
         assert said in text

@@ -376,11 +376,11 @@ def test_a_line_of_evidence_fits(stand_in, width):
 
 
 def test_the_shipped_model():
-    lines = "What color is the 7 at 00:20?\n/frames\n/at 00:20\nWhat shape is the white thing?\n"
+    lines = "What color is the heart at 00:12?\n/frames\n/at 00:20\nWhat shape is the white thing?\n"
     result = CliRunner().invoke(app, ["chat", DEMO], input=lines)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout == "orange\nhouse\n"
-    assert "   24  20.000  00:00:20.000" in result.stderr
+    assert result.stdout == "purple\nhouse\n"
+    assert "   16  12.000  00:00:12.000" in result.stderr
     assert "00:20 " in result.stderr.splitlines()[-1]
 
 

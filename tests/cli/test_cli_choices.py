@@ -12,8 +12,8 @@ from dynfocus_cli.cli.app import app
 from strict_schema import validate
 
 DEMO = str(Path(__file__).parents[2] / "examples" / "demo.mp4")
-QUESTION = "What color is the 7 at 00:20?"
-CHOICES = ("--choice", "A=white", "--choice", "B=orange", "--choice", "C=no 7")
+QUESTION = "What color is the heart at 00:12?"
+CHOICES = ("--choice", "A=pink", "--choice", "B=purple", "--choice", "C=no heart")
 
 
 def test_the_likeliest_letter_is_the_answer() -> None:
@@ -21,16 +21,16 @@ def test_the_likeliest_letter_is_the_answer() -> None:
     assert (run.exit_code, run.stdout) == (0, "B\n")
     first, *_ = run.stderr.splitlines()
     assert first.startswith("B ")
-    assert first.endswith("orange")
+    assert first.endswith("purple")
 
 
 def test_choices_of_a_file_of_questions(tmp_path: Path) -> None:
     lines = [
-        {"id": 1, "question": QUESTION, "choices": {"x": "orange", "y": "white"}},
-        {"id": 2, "question": QUESTION, "choices": ["white", "orange"]},
+        {"id": 1, "question": QUESTION, "choices": {"x": "purple", "y": "pink"}},
+        {"id": 2, "question": QUESTION, "choices": ["pink", "purple"]},
         {"id": 3, "question": QUESTION},
-        {"id": 4, "question": QUESTION, "choices": ["white"]},
-        {"id": 5, "question": QUESTION, "choices": "white"},
+        {"id": 4, "question": QUESTION, "choices": ["pink"]},
+        {"id": 5, "question": QUESTION, "choices": "pink"},
     ]
     questions = tmp_path / "questions.jsonl"
     questions.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -38,7 +38,7 @@ def test_choices_of_a_file_of_questions(tmp_path: Path) -> None:
     records = [json.loads(line) for line in run.stdout.splitlines()]
     for record in records:
         validate(record)
-    assert [record["answer"] for record in records] == ["x", "B", "orange"]
+    assert [record["answer"] for record in records] == ["x", "B", "purple"]
     assert [len(record.get("options", ())) for record in records] == [2, 2, 0]
     assert run.exit_code == 6
     for line in (4, 5):
@@ -47,7 +47,7 @@ def test_choices_of_a_file_of_questions(tmp_path: Path) -> None:
 
 def test_a_check_is_shown_and_recorded() -> None:
     run = CliRunner().invoke(app, ["ask", "--check", DEMO, QUESTION])
-    assert run.stdout == "orange\n"
+    assert run.stdout == "purple\n"
     assert "Evenly spaced frames (" in run.stderr
     assert "Without the key frames (" in run.stderr
     record = json.loads(CliRunner().invoke(app, ["ask", "--check", "--json", DEMO, QUESTION]).stdout)
@@ -58,9 +58,9 @@ def test_a_check_is_shown_and_recorded() -> None:
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        (("--choice", "A=white"), "One choice is none"),
-        (("--choice", "white", "--choice", "B=orange"), "--choice takes a letter and a text"),
-        (("--choice", "A=white", "--choice", "A=orange"), "two choices A"),
+        (("--choice", "A=pink"), "One choice is none"),
+        (("--choice", "pink", "--choice", "B=purple"), "--choice takes a letter and a text"),
+        (("--choice", "A=pink", "--choice", "A=purple"), "two choices A"),
         (("--stock", "--scorer", "visual"), "--stock chooses no frames: leave --scorer out"),
         (("--stock", "--check"), "--stock chooses no frames: leave --check out"),
         (("--stock", "--at", "3"), "--stock chooses no frames: leave --at out"),

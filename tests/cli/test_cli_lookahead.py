@@ -57,7 +57,7 @@ def test_what_goes_wrong_is_told_in_its_turn() -> None:
 
 def test_a_begun_video_gives_the_same_answer_without_decoding_again(monkeypatch: pytest.MonkeyPatch) -> None:
     model = dynfocus_cli.load(device="cpu").model
-    question = "What color is the 7 at 00:20?"
+    question = "What color is the heart at 00:12?"
     plain = pipeline.ask(DEMO, question, model, OPTIONS, Silent())
     begun = begin(DEMO, question, model, OPTIONS)
     monkeypatch.setattr(encoding, "decode_for", lambda *_: pytest.fail("it is decoded already"))

@@ -49,7 +49,7 @@ def test_what_was_seen_is_known_until_another_video_comes(tmp_path: Path) -> Non
 def test_a_second_question_decodes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = dynfocus_cli.load(device="cpu").model
     options, recall = RunOptions(decoding=DecodingOptions(cache=False)), Recall()
-    question = "What color is the 7 at 00:20?"
+    question = "What color is the heart at 00:12?"
     first = pipeline.ask(DEMO, question, model, options, Silent(), recall=recall)
     monkeypatch.setattr(encoding, "decode_for", lambda *_: pytest.fail("it was seen already"))
     second = pipeline.ask(DEMO, question, model, options, Silent(), recall=recall)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from classroom import prepared, request, trained
+from classroom import prepared, request, trained, write_clip
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -23,7 +23,7 @@ from dynfocus_cli.training.footage import Footage
 from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.loading import let_learn, load_for_training
 from dynfocus_cli.training.run_record import run_folder
-from dynfocus_cli.training.validation import answer_loss
+from dynfocus_cli.training.validation import Score, answer_loss
 from strict_schema import validate
 
 FRAMES = ["--frames", "4", "--no-cache", "--device", "cpu"]
@@ -127,21 +127,52 @@ def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
     assert (worse.before.loss, worse.after.loss > 0) == (None, True)
 
 
+def test_a_loss_that_was_not_measured_is_no_good_one() -> None:
+    """Nor is one that is no number, which is kept as none."""
+    scores = [Score(8, 5, 40.0, 0.1), Score(8, 5, 40.0, 0.2), Score(8, 5, 40.0), Score(8, 4, 40.0, 0.01)]
+    assert sorted(scores, key=lambda score: score.rank, reverse=True) == scores
+
+
+def test_what_is_held_back_makes_no_world_more_familiar(data: Path, tmp_path: Path) -> None:
+    """A black video is farther from the clips than they are from each other."""
+    other = tmp_path / "other"
+    other.mkdir()
+    write_clip(other / "0.mp4", (0, 0, 0))
+    line = {"video": "0.mp4", "question": "What color is the background?", "answer": "black"}
+    (other / "data.jsonl").write_text(json.dumps(line) + "\n")
+    thresholds = []
+    for name, validation in (("alone", "0"), ("beside", str(other / "data.jsonl"))):
+        out = tmp_path / name
+        trained(data, out, validation=validation, max_steps=1)
+        thresholds.append(load_model(str(out), "cpu").familiarity.threshold)
+    assert thresholds[0] == thresholds[1]
+
+
 def test_the_loss_of_what_was_held_back_is_that_of_training(data: Path, tmp_path: Path) -> None:
-    """With every weight as it was, in any batches, and the modules in the modes they had."""
+    """Of any batch, and the modules are left in the modes they had."""
     ready = prepared(data, tmp_path / "out", stage="align", precision="float32")
     model = load_for_training(ready)
     options = ready.request.options
     footage = Footage(tmp_path / "features", model, options)
     held, broken = footage.gather(ready.train, Silent())
     learner = Learner(model.network.float(), model.prompt, model.device, None).train()
-    by = [answer_loss(learner, held, footage, model.outline, options, batch) for batch in (1, 3, len(held))]
+    one_by_one = answer_loss(learner, held, footage, model.outline, options)
     assert not broken
-    assert by == pytest.approx([by[0]] * 3, rel=1e-4)
     assert all(module.training for module in learner.modules())
     with torch.no_grad():
         lesson = collate(held, footage, model.outline, options, None)
-        assert float(learner.eval()(lesson)) == pytest.approx(by[0], rel=1e-4)
+        assert float(learner.eval()(lesson)) == pytest.approx(one_by_one, rel=1e-4)
+
+
+def test_where_nothing_held_back_can_be_decoded_the_run_ends(data: Path, tmp_path: Path) -> None:
+    """It was sound when the run was planned."""
+    video = write_clip(tmp_path / "held.mp4", (0, 128, 128))
+    held = tmp_path / "held.jsonl"
+    held.write_text('{"video": "held.mp4", "question": "What?", "answer": "x"}\n')
+    ready = prepared(data, tmp_path / "out", validation=str(held), max_steps=1)
+    video.write_bytes(b"no video")
+    with pytest.raises(UsageError, match=r"No video to validate on can be decoded: .*held\.mp4"):
+        finetune.fine_tune(ready, Silent(), print)
 
 
 @pytest.mark.parametrize("scorer", ["visual", "question"])

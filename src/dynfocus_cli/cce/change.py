@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from dynfocus_cli.cce.shots import ShotNumbers
 
-TRANSIENTS = 3
-"""What has come, what is about to go, and what does both."""
+KINDS, TRANSIENTS = 3, 5
+"""Kinds of change: coming, going, and both. What is seen of them: what has come, is about to go, or flashes
+up; what was there before what has come, and will be there after what goes."""
 SHARPNESS = 3.0
 """Of the softmax over patches, an inverse of their root mean squared change."""
 
@@ -34,7 +35,7 @@ class RodChange(nn.Module):
         if window < 1:
             raise ValueError(f"change is seen over at least 1 frame to each side, got {window = }")
         self.window = window
-        self.compare = nn.Linear((1 + 2 * window + TRANSIENTS) * width + 2 * TRANSIENTS, 2 * language_width)
+        self.compare = nn.Linear((1 + 2 * window + TRANSIENTS) * width + 2 * KINDS, 2 * language_width)
         self.tell = nn.Linear(2 * language_width, language_width, bias=False)
         nn.init.normal_(self.tell.weight, std=0.05)
         self.shots = ShotNumbers(2 * language_width, language_width, shots) if shots else None
@@ -43,7 +44,7 @@ class RodChange(nn.Module):
         """What to add to each rod after its projector.
 
         Shape:
-            rods: (B, T, R, D_v), before their projectors.
+            rods: (B, T, R, D_v), before their projectors, the text-attended one first.
             patches: (B, T, N, D_v).
             returns: (B, T, R, D_l).
         """
@@ -56,8 +57,8 @@ class RodChange(nn.Module):
         hidden = F.gelu(self.compare(torch.cat((rods, *around, every), dim=-1)))
         told: Tensor = self.tell(hidden)
         if self.shots is not None:
-            # A cut is where the content, the last of the rods, becomes another.
-            told = told + self.shots(hidden[:, :, -1]).unsqueeze(2)
+            # A cut is where the content becomes another, whatever the first rod was asked to look at.
+            told = told + self.shots(hidden[:, :, 1:].mean(2)).unsqueeze(2)
         return told
 
 
@@ -66,10 +67,14 @@ def transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
 
     A patch has come as far as it differs from the same patch a frame before, is going as far as it differs
     from the one a frame after, and flashes as far as it differs from both `window` frames before and after.
+    What has come took the place of something, and something takes the place of what goes: the same averages
+    of the frame before, and of the one after. At a cut they tell what the scene before showed, of which no
+    rod of this frame knows.
 
     Shape:
         patches: (B, T, N, D_v).
-        returns: the averages (B, T, 3, D_v), and strengths (B, T, 6): their largest and their mean changes.
+        returns: the averages (B, T, 5, D_v), and strengths (B, T, 6): the largest and the mean changes of
+            each of the 3 kinds.
     """
     frames = patches.shape[1]
     here = torch.arange(-window, frames + window, device=patches.device).clamp(0, frames - 1)
@@ -77,7 +82,9 @@ def transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
     came, going = near[:, window - 1 :][:, :frames], near[:, window:][:, :frames]
     flash = torch.minimum(far[:, :frames], far[:, window:])
     change = torch.stack((came, going, flash), dim=2)  # (B, T, 3, N)
-    seen = (SHARPNESS * change).softmax(-1).to(patches.dtype) @ patches  # (B, T, 3, D_v)
+    share = (SHARPNESS * change).softmax(-1).to(patches.dtype)
+    gone, next_up = share[:, :, :1] @ beside(patches, -1), share[:, :, 1:2] @ beside(patches, 1)
+    seen = torch.cat((share @ patches, gone, next_up), dim=2)  # (B, T, 5, D_v)
     return seen, torch.cat((change.amax(-1), change.mean(-1)), dim=-1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -82,9 +83,12 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
                 prepared, model, Footage(work / "features", model, request.options), work, progress, tell
             )
             train, broken = run.footage.gather(prepared.train, progress)
-            held, broken_too = run.footage.gather(prepared.validation, progress)
             if not train:
                 raise UsageError(f"No video of {request.data} can be decoded: {broken[0]}")
+            farthest = run.footage.farthest  # of what is learned from, not of what is held back
+            held, broken_too = run.footage.gather(prepared.validation, progress)
+            if prepared.validation and not held:
+                raise UsageError(f"No video to validate on can be decoded: {broken_too[0]}")
             before = run.measure_before(held)
             let_learn(model, prepared)
             best_step, after = run.learn(train, held)
@@ -101,7 +105,7 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
                 (*prepared.problems, *broken, *broken_too),
                 time.monotonic() - began,
             )
-            run.write(trained, len(train))
+            run.write(trained, train, held, farthest)
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"What is done is kept in {work}: the same command goes on from there.")
             raise
@@ -181,16 +185,16 @@ class _Run:
         load_learned(learner, self.work / BEST / WEIGHTS)
         return best
 
-    def write(self, trained: Trained, examples: int) -> None:
+    def write(self, trained: Trained, train: list[Planned], held: list[Planned], farthest: float) -> None:
         """The model folder, whole or not at all."""
         model, known, destination = self.model, self.model.familiarity, self.prepared.request.destination
         if known is not None:
-            threshold = max(known.threshold, FAMILIAR_MARGIN * self.footage.farthest)
+            threshold = max(known.threshold, FAMILIAR_MARGIN * farthest)
             model = replace(model, familiarity=Familiarity(known.mean, known.whitening, threshold))
         with workplace(destination) as partial:
             export(model, partial, self.prepared.settings.stage, self.progress)
             shutil.copyfile(self.work / LOG, partial / "training_log.jsonl")
-            write_card(partial, self.prepared, trained, examples, list(log_lines(self.work)))
+            write_card(partial, self.prepared, trained, train, held, list(log_lines(self.work)))
             finish(partial, destination)
 
     def _validate(self, learner: Learner, held: list[Planned], step: int, steps: int, loss: float) -> None:
@@ -198,9 +202,8 @@ class _Run:
         longest."""
         options, autocast = self.prepared.request.options, self.prepared.autocast
         score = validate(self.model, [one.example for one in held], options, self.progress, autocast)
-        batch = self.prepared.settings.batch
-        held_loss = answer_loss(learner, held, self.footage, self.model.outline, options, batch)
-        score = replace(score, loss=held_loss)
+        loss_of_held = answer_loss(learner, held, self.footage, self.model.outline, options)
+        score = replace(score, loss=loss_of_held if math.isfinite(loss_of_held) else None)
         self.progress.stage("train", steps)
         self.progress.advance(step)
         best = _score_of(run_record.load(self.work / BEST / SCORE))

@@ -22,9 +22,14 @@ STAGES = {
 
 
 def write_card(
-    folder: Path, prepared: Prepared, trained: Trained, examples: int, log: Sequence[dict[str, Any]]
+    folder: Path,
+    prepared: Prepared,
+    trained: Trained,
+    train: Sequence[Planned],
+    held: Sequence[Planned],
+    log: Sequence[dict[str, Any]],
 ) -> None:
-    """Writes `README.md` into `folder`."""
+    """Writes `README.md` into `folder`; `train` and `held` are what could be decoded."""
     settings, outline, options = prepared.settings, prepared.outline, prepared.request.options
     name = prepared.request.destination.name
     losses = [line["loss"] for line in log if "loss" in line]
@@ -38,8 +43,8 @@ def write_card(
         "",
         "## Data",
         "",
-        f"`{prepared.request.data.name}`: {examples} examples on {_videos(prepared.train)} videos to train "
-        f"on, {len(prepared.validation)} on {_videos(prepared.validation)} other videos to validate on; "
+        f"`{prepared.request.data.name}`: {len(train)} examples on {_videos(train)} videos to train "
+        f"on, {len(held)} on {_videos(held)} other videos to validate on; "
         f"{len(trained.problems)} were passed over.",
         "",
         "## What it scores",
@@ -88,7 +93,8 @@ def _scores(before: Score | None, after: Score | None) -> list[str]:
     if before is None or after is None:
         return ["Nothing was held back to measure it on."]
     return [
-        "Exact match on the validation examples, asked as `ask` asks, capitals and punctuation aside.",
+        "Exact match on the validation examples, asked as `ask` asks, capitals and punctuation aside; and "
+        "the mean cross-entropy of an answer's token in nats, which is not measured before.",
         "",
         "| | right | of | loss | video tokens a question |",
         "|---|---|---|---|---|",

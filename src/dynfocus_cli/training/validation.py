@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Score:
     """Mean a question."""
     loss: float | None = None
     """Mean over the answers of the mean cross-entropy of a token (nats), as training minimises it; None where
-    it was not measured."""
+    it was not measured, or is no number."""
 
     @property
     def exact_match(self) -> float:
@@ -44,7 +45,7 @@ class Score:
     def rank(self) -> tuple[int, float]:
         """The higher the better: first by what is right, then by the loss, which is all there is where
         answers are whole sentences that nobody says to the letter."""
-        return self.right, -(self.loss or 0.0)
+        return self.right, -math.inf if self.loss is None else -self.loss
 
 
 def validate(
@@ -77,7 +78,7 @@ def validate(
                         example.video, example.question, model, options, Silent(), recall=recall
                     )
                 except VideoUnreadable:
-                    continue  # its head was sound, the rest is not: nothing is answered, which is not right
+                    continue  # it was sound when the run began: nothing is answered, which is not right
                 right += not is_other(answer.answer, example.answer)
                 tokens += answer.evidence.tokens.video
     finally:
@@ -94,18 +95,16 @@ def answer_loss(
     footage: Footage,
     outline: ModelOutline,
     options: RunOptions,
-    batch: int,
 ) -> float:
-    """`Score.loss` of the weights that `learner` has by now; `held` is what `footage` gathered, `batch` at a
-    time."""
+    """`Score.loss` of the weights that `learner` has by now; `held` is what `footage` gathered.
+
+    One at a time: memory was planned for the batches that are learned from, whose videos may be shorter.
+    """
     modes = {module: module.training for module in learner.modules()}
     learner.eval()
     try:
-        total = 0.0
-        for first in range(0, len(held), batch):
-            some = held[first : first + batch]
-            total += float(learner(collate(some, footage, outline, options, None))) * len(some)
+        losses = [float(learner(collate([one], footage, outline, options, None))) for one in held]
     finally:
         for module, mode in modes.items():
             module.training = mode
-    return total / len(held)
+    return sum(losses) / len(losses)

@@ -41,8 +41,8 @@ def test_rates_follow_the_phases(store: ClipStore) -> None:
         2 * (1 - 0.7 / 2)
     )  # warm-up, and the fall
     learner.curriculum = CURRICULUM
-    assert learner.rate_at(799) == pytest.approx(1e-3 * (1 - 0.1 * 799 / 800))
-    assert learner.rate_at(800) == pytest.approx(1e-3)
+    assert learner.rate_at(599) == pytest.approx(1e-3 * (1 - 0.1 * 599 / 600))
+    assert learner.rate_at(600) == pytest.approx(1e-3)
 
 
 def test_what_looks_stays_as_it_is(store: ClipStore) -> None:
@@ -64,8 +64,8 @@ def test_what_was_mastered_is_asked_less(store: ClipStore, monkeypatch: pytest.M
     learner = student(store)
     learner.mastery[TYPES.index("what")] = 1.0
     learner(0)
-    assert asked[0]["what"] == pytest.approx(0.25)
-    assert asked[0]["when"] == pytest.approx(1.25)
+    assert asked[0]["what"] == pytest.approx(0.1)
+    assert asked[0]["when"] == pytest.approx(1.1)
 
 
 def test_killed_and_given_again_it_goes_on(

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from dynfocus_cli.synth.world import MAX_SCENES
 from dynfocus_cli.training.tiny import recipe
 from dynfocus_cli.training.tiny.answers import Phase
-from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.recipe import Recipe
 
 SHIPPED = Path(__file__).parents[3] / "weights" / "dynfocus-tiny"
@@ -26,10 +27,29 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recipe:
 
 
 def test_it_begins_with_what_the_folder_has(small: Recipe) -> None:
-    shipped, _ = recipe.trained_model(SHIPPED)
-    for name, value in shipped.state_dict().items():
-        assert value.dtype == torch.float32
-        torch.testing.assert_close(small.model.state_dict()[name], value, rtol=0, atol=0)
+    shipped = load_file(SHIPPED / "model.safetensors")
+    begun = small.model.state_dict()
+    assert {value.dtype for value in begun.values()} == {torch.float32}
+    for name, value in shipped.items():
+        torch.testing.assert_close(begun[name], value.float(), rtol=0, atol=0)
+    untied = begun.keys() - shipped.keys()
+    assert untied == {"language_model.lm_head.weight"}
+
+
+def test_a_folder_is_one_runs(small: Recipe) -> None:
+    Recipe(small.work, 1, SHIPPED)
+    for seed, start in ((2, SHIPPED), (1, None)):
+        with pytest.raises(SystemExit, match=r"is a run of .* name another --work"):
+            Recipe(small.work, seed, start)
+
+
+def test_numbers_of_shots_that_no_clip_had_are_the_last_ones(small: Recipe, tmp_path: Path) -> None:
+    small.export(tmp_path / "out")
+    for file in ("config.json", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
+        assert (tmp_path / "out" / file).read_text() == (SHIPPED / file).read_text()
+    numbers = load_file(tmp_path / "out" / "model.safetensors")["connector.change.shots.number.weight"]
+    assert numbers[MAX_SCENES - 2].ne(numbers[MAX_SCENES - 1]).any()
+    assert numbers[MAX_SCENES:].eq(numbers[MAX_SCENES - 1]).all()
 
 
 def test_it_looks_and_answers_on_and_sees_as_before(small: Recipe, tmp_path: Path) -> None:
@@ -44,4 +64,3 @@ def test_it_looks_and_answers_on_and_sees_as_before(small: Recipe, tmp_path: Pat
     assert again.load() == 2
     for name, value in small.model.state_dict().items():
         torch.testing.assert_close(again.model.state_dict()[name], value, rtol=0, atol=0)
-    assert isinstance(again.lessons, ClipStore)

@@ -65,8 +65,9 @@ model shown black frames, *no time* the same frames in a drawn order.
 {accuracy_table}
 {more}
 
-Needle events found, {frames} frames of each of {selection_clips} clips (seed {selection_seed}), 16 events,
-equal tokens; of the {sampled} needles that the {frames} frames show at all, and of all {needles}:
+Needle events found, {frames} frames of each of {selection_clips} clips (seed {selection_seed}), equal
+tokens; of the {sampled} needles that the {frames} frames show at all, and of all {needles}. Among 16 events a
+needle's frame has to be the centre of one; 32 events are the frames themselves:
 
 {selection_table}
 
@@ -74,8 +75,8 @@ equal tokens; of the {sampled} needles that the {frames} frames show at all, and
 
 - Frames are read at 1 a second up to 128 frames; longer videos more sparsely. Pictures are squeezed to
   64 x 64 pixels.
-- Brief events were learned of where frames stand a second apart. Further apart, as in the table above, what
-  shows in one frame need not have been brief.
+- Brief events were learned of where frames stand at most two seconds apart. Further apart, what shows in one
+  frame need not have been brief.
 - Times are read as MM:SS. Hours are not understood.
 - Wordings far from the templates are guessed at. So is everything outside of its world.
 
@@ -121,9 +122,9 @@ def write_card(out: Path, measured: Measured, work: Path, parameters: int, histo
         ["type", "questions", *figures],
         [[kind, str(row["questions"]), *(f"{row[key]:.1%}" for key in figures)] for kind, row in rows],
     )
-    policies = list(selection["found_of_sampled"]["K=4"])
+    policies = list(next(iter(selection["found_of_sampled"].values())))
     selection_table = _table(
-        ["key frames", "of", *policies],
+        ["key frames of events", "of needles", *policies],
         [
             [key, basis, *(f"{shares[policy]:.1%}" for policy in policies)]
             for basis, found in (("shown", "found_of_sampled"), ("all", "found_of_all"))

@@ -31,23 +31,22 @@ WARMUP = 100
 """Steps."""
 PERTURBED_SAMPLES = 100
 SELECTION_WEIGHT = 0.1
-WITNESS_WEIGHT, NARRATOR_WEIGHT = 0.3, 1.0
 UNPINNED = 0.1
 """Share of the steps that make no key frames of the moments that questions name."""
 QUESTION_DROPOUT = 0.3
 """Share of the steps whose score network sees no question, so that both scorers stay trained."""
 
 CURRICULUM = (
-    Phase("few", 800, (4, 8, 16), 64, (1, 1, 2), 1e-3, 0.9),
-    Phase("more", 3500, (8, 16, 32), 64, (1, 2), 1e-3, 0.6),
-    Phase("long", 2000, (16, 32, 48, 64), 48, (1, 2, 4), 7e-4, 0.6, sigma=(0.3, 0.1)),
-    Phase("whole", 2000, (16, 24, 32, 48, 64, 96, 120), 48, (2, 4, 4, 4), 5e-4, 0.02, sigma=(0.1, 0.05)),
+    Phase("few", 600, (4, 8, 16), 64, (1, 1, 2), 1e-3, 0.9),
+    Phase("more", 2200, (8, 16, 32), 64, (1, 2), 1e-3, 0.6),
+    Phase("long", 1400, (16, 32, 48, 64), 48, (1, 2, 4), 7e-4, 0.7, sigma=(0.3, 0.1)),
+    Phase("whole", 1600, (16, 24, 32, 48, 64, 96, 120), 48, (2, 4, 4, 4), 6e-4, 0.02, sigma=(0.1, 0.05)),
 )
 FURTHER = (
-    Phase("again", 1500, (16, 24, 32, 48), 48, (1, 2, 4), 7e-4, 0.7, sigma=(0.1, 0.1)),
+    Phase("again", 800, (16, 24, 32, 48), 48, (1, 2, 4), 7e-4, 0.7, sigma=(0.1, 0.1)),
     CURRICULUM[-1],
 )
-"""What a network that went through `CURRICULUM` may learn on."""
+"""By which a network that went through `CURRICULUM` learns on: what is new comes in short videos first."""
 TYPES = tuple(QUESTION_TYPES)
 EVEN_WEIGHTS = dict.fromkeys(QUESTION_TYPES, 1.0)
 
@@ -67,14 +66,17 @@ class Student(nn.Module):
         seed: int,
         curriculum: Sequence[Phase] = CURRICULUM,
         write: Write = DynFocusModel.video_tokens,
+        taught: bool = True,
     ) -> None:
+        """Without `taught` there is nothing but the answers' loss and the decisive seconds to learn from."""
         super().__init__()
+        torch.manual_seed(seed)
         model.requires_grad_(True)
         for part in (model.vision, grounded(model)):
             part.requires_grad_(False)
         self.model, self.curriculum = model, curriculum
         self.prompt, self.lessons, self.exam = prompt, lessons, exam
-        self.seed, self._write = seed, write
+        self.seed, self._write, self._taught = seed, write, taught
         self.witness = Witness(model.config.text_config.hidden_size)
         self.narrator = Narrator(model.config.text_config.hidden_size)
         self.register_buffer("mastery", torch.zeros(len(QUESTION_TYPES)))
@@ -104,7 +106,7 @@ class Student(nn.Module):
         rng = random.Random(self.seed * 1_000_003 + number)
         frames = rng.choice(phase.frames)
         key_events = min(rng.choice(phase.key_events), frames)
-        weights = {kind: 0.25 + (1.0 - share) for kind, share in self.mastered.items()}
+        weights = {kind: 0.1 + (1.0 - share) for kind, share in self.mastered.items()}
         pins = rng.random() >= UNPINNED
         lesson = self._lesson(self.lessons, rng, phase.rows, frames, weights, pins)
         noise = torch.Generator().manual_seed(rng.getrandbits(40))
@@ -115,13 +117,18 @@ class Student(nn.Module):
             place = TYPES.index(kind)
             self.mastery[place] += 0.02 * (float(right) - self.mastery[place])
         loss = outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
+        return loss + self._lessons_of_teachers(outcome, lesson) if self._taught else loss
+
+    def _lessons_of_teachers(self, outcome: Outcome, lesson: Lesson) -> Tensor:
+        """The losses of what the generator knows of each frame."""
+        told = lesson.story.masked_fill(~outcome.written.unsqueeze(-1), UNKNOWN)
+        loss = self.narrator(outcome.states, told)
         if outcome.changes is not None:
-            loss = loss + WITNESS_WEIGHT * self.witness(outcome.changes, lesson.happenings)
+            loss = loss + self.witness(outcome.changes, lesson.happenings)
         if outcome.cuts is not None:
             cut = lesson.happenings[..., CUT].float()
             loss = loss + F.binary_cross_entropy_with_logits(outcome.cuts.float(), cut)
-        told = lesson.story.masked_fill(~outcome.written.unsqueeze(-1), UNKNOWN)
-        return loss + NARRATOR_WEIGHT * self.narrator(outcome.states, told)
+        return loss
 
     @property
     def mastered(self) -> dict[str, float]:

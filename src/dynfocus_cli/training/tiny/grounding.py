@@ -121,6 +121,7 @@ class Looker(nn.Module):
 
     def __init__(self, model: DynFocusModel, prompt: PromptWriter, store: ClipStore, seed: int) -> None:
         super().__init__()
+        torch.manual_seed(seed)
         model.requires_grad_(False)
         grounded(model).requires_grad_(True)
         self.model = model

@@ -17,7 +17,7 @@ from dynfocus_cli.synth.questions import MOMENT_TYPES, Question, ask, observe
 from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.narrator import story
-from dynfocus_cli.training.tiny.witness import every_second, happenings
+from dynfocus_cli.training.tiny.witness import dense, happenings
 
 IGNORED = -100
 WHOLE = 1.25
@@ -88,7 +88,7 @@ def draw_exercises(
             clip = rng.choice(as_long if rng.random() < 0.5 else long_enough)
             seconds = _some_seconds(durations[clip], frames, rng)
             observed = observe(store.scripts[clip], [float(second) for second in seconds])
-            offered = [kind for kind in wanted if kind != "needle" or every_second(seconds)]
+            offered = [kind for kind in wanted if kind != "needle" or dense(seconds)]
             first = ask(observed, rng, 1, wanted[:1], wordings=TRAINING) if wanted[0] in offered else []
             if first:
                 others = offered[1:] or wanted[:1]

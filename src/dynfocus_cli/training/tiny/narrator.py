@@ -16,12 +16,12 @@ from torch.nn import functional as F
 from dynfocus_cli.synth.questions import Question, observe
 from dynfocus_cli.synth.world import LONG, SHAPES, Script, Thing
 from dynfocus_cli.training.tiny.vision import COLOR_NAMES, NOTHING
-from dynfocus_cli.training.tiny.witness import UNKNOWN, every_second
+from dynfocus_cli.training.tiny.witness import UNKNOWN, dense
 
 MOST_SCENES = LONG.scenes[1]
 DECIDED = ("first", "turn", "before", "after")
 """Types whose answer, a thing or a colour, is there from a certain moment on, and can be told from what the
-rods say of the things that the question names."""
+rods say of the things that the question names, and of what a cut parts."""
 NONE_YET = NOTHING[:2]
 
 
@@ -66,14 +66,14 @@ def story(script: Script, seconds: Sequence[int], question: Question) -> Tensor:
     of what the answer is by now.
     """
     observed = observe(script, [float(second) for second in seconds])
-    whole = every_second(seconds)
+    close = dense(seconds)
     scenes: set[int] = set()
     flashed: set[Label] = set()
     rows = []
     for one in observed:
         scenes.add(one.scene)
         flashed |= {_label(seen.thing) for seen in one.sightings if seen.actor.needle}
-        flash = (UNKNOWN, UNKNOWN) if not whole else _only(flashed) if flashed else NONE_YET
+        flash = (UNKNOWN, UNKNOWN) if not close else _only(flashed) if flashed else NONE_YET
         rows.append((len(scenes) - 1, *flash, *_by_now(question, one.time_s)))
     return torch.tensor(rows)
 

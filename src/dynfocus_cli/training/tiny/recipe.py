@@ -3,8 +3,8 @@
     python -m dynfocus_cli.training.tiny --work runs/tiny --out weights/dynfocus-tiny
 
 Every stage resumes from its last checkpoint, so the command may be killed and given again at any time.
-`--start FOLDER` goes on from a model folder instead, with its vision encoder as it is: less looking, and the
-end of the curriculum.
+`--start FOLDER` goes on from a model folder instead, with its vision encoder as it is: less looking, and a
+shorter curriculum. A run's folder is one start's and one seed's.
 Seeds of clips: the lessons' scripts are 1,000,000 onwards, the exam's 500,000 onwards, the tokenizer's
 2,000,000 onwards, the vision stage's above 2^41. Seeds below 500,000 are never trained on: tests take those.
 """
@@ -12,6 +12,7 @@ Seeds of clips: the lessons' scripts are 1,000,000 onwards, the exam's 500,000 o
 from __future__ import annotations
 
 import argparse
+import json
 import warnings
 from pathlib import Path
 
@@ -19,10 +20,12 @@ import torch
 from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
+from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
+from dynfocus_cli.synth.world import MAX_SCENES
 from dynfocus_cli.training.run_checkpoints import load_last
 from dynfocus_cli.training.tiny.answers import initialise
 from dynfocus_cli.training.tiny.clips import ClipStore
@@ -57,7 +60,13 @@ def fresh_model(seed: int) -> tuple[DynFocusModel, PromptWriter]:
 def trained_model(folder: Path) -> tuple[DynFocusModel, PromptWriter]:
     """The network of a model folder that this recipe wrote, in float32, and its tokenizer."""
     model = DynFocusModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
-    return model, PromptWriter(model.config, PreTrainedTokenizerFast.from_pretrained(folder))
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    # How they were loaded is not to be written into the next folder.
+    for part in model.config.sub_configs:
+        getattr(model.config, part).dtype = None
+    for how in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(how, None)
+    return model, PromptWriter(model.config, tokenizer)
 
 
 class Recipe:
@@ -68,9 +77,23 @@ class Recipe:
 
     def __init__(self, work: Path, seed: int, start: Path | None = None) -> None:
         self.work, self.seed, self.start = work, seed, start
+        self._claim()
         self.model, self.prompt = fresh_model(seed) if start is None else trained_model(start)
         self.lessons = ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED)
         self.exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
+
+    def _claim(self) -> None:
+        """
+        Raises:
+            SystemExit: the folder is that of a run with another seed or another beginning.
+        """
+        ours = {"seed": self.seed, "start": None if self.start is None else revision(self.start)}
+        record = self.work / "run.json"
+        if not record.exists():
+            self.work.mkdir(parents=True, exist_ok=True)
+            record.write_text(json.dumps(ours))
+        elif (theirs := json.loads(record.read_text())) != ours:
+            raise SystemExit(f"{self.work} is a run of {theirs}, not of {ours}: name another --work.")
 
     def train(self) -> None:
         """Runs the stages that are not done yet, and loads what those that are had learned."""
@@ -109,8 +132,13 @@ class Recipe:
         """Writes the model folder."""
         transformers_logging.set_verbosity_error()
         self.model.config._attn_implementation = None
+        change = self.model.connector.change
+        if change is not None and change.shots is not None:
+            numbers = change.shots.number.weight.data
+            numbers[MAX_SCENES:] = numbers[MAX_SCENES - 1]  # no clip has had so many shots
         known = Familiarity.measure(
-            self.exam.encode_some(self.model, PREPROCESSING, self.seed, clips=60), FAMILIARITY_MARGIN
+            self.exam.encode_some(self.model, PREPROCESSING, self.seed, min(60, len(self.exam.scripts))),
+            FAMILIARITY_MARGIN,
         )
         out.mkdir(parents=True, exist_ok=True)
         self.model.bfloat16().save_pretrained(out)

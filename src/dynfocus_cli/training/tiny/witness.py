@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dynfocus_cli.synth.questions import Observation, Question, about, observe
-from dynfocus_cli.synth.world import SHAPES, Script, Sighting
+from dynfocus_cli.synth.world import MIN_SCENE_S, SHAPES, Script, Sighting
 from dynfocus_cli.training.tiny.vision import COLOR_NAMES, NOTHING, cell_of
 
 UNKNOWN = -100
@@ -70,7 +70,7 @@ class Witness(nn.Module):
 def happenings(script: Script, seconds: Sequence[int], question: Question) -> Tensor:
     """Labels of the frames at these seconds: (T, 13) int64, in the order of `Witness`."""
     observed = observe(script, [float(second) for second in seconds])
-    whole = every_second(seconds)
+    close = dense(seconds)
     meant = about(question)
     unknown = (UNKNOWN,) * 3
     asked = [unknown, *(_only([s for s in o.sightings if meant(s.thing)]) for o in observed), unknown]
@@ -79,7 +79,7 @@ def happenings(script: Script, seconds: Sequence[int], question: Question) -> Te
     scenes = [one.scene for one in observed]
     begins = [False, *(later != earlier for earlier, later in itertools.pairwise(scenes)), False]
     for place, one in enumerate(observed):
-        flash = _flash(one) if whole else unknown
+        flash = _flash(one) if close else unknown
         left = shown[place] if begins[place] else unknown
         next_up = shown[place + 2] if begins[place + 1] else unknown
         rows.append(
@@ -88,9 +88,11 @@ def happenings(script: Script, seconds: Sequence[int], question: Question) -> Te
     return torch.tensor(rows)
 
 
-def every_second(seconds: Sequence[int]) -> bool:
-    """Whether none is left out: else everything that shows in one frame may have been brief."""
-    return all(later - earlier == 1 for earlier, later in itertools.pairwise(seconds))
+def dense(seconds: Sequence[int]) -> bool:
+    """Whether what lasts as long as a scene nearly always shows in more frames than what flashes up; else
+    everything that shows in one frame may have been brief."""
+    widest = max((later - earlier for earlier, later in itertools.pairwise(seconds)), default=1)
+    return widest <= MIN_SCENE_S // 2
 
 
 def _flash(seen: Observation) -> tuple[int, int, int]:
