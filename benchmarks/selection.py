@@ -111,8 +111,9 @@ def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tup
     )
     chosen: dict[tuple[str, int, int], set[int]] = {}
     with torch.inference_mode():
-        pixels = scaling(next(iter(batches)).pixels).to(model.device)
-        patches = model.network.encode_frames(pixels).unsqueeze(0)
+        # A decoder may give fewer frames a batch than it was asked for.
+        encoded = [model.network.encode_frames(scaling(batch.pixels).to(model.device)) for batch in batches]
+        patches = torch.cat(encoded).unsqueeze(0)
         connector = model.network.connector
         features = connector.prepare(patches)
         asked = model.encode_question(NEEDLE_QUESTION)
