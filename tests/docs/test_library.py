@@ -31,11 +31,11 @@ def test_the_examples_run_in_their_order(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "orange"
+    assert lines[0] == "purple"
     assert "3 no-such-video.mp4" in done.stdout
     assert "2 --fps and --frames exclude each other" in done.stdout
     assert "stage generate None" in lines
-    assert "so far: orange" in "".join(lines)
+    assert "so far: purple" in "".join(lines)
 
 
 def test_every_public_name_is_on_the_page():
