@@ -15,12 +15,11 @@ key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken 
     (2, 0)    rods of the other frames, nothing of key frames
     even      as many evenly spaced frames of 40 tokens as cost what (2, 40) costs, nothing of the others
 
-Each arm begins with the network of --model, and learns `--steps` lessons in its own way of spending tokens;
-vision encoder, Q-Former and the rods' attention stay as they are, so all arms see the same, and
-nothing but answers and decisive seconds is taught. The lessons of a
-seed are the same for all arms, and so are the examination's questions: as many of each type, about clips that
-no stage has trained on, one frame a second. `--world long` has clips of 128 to 300 s in 14 to 24 scenes, for
-training and examination both.
+Each arm begins with the network of --model, and learns `--steps` lessons in its own way of spending tokens,
+from answers and decisive seconds alone; vision encoder, Q-Former and the rods' attention stay as they are,
+so all arms see the same. The lessons of a seed are the same for all arms, and so are the examination's
+questions: as many of each type, about clips that no stage has trained on, one frame a second. `--world long`
+has clips of 128 to 300 s in 14 to 24 scenes, for training and examination both.
 
 `sizes` sweeps L and K/L, and `scorers` has the learned scores with and without the question choose the key
 frames, beside density and chance. Both take the (2, 40) networks of `tokens` as they are.
