@@ -126,7 +126,10 @@ QUERY = "connector.rods.query.weight"
     ("damage", "said"),
     [
         (weights_with(lambda tensors: tensors.pop(QUERY)), f"{QUERY} missing"),
-        (weights_with(lambda tensors: tensors.update(extra=torch.zeros(2))), "extra not known"),
+        (
+            weights_with(lambda tensors: tensors.update(extra=torch.zeros(2))),
+            "extra not known. If an",
+        ),
         (weights_with(lambda tensors: tensors.update({QUERY: torch.zeros(2, 3)})), f"{QUERY} (2, 3)"),
         (weights_with(lambda tensors: tensors.clear()), "more missing"),
         (file_with("model.safetensors", b"no weights at all" * 9), "model.safetensors cannot be read"),
