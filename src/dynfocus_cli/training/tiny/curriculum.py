@@ -37,10 +37,10 @@ QUESTION_DROPOUT = 0.3
 """Share of the steps whose score network sees no question, so that both scorers stay trained."""
 
 CURRICULUM = (
-    Phase("few", 600, (4, 8, 16), 64, (1, 1, 2), 1e-3, 0.9),
-    Phase("more", 2200, (8, 16, 32), 64, (1, 2), 1e-3, 0.6),
-    Phase("long", 1400, (16, 32, 48, 64), 48, (1, 2, 4), 7e-4, 0.7, sigma=(0.3, 0.1)),
-    Phase("whole", 1600, (16, 24, 32, 48, 64, 96, 120), 48, (2, 4, 4, 4), 6e-4, 0.02, sigma=(0.1, 0.05)),
+    Phase("few", 400, (4, 8, 16), 64, (1, 1, 2), 1e-3, 0.9),
+    Phase("more", 1500, (8, 16, 32), 64, (1, 2), 1e-3, 0.6),
+    Phase("long", 900, (16, 32, 48, 64), 48, (1, 2, 4), 7e-4, 0.7, sigma=(0.3, 0.1)),
+    Phase("whole", 1200, (16, 24, 32, 48, 64, 96, 120), 48, (2, 4, 4, 4), 6e-4, 0.02, sigma=(0.1, 0.05)),
 )
 FURTHER = (
     Phase("again", 800, (16, 24, 32, 48), 48, (1, 2, 4), 7e-4, 0.7, sigma=(0.1, 0.1)),
