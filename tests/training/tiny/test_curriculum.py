@@ -41,8 +41,11 @@ def test_rates_follow_the_phases(store: ClipStore) -> None:
         2 * (1 - 0.7 / 2)
     )  # warm-up, and the fall
     learner.curriculum = CURRICULUM
-    assert learner.rate_at(599) == pytest.approx(1e-3 * (1 - 0.1 * 599 / 600))
-    assert learner.rate_at(600) == pytest.approx(1e-3)
+    first, second = CURRICULUM[:2]
+    last = first.steps - 1
+    fallen = first.rate * (1 - (1 - first.floor) * last / first.steps)
+    assert learner.rate_at(last) == pytest.approx(fallen)
+    assert learner.rate_at(first.steps) == pytest.approx(second.rate)
 
 
 def test_what_looks_stays_as_it_is(store: ClipStore) -> None:
