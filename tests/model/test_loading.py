@@ -128,7 +128,7 @@ QUERY = "connector.rods.query.weight"
         (weights_with(lambda tensors: tensors.pop(QUERY)), f"{QUERY} missing"),
         (
             weights_with(lambda tensors: tensors.update(extra=torch.zeros(2))),
-            "extra not known. If an",
+            "extra not known. If an earlier dynfocus wrote this folder, make it anew.",
         ),
         (weights_with(lambda tensors: tensors.update({QUERY: torch.zeros(2, 3)})), f"{QUERY} (2, 3)"),
         (weights_with(lambda tensors: tensors.clear()), "more missing"),

@@ -214,7 +214,7 @@ def _network(outline: ModelOutline, learns: bool) -> DynFocusModel:
     network, report = loaded
     problem = complaint(folder, report, ("missing_keys", "unexpected_keys", "mismatched_keys"))
     if problem is not None:
-        raise ModelUnavailable(f"{problem} If an earlier dynfocus wrote it, convert or train the model anew.")
+        raise ModelUnavailable(f"{problem} If an earlier dynfocus wrote this folder, make it anew.")
     ready: DynFocusModel = network.eval()
     for parameter in ready.parameters():
         # Of a model that is stored quantized, transformers leaves the rest as it is stored.
