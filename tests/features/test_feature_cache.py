@@ -107,6 +107,17 @@ def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
     assert cache.info().size <= cache.limit
 
 
+def test_making_room_takes_nothing_from_a_process_that_is_writing(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path, 1)
+    other = feature_key("other", {})
+    FeatureCache(tmp_path, GENEROUS).store(other, encoded([0.0]))
+    unfinished = tmp_path / "features" / other / ".tmp-unfinished"
+    unfinished.write_bytes(b"half a file")
+    cache.store(KEY, encoded([0.0]))
+    assert not shards(cache, other)
+    assert unfinished.exists()
+
+
 def test_an_entry_beyond_the_limit_does_not_stay(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path, 100)
     assert cache.store(KEY, encoded([0.0])) is None

@@ -191,7 +191,7 @@ class FeatureCache:
             for entry in sorted(ages, key=lambda entry: (entry.name == newest, ages[entry], entry.name)):
                 _sweep(entry)
                 if total > self.limit:
-                    shutil.rmtree(entry, ignore_errors=True)
+                    _evict(entry)
                     total -= sizes[entry]
         except OSError:
             pass  # another process is at it
@@ -213,6 +213,14 @@ def _size(folder: Path, kind: re.Pattern[str]) -> int:
         except OSError:
             continue  # removed just now
     return total
+
+
+def _evict(entry: Path) -> None:
+    """Removes an entry's features; its folder stays where another process is writing into it just now."""
+    with suppress(OSError):
+        for shard in _files(entry, _SHARD):
+            shard.unlink(missing_ok=True)
+        entry.rmdir()
 
 
 def _sweep(entry: Path) -> None:
