@@ -64,3 +64,13 @@ def test_it_looks_and_answers_on_and_sees_as_before(small: Recipe, tmp_path: Pat
     assert again.load() == 2
     for name, value in small.model.state_dict().items():
         torch.testing.assert_close(again.model.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_halfway_between_what_was_and_what_came(small: Recipe) -> None:
+    begun = {name: value.clone() for name, value in small.model.state_dict().items()}
+    with torch.no_grad():
+        for value in small.model.parameters():
+            value.add_(1.0)
+    small.halfway()
+    for name, value in small.model.named_parameters(remove_duplicate=False):
+        torch.testing.assert_close(value, begun[name] + 0.5)

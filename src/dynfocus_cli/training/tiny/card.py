@@ -64,7 +64,6 @@ model shown black frames, *no time* the same frames in a drawn order.
 
 {accuracy_table}
 {more}
-
 Needle events found, {frames} frames of each of {selection_clips} clips (seed {selection_seed}), equal
 tokens; of the {sampled} needles that the {frames} frames show at all, and of all {needles}. Among 16 events a
 needle's frame has to be the centre of one; 32 events are the frames themselves:
@@ -216,7 +215,7 @@ def _more(measured: Measured) -> str:
             f"{measured.second_seed['overall']['accuracy']:.1%}, least in `{worst}` "
             f"({kinds[worst]['accuracy']:.1%})."
         )
-    return "\n\n".join(["", *told]) if told else ""
+    return "".join(f"\n{paragraph}\n" for paragraph in told)
 
 
 def _points(row: dict[str, Any]) -> list[float]:

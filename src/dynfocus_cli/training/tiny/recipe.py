@@ -4,7 +4,9 @@
 
 Every stage resumes from its last checkpoint, so the command may be killed and given again at any time.
 `--start FOLDER` goes on from a model folder instead, with its vision encoder as it is: less looking, and a
-shorter curriculum. A run's folder is one start's and one seed's.
+shorter curriculum. A run's folder is one start's and one seed's. With `--mean` what is written is halfway
+between the weights that such a run started from and those it came to: either forgets some of what the other
+knows, and the mean less (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
 Seeds of clips: the lessons' scripts are 1,000,000 onwards, the exam's 500,000 onwards, the tokenizer's
 2,000,000 onwards, the vision stage's above 2^41. Seeds below 500,000 are never trained on: tests take those.
 """
@@ -128,6 +130,14 @@ class Recipe:
         load_last(Looker(self.model, self.prompt, self.lessons, self.seed), self.work / GROUNDING)
         return load_last(self.student(), self.work / ANSWERS)
 
+    @torch.no_grad()
+    def halfway(self) -> None:
+        """Takes the network back half the way to `start`, which is a folder."""
+        assert self.start is not None
+        begun = trained_model(self.start)[0].state_dict()
+        for name, value in self.model.named_parameters():  # each tied one once
+            value.lerp_(begun[name], 0.5)
+
     def export(self, out: Path) -> None:
         """Writes the model folder."""
         transformers_logging.set_verbosity_error()
@@ -158,7 +168,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, default=None, help="a model folder to go on from")
     parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")
+    parser.add_argument("--mean", action="store_true", help="write the mean of --start and what came of it")
     arguments = parser.parse_args()
+    if arguments.mean and arguments.start is None:
+        parser.error("--mean needs --start.")
     # Two threads win little alone, and beside other work they wait for each other.
     torch.set_num_threads(1)
     # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
@@ -168,4 +181,6 @@ def main() -> None:
         print(f"step {recipe.load()}")
     else:
         recipe.train()
+    if arguments.mean:
+        recipe.halfway()
     recipe.export(arguments.out)
