@@ -296,7 +296,7 @@ def examine(
                 part,
                 student.prompt,
                 pins=True,
-                longest=student.model.connector.question_encoder.longest_question,
+                longest=student.model.config.longest_question,
             )
             found = min(events or config.prototypes, lesson.features.frames)
             with torch.autocast("cpu", torch.bfloat16):
@@ -460,7 +460,7 @@ def needles(student: Student, count: int) -> dict[str, list[Answered]]:
             [exercise],
             student.prompt,
             pins=True,
-            longest=connector.question_encoder.longest_question,
+            longest=student.model.config.longest_question,
         )
         brief = set(lesson.brief[0].nonzero().flatten().tolist())
         for keys in NEEDLE_KEYS:

@@ -75,7 +75,7 @@ def test_a_link_to_a_video_is_one(folder):
 def test_a_folder_without_videos_stands_for_itself_and_is_told(folder):
     (folder / "empty").mkdir()
     assert expand("d/empty", recursive=True) == ["d/empty"]
-    with pytest.raises(VideoUnreadable, match=r"No video files directly in the folder d/empty \(--recursive"):
+    with pytest.raises(VideoUnreadable, match="No video files were found in the folder d/empty: with"):
         batch.check("d/empty")
 
 

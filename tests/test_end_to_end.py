@@ -150,7 +150,7 @@ def test_the_answer_on_stdout_and_the_evidence_on_stderr() -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_two_processes_give_the_same_bytes_apart_from_timings(
+def test_another_process_gives_the_same_bytes_apart_from_timings(
     tmp_path: Path, folder: Path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where there is neither the project nor its weights
@@ -302,7 +302,7 @@ def test_footage_of_another_world_is_warned_of() -> None:
     [
         (["gone.mp4", QUESTION], 3, "No such file: gone.mp4"),
         (["https://example.org/clip.mp4", QUESTION], 3, "Only local files"),
-        (["empty", QUESTION], 3, "No video files directly in the folder empty"),
+        (["empty", QUESTION], 3, "No video files were found in the folder empty"),
         (["text.mp4", QUESTION], 3, "text.mp4 is not a video"),
         (["sound.mp4", QUESTION], 3, "sound.mp4 holds only audio"),
         (["zero.mp4", QUESTION], 3, "zero.mp4 is empty"),
@@ -310,7 +310,7 @@ def test_footage_of_another_world_is_warned_of() -> None:
         (["clip.mp4", QUESTION, "--start", "20"], 2, "--start 00:00:20.000 is past the end"),
         (["clip.mp4", QUESTION, "--frames", "0"], 2, "--frames must be at least 1"),
         (["clip.mp4", QUESTION, "--budget", "39"], 2, "--budget 40 or more"),
-        (["clip.mp4", QUESTION, "--max-new-tokens", "2048"], 2, "ask for a shorter answer"),
+        (["clip.mp4", QUESTION, "--max-new-tokens", "2048"], 2, "shorten the question, or the answer"),
         (["clip.mp4", "why? " * 3000], 2, "shorten the question"),
         (["clip.mp4", QUESTION, "--model", "nope"], 4, "No model 'nope'"),
         (["clip.mp4", QUESTION, "--model", "."], 4, "folder without config.json"),

@@ -82,8 +82,8 @@ def check(video: str) -> None:
         except OSError as error:
             raise VideoUnreadable(f"Cannot read the folder {video}: {error.strerror}.") from error
         raise VideoUnreadable(
-            f"No video files directly in the folder {video} (--recursive looks below it, --glob takes other "
-            "names)."
+            f"No video files were found in the folder {video}: with --recursive those in folders below it "
+            "count too, and --glob takes files of other names."
         )
     if not os.path.exists(video):
         hint = ""

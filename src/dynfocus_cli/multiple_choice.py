@@ -19,7 +19,7 @@ def check_options(options: Sequence[Option]) -> None:
         UsageError: a single option, one without a text, or two with the same letter.
     """
     if len(options) == 1:
-        raise UsageError(f"One choice is none: give more than --choice {options[0].letter}=...")
+        raise UsageError(f"There is only --choice {options[0].letter}, and choosing takes at least two.")
     letters = [option.letter for option in options]
     for option in options:
         if not option.letter.strip() or not option.text.strip():

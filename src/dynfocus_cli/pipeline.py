@@ -68,7 +68,8 @@ class Run:
     @property
     def cache(self) -> FeatureCache | Recall | None:
         """Where frames' features may be."""
-        return FeatureCache.default() if self.options.decoding.cache else self.recall
+        kept = FeatureCache.default() if self.options.decoding.cache else None
+        return self.recall if kept is None else kept
 
 
 def ask(

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from conversions import TINY
 
-from dynfocus_cli.checkpoints import find_model
 from dynfocus_cli.checkpoints.choice import (
     Candidate,
     Choice,
@@ -160,11 +159,8 @@ def test_what_is_on_the_disk_is_chosen_from(models: Path) -> None:
     fallback = default_model("cpu", free)
     assert (fallback.name, fallback.folder, fallback.quantization) == ("dynfocus-tiny", TINY, None)
     assert fallback.notice is not None
-    assert find_model(None, "cpu", free) == find_model(None) == ("dynfocus-tiny", TINY)
     write_public(models / "org--name", "smolvlm")
     assert default_model("cpu", free) == Choice("org/name", models / "org--name", "none")
-    assert find_model(None, "cpu", free) == ("org/name", models / "org--name")
-    assert find_model(None) == ("dynfocus-tiny", TINY)
     assert default_model("cpu", with_head_room(2 * PARAMETERS) - 1).name == "dynfocus-tiny"
     assert default_model("cpu", with_head_room(2 * PARAMETERS)).name == "org/name"
     # One with an entry comes first, whatever its size; broken ones and networks of ours are passed over.

@@ -79,7 +79,7 @@ def test_the_qformer_reads_bert(model: LoadedModel, originals: Any) -> None:
     """The bare question, in small letters, cut on the left."""
     vocabulary = (originals["llama_vid"][0] / "vocab.txt").read_text().split()
     bert = BertTokenizer(vocab={word: number for number, word in enumerate(vocabulary)})
-    longest = model.network.connector.question_encoder.longest_question
+    longest = model.network.config.longest_question
     assert longest == 40
     for question in ("What is the man doing?", *ODD[:4]):
         expected = bert(question)["input_ids"]

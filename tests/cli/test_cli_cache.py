@@ -36,7 +36,7 @@ def test_info_and_clear(filled: Path) -> None:
         "limit_bytes": 5 << 30,
     }
     assert (
-        runner.invoke(app, ["cache", "clear"]).stdout == "Removed the features of 1 videos: 3.0 MiB freed.\n"
+        runner.invoke(app, ["cache", "clear"]).stdout == "Removed the features of 1 video: 3.0 MiB freed.\n"
     )
     assert (
         runner.invoke(app, ["cache", "clear"]).stdout == "Removed the features of 0 videos: 0 bytes freed.\n"

@@ -58,7 +58,7 @@ def test_a_check_is_shown_and_recorded() -> None:
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        (("--choice", "A=pink"), "One choice is none"),
+        (("--choice", "A=pink"), "at least two"),
         (("--choice", "pink", "--choice", "B=purple"), "--choice takes a letter and a text"),
         (("--choice", "A=pink", "--choice", "A=purple"), "two choices A"),
         (("--stock", "--scorer", "visual"), "--stock chooses no frames: leave --scorer out"),

@@ -42,7 +42,9 @@ def test_every_setting_is_an_option_of_its_commands():
     for setting in SETTINGS.values():
         for command in COMMANDS:
             there = f"--{setting.key}" in options_of(command).get(setting.parameter, [])
-            assert there == (command in setting.commands), (setting.key, command)
+            # What to train, and how, is of one run alone.
+            of_one_run = command == "train" and setting.key in ("model", "quantize", "scorer", "seed")
+            assert there == (command in setting.commands or of_one_run), (setting.key, command)
 
 
 def test_choices_are_those_of_the_options():
@@ -129,7 +131,7 @@ def test_folders_hold_for_every_command_and_the_variables_beat_them(run, config,
         ("[ask]\nfsp = 4", "[ask] fsp is no setting; did you mean fps?"),
         ("json = true", "json is no setting; there are model, device, "),
         ("[aks]\nfps = 2", "there is no table [aks]; did you mean [ask]?"),
-        ("[models]\nfps = 2", "there is no table [models]; there are [ask], [inspect], [chat]."),
+        ("[models]\nfps = 2", "there is no table [models]; there are [ask], [inspect], [chat], [train]."),
         ("[inspect]\ntemperature = 1", "[inspect] temperature is an option of ask and chat alone."),
         ('[ask]\ncache-dir = "/x"', "[ask] cache-dir belongs to the top of the file"),
         ('fps = "2"', "fps must be a number, got '2'."),

@@ -189,6 +189,7 @@ def foreign(folder: Path) -> Path:
         (lambda tmp: ["quantize", "dynfocus-tiny", tmp / "out", "--to", "none"], 2, "none"),
         (lambda tmp: ["info", "nope"], 4, "No model 'nope'"),
         (lambda tmp: ["info", "dynfocus-tiny", "--verify"], 4, "no conversion.json"),
+        (lambda tmp: ["info", "dynfocus-7b", "--verify"], 4, "dynfocus models pull dynfocus-7b"),
         (lambda tmp: ["pull", "nope"], 4, "No model 'nope' is known"),
         (lambda tmp: ["pull", "dynfocus-tiny"], 2, "there is nothing to pull"),
         (lambda tmp: ["fetch"], 2, "fetch"),

@@ -8,8 +8,10 @@ import pytest
 from test_spine import options, write_noise
 
 import dynfocus_cli
-from dynfocus_cli import DynFocus, RunOptions
+from dynfocus_cli import DynFocus, RunOptions, pipeline
 from dynfocus_cli.features import encoding
+from dynfocus_cli.features.recall import Recall
+from dynfocus_cli.progress import Silent
 from dynfocus_cli.report import inspection_record
 from dynfocus_cli.run_options import DecodingOptions
 from dynfocus_cli.types import SubtitleUse
@@ -64,6 +66,24 @@ def test_another_name_of_the_same_content_is_known(tiny: DynFocus, video: str, t
 def test_a_cache_of_size_0_is_off(tiny: DynFocus, video: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNFOCUS_CACHE_SIZE", "0")
     assert tiny.inspect(video).cache == "off"
+
+
+@pytest.mark.parametrize("way", ["--no-cache", "DYNFOCUS_CACHE_SIZE=0"])
+def test_without_a_cache_what_is_remembered_is_decoded_once(
+    tiny: DynFocus, video: str, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    if way != "--no-cache":
+        monkeypatch.setenv("DYNFOCUS_CACHE_SIZE", "0")
+    kept = RunOptions(decoding=DecodingOptions(cache=way != "--no-cache"))
+    recall = Recall()
+    first = pipeline.inspect(video, None, tiny.model, kept, Silent(), recall=recall)
+
+    def fail(*arguments: object, **how: object) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(encoding, "decode_frames", fail)
+    again = pipeline.inspect(video, None, tiny.model, kept, Silent(), recall=recall)
+    assert bare(inspection_record(first)) == bare(inspection_record(again))
 
 
 def srt(path: Path, cues: int, text: str) -> str:

@@ -73,7 +73,7 @@ def prepared(data: Path, out: Path, **changes: Any) -> Prepared:
 
 def trained(data: Path, out: Path, told: list[str] | None = None, **changes: Any) -> Trained:
     tell = (lambda line: None) if told is None else told.append
-    return fine_tune(prepared(data, out, **changes), Silent(), tell)
+    return fine_tune(prepared(data, out, **changes), Silent(), tell, tell)
 
 
 def losses(folder: Path, name: str = "training_log.jsonl") -> Sequence[float]:

@@ -150,8 +150,11 @@ def test_nothing_to_learn_from(folder: Path, tmp_path_factory: pytest.TempPathFa
     bad = [ITEM | {"answer": ""}, ITEM | {"video": "gone.mp4"}]
     with pytest.raises(UsageError, match=r"no example that can be used: .*line 1: its answer.* And 1 more\."):
         read_examples(write(folder / "data.jsonl", bad))
-    with pytest.raises(UsageError, match=r"holds no example that can be used\.$"):
+    with pytest.raises(UsageError, match=r'can be used: it is empty\. An example is an object with "video"'):
         read_examples(write(folder / "data.json", []))
+    (folder / "data.json").write_text('[\n  {"video": "a.mp4"},\n]\n')
+    with pytest.raises(UsageError, match=r"data\.json: it is no JSON \(.*line [23] column [0-9]+ .*\)\.$"):
+        read_examples(folder / "data.json")
     (folder / "data.json").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match=r"byte 1 of it is not UTF-8: save the file as UTF-8\."):
         read_examples(folder / "data.json")

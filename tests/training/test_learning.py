@@ -11,12 +11,24 @@ from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from dynfocus_cli.model.generation import rank_answers
+from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.training import parts
 from dynfocus_cli.training.batches import Batches
 from dynfocus_cli.training.footage import Footage
 from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.loading import let_learn, load_for_training
+
+
+def sizes_of(network: DynFocusModel) -> list[parts.PartSize]:
+    """How much of each part learns; packed 4-bit weights count as the weights that they stand for."""
+    learns = dict.fromkeys((*parts.PARTS, "vision encoder"), 0)
+    frozen = dict(learns)
+    for name, parameter in network.named_parameters():
+        counted = learns if parameter.requires_grad else frozen
+        packed = getattr(parameter, "quant_state", None)
+        counted[parts.part_of(name)] += parameter.numel() if packed is None else packed.shape.numel()
+    return [parts.PartSize(part, learns[part], frozen[part]) for part in learns]
 
 
 class Lesson:
@@ -91,14 +103,14 @@ def test_adapters_learn_and_their_base_does_not(data: Path, tmp_path: Path, tune
     # B is zero at first, so that A has no gradient yet.
     assert all((gradients[name] > 0) == (".lora_B." in name) for name in words)
     said = {size.part: size for size in lesson.prepared.sizes}
-    found = {size.part: size for size in parts.sizes(lesson.model.network)}
+    found = {size.part: size for size in sizes_of(lesson.model.network)}
     assert said == found
 
 
 def test_what_is_planned_to_learn_is_what_learns(data: Path, tmp_path: Path) -> None:
     for stage in ("align", "instruct"):
         lesson = Lesson(data, tmp_path / stage, stage=stage)
-        assert list(lesson.prepared.sizes) == parts.sizes(lesson.model.network)
+        assert list(lesson.prepared.sizes) == sizes_of(lesson.model.network)
         assert all(weights.dtype == torch.float32 for _, weights in parts.learning(lesson.learner))
 
 

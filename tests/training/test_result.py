@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from classroom import prepared, request, trained, write_clip
+from classroom import prepared, request, trained, write_class, write_clip
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -24,6 +24,7 @@ from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.loading import let_learn, load_for_training
 from dynfocus_cli.training.run_record import run_folder
 from dynfocus_cli.training.validation import Score, answer_loss
+from public_models import write_public
 from strict_schema import validate
 
 FRAMES = ["--frames", "4", "--no-cache", "--device", "cpu"]
@@ -107,7 +108,7 @@ def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
     later has learned more."""
     from unittest import mock
 
-    scores, losses = iter([3, 5, 8, 8, 8, 2]), iter([0.9, 0.5, 0.4, 0.4, 0.1])
+    scores, losses = iter([3, 5, 8, 8, 8, 2]), iter([2.0, 0.9, 0.5, 0.4, 0.4, 0.1])
 
     def measured(model, held, *_):
         return finetune.Score(len(held), next(scores), 40.0)
@@ -119,18 +120,54 @@ def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
     ):
         done = trained(data, tmp_path / "out", told, validation="0.25", max_steps=5, validate_every=1)
     assert (done.best_step, done.before.right, done.after.right, done.after.loss) == (4, 3, 8, 0.4)
-    assert len(told) == 7
+    assert done.before.loss == 2.0
+    assert done.better
+    assert [line.split()[0] for line in told] == ["Of", "Before:", *["Step"] * 5, "After:"]
     scores = iter([3, 1])
     with mock.patch.object(finetune, "validate", measured):
         worse = trained(data, tmp_path / "worse", told, validation="0.25", max_steps=1)
-    assert told[-1].startswith("Warning: that is less than before")
-    assert (worse.before.loss, worse.after.loss > 0) == (None, True)
+    assert told[-1] == worse.warnings[-1]
+    assert told[-1].startswith("1 of 2 are right now, and 3 were before: try")
+    assert not worse.better
 
 
 def test_a_loss_that_was_not_measured_is_no_good_one() -> None:
     """Nor is one that is no number, which is kept as none."""
     scores = [Score(8, 5, 40.0, 0.1), Score(8, 5, 40.0, 0.2), Score(8, 5, 40.0), Score(8, 4, 40.0, 0.01)]
     assert sorted(scores, key=lambda score: score.rank, reverse=True) == scores
+
+
+def test_damaged_videos_and_those_of_another_world_are_told(tmp_path: Path) -> None:
+    data = write_class(tmp_path / "clips", 2)
+    video = data.with_name("0.mp4")
+    content = bytearray(video.read_bytes())
+    start = content.find(b"mdat") + 700
+    for place in range(start, start + 300):
+        content[place] ^= 0x5A
+    video.write_bytes(content)
+    told: list[str] = []
+    done = trained(data, tmp_path / "out", told, max_steps=1)
+    damaged, foreign = done.warnings
+    assert told[:2] == [damaged, foreign]
+    assert damaged.startswith(f"Damaged, and learned from all the same, frames in doubt included: {video} (")
+    assert damaged.endswith(" of 6 frames).")
+    assert "not all look like those that dynfocus-tiny was trained on" in foreign
+
+
+def test_what_made_nothing_better_makes_no_world_familiar(data: Path, tmp_path: Path) -> None:
+    from unittest import mock
+
+    known = load_model("dynfocus-tiny", "cpu").familiarity.threshold
+    for right, name in ((1, "equal"), (2, "better")):
+        score = mock.Mock(side_effect=[finetune.Score(2, 1, 40.0), finetune.Score(2, right, 40.0)])
+        with (
+            mock.patch.object(finetune, "validate", score),
+            mock.patch.object(finetune, "answer_loss", return_value=1.0),
+        ):
+            done = trained(data, tmp_path / name, validation="0.25", max_steps=1)
+        assert done.better == (name == "better")
+        found = load_model(str(tmp_path / name), "cpu").familiarity.threshold
+        assert (found > known) == (name == "better")
 
 
 def test_what_is_held_back_makes_no_world_more_familiar(data: Path, tmp_path: Path) -> None:
@@ -172,7 +209,7 @@ def test_where_nothing_held_back_can_be_decoded_the_run_ends(data: Path, tmp_pat
     ready = prepared(data, tmp_path / "out", validation=str(held), max_steps=1)
     video.write_bytes(b"no video")
     with pytest.raises(UsageError, match=r"No video to validate on can be decoded: .*held\.mp4"):
-        finetune.fine_tune(ready, Silent(), print)
+        finetune.fine_tune(ready, Silent(), print, print)
 
 
 @pytest.mark.parametrize("scorer", ["visual", "question"])
@@ -220,8 +257,42 @@ def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finetune, "load_for_training", ill)
         with pytest.raises(UsageError, match=r"The loss of step 1 is no number\. Try a lower --lr"):
-            finetune.fine_tune(ready, Silent(), print)
+            finetune.fine_tune(ready, Silent(), print, print)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_trained_is_no_model_that_ask_would_prefer(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DYNFOCUS_MODELS_DIR", str(tmp_path / "models"))
+    write_public(tmp_path / "models" / "smolvlm2-500m", "smolvlm")
+    result = run("train", data, tmp_path / "out", *FRAMES, "--dry-run", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["model"]["name"] == "dynfocus-tiny"
+
+
+def test_what_is_settled_holds_for_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = run("train", data, tmp_path / "out", "--dry-run", "--json", "--frames", 3)
+    monkeypatch.setenv("DYNFOCUS_FRAMES", "3")
+    monkeypatch.setenv("DYNFOCUS_MODEL", "no-such-model")  # of what answers, not of what is trained
+    settled = run("train", data, tmp_path / "out", "--dry-run", "--json")
+    monkeypatch.setenv("DYNFOCUS_FRAMES", "6")
+    more = run("train", data, tmp_path / "out", "--dry-run", "--json")
+    tokens = [json.loads(result.stdout)["video_tokens"]["most"] for result in (said, settled, more)]
+    assert tokens[0] == tokens[1] < tokens[2]
+
+
+def test_a_video_that_went_is_passed_over(tmp_path: Path) -> None:
+    data = write_class(tmp_path / "clips", 3)
+    plan = prepared(data, tmp_path / "out", validation="0")
+    data.with_name("1.mp4").unlink()
+    footage = Footage(tmp_path / "features", load_for_training(plan), plan.request.options)
+    there, problems = footage.gather(plan.train, Silent())
+    assert {Path(one.example.video).name for one in there} == {"0.mp4", "2.mp4"}
+    assert len(problems) == 2
+    assert all("1.mp4 cannot be read any more: No such file" in problem.reason for problem in problems)
 
 
 @pytest.mark.parametrize("stage", ["align", "instruct"])

@@ -231,7 +231,7 @@ def test_a_folder_that_cannot_be_written(data: Path, tmp_path: Path, nobody) -> 
     place.mkdir(mode=0o555)
     ready = prepared(data, place / "model")
     with nobody(), pytest.raises(ModelUnavailable, match="cannot be written: Permission denied"):
-        fine_tune(ready, Silent(), print)
+        fine_tune(ready, Silent(), print, print)
     (tmp_path / "there").mkdir()
     with pytest.raises(UsageError, match="exists already"):
         trained(data, tmp_path / "there")

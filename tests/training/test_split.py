@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,26 @@ def test_the_split_is_the_same_in_any_order_and_place_and_another_for_each_seed(
         by_video(moved, 0.3, 0)[1]
     )
     assert videos(by_video(EXAMPLES, 0.3, 1)[1]) != videos(by_video(EXAMPLES, 0.3, 0)[1])
+
+
+def test_files_of_one_name_are_divided_alike_by_every_process() -> None:
+    """Python gives the texts of a set another order in each."""
+    program = (
+        "from dynfocus_cli.training.examples import Example; "
+        "from dynfocus_cli.training.split import by_video; "
+        "examples = [Example(f'/data/p{n}/clips/video.mp4', 'q', 'a', '') for n in range(10)]; "
+        "print([one.video for one in by_video(examples, 0.3, 0)[1]])"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in range(3)
+    }
+    assert len(said) == 1
 
 
 def test_one_name_for_a_video_however_it_is_written(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ SCORED_BY = {
 }
 UNFAMILIAR = (
     "This does not look like the generated clips that {name} was trained on (distance {distance:.1f}, where "
-    "its own world stays below {threshold:.1f}): take the answer as a guess, or name another --model."
+    "its own world stays below {threshold:.1f}): what it says is a guess; or name another --model."
 )
 FOREIGN_LETTERS = (
     "{name} was trained on questions in English alone, and this one has letters that it never read: take the "
@@ -197,7 +197,7 @@ class LoadedModel:
         """The question as the Q-Former reads it, a batch of one."""
         if question is None:
             return None
-        longest = self.network.connector.question_encoder.longest_question
+        longest = self.network.config.longest_question
         ids = torch.tensor([self.prompt.question(question, longest)], device=self.device)
         return Question(ids, torch.ones_like(ids))
 

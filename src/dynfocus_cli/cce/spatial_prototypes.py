@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from dynfocus_cli.dpe.density_peaks import DensityRule, cluster, cluster_means, patch_precision
 
+CHUNK = 8
+"""Frames that are clustered at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpatialPrototypes:
@@ -28,7 +31,7 @@ def spatial_prototypes(
     counts: tuple[int, ...] = (16, 6),
     neighbours: tuple[int, ...] = (8, 3),
     rule: DensityRule = "paper",
-    chunk: int = 8,
+    chunk: int = CHUNK,
 ) -> SpatialPrototypes:
     """Cluster each frame's patches to 16 means, those to 6, and return all 22.
 

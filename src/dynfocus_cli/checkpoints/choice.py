@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dynfocus_cli.checkpoints.entries import ENTRIES, PREFERRED, ModelEntry
 from dynfocus_cli.checkpoints.families import FAMILIES, OWN_TYPE
 from dynfocus_cli.checkpoints.footprint import SMALL, Quantization, with_head_room
 from dynfocus_cli.checkpoints.public_folder import footprint_of, missing_file, model_type_of, weights_bytes
 from dynfocus_cli.checkpoints.record import quantization_here
-from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, DeviceKind, find_model, installed_models
+from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, find_model, installed_models
 from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.errors import ModelUnavailable
+
+DeviceKind = Literal["cpu", "cuda"]
 
 TRIED: dict[DeviceKind, tuple[Quantization, ...]] = {"cuda": ("none", "nf4"), "cpu": ("none",)}
 """In what a model may run where nothing is asked for, the best first. int8 saves less than NF4 and is slower;

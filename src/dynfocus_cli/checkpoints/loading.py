@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.backends.native import LoadedModel, ModelOutline
 from dynfocus_cli.backends.protocol import Backend, Outline
-from dynfocus_cli.checkpoints.choice import default_model
+from dynfocus_cli.checkpoints.choice import DeviceKind, default_model
 from dynfocus_cli.checkpoints.families import FAMILIES
 from dynfocus_cli.checkpoints.folder import LARGE_BYTES, complaint, part, precision, quantization_of
 from dynfocus_cli.checkpoints.quantization import (
@@ -24,7 +24,7 @@ from dynfocus_cli.checkpoints.quantization import (
     settings,
 )
 from dynfocus_cli.checkpoints.record import quantization_here, revision
-from dynfocus_cli.checkpoints.registry import DeviceKind, find_model
+from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files, open_safetensors
 from dynfocus_cli.errors import ModelUnavailable, UsageError

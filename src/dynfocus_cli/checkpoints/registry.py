@@ -23,7 +23,6 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # In a wheel the weights lie inside the package, in a checkout beside `src`.
 _BUNDLES = (_PACKAGE / "weights", _PACKAGE.parent.parent / "weights")
 
-DeviceKind = Literal["cpu", "cuda"]
 
 State = Literal["bundled", "installed", "cached", "available"]
 """Came with dynfocus; in `models_folder()`; in the hub's cache alone; still to be fetched."""
@@ -81,28 +80,16 @@ def model_name(folder: Path) -> str:
     return folder.name.replace("--", "/", 1) if folder.parent == models_folder() else folder.name
 
 
-def find_model(
-    name_or_path: str | None, device: DeviceKind | None = None, free: int | None = None
-) -> tuple[str, Path]:
-    """The name and folder of a model; None stands for the best that is installed and fits, where it is said
-    what it has to fit into, and else for the one that came with dynfocus.
+def find_model(wanted: str) -> tuple[str, Path]:
+    """The name and folder of a model.
 
     A name of `models list`, a folder, or a model of the hub, `org/name` or `org/name@revision`, which has to
     be in the hub's cache: the network is never asked.
-
-    Args:
-        device, free: kind of device, and bytes of memory that are free there.
 
     Raises:
         ModelUnavailable: a name that is unknown or not here, a folder without a `config.json`, or a public
             model of which a file is missing.
     """
-    if name_or_path is None and device is not None and free is not None:
-        from dynfocus_cli.checkpoints.choice import default_model
-
-        chosen = default_model(device, free)
-        return chosen.name, chosen.folder
-    wanted = DEFAULT_MODEL if name_or_path is None else name_or_path
     there = installed_models() | bundled_models()
     if wanted not in there and wanted.replace("--", "/", 1) in there:
         wanted = wanted.replace("--", "/", 1)  # as its folder is called

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.output import write_line, write_record
 
 if TYPE_CHECKING:
     from dynfocus_cli.features.cache import CacheInfo, FeatureCache
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 app = typer.Typer(
     name="cache",
@@ -23,7 +24,7 @@ app = typer.Typer(
 
 
 @app.command()
-def info(json: opt.JsonOption = False) -> None:
+def info(json: JsonOption = False) -> None:
     """Show where the cache is and how much it holds."""
     with reported():
         found = _reached(_cache().info)
@@ -37,13 +38,14 @@ def info(json: opt.JsonOption = False) -> None:
 
 
 @app.command()
-def clear(json: opt.JsonOption = False) -> None:
+def clear(json: JsonOption = False) -> None:
     """Remove all that the cache holds, and nothing else."""
     with reported():
         removed = _reached(_cache().clear)
         if json:
             return write_record(_record(removed))
-        write_line(f"Removed the features of {removed.videos} videos: {_size(removed.size)} freed.")
+        videos = "1 video" if removed.videos == 1 else f"{removed.videos} videos"
+        write_line(f"Removed the features of {videos}: {_size(removed.size)} freed.")
 
 
 def _cache() -> FeatureCache:

@@ -1,6 +1,6 @@
 """Reads what a user has settled: `dynfocus.toml` and the `DYNFOCUS_*` variables, both below the flags.
 
-    model = "dynfocus-7b"        # for every command that has the option
+    model = "dynfocus-7b"        # for every command that it is for
     device = "cuda"
     models-dir = "/data/models"
 

@@ -89,15 +89,11 @@ def trace(error: Exception) -> None:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError):
-        return True
-    # Without torch in memory it cannot be torch's error, so this never imports it.
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(error, torch.OutOfMemoryError):
-        return True
-    # torch's CPU allocator raises a bare RuntimeError, and so do some of the libraries that CUDA calls.
-    said = str(error)
-    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in said or "out of memory" in said)
+    if "torch" not in sys.modules:  # then it cannot be torch's error, and this does not import it
+        return isinstance(error, MemoryError)
+    from dynfocus_cli.planning.device import ran_out
+
+    return ran_out(error)
 
 
 def _detach_stdout() -> None:

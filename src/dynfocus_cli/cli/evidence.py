@@ -42,7 +42,8 @@ def show_check(answer: Answer) -> None:
 def _counterfactual(what: str, found: Counterfactual) -> str:
     verdict = "another answer" if found.changed else "the same answer"
     words = " ".join(found.answer.split())
-    return f"{what} ({found.frames} frames, {found.tokens} tokens): {verdict}, {words!r}"
+    frames = "1 frame" if found.frames == 1 else f"{found.frames} frames"
+    return f"{what} ({frames}, {found.tokens} tokens): {verdict}, {words!r}"
 
 
 def show_warnings(inspection: Inspection, where: str) -> None:

@@ -60,7 +60,8 @@ class Exporting:
     def conclude(self) -> None:
         """Ends the run with the code of what could not be written, if anything could not."""
         if self._failures and self.job.several:
-            raise SomeVideosFailed(f"{len(self._failures)} files could not be written.")
+            count = len(self._failures)
+            raise SomeVideosFailed(f"{count} {'file' if count == 1 else 'files'} could not be written.")
         if self._failures:
             raise typer.Exit(self._failures[0].code)
 

@@ -74,7 +74,7 @@ def info(
     with reported():
         from dynfocus_cli.checkpoints.registry import available_entry, find_model
 
-        if (entry := available_entry(model)) is not None:
+        if not verify and (entry := available_entry(model)) is not None:
             return _show_entry(entry, json)
         name, folder = find_model(model)
         checked = None

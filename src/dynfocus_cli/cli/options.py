@@ -33,7 +33,11 @@ RodsName = Literal["two", "none"]
 
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME|PATH", help="Model to use; the shipped dynfocus-tiny by default."),
+    typer.Option(
+        "--model",
+        metavar="NAME|PATH",
+        help="Model to use. Default: the best installed one that fits, else the shipped dynfocus-tiny.",
+    ),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to run the model.")]
 FpsOption = Annotated[

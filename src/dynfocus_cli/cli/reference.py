@@ -48,10 +48,11 @@ models-dir = "/data/models"
 max-new-tokens = 128
 ```
 
-Keys are the long options without their dashes. What stands at the top holds for every command that has the
-option; a table, {tables}, is for that command and goes before the top. A variable of the
-environment goes before the file, and an option before both. A key that does not exist or a value that makes
-no sense ends every command but `doctor` with exit code 2. `--no-cache` and `--quiet` have no opposite:
+Keys are the long options without their dashes. What stands at the top holds for the commands that are
+named below; a table of the file, {tables}, is for that command and
+goes before the top. A variable of the environment goes before the file, and an option before both. A key that
+does not exist or a value that makes no sense ends every command but `doctor` with exit code 2. `--no-cache`
+and `--quiet` have no opposite:
 `DYNFOCUS_QUIET=0` takes a `quiet = true` back for one run, and `DYNFOCUS_CONFIG=/dev/null` the whole file.
 
 The settings are the command line's. The library in Python knows no file, and of the variables those of the

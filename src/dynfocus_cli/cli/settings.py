@@ -19,6 +19,8 @@ Kind = Literal["text", "number", "count", "flag"]
 
 _ANSWERING = ("ask", "chat")
 _ALL = ("ask", "inspect", "chat")
+_VIDEOS = (*_ALL, "train")
+"""Those that look at videos; what to train, and how, is of one run alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +49,22 @@ SETTINGS = {
     setting.key: setting
     for setting in (
         Setting("model", "text", "Model to use, a name or a folder.", _ALL),
-        Setting("device", "text", "Where to run the model.", _ALL, get_args(Device)),
+        Setting("device", "text", "Where to run the model.", _VIDEOS, get_args(Device)),
         Setting("quantize", "text", "Bits of the language model's weights.", _ALL, get_args(Quantization)),
-        Setting("fps", "number", "Frames a second; excludes frames.", _ALL),
-        Setting("frames", "count", "Number of frames, evenly spaced; excludes fps.", _ALL),
-        Setting("max-frames", "count", "Most frames.", _ALL),
-        Setting("prototypes", "count", "Events to divide a video into.", _ALL),
-        Setting("key-ratio", "number", "Share of the events judged meaningful.", _ALL),
+        Setting("fps", "number", "Frames a second; excludes frames.", _VIDEOS),
+        Setting("frames", "count", "Number of frames, evenly spaced; excludes fps.", _VIDEOS),
+        Setting("max-frames", "count", "Most frames.", _VIDEOS),
+        Setting("prototypes", "count", "Events to divide a video into.", _VIDEOS),
+        Setting("key-ratio", "number", "Share of the events judged meaningful.", _VIDEOS),
         Setting("budget", "count", "Most tokens that a video may take.", _ALL),
         Setting("scorer", "text", "What ranks the events.", _ALL, get_args(ScorerName)),
         Setting("seed", "count", "Decides what is drawn above temperature 0.", _ALL),
         Setting("max-new-tokens", "count", "Longest answer, in tokens.", _ANSWERING),
         Setting("temperature", "number", "Above 0, words are drawn.", _ANSWERING),
         Setting("subtitles", "text", "Whether to look for subtitles.", _ALL, ("auto", "off")),
-        Setting("hwaccel", "text", "Decode on the GPU.", _ALL, get_args(HwaccelName)),
-        Setting("no-cache", "flag", "Keep nothing of a video.", _ALL),
-        Setting("quiet", "flag", "No evidence, no progress.", _ALL),
+        Setting("hwaccel", "text", "Decode on the GPU.", _VIDEOS, get_args(HwaccelName)),
+        Setting("no-cache", "flag", "Keep nothing of a video.", _VIDEOS),
+        Setting("quiet", "flag", "No evidence, no progress.", _VIDEOS),
         Setting("models-dir", "text", "Folder of installed models."),
         Setting("cache-dir", "text", "Folder of the cache."),
         Setting("cache-size", "text", "Most that the cache may hold, as 5GiB; 0 keeps nothing."),

@@ -31,7 +31,14 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Model folder to write; it must not exist.")],
-    model: opt.ModelOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME|PATH",
+            help="DynFocus model to begin with; the shipped dynfocus-tiny by default.",
+        ),
+    ] = None,
     stage: Annotated[
         Stage,
         typer.Option(
@@ -184,7 +191,12 @@ def train(
         if dry_run:
             return _show_plan(prepared, json, quiet)
         with progress.shown(out.name, progress.wanted(quiet)) as bar:
-            trained = fine_tune(prepared, bar, (lambda line: None) if quiet else say)
+            trained = fine_tune(
+                prepared,
+                bar,
+                tell=(lambda line: None) if quiet else say,
+                warn=lambda line: say(f"Warning: {line}"),
+            )
         _tell_problems(trained.problems[len(prepared.problems) :])
         if json:
             from dynfocus_cli.report.training import training_record

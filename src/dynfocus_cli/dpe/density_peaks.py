@@ -34,18 +34,9 @@ class Peaks:
     """(..., n): smallest distance to a denser point; for the densest point the largest of its row."""
 
     @property
-    def density(self) -> Tensor:
-        """(..., n), above 0 and at most 1 before underflow."""
-        return self.log_density.exp()
-
-    @property
-    def rank(self) -> Tensor:
-        """(..., n): density * delta, what makes a point a centre."""
-        return self.density * self.delta
-
-    @property
     def log_rank(self) -> Tensor:
-        """(..., n) float64: the order of `rank` without its underflow; minus infinity where delta is 0."""
+        """(..., n) float64: the logarithm of density * delta, what makes a point a centre; without the
+        underflow of the product. Minus infinity where delta is 0."""
         return self.log_density.double() + self.delta.double().log()
 
 

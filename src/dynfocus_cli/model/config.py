@@ -223,6 +223,12 @@ class DynFocusConfig(PreTrainedConfig):
         return (self.image_size // patch) ** 2
 
     @property
+    def longest_question(self) -> int:
+        """Tokens of a question that the Q-Former reads; a longer one is cut on the left, as released."""
+        positions: int = self.qformer_config.max_position_embeddings
+        return min(positions, 256)
+
+    @property
     def image_size(self) -> int:
         """Pixels a side of a frame, as the vision encoder takes it."""
         side = self.vision_config.image_size

@@ -19,12 +19,6 @@ class QuestionEncoder(nn.Module):
         self.visual_norm = nn.LayerNorm(config.vision_config.hidden_size)
         self.qformer = InstructBlipQFormerModel(config.qformer_config)
 
-    @property
-    def longest_question(self) -> int:
-        """Tokens of a question that are read; a longer one is cut on the left, as in the release."""
-        positions: int = self.qformer.config.max_position_embeddings
-        return min(positions, 256)
-
     def forward(self, patches: Tensor, question: Tensor | None, mask: Tensor | None = None) -> Tensor:
         """Queries for every frame.
 

@@ -73,6 +73,7 @@ def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory ran out; torch has a class for it on GPUs, and none on CPUs."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
+    # torch's CPU allocator raises a bare RuntimeError, and so do some of the libraries that CUDA calls.
     said = str(error)
     return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in said or "out of memory" in said)
 

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 
 from dynfocus_cli.budget import FramePrice
+from dynfocus_cli.cce.spatial_prototypes import CHUNK
 from dynfocus_cli.checkpoints.quantization import BLOCK, Quantization, stored_bytes
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.connector import QFORMER_PATCHES
@@ -21,9 +22,6 @@ from dynfocus_cli.model.skeleton import parameter_shapes, quantized_layers
 
 LARGEST_BATCH = 32
 """Frames that are decoded and encoded at a time where memory allows."""
-
-SPATIAL_CHUNK = 8
-"""Frames that S-DPC clusters at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ class MemoryModel:
         queries = shape.frames * config.num_query_tokens
         points = patches if config.rod_source == "patches" else sum(config.spatial_prototypes)
         kept = shape.frames * sum(config.spatial_prototypes) * width + queries * (asked + width)
-        clustered = SPATIAL_CHUNK * patches * (4 * width + 6 * patches) * 4
+        clustered = CHUNK * patches * (4 * width + 6 * patches) * 4
         read = max(1, QFORMER_PATCHES // self._rows) * self._rows * (3 * width + 3 * asked) * self.size
         attended = 2 * queries * points * 4
         written = shape.video_tokens * (2 * width + 4 * words) * self.size

@@ -141,7 +141,7 @@ def token_limit(
         raise UsageError(
             f"The prompt ({prompt_tokens} tokens) and the answer ({options.generation.max_new_tokens}) leave "
             f"{max(0, room)} of {model.context} tokens for the video, and a key frame takes {least}: shorten "
-            "the question, or ask for a shorter answer (--max-new-tokens)."
+            "the question, or the answer (of `ask` by --max-new-tokens)."
         )
     limit, budget = TokenLimit(room, "context"), options.selection.budget
     if budget is not None and budget < room:

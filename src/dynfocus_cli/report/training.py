@@ -55,6 +55,7 @@ def training_record(prepared: Prepared, trained: Trained) -> Record:
         "before": _score(trained.before),
         "after": _score(trained.after),
         "passed_over": _passed_over(trained.problems),
+        "warnings": list(trained.warnings),
         "elapsed_s": round(trained.seconds, 3),
     }
 

@@ -48,11 +48,6 @@ class Batch:
     seed: int
     """Of what k-means starts from."""
 
-    @property
-    def size(self) -> int:
-        """Examples."""
-        return sum(len(group.texts) for group in self.groups)
-
 
 class Batches:
     """The batches of a whole run by their numbers; every epoch has an order of its own."""

@@ -22,6 +22,7 @@ from dynfocus_cli.run_options import check_question
 DATA_SUFFIXES = (".json", ".jsonl")
 SIDECARS = (".json", ".jsonl", ".txt")
 """What may stand beside a video of a folder; the first that is there counts."""
+NOTHING = 'it is empty. An example is an object with "video", "question" and "answer".'
 CAPTION_QUESTION = "Describe the video."
 """What a caption answers."""
 
@@ -99,7 +100,7 @@ def read_examples(data: Path, media: Path | None = None) -> Examples:
     else:
         raise UsageError(f"The data {data} is not there.")
     if not found.usable:
-        said = f": {found.problems[0]}" if found.problems else "."
+        said = f": {found.problems[0]}" if found.problems else f": {NOTHING}"
         more = f" And {len(found.problems) - 1} more." if len(found.problems) > 1 else ""
         raise UsageError(f"{data} holds no example that can be used{said}{more}")
     return found
@@ -174,7 +175,7 @@ def _items(path: Path, data: bytes) -> Iterator[tuple[str, Any]]:
             items = whole if isinstance(whole, list) else [whole]
             yield from ((f"{path}, item {number}", item) for number, item in enumerate(items, 1))
             return
-        if b"\n" not in data.strip():
+        if data.lstrip().startswith(b"[") or b"\n" not in data.strip():
             yield str(path), whole
             return
     # Lines end in line feeds alone: JSON may hold other line breaks that `splitlines` knows.

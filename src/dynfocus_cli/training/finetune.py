@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from dynfocus_cli.backends.native import LoadedModel
 from dynfocus_cli.checkpoints.size import readable
-from dynfocus_cli.checkpoints.workplace import finish, workplace
+from dynfocus_cli.checkpoints.workplace import finish, flush, workplace
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.planning.device import ran_out
@@ -39,6 +39,9 @@ BEST, SCORE, BEFORE = "best", "score.json", "before.json"
 FAMILIAR_MARGIN = 1.25
 """How far beyond the farthest video that was learned from a video of another world begins."""
 
+MOST_NAMED = 10
+"""Damaged videos that are named; the others are counted."""
+
 LESS = "try --batch-size 1 with --accumulate, --checkpointing, --tune qlora, or fewer frames."
 
 Tell = Callable[[str], None]
@@ -55,14 +58,21 @@ class Trained:
     before: Score | None
     after: Score | None
     problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
     seconds: float
 
+    @property
+    def better(self) -> bool:
+        """Whether it is known to answer better than before."""
+        return self.before is not None and self.after is not None and self.after.rank > self.before.rank
 
-def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
+
+def fine_tune(prepared: Prepared, progress: Progress, tell: Tell, warn: Tell) -> Trained:
     """Trains, or goes on where the same command was interrupted, and writes the model folder.
 
     Args:
         tell: is given a line on what was found out, now and then.
+        warn: is given a sentence on what a user has to know, at once.
 
     Raises:
         UsageError: the model folder is there, or its run was begun with other settings.
@@ -89,13 +99,21 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
             held, broken_too = run.footage.gather(prepared.validation, progress)
             if prepared.validation and not held:
                 raise UsageError(f"No video to validate on can be decoded: {broken_too[0]}")
-            before = run.measure_before(held)
+            warnings = [*_on_videos(run.footage.doubtful), *_on_worlds(model, farthest)]
+            for warning in warnings:
+                warn(warning)
             let_learn(model, prepared)
-            best_step, after = run.learn(train, held)
+            learner = Learner(model.network, model.prompt, model.device, prepared.autocast)
+            before = run.measure_before(learner, held)
+            best_step, after = run.learn(learner, train, held)
             if before is not None and after is not None:
                 tell(f"After: {_said(after)}.")
                 if after.right < before.right:
-                    tell("Warning: that is less than before: try a lower --lr, or fewer steps.")
+                    warnings.append(
+                        f"{after.right} of {after.questions} are right now, and {before.right} were before: "
+                        "try a lower --lr, or fewer steps."
+                    )
+                    warn(warnings[-1])
             trained = Trained(
                 request.destination,
                 prepared.steps,
@@ -103,6 +121,7 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
                 before,
                 after,
                 (*prepared.problems, *broken, *broken_too),
+                tuple(warnings),
                 time.monotonic() - began,
             )
             run.write(trained, train, held, farthest)
@@ -112,8 +131,8 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell) -> Trained:
         except (OSError, SafetensorError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or error
             raise ModelUnavailable(
-                f"{request.destination} could not be written: {why}. Make room and give the same command "
-                "again."
+                f"{request.destination} could not be written: {why}. What is done is kept in {work}: "
+                "make room, or mend what else it says, and give the same command again."
             ) from error
         except Exception as error:
             if not ran_out(error):
@@ -134,25 +153,23 @@ class _Run:
     progress: Progress
     tell: Tell
 
-    def measure_before(self, held: list[Planned]) -> Score | None:
+    def measure_before(self, learner: Learner, held: list[Planned]) -> Score | None:
         """What the model knew; measured, and told, once a run. None where nothing is held back."""
         if not held:
             return None
         known = run_record.load(self.work / BEFORE)
         if known is not None:
             return Score(**known)
-        examples = [one.example for one in held]
-        score = validate(self.model, examples, self.prepared.request.options, self.progress)
+        score = self._score(learner, held)
         run_record.save(self.work / BEFORE, asdict(score))
         self.tell(f"Before: {_said(score)}.")
         return score
 
-    def learn(self, train: list[Planned], held: list[Planned]) -> tuple[int, Score | None]:
+    def learn(self, learner: Learner, train: list[Planned], held: list[Planned]) -> tuple[int, Score | None]:
         """Leads the model through its steps, and leaves the best of its weights in it; returns their step and
         what they score."""
         prepared, settings, model = self.prepared, self.prepared.settings, self.model
         batches = Batches(train, self.footage, model.outline, prepared.request.options, settings)
-        learner = Learner(model.network, model.prompt, model.device, prepared.autocast)
         every = prepared.request.validate_every or max(
             1, len(train) // (settings.batch * settings.accumulate)
         )
@@ -178,6 +195,7 @@ class _Run:
         self.progress.advance(trainer.done)
         if trainer.done and trainer.done < batches.steps:
             self.tell(f"Going on after step {trainer.done} of {batches.steps}.")
+        _mend(self.work / BEST)
         trainer.learn()
         best = _score_of(run_record.load(self.work / BEST / SCORE))
         if best is None:
@@ -188,22 +206,20 @@ class _Run:
     def write(self, trained: Trained, train: list[Planned], held: list[Planned], farthest: float) -> None:
         """The model folder, whole or not at all."""
         model, known, destination = self.model, self.model.familiarity, self.prepared.request.destination
-        if known is not None:
+        # Nothing was held back, or it got better: then these videos are of the model's world from now on.
+        if known is not None and (trained.better or not held):
             threshold = max(known.threshold, FAMILIAR_MARGIN * farthest)
             model = replace(model, familiarity=Familiarity(known.mean, known.whitening, threshold))
         with workplace(destination) as partial:
             export(model, partial, self.prepared.settings.stage, self.progress)
             shutil.copyfile(self.work / LOG, partial / "training_log.jsonl")
-            write_card(partial, self.prepared, trained, train, held, list(log_lines(self.work)))
+            write_card(partial, self.prepared, model, trained, train, held, list(log_lines(self.work)))
             finish(partial, destination)
 
     def _validate(self, learner: Learner, held: list[Planned], step: int, steps: int, loss: float) -> None:
         """Measures, and keeps the weights where none were better: of equally good ones those that learned
         longest."""
-        options, autocast = self.prepared.request.options, self.prepared.autocast
-        score = validate(self.model, [one.example for one in held], options, self.progress, autocast)
-        loss_of_held = answer_loss(learner, held, self.footage, self.model.outline, options)
-        score = replace(score, loss=loss_of_held if math.isfinite(loss_of_held) else None)
+        score = self._score(learner, held)
         self.progress.stage("train", steps)
         self.progress.advance(step)
         best = _score_of(run_record.load(self.work / BEST / SCORE))
@@ -211,6 +227,34 @@ class _Run:
         self.tell(f"Step {step} of {steps}: loss {loss:.3f}, {_said(score)}.")
         if best is None or score.rank >= best[1].rank:
             _keep(self.work / BEST, learner, asdict(score) | {"step": step})
+
+    def _score(self, learner: Learner, held: list[Planned]) -> Score:
+        """Of the weights as they are."""
+        options, autocast = self.prepared.request.options, self.prepared.autocast
+        score = validate(self.model, [one.example for one in held], options, self.progress, autocast)
+        loss = answer_loss(learner, held, self.footage, self.model.outline, options)
+        return replace(score, loss=loss if math.isfinite(loss) else None)
+
+
+def _on_videos(doubtful: dict[str, str]) -> list[str]:
+    """What is to be said of damaged videos: path -> how many frames are in doubt."""
+    if not doubtful:
+        return []
+    said = ", ".join(f"{video} ({frames})" for video, frames in list(doubtful.items())[:MOST_NAMED])
+    more = f" and {len(doubtful) - MOST_NAMED} more" if len(doubtful) > MOST_NAMED else ""
+    return [f"Damaged, and learned from all the same, frames in doubt included: {said}{more}."]
+
+
+def _on_worlds(model: LoadedModel, farthest: float) -> list[str]:
+    """What is to be said where the videos are not such as the model has seen."""
+    known = model.familiarity
+    if known is None or farthest <= known.threshold:
+        return []
+    return [
+        f"Of the videos not all look like those that {model.info.name} was trained on (distance "
+        f"{farthest:.1f}, where its own world stays below {known.threshold:.1f}), and its vision encoder "
+        "does not learn: what it cannot tell apart, the rest cannot learn. A larger --model may see more."
+    ]
 
 
 def _keep(folder: Path, learner: Learner, score: dict[str, Any]) -> None:
@@ -222,11 +266,19 @@ def _keep(folder: Path, learner: Learner, score: dict[str, Any]) -> None:
         shutil.rmtree(left, ignore_errors=True)
     writing.mkdir()
     save_file({name: value.detach().cpu() for name, value in learning(learner)}, writing / WEIGHTS)
+    flush(writing / WEIGHTS)
     run_record.save(writing / SCORE, score)
     if folder.exists():
         folder.rename(old)
     writing.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _mend(folder: Path) -> None:
+    """Puts back what `_keep` had set aside when it was killed between its two renames."""
+    old = folder.with_suffix(".old")
+    if not folder.exists() and old.exists():
+        old.rename(folder)
 
 
 def _score_of(kept: dict[str, Any] | None) -> tuple[int, Score] | None:

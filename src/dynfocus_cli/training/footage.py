@@ -31,8 +31,10 @@ from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.training.examples import Problem
 from dynfocus_cli.training.planned import Planned
 
+FORMAT = 2
+"""Of the files."""
 FRAMES_AT_ONCE = 32
-"""Frames that are encoded together, and that S-DPC clusters together."""
+"""Frames that are encoded together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Footage:
         """Presentation times at the moments of each video."""
         self.farthest = 0.0
         """How far the videos lie from the world that the model knew, at most."""
+        self.doubtful: dict[str, str] = {}
+        """Damaged videos, and how many of the frames that are looked at are in doubt."""
 
     @property
     def gated(self) -> bool:
@@ -81,6 +85,8 @@ class Footage:
                 with safe_open(self._files[video], "pt") as file:
                     self._shown[video] = tuple(file.get_tensor("pts_s").tolist())
                     self.farthest = max(self.farthest, float(file.get_tensor("distance")))
+                    if doubtful := int(file.get_tensor("doubtful")):
+                        self.doubtful[video] = f"{doubtful} of {len(moments)} frames"
                 self._moments[video] = moments
             except VideoUnreadable as error:
                 problems[video] = str(error)
@@ -102,7 +108,7 @@ class Footage:
             if moment in wanted and (not places or shown[place] != shown[places[-1]]):
                 places.append(place)
         with safe_open(self._files[video], "pt") as file:
-            names = [name for name in file.keys() if name not in ("pts_s", "distance")]  # noqa: SIM118
+            names = [name for name in file.keys() if name not in ("pts_s", "distance", "doubtful")]  # noqa: SIM118
             parts = {name: _rows(file, name, places) for name in names}
         if "visual" in parts:
             features = VideoFeatures(
@@ -115,8 +121,17 @@ class Footage:
     def _made(self, planned: Planned, moments: tuple[float, ...]) -> Path:
         """The file of a video's features at these moments."""
         video = planned.example.video
-        status = os.stat(video)
-        key = [os.fsencode(os.path.realpath(video)).hex(), status.st_size, status.st_mtime_ns, moments]
+        try:
+            status = os.stat(video)
+        except OSError as error:
+            raise VideoUnreadable(f"{video} cannot be read any more: {error.strerror}.") from error
+        key = [
+            os.fsencode(os.path.realpath(video)).hex(),
+            status.st_size,
+            status.st_mtime_ns,
+            moments,
+            FORMAT,
+        ]
         tower = self._model.vision_tower
         key += [tower.revision, str(tower.dtype), tower.device.type, self.gated]
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()
@@ -138,6 +153,8 @@ class Footage:
         known = self._model.familiarity
         far = 0.0 if known is None else known.distance(encoding.frames.patches)
         tensors["distance"] = torch.tensor(far)
+        sound = encoding.frames.conditions.count("sound")
+        tensors["doubtful"] = torch.tensor(len(moments) - sound)
         problem = write_atomically(path, save(tensors))
         if problem is not None:
             raise ModelUnavailable(

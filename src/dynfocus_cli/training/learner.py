@@ -25,7 +25,6 @@ class Learner(nn.Module):
         super().__init__()
         self.network = network
         self._before = prompt.before_video
-        self._pad: int = prompt.tokenizer.pad_token_id or 0
         self._device, self._autocast = device, autocast
 
     def forward(self, lesson: Batch) -> Tensor:

@@ -10,6 +10,7 @@ from dynfocus_cli import __version__
 from dynfocus_cli.training.examples import videos_of
 
 if TYPE_CHECKING:
+    from dynfocus_cli.backends.native import LoadedModel
     from dynfocus_cli.training.finetune import Trained
     from dynfocus_cli.training.planned import Planned
     from dynfocus_cli.training.preparing import Prepared
@@ -24,13 +25,14 @@ STAGES = {
 def write_card(
     folder: Path,
     prepared: Prepared,
+    model: LoadedModel,
     trained: Trained,
     train: Sequence[Planned],
     held: Sequence[Planned],
     log: Sequence[dict[str, Any]],
 ) -> None:
     """Writes `README.md` into `folder`; `train` and `held` are what could be decoded."""
-    settings, outline, options = prepared.settings, prepared.outline, prepared.request.options
+    settings, outline = prepared.settings, prepared.outline
     name = prepared.request.destination.name
     losses = [line["loss"] for line in log if "loss" in line]
     tenth = max(1, len(losses) // 10)
@@ -65,7 +67,7 @@ def write_card(
             if settings.stage == "instruct"
             else []
         ),
-        f"| scorer | {options.selection.scorer or outline.config.scorer} |",
+        f"| scorer | {model.network.config.scorer} |",
         f"| precision | {settings.precision} |",
         f"| seed | {settings.seed} |",
         f"| loss | {_mean(losses[:tenth]):.3f} in the first tenth, {_mean(losses[-tenth:]):.3f} in the "
@@ -94,7 +96,7 @@ def _scores(before: Score | None, after: Score | None) -> list[str]:
         return ["Nothing was held back to measure it on."]
     return [
         "Exact match on the validation examples, asked as `ask` asks, capitals and punctuation aside; and "
-        "the mean cross-entropy of an answer's token in nats, which is not measured before.",
+        "the mean cross-entropy of an answer's token in nats.",
         "",
         "| | right | of | loss | video tokens a question |",
         "|---|---|---|---|---|",

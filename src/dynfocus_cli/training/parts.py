@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dynfocus_cli.dpe.score import ScoreNetwork
 from dynfocus_cli.errors import ModelUnavailable
@@ -73,22 +73,6 @@ def set_learning(network: DynFocusModel, stage: Stage, tune: Tune, rank: int, se
 def learning(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """What learns, by name, in the order of the module's parameters."""
     return ((name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad)
-
-
-def sizes(network: DynFocusModel) -> list[PartSize]:
-    """How much of each part learns; packed 4-bit weights count as the weights that they stand for."""
-    learns = dict.fromkeys((*PARTS, "vision encoder"), 0)
-    frozen = dict(learns)
-    for name, parameter in network.named_parameters():
-        counted = learns if parameter.requires_grad else frozen
-        counted[part_of(name)] += weights_in(parameter)
-    return [PartSize(part, learns[part], frozen[part]) for part in learns]
-
-
-def weights_in(parameter: Tensor) -> int:
-    """Weights that a parameter stands for."""
-    state: Any = getattr(parameter, "quant_state", None)
-    return parameter.numel() if state is None else int(torch.Size(state.shape).numel())
 
 
 def grow_score_network(network: DynFocusModel, question_aware: bool, seed: int) -> bool:

@@ -15,6 +15,7 @@ from dynfocus_cli.backends.native import ModelOutline
 from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.checkpoints.loading import outline_model
 from dynfocus_cli.checkpoints.quantization import Quantization
+from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.planning.device import free_memory
 from dynfocus_cli.run_options import RunOptions
@@ -24,8 +25,13 @@ from dynfocus_cli.training.forecast import LessonShape, TrainingMemory, Training
 from dynfocus_cli.training.parts import PartSize, learning_parts
 from dynfocus_cli.training.planned import Planned, plan_examples
 from dynfocus_cli.training.settings import TrainingSettings, Tune
-from dynfocus_cli.training.split import held_back
+from dynfocus_cli.training.split import held_back, share_of
 from dynfocus_cli.types import Scorer
+
+ALIGN_RATE, ADAPTER_RATE = 1e-3, 2e-4
+"""Highest learning rates where none is named."""
+SMALL_RATE, LARGE_RATE = 3e-4, 2e-5
+"""As above, of all weights of a small language model and of a large one: the latter is that of LLaVA-1.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class TrainingRequest:
     options: RunOptions = field(default_factory=RunOptions)
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     save_every: int | None = None
-    """Steps; None: twenty times a run, and at most every 500."""
+    """Steps; None: twenty times a run, and never more than 500 apart."""
     validate_every: int | None = None
     """Steps; None: once an epoch."""
 
@@ -180,7 +186,8 @@ def _examples(
 ) -> tuple[tuple[Planned, ...], tuple[Planned, ...], tuple[Problem, ...]]:
     """What to train on, what to validate on, and what was passed over. Only what can be used is divided, so
     that a damaged video costs neither side more than itself."""
-    longest = min(outline.config.qformer_config.max_position_embeddings, 256)
+    share_of(request.validation)  # what makes no sense is said before videos are looked at
+    longest = outline.config.longest_question
     read = read_examples(request.data, request.media)
     planned, broken = plan_examples(read.usable, outline, request.options, longest)
     problems = (*read.problems, *broken)
@@ -214,7 +221,9 @@ def _also(problems: Sequence[Problem]) -> str:
 
 def _outline(request: TrainingRequest) -> ModelOutline:
     """The model, quantized where QLoRA asks for it."""
-    outline = outline_model(request.model, request.device, request.quantize)
+    # Not the model that `ask` would take: that may be a public one, or one that is no base to begin with.
+    wanted = request.model or DEFAULT_MODEL
+    outline = outline_model(wanted, request.device, request.quantize)
     if not isinstance(outline, ModelOutline):
         raise UsageError(
             f"{outline.name} is no DynFocus network: `dynfocus train` trains those, the shipped "
@@ -224,7 +233,7 @@ def _outline(request: TrainingRequest) -> ModelOutline:
     if tune == "qlora" and request.quantize == "none":
         raise UsageError("--tune qlora trains over 4 bits: leave --quantize none out, or take --tune lora.")
     if tune == "qlora" and outline.quantization == "none":
-        outline = outline_model(request.model, request.device, "nf4")
+        outline = outline_model(wanted, request.device, "nf4")
         assert isinstance(outline, ModelOutline)
     if outline.quantization == "int8":
         raise UsageError("A model in int8 cannot be trained: take it in 16 bits, or in nf4 (--tune qlora).")
@@ -242,7 +251,8 @@ def _settled(wanted: TrainingSettings, outline: ModelOutline) -> tuple[TrainingS
     tune: Tune = wanted.tune or ("qlora" if outline.quantization == "nf4" else "full" if small else "lora")
     rate = wanted.rate
     if rate is None:
-        rate = 1e-3 if wanted.stage == "align" else 3e-4 if tune == "full" and small else 2e-4
+        full = SMALL_RATE if small else LARGE_RATE
+        rate = ALIGN_RATE if wanted.stage == "align" else full if tune == "full" else ADAPTER_RATE
     checkpointing = wanted.checkpointing
     if checkpointing is None:
         checkpointing = not small

@@ -21,14 +21,30 @@ def held_back(
     Raises:
         UsageError: `wanted` is neither, or one of the two sides would be empty.
     """
+    share = share_of(wanted)
+    if share is None:
+        return _by_file(examples, wanted, media)
+    train, validation = by_video(examples, share, seed)
+    return train, validation, ()
+
+
+def share_of(wanted: str) -> float | None:
+    """The share that `--validation` names; None where it names a file.
+
+    Raises:
+        UsageError: it is neither.
+    """
     try:
         share = float(wanted)
     except ValueError:
-        return _by_file(examples, wanted, media)
+        if not wanted or not Path(wanted).exists():
+            raise UsageError(
+                f"--validation must be a share like 0.1, or a data file, got {wanted!r}."
+            ) from None
+        return None
     if not 0 <= share < 1:
         raise UsageError(f"--validation must be a share from 0 to below 1, or a data file, got {wanted}.")
-    train, validation = by_video(examples, share, seed)
-    return train, validation, ()
+    return share
 
 
 def by_video(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
@@ -42,7 +58,8 @@ def by_video(examples: Sequence[Example], share: float, seed: int) -> tuple[list
     """
     if share == 0:
         return list(examples), []
-    videos = sorted({example.identity for example in examples}, key=lambda name: _drawn(seed, name))
+    # Files of one name in folders of one name are drawn alike, and follow each other by their whole paths.
+    videos = sorted({example.identity for example in examples}, key=lambda name: (_drawn(seed, name), name))
     if len(videos) < 2:
         raise UsageError(
             "There is a single video, and what a model learned from cannot tell how well it learned: give "
@@ -60,8 +77,6 @@ def _by_file(
     examples: Sequence[Example], wanted: str, media: Path | None
 ) -> tuple[list[Example], list[Example], tuple[Problem, ...]]:
     file = Path(wanted)
-    if not wanted or not file.exists():
-        raise UsageError(f"--validation must be a share like 0.1, or a data file, got {wanted!r}.")
     read = read_examples(file, media)
     kept_for_it = {example.identity for example in read.usable}
     train = [example for example in examples if example.identity not in kept_for_it]

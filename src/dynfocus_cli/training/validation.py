@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -73,9 +73,12 @@ def validate(
             # Video by video, so that what is remembered of one serves all of its questions.
             for example in sorted(examples, key=lambda one: one.video):
                 progress.advance(1)
+                # As it was planned to be learned: with room for an answer that is longer than usual.
+                room = max(options.generation.max_new_tokens, len(model.prompt.answer(example.answer)))
+                asked = replace(options, generation=replace(options.generation, max_new_tokens=room))
                 try:
                     answer = pipeline.ask(
-                        example.video, example.question, model, options, Silent(), recall=recall
+                        example.video, example.question, model, asked, Silent(), recall=recall
                     )
                 except VideoUnreadable:
                     continue  # it was sound when the run began: nothing is answered, which is not right

@@ -11,7 +11,7 @@ from dynfocus_cli.cli.checks.check import Check
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, first_line
 
 if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints.registry import DeviceKind
+    from dynfocus_cli.checkpoints.choice import DeviceKind
 
 LITTLE_DISK = 1 << 30
 """Bytes; a disk with less room is worth a note."""

@@ -176,7 +176,7 @@ class Student(nn.Module):
             draw_exercises(store, rng, rows=rows_for(rows, frames), frames=frames, weights=weights),
             self.prompt,
             pins=pins,
-            longest=self.model.connector.question_encoder.longest_question,
+            longest=self.model.config.longest_question,
         )
 
     def _study(

@@ -96,7 +96,7 @@ def look(
     """The loss over the glances, and which of them are right in all three: `(B,)` bool."""
     connector = model.connector
     features = store.features([glance.clip for glance in glances], [[glance.second] for glance in glances])
-    longest = connector.question_encoder.longest_question
+    longest = model.config.longest_question
     asked = AskedQuestion.padded([prompt.question(glance.question.question, longest) for glance in glances])
     queries = connector.read(features, asked).flatten(0, 1)  # (B, Q, D_q)
     context, _ = connector.rods(queries, features.prototypes.flatten(0, 1))  # (B, 1, D_v)
