@@ -81,6 +81,7 @@ def main() -> None:
     plain = rows_of(answers, sheets, PLAIN)
     guess(plain, sheets, arguments.seed + 1)
     result = tally(plain) | {
+        "interval": interval([int(row["given"] == row["answer"]) for row in plain], plain),
         "clips": len(sheets),
         "seed": arguments.seed,
         "balanced": arguments.balanced,
@@ -294,23 +295,31 @@ def tally(rows: list[dict]) -> dict:
     return {"questions": len(rows), "overall": overall, "types": types}
 
 
-def compare(plain: list[dict], other: list[dict]) -> dict:
-    """Another look's accuracy and what it is above the plain one's, with an interval over clips at 95 %."""
+def interval(values: Sequence[int], rows: Sequence[dict]) -> list[float]:
+    """Where the mean of `values`, one a row, lies at 95 %, by a bootstrap over the rows' clips."""
     import numpy as np
 
-    result = tally(other)
     by_clip: dict[int, list[int]] = defaultdict(list)
-    for before, after in zip(plain, other, strict=True):
-        gained = int(after["given"] == after["answer"]) - int(before["given"] == before["answer"])
-        by_clip[before["clip"]].append(gained)
-    gains = np.array([sum(clip) for clip in by_clip.values()])
+    for value, row in zip(values, rows, strict=True):
+        by_clip[row["clip"]].append(value)
+    sums = np.array([sum(clip) for clip in by_clip.values()])
     counts = np.array([len(clip) for clip in by_clip.values()])
-    drawn = np.random.default_rng(0).integers(0, len(gains), (RESAMPLES, len(gains)))
-    low, high = np.quantile(gains[drawn].sum(1) / counts[drawn].sum(1), (0.025, 0.975))
+    drawn = np.random.default_rng(0).integers(0, len(sums), (RESAMPLES, len(sums)))
+    low, high = np.quantile(sums[drawn].sum(1) / counts[drawn].sum(1), (0.025, 0.975))
+    return [round(float(low), 4), round(float(high), 4)]
+
+
+def compare(plain: list[dict], other: list[dict]) -> dict:
+    """Another look's accuracy and what it is above the plain one's, with an interval over clips at 95 %."""
+    result = tally(other)
+    gains = [
+        int(after["given"] == after["answer"]) - int(before["given"] == before["answer"])
+        for before, after in zip(plain, other, strict=True)
+    ]
     return {
         "accuracy": result["overall"]["accuracy"],
-        "minus_plain": round(float(gains.sum() / counts.sum()), 4),
-        "interval": [round(float(low), 4), round(float(high), 4)],
+        "minus_plain": round(sum(gains) / len(gains), 4),
+        "interval": interval(gains, plain),
         "types": {kind: row["accuracy"] for kind, row in result["types"].items()},
     }
 
@@ -330,6 +339,7 @@ def show(result: dict) -> None:
     for kind, row in result["types"].items():
         print(f"{kind:10} {row['questions']:9} {cells(row)}")
     print(f"{'overall':10} {result['questions']:9} {cells(result['overall'])}")
+    print("accuracy lies between {:.1%} and {:.1%}".format(*result["interval"]))
     for look, row in result.get("looks", {}).items():
         low, high = row["interval"]
         print(
