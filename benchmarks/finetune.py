@@ -77,7 +77,7 @@ def main() -> None:
         "before": before,
         "runs": rows,
         "killed": resumed,
-        "measured": provenance(),
+        "measured": provenance("dynfocus-tiny"),
     }
     if arguments.out is not None:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")

@@ -8,9 +8,12 @@ import platform
 import subprocess
 
 
-def provenance() -> dict[str, str | int]:
-    """Machine, software, date and commit, for a result's JSON."""
+def provenance(model: str | None = None) -> dict[str, str | int]:
+    """Machine, software, date and commit, for a result's JSON; and which weights a model's are."""
     import torch
+
+    from dynfocus_cli.checkpoints import find_model
+    from dynfocus_cli.checkpoints.record import revision
 
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
@@ -23,4 +26,5 @@ def provenance() -> dict[str, str | int]:
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
         "commit": described.stdout.strip() or "unknown",
+        **({} if model is None else {"model": model, "revision": revision(find_model(model)[1])}),
     }

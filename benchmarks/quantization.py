@@ -62,7 +62,7 @@ def main() -> None:
         "clips": arguments.clips,
         "seed": arguments.seed,
         "kinds": table,
-        "measured": provenance(),
+        "measured": provenance(arguments.model),
     }
     print(f"{'':5} {'accuracy':>9} {'lost':>5} {'gained':>6} {'on disk':>9} {'in memory':>9}")
     for kind, row in table.items():

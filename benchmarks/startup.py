@@ -2,7 +2,7 @@
 
 Both sides in one run, interleaved; then `ask` on the demo clip after one run to warm the disk's cache.
 
-    python benchmarks/startup.py [--rounds 15]
+    python benchmarks/startup.py [--rounds 15] [--out benchmarks/results/startup.json]
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sysconfig
 import time
 from pathlib import Path
 
+from provenance import provenance
+
 DEMO = Path(__file__).parent.parent / "examples" / "demo.mp4"
 QUESTION = "What flashes up briefly?"
 
@@ -25,7 +27,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--out", type=Path, default=None, help="write the result here as JSON too")
+    arguments = parser.parse_args()
     dynfocus = str(Path(sysconfig.get_path("scripts")) / "dynfocus")
     commands = {
         "python": [sys.executable, "-c", "pass"],
@@ -33,7 +36,7 @@ def main() -> None:
         "ask_help": [dynfocus, "ask", "--help"],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(rounds):
+    for _ in range(arguments.rounds):
         for name, command in commands.items():
             began = time.perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -48,15 +51,15 @@ def main() -> None:
         stages.append(json.loads(output)["timings_s"])
     warm = {stage: statistics.median(run[stage] for run in stages[1:]) for stage in stages[0]}
     print("ask, seconds a stage: " + ", ".join(f"{stage} {value:.3f}" for stage, value in warm.items()))
-    print(
-        json.dumps(
-            {
-                "help_ratio": round(median["help"] / median["python"], 2),
-                "ask_help_ratio": round(median["ask_help"] / median["python"], 2),
-                "ask_stages_s": warm,
-            }
-        )
-    )
+    result = {
+        "help_ratio": round(median["help"] / median["python"], 2),
+        "ask_help_ratio": round(median["ask_help"] / median["python"], 2),
+        "ask_stages_s": warm,
+        "measured": provenance("dynfocus-tiny"),
+    }
+    if arguments.out is not None:
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def main() -> None:
         )
     worst = max(abs(row["off"]) for row in result["qlora"])
     print(f"farthest off {worst:.1%}, at most {WORST:.0%}: {'met' if worst <= WORST else 'NOT met'}")
-    result["measured"] = provenance()
+    result["measured"] = provenance("dynfocus-tiny")
     if arguments.out:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))

@@ -93,7 +93,7 @@ ENTRIES = {
             what="the whole network in miniature, for generated clips alone",
             licence="Apache-2.0",
             needs="any CPU",
-            bytes=7_020_000,
+            bytes=8_180_000,
         ),
         ModelEntry(
             name="dynfocus-7b",
