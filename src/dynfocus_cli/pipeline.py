@@ -166,7 +166,20 @@ def _within_memory(
     plan = plan_run(request, outline, options, _free_beside(model))
     while True:
         try:
-            return work(Run(request, plan, model, asked, options, choices, progress, watch, begun, recall))
+            return work(
+                Run(
+                    request=request,
+                    plan=plan,
+                    model=model,
+                    asked=asked,
+                    options=options,
+                    choices=choices,
+                    progress=progress,
+                    watch=watch,
+                    begun=begun,
+                    recall=recall,
+                )
+            )
         except Exception as error:
             if not ran_out(error):
                 raise

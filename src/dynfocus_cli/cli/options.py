@@ -389,4 +389,12 @@ def exports(
 
     if dry_run:
         raise UsageError("--dry-run looks at no frame, so it has no files to write: leave one of them out.")
-    return ExportOptions(html, embed, contact_sheet, save_frames, csv, edl, chapters)
+    return ExportOptions(
+        html=html,
+        embed=embed,
+        contact_sheet=contact_sheet,
+        save_frames=save_frames,
+        csv=csv,
+        edl=edl,
+        chapters=chapters,
+    )

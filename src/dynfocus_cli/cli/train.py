@@ -174,15 +174,15 @@ def train(
         request = TrainingRequest(
             data,
             out,
-            model,
-            device,
-            quantize,
-            media,
-            validation,
-            run_options,
-            settings,
-            save_every,
-            validate_every,
+            model=model,
+            device=device,
+            quantize=quantize,
+            media=media,
+            validation=validation,
+            options=run_options,
+            settings=settings,
+            save_every=save_every,
+            validate_every=validate_every,
         )
         with progress.shown(out.name, progress.wanted(quiet)) as bar:
             bar.stage("plan", None)

@@ -105,18 +105,18 @@ def prepare(request: TrainingRequest) -> Prepared:
     )
     shape = LessonShape.largest(to_train, len(outline.prompt.before_video), settings.batch)
     return Prepared(
-        request,
-        outline,
-        settings,
-        tune,
-        to_train,
-        to_validate,
-        problems,
-        tuple(sizes),
-        model.need(shape),
-        autocast,
-        free_memory(outline.device),
-        grown,
+        request=request,
+        outline=outline,
+        settings=settings,
+        tune=tune,
+        train=to_train,
+        validation=to_validate,
+        problems=problems,
+        sizes=tuple(sizes),
+        memory=model.need(shape),
+        autocast=autocast,
+        free=free_memory(outline.device),
+        grown=grown,
     )
 
 
