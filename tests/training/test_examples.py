@@ -60,6 +60,30 @@ def test_llava(folder: Path) -> None:
     assert found.usable[1].where.endswith("data.json, item 1, turn 2")
 
 
+def test_messages(folder: Path) -> None:
+    """As LLaMA-Factory, ms-swift and TRL have them."""
+    said = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "<video>What is it?"},
+        {"role": "assistant", "content": "A cat."},
+    ]
+    items = [
+        {"messages": said, "videos": ["a.mp4"]},
+        {"messages": said[1:], "images": ["c.jpg"]},
+        {"messages": said, "videos": ["a.mp4", "b.mkv"]},
+        {"messages": said[1:2] * 2, "video": "a.mp4"},
+    ]
+    found = read_examples(write(folder / "data.jsonl", items))
+    assert [(Path(one.video).name, one.question, one.answer) for one in found.usable] == [
+        ("a.mp4", "What is it?", "A cat."),
+        ("c.jpg", "What is it?", "A cat."),
+    ]
+    assert [problem.reason for problem in found.problems] == [
+        "it is about 2 videos or images, and an example is about one.",
+        "\"user\" and \"assistant\" must take turns, got 'user' and 'user'.",
+    ]
+
+
 def test_paths_begin_at_media_or_are_whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     whole = ITEM | {"video": str(folder / "b.mkv")}

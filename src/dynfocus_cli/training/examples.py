@@ -1,8 +1,9 @@
 """What a model is to learn: questions on videos with their answers, read from files as they are found.
 
-Three layouts are known: the JSON of LLaVA and LLaMA-VID (`conversations`), JSON or JSON lines of objects with
-`video`, `question` and `answer`, and a folder of videos with a file of the same name beside each. What is
-broken is named and passed over, as in a folder of videos that are asked about.
+Four layouts are known: the JSON of LLaVA and LLaMA-VID (`conversations`), that of LLaMA-Factory and TRL
+(`messages`), JSON or JSON lines of objects with `video`, `question` and `answer`, and a folder of videos with
+a file of the same name beside each. What is broken is named and passed over, as in a folder of
+videos that are asked about.
 """
 
 from __future__ import annotations
@@ -27,8 +28,24 @@ CAPTION_QUESTION = "Describe the video."
 """What a caption answers."""
 
 _PLACEHOLDER = re.compile(r"<(?:image|video)>")
-_ASKS = frozenset({"human", "user"})
-_ANSWERS = frozenset({"gpt", "assistant"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How a conversation is written."""
+
+    key: str
+    """Of the list of turns."""
+    speaker: str
+    words: str
+    asks: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
+_CONVERSATIONS = (
+    _Layout("conversations", "from", "value", ("human", "user"), ("gpt", "assistant")),
+    _Layout("messages", "role", "content", ("user", "human"), ("assistant", "gpt")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +215,9 @@ def _of_item(item: Any, media: Path, video: Path | None, where: str) -> Iterator
     if not isinstance(item, dict):
         raise _Broken("it is no JSON object.")
     shown = str(video) if video is not None else _media_of(item, media)
-    if "conversations" in item:
-        for turn, (question, answer) in enumerate(_turns(item["conversations"]), 1):
+    layout = next((layout for layout in _CONVERSATIONS if layout.key in item), None)
+    if layout is not None:
+        for turn, (question, answer) in enumerate(_turns(item[layout.key], layout), 1):
             place = f"{where}, turn {turn}" if turn > 1 else where
             try:
                 yield _example(shown, question, answer, place)
@@ -211,6 +229,11 @@ def _of_item(item: Any, media: Path, video: Path | None, where: str) -> Iterator
 
 def _media_of(item: dict[str, Any], media: Path) -> str:
     named = item.get("video", item.get("image"))
+    several = item.get("videos") or item.get("images")
+    if named is None and isinstance(several, list):
+        if len(several) != 1:
+            raise _Broken(f"it is about {len(several)} videos or images, and an example is about one.")
+        named = several[0]
     if not isinstance(named, str) or not named:
         raise _Broken('it names no "video" (or "image").')
     path = media / named
@@ -223,19 +246,21 @@ def _media_of(item: dict[str, Any], media: Path) -> str:
     return str(path)
 
 
-def _turns(conversations: Any) -> Iterator[tuple[Any, Any]]:
+def _turns(conversation: Any, layout: _Layout) -> Iterator[tuple[Any, Any]]:
     """Each question with the answer that follows it."""
-    if not isinstance(conversations, list) or not all(isinstance(turn, dict) for turn in conversations):
-        raise _Broken('its "conversations" are no list of objects.')
-    said = [turn for turn in conversations if turn.get("from") != "system"]
+    if not isinstance(conversation, list) or not all(isinstance(turn, dict) for turn in conversation):
+        raise _Broken(f'its "{layout.key}" are no list of objects.')
+    said = [turn for turn in conversation if turn.get(layout.speaker) != "system"]
     if not said or len(said) % 2:
         raise _Broken(f"its conversation is no row of questions and answers ({len(said)} turns).")
     for asked, answered in zip(said[::2], said[1::2], strict=True):
-        if asked.get("from") not in _ASKS or answered.get("from") not in _ANSWERS:
+        speakers = asked.get(layout.speaker), answered.get(layout.speaker)
+        if speakers[0] not in layout.asks or speakers[1] not in layout.answers:
             raise _Broken(
-                f'"human" and "gpt" must take turns, got {asked.get("from")!r} and {answered.get("from")!r}.'
+                f'"{layout.asks[0]}" and "{layout.answers[0]}" must take turns, got {speakers[0]!r} and '
+                f"{speakers[1]!r}."
             )
-        yield asked.get("value"), answered.get("value")
+        yield asked.get(layout.words), answered.get(layout.words)
 
 
 def _example(video: str, question: Any, answer: Any, where: str) -> Example:
