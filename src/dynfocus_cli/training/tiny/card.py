@@ -1,10 +1,11 @@
 """The model card of `dynfocus-tiny`, written from what was measured.
 
     python -m dynfocus_cli.training.tiny.card --accuracy FILE --selection FILE [--looks FILE]
-        [--held-out FILE] [--second-seed FILE] [--work FOLDER] [--out FOLDER]
+        [--fresh FILE] [--held-out FILE] [--second-seed FILE] [--work FOLDER] [--out FOLDER]
 
-Takes the JSON of `benchmarks/accuracy.py` (plain, with `--look all`, with `--wordings held-out`, of a network
-of another training seed) and of `benchmarks/selection.py`, and the logs of the run.
+Takes the JSON of `benchmarks/accuracy.py` (plain, with `--look all`, of an exam that was not held before,
+with `--wordings held-out`, of a network of another training seed) and of `benchmarks/selection.py`, and the
+logs of the run.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ the answer is by now). A step's questions are those below for up to 32 frames, a
 
 {phases}
 
-Losses and validation of the last run are in `{log}`. {history}
+What was logged of losses and validation is in `{log}`. {history}
 """
 
 
@@ -108,6 +109,7 @@ class Measured:
     accuracy: dict[str, Any]
     selection: dict[str, Any]
     looks: dict[str, Any] | None = None
+    fresh: dict[str, Any] | None = None
     held_out: dict[str, Any] | None = None
     second_seed: dict[str, Any] | None = None
 
@@ -217,8 +219,19 @@ def _more(measured: Measured) -> str:
             for look, row in measured.looks["looks"].items()
         ]
         told.append(
-            "The same questions on the same clips, filmed in other ways; points against the plain clips, "
-            f"with 95 % intervals:\n\n{_table(['look', 'accuracy', 'points'], rows)}"
+            "The same questions on the same clips, filmed in other ways (edges smoothed, hues turned by 15 "
+            "degrees, digits\nin another font, twice the resolution, 12 or 50 frames a second, a poor "
+            "codec's quality); points against the\nplain clips, with 95 % intervals:\n\n"
+            f"{_table(['look', 'accuracy', 'points'], rows)}"
+        )
+    if measured.fresh is not None:
+        exam = measured.fresh
+        told.append(
+            "That exam was held again and again while the network was made. Another one, held once "
+            f"(`dynfocus synth --seed {exam['seed']}`,\n{exam['questions']} questions on {exam['clips']} "
+            "clips): {:.1%}, between {:.1%} and {:.1%}.".format(
+                exam["overall"]["accuracy"], *exam["interval"]
+            )
         )
     if measured.held_out is not None:
         overall = measured.held_out["overall"]
@@ -251,6 +264,7 @@ def main() -> None:
     parser.add_argument("--accuracy", type=Path, required=True, help="JSON of benchmarks/accuracy.py")
     parser.add_argument("--selection", type=Path, required=True, help="JSON of benchmarks/selection.py")
     parser.add_argument("--looks", type=Path, help="JSON of benchmarks/accuracy.py --look")
+    parser.add_argument("--fresh", type=Path, help="JSON of benchmarks/accuracy.py with another --seed")
     parser.add_argument("--held-out", type=Path, help="JSON of benchmarks/accuracy.py --wordings held-out")
     parser.add_argument("--second-seed", type=Path, help="JSON of benchmarks/accuracy.py, another network's")
     parser.add_argument("--work", type=Path, default=Path("runs/tiny"), help="of the run")
