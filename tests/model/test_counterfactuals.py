@@ -65,7 +65,7 @@ def test_likelihoods_are_those_of_whole_sequences(tiny: DynFocus, video: str) ->
 @pytest.mark.parametrize(
     ("choices", "complaint"),
     [
-        (CHOICES[:1], "more than"),
+        (CHOICES[:1], "at least two"),
         ((CHOICES[0], CHOICES[0]), "two choices A"),
         ((CHOICES[0], Option("B", " ")), "letter and a text"),
     ],
