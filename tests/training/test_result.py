@@ -131,6 +131,19 @@ def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
     assert not worse.better
 
 
+def test_the_best_weights_outlive_a_kill_between_two_renames(tmp_path: Path) -> None:
+    best = tmp_path / "best"
+    finetune._mend(best)  # nothing was kept yet
+    assert not best.exists()
+    best.with_suffix(".old").mkdir()
+    (best.with_suffix(".old") / "score.json").write_text("the last good one")
+    finetune._mend(best)
+    assert (best / "score.json").read_text() == "the last good one"
+    best.with_suffix(".old").mkdir()
+    finetune._mend(best)  # whole, and what is beside it is left over
+    assert (best / "score.json").exists()
+
+
 def test_a_loss_that_was_not_measured_is_no_good_one() -> None:
     """Nor is one that is no number, which is kept as none."""
     scores = [Score(8, 5, 40.0, 0.1), Score(8, 5, 40.0, 0.2), Score(8, 5, 40.0), Score(8, 4, 40.0, 0.01)]
