@@ -28,7 +28,7 @@ from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, rates
 SAVE_EVERY = 200
 """Steps from one checkpoint, and one validation, to the next."""
 WARMUP = 100
-"""Steps."""
+"""Steps; a tenth of a curriculum that is shorter than ten times as many."""
 PERTURBED_SAMPLES = 100
 SELECTION_WEIGHT = 0.1
 UNPINNED = 0.1
@@ -98,7 +98,7 @@ class Student(nn.Module):
         """The learning rate of a step."""
         phase, done = self.phase_at(number)
         falling = 1.0 + (phase.floor - 1.0) * done / phase.steps
-        return phase.rate * falling * min(1.0, (number + 1) / WARMUP)
+        return phase.rate * falling * min(1.0, (number + 1) / min(WARMUP, max(1, self.steps // 10)))
 
     def forward(self, number: int) -> Tensor:
         """The loss of a lesson that is drawn from its number, and from what was mastered before it."""
