@@ -17,9 +17,9 @@ key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken 
 
 Each arm begins with the network of --model, and learns `--steps` lessons in its own way of spending tokens,
 from answers and decisive seconds alone; vision encoder, Q-Former and the rods' attention stay as they are,
-so all arms see the same. The lessons of a seed are the same for all arms, and so are the examination's
-questions: as many of each type, about clips that no stage has trained on, one frame a second. `--world long`
-has clips of 128 to 300 s in 14 to 24 scenes, for training and examination both.
+so all arms see the same. The lessons of a seed are drawn alike for all arms, what an arm fails at more often;
+the examination's questions are the same: as many of each type, about clips that no stage has trained on, one
+frame a second. `--world long` has clips of 128 to 300 s in 14 to 24 scenes, to train on and for examination.
 
 `sizes` sweeps L and K/L, and `scorers` has the learned scores with and without the question choose the key
 frames, beside density and chance. Both take the (2, 40) networks of `tokens` as they are.
@@ -199,6 +199,27 @@ WAYS: dict[str, Write] = {
     "even": evenly,
 }
 PAPER = "(2, 40)"
+POSTER = {
+    "(0, 40)": (63.7, 41.4),
+    "(2, 40)": (67.9, 43.1),
+    "(0, all)": (65.6, 42.1),
+    "(2, all)": (68.4, 44.3),
+    "(2, 2)": (62.0, 40.5),
+    "(2, 0)": (58.2, 38.6),
+}
+"""The poster's accuracy on MSVD-QA and ActivityNet-QA, per cent."""
+ORDERINGS = (
+    ("(2, 40)", "(0, 40)"),
+    ("(2, all)", "(0, all)"),
+    ("(2, 40)", "(2, 2)"),
+    ("(2, 2)", "(2, 0)"),
+    ("(0, 40)", "(2, 2)"),
+    ("(2, 40)", "(0, all)"),
+    ("(0, all)", "(0, 40)"),
+    ("(2, all)", "(2, 40)"),
+    ("(2, 40)", "even"),
+)
+"""What the poster has the first above the second in; it has no evenly spaced frames."""
 
 
 def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
@@ -352,20 +373,35 @@ def tokens(arguments: argparse.Namespace) -> dict | None:
         return None
     result = {"questions": len(next(iter(found.values()))[0]), "arms": {}}
     for arm, seeds in found.items():
-        told = summary(seeds)
+        result["arms"][arm] = summary(seeds)
         if arm != PAPER and PAPER in found:
-            told["minus_paper"] = difference(seeds, found[PAPER])
-            told["minus_paper_by_need"] = {
-                need: difference(
-                    [only(seed, need) for seed in seeds], [only(seed, need) for seed in found[PAPER]]
-                )
-                for need in dict.fromkeys(NEEDS.values())
-            }
-        result["arms"][arm] = told
+            result["arms"][arm]["minus_paper"] = difference(seeds, found[PAPER])
+    result["orderings"] = [
+        {"above": above, "below": below, "poster": _poster_gain(above, below)}
+        | difference(found[above], found[below])
+        | {"needs": _by_need(found[above], found[below])}
+        for above, below in ORDERINGS
+        if above in found and below in found
+    ]
     for arm, told in result["arms"].items():
         low, high = told["interval"]
         print(f"{arm:9} {told['tokens']:6.0f} tokens {told['accuracy']:6.1%} ({low:.1%} to {high:.1%})")
     return result
+
+
+def _poster_gain(above: str, below: str) -> list[float] | None:
+    """By how many points the poster has one arm above the other; None where it has not both."""
+    if above not in POSTER or below not in POSTER:
+        return None
+    return [round(one - other, 1) for one, other in zip(POSTER[above], POSTER[below], strict=True)]
+
+
+def _by_need(seeds: Sequence[Sequence[Answered]], others: Sequence[Sequence[Answered]]) -> dict[str, Any]:
+    """The difference in the questions of each need."""
+    return {
+        need: difference([only(seed, need) for seed in seeds], [only(seed, need) for seed in others])
+        for need in dict.fromkeys(NEEDS.values())
+    }
 
 
 def sizes(arguments: argparse.Namespace) -> dict:

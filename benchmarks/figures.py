@@ -71,10 +71,34 @@ def arms(*worlds: dict[str, Any]) -> Any:
         axis.annotate("tokens", (1.02, 1.02), xycoords="axes fraction", color=SOFT, fontsize=8)
         axis.set_yticks(range(len(names)), names)
         axis.set_xlabel("right, %")
-        title = "clips of 16 to 120 s" if world["world"] == "short" else "clips of 128 to 300 s"
-        axis.set_title(title, fontsize=9, loc="left")
+        axis.set_title(_clips(world), fontsize=9, loc="left")
         _plain(axis)
     figure.tight_layout(w_pad=4)
+    return figure
+
+
+def orderings(*worlds: dict[str, Any]) -> Any:
+    """By how much one way is above another: here, with intervals, and on the poster."""
+    from matplotlib import pyplot
+
+    rows = worlds[0]["orderings"][::-1]
+    figure, axis = pyplot.subplots(figsize=(5.4, 0.36 * len(rows) + 0.8))
+    axis.axvline(0, color=SOFT, linewidth=0.8)
+    for nth, (world, color) in enumerate(zip(worlds, (ACCENT, SHADES[2]), strict=False)):
+        for place, row in enumerate(world["orderings"][::-1]):
+            height = place + 0.12 - 0.24 * nth
+            axis.plot([100 * share for share in row["interval"]], [height, height], color=color, linewidth=2)
+            axis.plot(100 * row["gain"], height, "o", color=color, markersize=4)
+        axis.plot([], [], "o-", color=color, markersize=4, label=f"here, {_clips(world)}")
+    hollow = {"color": "none", "markeredgecolor": INK, "markersize": 4}
+    for place, row in enumerate(rows):
+        if row["poster"] is not None:
+            axis.plot(row["poster"], [place, place], "D", **hollow)
+    axis.plot([], [], "D", label="the poster's two benchmarks", **hollow)
+    axis.set_yticks(range(len(rows)), [f"{row['above']} above {row['below']}" for row in rows])
+    axis.set_xlabel("points")
+    axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.4, -0.14), ncols=3)
+    _plain(axis)
     return figure
 
 
@@ -124,6 +148,41 @@ def sizes(world: dict[str, Any]) -> Any:
     return figure
 
 
+def scorers(result: dict[str, Any]) -> Any:
+    """Brief events that key frames show, by who chose them; and what the question adds to the answers."""
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(7.4, 2.8))
+    policies = list(dict.fromkeys(name.split(", K = ")[0] for name in result["needles"]))[::-1]
+    budgets = sorted({int(name.split(", K = ")[1]) for name in result["needles"]})
+    for shade, keys in zip((SHADES[1], SHADES[3]), budgets, strict=True):
+        for place, policy in enumerate(policies):
+            told = result["needles"][f"{policy}, K = {keys}"]
+            left.plot([100 * share for share in told["interval"]], [place, place], color=shade, linewidth=2)
+            left.plot(100 * told["covered"], place, "o", color=shade, markersize=4)
+        left.plot([], [], "o-", color=shade, markersize=4, label=f"K = {keys}")
+    left.set_yticks(range(len(policies)), policies)
+    left.set_xlim(0, 100)
+    left.set_xlabel(f"brief events among the key frames of {result['needle_frames']}, %")
+    left.legend(frameon=False, fontsize=8)
+    gains = {
+        "all questions": result["question_minus_visual"],
+        "that name no moment": result["question_minus_visual_where_no_moment_is_named"],
+        **result["by_type"],
+    }
+    right.axvline(0, color=SOFT, linewidth=0.8)
+    for place, (name, gain) in enumerate(list(gains.items())[::-1]):
+        color = SHADES[2] if name in result["by_type"] else ACCENT
+        right.plot([100 * share for share in gain["interval"]], [place, place], color=color, linewidth=2)
+        right.plot(100 * gain["gain"], place, "o", color=color, markersize=4)
+    right.set_yticks(range(len(gains)), list(gains)[::-1])
+    right.set_xlabel("with the question minus without, points")
+    for axis in (left, right):
+        _plain(axis)
+    figure.tight_layout(w_pad=2)
+    return figure
+
+
 def arms_table(world: dict[str, Any]) -> list[list[str]]:
     """Each way to spend tokens: what it costs, what it answers, and how that differs from the paper's."""
     arms = world["arms"]
@@ -138,6 +197,26 @@ def arms_table(world: dict[str, Any]) -> list[list[str]]:
                 _with_interval(told["accuracy"], told["interval"]),
                 "" if gain is None else _with_interval(gain["gain"], gain["interval"], sign="+"),
                 *(f"{100 * told['needs'][kind]:.1f}" for kind in kinds),
+            ]
+        )
+    return rows
+
+
+def orderings_table(world: dict[str, Any]) -> list[list[str]]:
+    """Each ordering of the poster, and whether it holds here."""
+    rows = [["above", "below", "poster", "here", "holds", *world["orderings"][0]["needs"]]]
+    rows.append(["---"] * len(rows[0]))
+    for row in world["orderings"]:
+        low, high = row["interval"]
+        poster = "" if row["poster"] is None else ", ".join(f"{points:+.1f}" for points in row["poster"])
+        rows.append(
+            [
+                row["above"],
+                row["below"],
+                poster,
+                _with_interval(row["gain"], row["interval"], sign="+"),
+                "yes" if low > 0 else "the other way" if high < 0 else "not settled",
+                *(_with_interval(gain["gain"], gain["interval"], sign="+") for gain in row["needs"].values()),
             ]
         )
     return rows
@@ -171,6 +250,10 @@ def scorers_table(result: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
+def _clips(world: dict[str, Any]) -> str:
+    return "clips of 16 to 120 s" if world["world"] == "short" else "clips of 128 to 300 s"
+
+
 def _with_interval(share: float, interval: list[float], sign: str = "") -> str:
     low, high = interval
     return f"{100 * share:{sign}.1f} ({100 * low:.1f} to {100 * high:.1f})"
@@ -185,13 +268,18 @@ def _plain(axis: Any) -> None:
 
 FIGURES = (
     ("tokens", arms, ("ablation-tokens.json", "ablation-tokens-long.json")),
+    ("orderings", orderings, ("ablation-tokens.json", "ablation-tokens-long.json")),
     ("needs", needs, ("ablation-tokens.json",)),
+    ("needs-long", needs, ("ablation-tokens-long.json",)),
     ("sizes", sizes, ("ablation-sizes.json",)),
+    ("scorers", scorers, ("ablation-scorers.json",)),
 )
 
 TABLES = (
     ("ablation-tokens.json", arms_table),
+    ("ablation-tokens.json", orderings_table),
     ("ablation-tokens-long.json", arms_table),
+    ("ablation-tokens-long.json", orderings_table),
     ("ablation-sizes.json", sizes_table),
     ("ablation-scorers.json", scorers_table),
 )
