@@ -63,7 +63,7 @@ ROWS = 12
 """Questions that are answered at once in the examination."""
 CLIPS = {"short": (400, LESSON_SEED, 150, EXAM_SEED, SHORT), "long": (150, 3_000_000, 40, 3_500_000, LONG)}
 """Lessons' clips and first seed, examination's clips and first seed, and their world."""
-FRAMES = {"short": (16, 24, 32, 48, 64, 96, 120), "long": (128, 160, 192, 256, 288)}
+FRAMES = {"short": (16, 24, 32, 48, 64, 96), "long": (128, 160, 192, 256, 288)}
 EVENTS, RATIOS = (4, 8, 16, 32), (0.125, 0.25, 0.5, 0.75)
 NEEDLE_FRAMES, NEEDLE_KEYS = 32, (4, 8)
 
