@@ -55,6 +55,7 @@ from dynfocus_cli.training.tiny.answers import Phase, Write, study
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.curriculum import Student, learn_to_answer
 from dynfocus_cli.training.tiny.lessons import Exercise, compose, draw_exercises
+from dynfocus_cli.training.tiny.precision import lesson_precision
 from dynfocus_cli.training.tiny.recipe import EXAM_SEED, LESSON_SEED, PREPROCESSING, trained_model
 from provenance import provenance
 
@@ -320,7 +321,7 @@ def examine(
                 longest=student.model.config.longest_question,
             )
             found = min(events or config.prototypes, lesson.features.frames)
-            with torch.autocast("cpu", torch.bfloat16):
+            with lesson_precision():
                 outcome = study(
                     student.model,
                     lesson,

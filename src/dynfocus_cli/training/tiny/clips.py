@@ -19,6 +19,7 @@ from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.look import training_look
 from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import SHORT, Script, World, write_script
+from dynfocus_cli.training.tiny.precision import lesson_precision
 from dynfocus_cli.training.tiny.vision import augment
 
 
@@ -82,7 +83,7 @@ class ClipStore:
             augment(render_frame(script, float(second), 2 * size, filmed), size, rng)
             for second in range(script.duration_s)
         ]
-        with torch.autocast("cpu", torch.bfloat16):
+        with lesson_precision():
             return model.encode_frames(preprocessing(np.stack(frames))).float()
 
     def features(self, clips: list[int], seconds: list[list[int]]) -> VideoFeatures:

@@ -21,6 +21,7 @@ from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.grounding import grounded
 from dynfocus_cli.training.tiny.lessons import Lesson, compose, draw_exercises
 from dynfocus_cli.training.tiny.narrator import Narrator
+from dynfocus_cli.training.tiny.precision import lesson_precision
 from dynfocus_cli.training.tiny.vision import DECAY
 from dynfocus_cli.training.tiny.witness import CUT, UNKNOWN, Witness
 from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, rates
@@ -183,7 +184,7 @@ class Student(nn.Module):
         self, lesson: Lesson, key_events: int, exploration: Exploration | None, question_aware: bool
     ) -> Outcome:
         events = min(self.model.config.prototypes, lesson.features.frames)
-        with torch.autocast("cpu", torch.bfloat16):
+        with lesson_precision():
             return study(
                 self.model,
                 lesson,

@@ -28,6 +28,7 @@ from dynfocus_cli.synth.world import SHAPES, Sighting
 from dynfocus_cli.training.parts import learning
 from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.tiny.clips import ClipStore
+from dynfocus_cli.training.tiny.precision import lesson_precision
 from dynfocus_cli.training.tiny.vision import COLOR_NAMES, DECAY, NOTHING, cell_of
 from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
 
@@ -131,7 +132,7 @@ class Looker(nn.Module):
     def forward(self, number: int) -> Tensor:
         """The loss of glances that are drawn from their number alone."""
         glances = draw_glances(self._store, random.Random(self._seed * 1_000_003 + number))
-        with torch.autocast("cpu", torch.bfloat16):
+        with lesson_precision():
             return look(self.model, self._prompt, self.readouts, self._store, glances)[0]
 
     @torch.no_grad()

@@ -23,6 +23,7 @@ from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, write_script
 from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.tiny.config import IMAGE_SIZE, PATCH_SIZE
+from dynfocus_cli.training.tiny.precision import lesson_precision
 from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class VisionLearner(nn.Module):
         """The loss of a batch that is drawn from its number alone."""
         rng = random.Random(self._seed * 1_000_003 + number)
         pixels, labels = draw_batch(rng, self._batch, IMAGE_SIZE, PATCH_SIZE)
-        with torch.autocast("cpu", torch.bfloat16):
+        with lesson_precision():
             logits = self.heads(patch_features(self.vision, self._preprocessing(pixels)))
         loss, accuracy = dense_loss(logits, torch.from_numpy(labels))
         self.accuracy = 0.95 * self.accuracy + 0.05 * accuracy
