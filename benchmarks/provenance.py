@@ -21,6 +21,7 @@ def provenance(model: str | None = None) -> dict[str, str | int]:
     return {
         "machine": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count() or 0,
+        "vectors": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -39,3 +39,28 @@ def test_without_a_limit_the_machine_counts(group: Path, limit: str | None) -> N
         (group / "memory.max").write_text(limit)
     assert device._container_limit() == math.inf
     assert device.free_memory(CPU) == pytest.approx(psutil.virtual_memory().available, rel=0.2)
+
+
+def test_whole_memory_is_the_limit_however_much_is_taken(group: Path) -> None:
+    (group / "memory.max").write_text("1000\n")
+    assert device.whole_memory() == 1000
+    (group / "memory.max").write_text("max\n")
+    assert device.whole_memory() == psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(
+    ("machine", "capability", "emulates"),
+    [
+        ("x86_64", "AVX2", True),
+        ("AMD64", "DEFAULT", True),
+        ("x86_64", "AVX512", False),
+        ("arm64", "DEFAULT", False),
+    ],
+)
+def test_x86_without_avx512_emulates_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, machine: str, capability: str, emulates: bool
+) -> None:
+    monkeypatch.setattr(device.platform, "machine", lambda: machine)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert device.emulates_bfloat16(CPU) is emulates
+    assert not device.emulates_bfloat16(torch.device("cuda"))

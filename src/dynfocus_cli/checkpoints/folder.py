@@ -11,7 +11,7 @@ import torch
 
 from dynfocus_cli.checkpoints.quantization import Quantization, kind_of
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError, first_line
-from dynfocus_cli.planning.device import ran_out
+from dynfocus_cli.planning.device import emulates_bfloat16, ran_out, whole_memory
 
 _COMPLAINTS = {
     "missing_keys": "missing",
@@ -53,11 +53,14 @@ def quantization_of(folder: Path, stored: dict[str, Any] | None, wanted: Quantiz
     return wanted
 
 
-def precision(folder: Path, place: torch.device) -> torch.dtype:
+def precision(folder: Path, place: torch.device, kind: Quantization = "none") -> torch.dtype:
     """What a network computes in. A small one in float32, for the same answers on every device; else in
-    bfloat16, or in float16 on a GPU that is older than that."""
+    bfloat16, or in float16 on a GPU that is older than that. A CPU that only emulates bfloat16 computes in
+    float32 as long as the weights, twice as large then, leave half of the machine's memory."""
     weights = sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
     if weights <= SMALL_BYTES:
+        return torch.float32
+    if kind == "none" and emulates_bfloat16(place) and 2 * weights <= whole_memory() / 2:
         return torch.float32
     if place.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.float16

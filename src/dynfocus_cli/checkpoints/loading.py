@@ -118,7 +118,7 @@ def _outline_native(
             f"The preprocessor_config.json in {folder} makes frames of {preprocessing.size} pixels, and its "
             f"config.json takes {config.vision_config.image_size}."
         )
-    dtype = precision(folder, place)
+    dtype = precision(folder, place, kind)
     with part(folder, "config.json"):
         memory = MemoryModel(config, kind, dtype, place)
     return ModelOutline(

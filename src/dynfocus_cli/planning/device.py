@@ -1,9 +1,10 @@
-"""What memory is free where a network runs."""
+"""What the device where a network runs has: memory, and numbers that it multiplies fast."""
 
 from __future__ import annotations
 
 import ctypes
 import math
+import platform
 from pathlib import Path
 
 import psutil
@@ -28,14 +29,34 @@ def free_memory(device: torch.device) -> int:
     return int(min(psutil.virtual_memory().available, _container_limit()))
 
 
+def whole_memory() -> int:
+    """Bytes that this machine has, or its control group may take: the same whatever else runs."""
+    try:
+        limit = float((_control_group() / "memory.max").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        limit = math.inf  # no such groups here, or `max`
+    return int(min(psutil.virtual_memory().total, limit))
+
+
+def emulates_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is emulated there: by x86 CPUs without AVX-512, whose matrix products (1,024 squared,
+    one core) then take 45 times as long as in float32."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return device.type == "cpu" and x86 and not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+
+
+def _control_group() -> Path:
+    group = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::")[2]
+    return CGROUPS / group.lstrip("/")
+
+
 def _container_limit() -> float:
     """Bytes that this process's control group (cgroup v2) may still take; without a limit infinity.
 
     What its files occupy and nobody uses is given back when it is needed, so it counts as free.
     """
     try:
-        group = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::")[2]
-        folder = CGROUPS / group.lstrip("/")
+        folder = _control_group()
         limit = int((folder / "memory.max").read_text(encoding="utf-8"))
         taken = int((folder / "memory.current").read_text(encoding="utf-8"))
         statistics = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()

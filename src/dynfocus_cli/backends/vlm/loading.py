@@ -49,7 +49,7 @@ def outline_vlm(
         prompt = ChatWriter(family, tokenizer)
     if not list(folder.glob("model*.safetensors")):
         raise ModelUnavailable(f"{folder} is incomplete: it has no weights (*.safetensors).")
-    dtype = precision(folder, place)
+    dtype = precision(folder, place, kind)
     with part(folder, "config.json"):
         sizes = skeleton(config, family.vision)
         memory = VlmMemory(family, sizes, kind, dtype, place)
