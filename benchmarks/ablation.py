@@ -1,7 +1,7 @@
 """Hypothesis: the poster's orderings hold in miniature. Rods beside cones beat either alone, all patches of a
 key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken evenly for as many tokens.
 
-    python benchmarks/ablation.py tokens  [--model weights/dynfocus-tiny] [--seeds 1 2 3] [--world long]
+    python benchmarks/ablation.py tokens  [--seeds 1 2 3] [--world long] [--model FOLDER ...]
     python benchmarks/ablation.py sizes
     python benchmarks/ablation.py scorers
 
@@ -24,8 +24,9 @@ frame a second. `--world long` has clips of 128 to 300 s in 14 to 24 scenes, to 
 `sizes` sweeps L and K/L, and `scorers` has the learned scores with and without the question choose the key
 frames, beside density and chance. Both take the (2, 40) networks of `tokens` as they are.
 
-Work is kept in --work after every step of any size: give the same command again to go on. Intervals are 95 %,
-by a bootstrap that draws seeds and, within them, clips.
+Work is kept in --work after every step of any size: give the same command again to go on; a second process
+takes its share by --train-only, or by --seeds and --arms. Intervals are 95 %, by a bootstrap that draws seeds
+and clips.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ from dynfocus_cli.training.tiny.recipe import EXAM_SEED, LESSON_SEED, PREPROCESS
 from provenance import provenance
 
 RESAMPLES = 5_000
+QUESTIONS = {"tokens": 30, "sizes": 15, "scorers": 70}
 ROWS = 12
 """Questions that are answered at once in the examination."""
 CLIPS = {"short": (400, LESSON_SEED, 150, EXAM_SEED, SHORT), "long": (150, 3_000_000, 40, 3_500_000, LONG)}
@@ -90,19 +92,27 @@ def main() -> None:
         "--model",
         type=Path,
         nargs="+",
-        default=[Path("weights/dynfocus-tiny")],
+        default=[Path("weights/dynfocus-tiny"), Path("weights/second-seed/model")],
         help="folders that `make tiny` wrote; several are taken in turn, one a seed",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the lessons")
     parser.add_argument("--arms", nargs="+", choices=tuple(WAYS), default=list(WAYS))
-    parser.add_argument("--steps", type=int, default=400, help="lessons that each arm adapts by")
-    parser.add_argument("--rows", type=int, default=48, help="questions a lesson, at up to 32 frames")
-    parser.add_argument("--questions", type=int, default=70, help="of each type, in the examination")
+    parser.add_argument("--steps", type=int, default=100, help="lessons that each arm adapts by")
+    parser.add_argument("--rows", type=int, default=16, help="questions a lesson, at up to 32 frames")
+    parser.add_argument(
+        "--questions",
+        type=int,
+        default=None,
+        help="of each type, in the examination: "
+        + ", ".join(f"{count} in {name}" for name, count in QUESTIONS.items()),
+    )
     parser.add_argument("--world", choices=tuple(FRAMES), default="short")
     parser.add_argument("--work", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--train-only", action="store_true", help="for a second process beside the first")
     parser.add_argument("--out", type=Path, default=None, help="write the result here as JSON too")
     arguments = parser.parse_args()
+    if arguments.questions is None:
+        arguments.questions = QUESTIONS[arguments.experiment]
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     result = EXPERIMENTS[arguments.experiment](arguments)

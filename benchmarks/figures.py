@@ -34,17 +34,21 @@ def main() -> None:
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, draw, files in FIGURES:
-        found = [arguments.results / file for file in files]
-        if all(file.exists() for file in found):
-            figure = draw(*[json.loads(file.read_text()) for file in found])
+        if (found := _read(arguments.results, files)) is not None:
             place = arguments.out / f"{name}.svg"
-            figure.savefig(place, metadata={"Date": None}, bbox_inches="tight")
+            draw(*found).savefig(place, metadata={"Date": None}, bbox_inches="tight")
             print(place)
-    for file, table in TABLES:
-        if (arguments.results / file).exists():
-            print(f"\n{file}\n")
-            for row in table(json.loads((arguments.results / file).read_text())):
+    for table, files in TABLES:
+        if (found := _read(arguments.results, files)) is not None:
+            print(f"\n{', '.join(files)}\n")
+            for row in table(*found):
                 print(f"| {' | '.join(row)} |" if row else "")
+
+
+def _read(folder: Path, files: tuple[str, ...]) -> list[dict[str, Any]] | None:
+    """The results in these files; None where one is not there yet."""
+    found = [folder / file for file in files]
+    return [json.loads(file.read_text()) for file in found] if all(file.exists() for file in found) else None
 
 
 def arms(*worlds: dict[str, Any]) -> Any:
@@ -202,23 +206,20 @@ def arms_table(world: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def orderings_table(world: dict[str, Any]) -> list[list[str]]:
-    """Each ordering of the poster, and whether it holds here."""
-    rows = [["above", "below", "poster", "here", "holds", *world["orderings"][0]["needs"]]]
+def orderings_table(*worlds: dict[str, Any]) -> list[list[str]]:
+    """Each ordering of the poster, and whether it holds, a world."""
+    rows = [["above", "below", "poster", *(text for world in worlds for text in (_clips(world), ""))]]
     rows.append(["---"] * len(rows[0]))
-    for row in world["orderings"]:
-        low, high = row["interval"]
-        poster = "" if row["poster"] is None else ", ".join(f"{points:+.1f}" for points in row["poster"])
-        rows.append(
-            [
-                row["above"],
-                row["below"],
-                poster,
-                _with_interval(row["gain"], row["interval"], sign="+"),
-                "yes" if low > 0 else "the other way" if high < 0 else "not settled",
-                *(_with_interval(gain["gain"], gain["interval"], sign="+") for gain in row["needs"].values()),
-            ]
-        )
+    for told in zip(*(world["orderings"] for world in worlds), strict=True):
+        poster = told[0]["poster"]
+        cells = [told[0]["above"], told[0]["below"], ""]
+        if poster is not None:
+            cells[2] = ", ".join(f"{points:+.1f}" for points in poster)
+        for row in told:
+            low, high = row["interval"]
+            holds = "**yes**" if low > 0 else "**the other way**" if high < 0 else "not settled"
+            cells += [_with_interval(row["gain"], row["interval"], sign="+"), holds]
+        rows.append(cells)
     return rows
 
 
@@ -276,12 +277,11 @@ FIGURES = (
 )
 
 TABLES = (
-    ("ablation-tokens.json", arms_table),
-    ("ablation-tokens.json", orderings_table),
-    ("ablation-tokens-long.json", arms_table),
-    ("ablation-tokens-long.json", orderings_table),
-    ("ablation-sizes.json", sizes_table),
-    ("ablation-scorers.json", scorers_table),
+    (arms_table, ("ablation-tokens.json",)),
+    (arms_table, ("ablation-tokens-long.json",)),
+    (orderings_table, ("ablation-tokens.json", "ablation-tokens-long.json")),
+    (sizes_table, ("ablation-sizes.json",)),
+    (scorers_table, ("ablation-scorers.json",)),
 )
 
 if __name__ == "__main__":
