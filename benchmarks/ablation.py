@@ -22,7 +22,8 @@ the examination's questions are the same: as many of each type, about clips that
 frame a second. `--world long` has clips of 128 to 300 s in 14 to 24 scenes, to train on and for examination.
 
 `sizes` sweeps L and K/L, and `scorers` has the learned scores with and without the question choose the key
-frames, beside density and chance. Both take the (2, 40) networks of `tokens` as they are.
+frames, beside density and chance. Both take the networks of `tokens` as they are: (2, 40), and `scorers` also
+(0, 40), which sees nothing but the key frames.
 
 Work is kept in --work after every step of any size: give the same command again to go on; a second process
 takes its share by --train-only, or by --seeds and --arms. Intervals are 95 %, by a bootstrap that draws seeds
@@ -209,7 +210,7 @@ WAYS: dict[str, Write] = {
     "(2, 0)": spend(2, 0),
     "even": evenly,
 }
-PAPER = "(2, 40)"
+PAPER, ALONE = "(2, 40)", "(0, 40)"
 POSTER = {
     "(0, 40)": (63.7, 41.4),
     "(2, 40)": (67.9, 43.1),
@@ -439,43 +440,12 @@ def sizes(arguments: argparse.Namespace) -> dict:
 
 def scorers(arguments: argparse.Namespace) -> dict:
     """Answers by key frames that are chosen with and without the question, and needles covered."""
-    by_scorer: dict[str, list[list[Answered]]] = defaultdict(list)
     covered: dict[str, list[list[Answered]]] = defaultdict(list)
     for seed in arguments.seeds:
-        student = network(arguments, PAPER, seed)
-        exam = examination(student.exam, arguments.questions)
-        folder = folder_of(arguments, PAPER, seed)
-        for scorer in ("question", "visual"):
-            name = folder / f"scorer-{arguments.steps}-{arguments.questions}-{scorer}.json"
-            by_scorer[scorer].append(
-                kept(
-                    name,
-                    lambda scorer=scorer, student=student, exam=exam: examine(
-                        student, exam, WAYS[PAPER], question_aware=scorer == "question"
-                    ),
-                )
-            )
-        for policy, found in needles(student, arguments.questions).items():
+        for policy, found in needles(network(arguments, PAPER, seed), arguments.questions).items():
             covered[policy].append(found)
-    unnamed = [kind for kind in QUESTION_TYPES if kind not in MOMENT_TYPES]
-    freely = {
-        scorer: [[one for one in seed if one.type in unnamed] for seed in seeds]
-        for scorer, seeds in by_scorer.items()
-    }
     result = {
-        "questions": len(by_scorer["question"][0]),
-        "scorers": {scorer: summary(seeds) for scorer, seeds in by_scorer.items()},
-        "question_minus_visual": difference(by_scorer["question"], by_scorer["visual"]),
-        "question_minus_visual_where_no_moment_is_named": difference(freely["question"], freely["visual"]),
-        "by_type": {
-            kind: difference(
-                *[
-                    [[one for one in seed if one.type == kind] for seed in by_scorer[scorer]]
-                    for scorer in ("question", "visual")
-                ]
-            )
-            for kind in unnamed
-        },
+        "ways": {way: _by_scorer(arguments, way) for way in (PAPER, ALONE)},
         "needles": {
             policy: {"covered": summary(seeds)["accuracy"], "interval": summary(seeds)["interval"]}
             for policy, seeds in covered.items()
@@ -484,9 +454,44 @@ def scorers(arguments: argparse.Namespace) -> dict:
     }
     for policy, told in result["needles"].items():
         print(f"{policy:20} {told['covered']:.1%}")
-    print("question minus visual:", result["question_minus_visual"])
-    print("- where no moment is named:", result["question_minus_visual_where_no_moment_is_named"])
+    for way, told in result["ways"].items():
+        print(way, "question minus visual:", told["question_minus_visual"])
+        print(way, "- where no moment is named:", told["where_no_moment_is_named"])
     return result
+
+
+def _by_scorer(arguments: argparse.Namespace, way: str) -> dict[str, Any]:
+    """What the question adds to the choice of key frames, by the answers of a way's networks."""
+    found: dict[str, list[list[Answered]]] = defaultdict(list)
+    for seed in arguments.seeds:
+        student = network(arguments, way, seed)
+        exam = examination(student.exam, arguments.questions)
+        for scorer in ("question", "visual"):
+            name = f"scorer-{arguments.steps}-{arguments.questions}-{scorer}.json"
+            found[scorer].append(
+                kept(
+                    folder_of(arguments, way, seed) / name,
+                    lambda scorer=scorer, student=student, exam=exam: examine(
+                        student, exam, WAYS[way], question_aware=scorer == "question"
+                    ),
+                )
+            )
+
+    def gain(kinds: Sequence[str]) -> dict[str, Any]:
+        asked = {
+            scorer: [[one for one in seed if one.type in kinds] for seed in seeds]
+            for scorer, seeds in found.items()
+        }
+        return difference(asked["question"], asked["visual"])
+
+    unnamed = [kind for kind in QUESTION_TYPES if kind not in MOMENT_TYPES]
+    return {
+        "questions": len(found["question"][0]),
+        "scorers": {scorer: summary(seeds) for scorer, seeds in found.items()},
+        "question_minus_visual": gain(tuple(QUESTION_TYPES)),
+        "where_no_moment_is_named": gain(unnamed),
+        "by_type": {kind: gain([kind]) for kind in unnamed},
+    }
 
 
 @torch.no_grad()

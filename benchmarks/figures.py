@@ -156,7 +156,7 @@ def scorers(result: dict[str, Any]) -> Any:
     """Brief events that key frames show, by who chose them; and what the question adds to the answers."""
     from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(7.4, 2.8))
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(7.8, 3.4))
     policies = list(dict.fromkeys(name.split(", K = ")[0] for name in result["needles"]))[::-1]
     budgets = sorted({int(name.split(", K = ")[1]) for name in result["needles"]})
     for shade, keys in zip((SHADES[1], SHADES[3]), budgets, strict=True):
@@ -169,18 +169,19 @@ def scorers(result: dict[str, Any]) -> Any:
     left.set_xlim(0, 100)
     left.set_xlabel(f"brief events among the key frames of {result['needle_frames']}, %")
     left.legend(frameon=False, fontsize=8)
-    gains = {
-        "all questions": result["question_minus_visual"],
-        "that name no moment": result["question_minus_visual_where_no_moment_is_named"],
-        **result["by_type"],
-    }
     right.axvline(0, color=SOFT, linewidth=0.8)
-    for place, (name, gain) in enumerate(list(gains.items())[::-1]):
-        color = SHADES[2] if name in result["by_type"] else ACCENT
-        right.plot([100 * share for share in gain["interval"]], [place, place], color=color, linewidth=2)
-        right.plot(100 * gain["gain"], place, "o", color=color, markersize=4)
-    right.set_yticks(range(len(gains)), list(gains)[::-1])
-    right.set_xlabel("with the question minus without, points")
+    ways = [_gains(told) for told in result["ways"].values()]
+    for nth, (way, color) in enumerate(zip(result["ways"], (ACCENT, SHADES[2]), strict=True)):
+        for place, gain in enumerate([*ways[nth].values()][::-1]):
+            height = place + 0.14 - 0.28 * nth
+            right.plot(
+                [100 * share for share in gain["interval"]], [height, height], color=color, linewidth=2
+            )
+            right.plot(100 * gain["gain"], height, "o", color=color, markersize=4)
+        right.plot([], [], "o-", color=color, markersize=4, label=way)
+    right.set_yticks(range(len(ways[0])), [*ways[0]][::-1])
+    right.set_xlabel("answers with the question minus without, points")
+    right.legend(frameon=False, fontsize=8)
     for axis in (left, right):
         _plain(axis)
     figure.tight_layout(w_pad=2)
@@ -236,19 +237,26 @@ def sizes_table(world: dict[str, Any]) -> list[list[str]]:
 
 def scorers_table(result: dict[str, Any]) -> list[list[str]]:
     """What the question adds to the choice of key frames, overall and a type; then needles covered."""
-    rows = [["questions", "with the question minus without"], ["---"] * 2]
-    for name, gain in (
-        ("all", result["question_minus_visual"]),
-        ("that name no moment", result["question_minus_visual_where_no_moment_is_named"]),
-        *result["by_type"].items(),
-    ):
-        rows.append([name, _with_interval(gain["gain"], gain["interval"], sign="+")])
+    ways = [_gains(told) for told in result["ways"].values()]
+    rows = [["questions", *result["ways"]], ["---"] * (1 + len(ways))]
+    for name in ways[0]:
+        gains = [way[name] for way in ways]
+        rows.append([name, *(_with_interval(gain["gain"], gain["interval"], sign="+") for gain in gains)])
     rows += [[], ["key frames by", "brief events shown"], ["---"] * 2]
     rows += [
         [policy, _with_interval(told["covered"], told["interval"])]
         for policy, told in result["needles"].items()
     ]
     return rows
+
+
+def _gains(way: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the question adds to the answers: to all, to those that name no moment, and a type of these."""
+    return {
+        "all questions": way["question_minus_visual"],
+        "that name no moment": way["where_no_moment_is_named"],
+        **way["by_type"],
+    }
 
 
 def _clips(world: dict[str, Any]) -> str:
