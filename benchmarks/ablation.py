@@ -112,6 +112,9 @@ def main() -> None:
     parser.add_argument("--train-only", action="store_true", help="for a second process beside the first")
     parser.add_argument("--out", type=Path, default=None, help="write the result here as JSON too")
     arguments = parser.parse_args()
+    for folder in arguments.model:
+        if not (folder / "config.json").is_file():
+            parser.error(f"{folder} is no model folder: begin at the repository's root, or give --model")
     if arguments.questions is None:
         arguments.questions = QUESTIONS[arguments.experiment]
     torch.set_num_threads(1)
