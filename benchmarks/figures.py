@@ -137,15 +137,11 @@ def sizes(world: dict[str, Any]) -> Any:
         across, up = [row["tokens"] for row in rows], [100 * row["accuracy"] for row in rows]
         axis.plot(across, up, "o-", color=shade, label=f"L = {count}", markersize=4)
         for row in rows:
-            axis.annotate(
-                f"{row['K/L']:g}",
-                (row["tokens"], 100 * row["accuracy"]),
-                xytext=(3, -9),
-                textcoords="offset points",
-                fontsize=6,
-                color=SOFT,
-            )
-    axis.set_xlabel("video tokens, mean; small figures: K/L")
+            low, high = row["interval"]
+            axis.plot([row["tokens"]] * 2, [100 * low, 100 * high], color=shade, linewidth=0.7)
+    axis.set_ylim(75, 100)
+    ratios = ", ".join(f"{ratio:g}" for ratio in sorted({row["K/L"] for row in world["sizes"]}))
+    axis.set_xlabel(f"video tokens, mean; along a line K/L = {ratios}")
     axis.set_ylabel("right, %")
     axis.legend(frameon=False, fontsize=8)
     _plain(axis)
@@ -159,16 +155,16 @@ def scorers(result: dict[str, Any]) -> Any:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(7.8, 3.4))
     policies = list(dict.fromkeys(name.split(", K = ")[0] for name in result["needles"]))[::-1]
     budgets = sorted({int(name.split(", K = ")[1]) for name in result["needles"]})
-    for shade, keys in zip((SHADES[1], SHADES[3]), budgets, strict=True):
+    for nth, (shade, keys) in enumerate(zip((SHADES[1], SHADES[3]), budgets, strict=True)):
         for place, policy in enumerate(policies):
-            told = result["needles"][f"{policy}, K = {keys}"]
-            left.plot([100 * share for share in told["interval"]], [place, place], color=shade, linewidth=2)
-            left.plot(100 * told["covered"], place, "o", color=shade, markersize=4)
+            told, height = result["needles"][f"{policy}, K = {keys}"], place + 0.14 - 0.28 * nth
+            left.plot([100 * share for share in told["interval"]], [height, height], color=shade, linewidth=2)
+            left.plot(100 * told["covered"], height, "o", color=shade, markersize=4)
         left.plot([], [], "o-", color=shade, markersize=4, label=f"K = {keys}")
     left.set_yticks(range(len(policies)), policies)
-    left.set_xlim(0, 100)
+    left.set_xlim(0, 103)
     left.set_xlabel(f"brief events among the key frames of {result['needle_frames']}, %")
-    left.legend(frameon=False, fontsize=8)
+    left.legend(frameon=False, fontsize=8, loc="lower right")
     right.axvline(0, color=SOFT, linewidth=0.8)
     ways = [_gains(told) for told in result["ways"].values()]
     for nth, (way, color) in enumerate(zip(result["ways"], (ACCENT, SHADES[2]), strict=True)):
@@ -180,8 +176,8 @@ def scorers(result: dict[str, Any]) -> Any:
             right.plot(100 * gain["gain"], height, "o", color=color, markersize=4)
         right.plot([], [], "o-", color=color, markersize=4, label=way)
     right.set_yticks(range(len(ways[0])), [*ways[0]][::-1])
-    right.set_xlabel("answers with the question minus without, points")
-    right.legend(frameon=False, fontsize=8)
+    right.set_xlabel("what the question brings to the answers, points")
+    right.legend(frameon=False, fontsize=8, loc="upper right")
     for axis in (left, right):
         _plain(axis)
     figure.tight_layout(w_pad=2)
