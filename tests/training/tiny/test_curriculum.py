@@ -37,11 +37,13 @@ def test_rates_follow_the_phases(store: ClipStore) -> None:
     learner = student(store)
     assert learner.steps == 5
     assert [learner.phase_at(number)[0].name for number in range(5)] == ["one"] * 2 + ["two"] * 3
-    assert learner.rate_at(1) / learner.rate_at(0) == pytest.approx(
-        2 * (1 - 0.7 / 2)
-    )  # warm-up, and the fall
+    # Of five steps none warms up.
+    assert learner.rate_at(1) / learner.rate_at(0) == pytest.approx(1 - 0.7 / 2)
     learner.curriculum = CURRICULUM
     first, second = CURRICULUM[:2]
+    begun = first.rate * (1 - (1 - first.floor) / first.steps)
+    assert learner.rate_at(0) == pytest.approx(first.rate / 100)
+    assert learner.rate_at(1) == pytest.approx(2 * begun / 100)
     last = first.steps - 1
     fallen = first.rate * (1 - (1 - first.floor) * last / first.steps)
     assert learner.rate_at(last) == pytest.approx(fallen)
