@@ -239,14 +239,14 @@ ORDERINGS = (
 
 def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
     """The network of an arm and a seed, adapted as far as `--steps`."""
-    place = arguments.seeds.index(seed) % len(arguments.model)
-    model, prompt = trained_model(arguments.model[place])
+    begins = model_of(arguments, seed)
+    model, prompt = trained_model(begins)
     clips, first, exam_clips, exam_first, world = CLIPS[arguments.world]
-    stores = arguments.work / f"clips-{arguments.world}-{revision(arguments.model[place])}"
+    stores = arguments.work / f"clips-{arguments.world}-{revision(begins)}"
     lessons = ClipStore(stores / "lessons", clips, first, world)
     exam = ClipStore(stores / "exam", exam_clips, exam_first, world)
     for store in (lessons, exam):
-        store.build(model, PREPROCESSING, place)
+        store.build(model, PREPROCESSING, 0)
     phase = Phase(
         "adapt",
         arguments.steps,
@@ -265,8 +265,12 @@ def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
 def folder_of(arguments: argparse.Namespace, arm: str, seed: int) -> Path:
     """Where an arm and a seed keep their work."""
     name = arm.strip("()").replace(", ", "-")
-    model = arguments.model[arguments.seeds.index(seed) % len(arguments.model)]
-    return arguments.work / f"{arguments.world}-{revision(model)}-{name}-{seed}"
+    return arguments.work / f"{arguments.world}-{revision(model_of(arguments, seed))}-{name}-{seed}"
+
+
+def model_of(arguments: argparse.Namespace, seed: int) -> Path:
+    """The network that a seed begins with, whichever other seeds are asked for."""
+    return arguments.model[(seed - 1) % len(arguments.model)]
 
 
 @dataclass(frozen=True, slots=True)
