@@ -247,6 +247,32 @@ def test_ten_processes_on_one_cache_lose_nothing(tmp_path: Path, limit: int) -> 
     assert not list(tmp_path.rglob(".tmp-*"))
 
 
+def test_a_folder_that_goes_while_it_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = list[str](), os.mkdir
+
+    def mkdir(path: str, mode: int = 0o777) -> None:
+        made.append(str(path))
+        if len(made) == 1:
+            raise FileExistsError(17, "File exists", str(path))  # and then another process removes it
+        make(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    cache = FeatureCache(tmp_path, GENEROUS)
+    assert cache.store(KEY, encoded([0.0])) is None
+    assert len(shards(cache)) == 1
+    assert len(made) > 1
+
+
+def test_a_file_where_the_folder_would_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "features").write_text("mine")
+    warning = FeatureCache(tmp_path, GENEROUS).store(KEY, encoded([0.0]))
+    assert warning is not None
+    assert "(File exists)" in warning or "(Not a directory)" in warning
+    assert (tmp_path / "features").read_text() == "mine"
+
+
 WRITER = """
 import sys, torch
 from pathlib import Path

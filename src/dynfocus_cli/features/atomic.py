@@ -22,8 +22,9 @@ def write_atomically(path: Path, data: bytes) -> str | None:
         try:
             _write(path, data)
             return None
-        except FileNotFoundError as error:
-            problem = error.strerror  # another process removed the folder just now
+        except (FileNotFoundError, FileExistsError) as error:
+            # Another process removed the folder: before the file was there, or while `mkdir` found it there.
+            problem = error.strerror
         except OSError as error:
             return error.strerror
     return problem
