@@ -6,7 +6,7 @@ import sys
 from typing import Any, Literal
 
 from dynfocus_cli.cli.interrupts import uninterrupted
-from dynfocus_cli.errors import UsageError
+from dynfocus_cli.errors import DynFocusError, UsageError
 
 Format = Literal["text", "json", "jsonl"]
 
@@ -72,8 +72,21 @@ def name_of(path: str) -> str:
 
 
 def _write(data: bytes) -> None:
-    if sys.stdout is not None:
+    """
+    Raises:
+        BrokenPipeError: the reader has gone.
+        DynFocusError: stdout takes no more, as a full disk.
+    """
+    if sys.stdout is None:
+        return
+    try:
         with uninterrupted():
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DynFocusError(
+            f"Standard output cannot be written ({error.strerror}): free some space, or send it elsewhere."
+        ) from error
