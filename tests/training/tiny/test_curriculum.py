@@ -27,10 +27,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     return found
 
 
-def student(store: ClipStore) -> Student:
+def student(store: ClipStore, focus: tuple[str, ...] = ()) -> Student:
     model, prompt = fresh_model(3)
     initialise(model, DenseHeads(128), 1)
-    return Student(model, prompt, store, store, 1, PHASES)
+    return Student(model, prompt, store, store, 1, PHASES, focus=focus)
 
 
 def test_rates_follow_the_phases(store: ClipStore) -> None:
@@ -57,7 +57,9 @@ def test_what_looks_stays_as_it_is(store: ClipStore) -> None:
     assert any("score_network" in name for name in names)
 
 
-def test_what_was_mastered_is_asked_less(store: ClipStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_mastered_is_asked_less_and_what_is_dwelt_on_more(
+    store: ClipStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[dict[str, float]] = []
     draw = curriculum.draw_exercises
 
@@ -66,11 +68,12 @@ def test_what_was_mastered_is_asked_less(store: ClipStore, monkeypatch: pytest.M
         return draw(*arguments, weights=weights, **options)
 
     monkeypatch.setattr(curriculum, "draw_exercises", noted)
-    learner = student(store)
-    learner.mastery[TYPES.index("what")] = 1.0
+    learner = student(store, focus=("before", "after"))
+    for kind in ("what", "before"):
+        learner.mastery[TYPES.index(kind)] = 1.0
     learner(0)
-    assert asked[0]["what"] == pytest.approx(0.1)
-    assert asked[0]["when"] == pytest.approx(1.1)
+    expected = {"what": 0.1, "when": 1.1, "before": 0.3, "after": 3.3}
+    assert {kind: asked[0][kind] for kind in expected} == pytest.approx(expected)
 
 
 def test_killed_and_given_again_it_goes_on(

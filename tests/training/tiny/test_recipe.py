@@ -38,9 +38,20 @@ def test_it_begins_with_what_the_folder_has(small: Recipe) -> None:
 
 def test_a_folder_is_one_runs(small: Recipe) -> None:
     Recipe(small.work, 1, SHIPPED)
-    for seed, start in ((2, SHIPPED), (1, None)):
+    for seed, start, share, focus in (
+        (2, SHIPPED, 1.0, ()),
+        (1, None, 1.0, ()),
+        (1, SHIPPED, 0.5, ()),
+        (1, SHIPPED, 1.0, ("before",)),
+    ):
         with pytest.raises(SystemExit, match=r"is a run of .* name another --work"):
-            Recipe(small.work, seed, start)
+            Recipe(small.work, seed, start, share=share, focus=focus)
+
+
+def test_less_time_is_a_share_of_each_phase(small: Recipe, tmp_path: Path) -> None:
+    assert small.student().steps == 2
+    shorter = Recipe(tmp_path / "shorter", 1, SHIPPED, share=0.5)
+    assert shorter.student().steps == 1
 
 
 def test_numbers_of_shots_that_no_clip_had_are_the_last_ones(small: Recipe, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -48,6 +48,8 @@ FURTHER = (
     CURRICULUM[-1],
 )
 """By which a network that went through `CURRICULUM` learns on: what is new comes in short videos first."""
+FOCUS = 3.0
+"""How many times as often a type is asked that the lessons are to dwell on."""
 TYPES = tuple(QUESTION_TYPES)
 EVEN_WEIGHTS = dict.fromkeys(QUESTION_TYPES, 1.0)
 
@@ -68,8 +70,10 @@ class Student(nn.Module):
         curriculum: Sequence[Phase] = CURRICULUM,
         write: Write = DynFocusModel.video_tokens,
         taught: bool = True,
+        focus: Collection[str] = (),
     ) -> None:
-        """Without `taught` there is nothing but the answers' loss and the decisive seconds to learn from."""
+        """Without `taught` there is nothing but the answers' loss and the decisive seconds to learn from.
+        `focus` are types of question that are asked `FOCUS` times as often."""
         super().__init__()
         torch.manual_seed(seed)
         model.requires_grad_(True)
@@ -77,7 +81,7 @@ class Student(nn.Module):
             part.requires_grad_(False)
         self.model, self.curriculum = model, curriculum
         self.prompt, self.lessons, self.exam = prompt, lessons, exam
-        self.seed, self._write, self._taught = seed, write, taught
+        self.seed, self._write, self._taught, self._focus = seed, write, taught, focus
         self.witness = Witness(model.config.text_config.hidden_size)
         self.narrator = Narrator(model.config.text_config.hidden_size)
         self.register_buffer("mastery", torch.zeros(len(QUESTION_TYPES)))
@@ -107,7 +111,10 @@ class Student(nn.Module):
         rng = random.Random(self.seed * 1_000_003 + number)
         frames = rng.choice(phase.frames)
         key_events = min(rng.choice(phase.key_events), frames)
-        weights = {kind: 0.1 + (1.0 - share) for kind, share in self.mastered.items()}
+        weights = {
+            kind: (1.1 - share) * (FOCUS if kind in self._focus else 1.0)
+            for kind, share in self.mastered.items()
+        }
         pins = rng.random() >= UNPINNED
         lesson = self._lesson(self.lessons, rng, phase.rows, frames, weights, pins)
         noise = torch.Generator().manual_seed(rng.getrandbits(40))

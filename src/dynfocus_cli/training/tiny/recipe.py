@@ -4,7 +4,8 @@
 
 Every stage resumes from its last checkpoint, so the command may be killed and given again at any time.
 `--start FOLDER` goes on from a model folder instead, with its vision encoder as it is: less looking, and a
-shorter curriculum. A run's folder is one start's and one seed's. With `--mean` what is written is halfway
+shorter curriculum, which `--share` shortens and `--focus` turns to what is still weak. A run's folder is one
+start's, one seed's and one curriculum's. With `--mean` what is written is halfway
 between the weights that such a run started from and those it came to: either forgets some of what the other
 knows, and the mean less (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
 Seeds of clips: the lessons' scripts are 1,000,000 onwards, the exam's 500,000 onwards, the tokenizer's
@@ -16,6 +17,8 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -32,7 +35,7 @@ from dynfocus_cli.training.run_checkpoints import load_last
 from dynfocus_cli.training.tiny.answers import initialise
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.config import IMAGE_SIZE, tiny_config
-from dynfocus_cli.training.tiny.curriculum import CURRICULUM, FURTHER, Student, learn_to_answer
+from dynfocus_cli.training.tiny.curriculum import CURRICULUM, FURTHER, TYPES, Student, learn_to_answer
 from dynfocus_cli.training.tiny.grounding import Looker, learn_to_look, wake
 from dynfocus_cli.training.tiny.tokenizer import train_tokenizer
 from dynfocus_cli.training.tiny.vision import VisionLearner, learn_vision
@@ -74,11 +77,23 @@ def trained_model(folder: Path) -> tuple[DynFocusModel, PromptWriter]:
 class Recipe:
     """The stages of a run in `work`, one after the other on one network.
 
-    `start` is a model folder to go on from; None begins with nothing.
+    Args:
+        start: a model folder to go on from; None begins with nothing.
+        share: of each phase's steps of answers.
+        focus: types of question that are asked more often.
     """
 
-    def __init__(self, work: Path, seed: int, start: Path | None = None) -> None:
+    def __init__(
+        self,
+        work: Path,
+        seed: int,
+        start: Path | None = None,
+        *,
+        share: float = 1.0,
+        focus: Collection[str] = (),
+    ) -> None:
         self.work, self.seed, self.start = work, seed, start
+        self.share, self.focus = share, sorted(focus)
         self._claim()
         self.model, self.prompt = fresh_model(seed) if start is None else trained_model(start)
         self.lessons = ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED)
@@ -87,9 +102,14 @@ class Recipe:
     def _claim(self) -> None:
         """
         Raises:
-            SystemExit: the folder is that of a run with another seed or another beginning.
+            SystemExit: the folder is that of a run with another seed, beginning or curriculum.
         """
-        ours = {"seed": self.seed, "start": None if self.start is None else revision(self.start)}
+        ours = {
+            "seed": self.seed,
+            "start": None if self.start is None else revision(self.start),
+            "share": self.share,
+            "focus": self.focus,
+        }
         record = self.work / "run.json"
         if not record.exists():
             self.work.mkdir(parents=True, exist_ok=True)
@@ -116,8 +136,11 @@ class Recipe:
 
     def student(self) -> Student:
         """The network as it learns from questions and answers."""
-        curriculum = CURRICULUM if self.start is None else FURTHER
-        return Student(self.model, self.prompt, self.lessons, self.exam, self.seed, curriculum)
+        phases = CURRICULUM if self.start is None else FURTHER
+        curriculum = [replace(phase, steps=max(1, round(self.share * phase.steps))) for phase in phases]
+        return Student(
+            self.model, self.prompt, self.lessons, self.exam, self.seed, curriculum, focus=self.focus
+        )
 
     def load(self) -> int:
         """Loads what was learned by the last checkpoint of each stage; returns the last one's step.
@@ -167,6 +190,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("weights/dynfocus-tiny"), help="the model folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, default=None, help="a model folder to go on from")
+    parser.add_argument("--share", type=float, default=1.0, help="of each phase's steps of answers")
+    parser.add_argument(
+        "--focus",
+        action="append",
+        choices=TYPES,
+        default=[],
+        help="a type to ask three times as often; repeats",
+    )
     parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")
     parser.add_argument("--mean", action="store_true", help="write the mean of --start and what came of it")
     arguments = parser.parse_args()
@@ -176,7 +207,9 @@ def main() -> None:
     torch.set_num_threads(1)
     # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
-    recipe = Recipe(arguments.work, arguments.seed, arguments.start)
+    recipe = Recipe(
+        arguments.work, arguments.seed, arguments.start, share=arguments.share, focus=arguments.focus
+    )
     if arguments.so_far:
         print(f"step {recipe.load()}")
     else:
