@@ -166,6 +166,38 @@ def test_a_folder_with_one_data_file(folder: Path) -> None:
         read_examples(folder)
 
 
+def test_folders_below(folder: Path) -> None:
+    """Each is read as a folder; a data file stands for its folder and for all below it."""
+    (folder / "a.txt").write_text("A cat.")
+    (folder / "b.txt").write_text("A dog.")
+    for below in ("cats", "cats/old", "dogs", "dogs/old", ".hidden", "two"):
+        (folder / below).mkdir()
+        (folder / below / "d.mp4").touch()
+    for below in ("cats", "cats/old", ".hidden"):
+        (folder / below / "d.txt").write_text(f"Of {below}.")
+    write(folder / "dogs" / "all.jsonl", [ITEM | {"video": "old/d.mp4"}])
+    write(folder / "two" / "one.json", [ITEM])
+    write(folder / "two" / "other.json", [ITEM])
+    (folder / "cats" / "circle").symlink_to(folder)
+    assert len(read_examples(folder).usable) == 2
+    found = read_examples(folder, recursive=True)
+    assert [str(Path(one.video).relative_to(folder)) for one in found.usable] == [
+        *("a.mp4", "b.mkv", "cats/d.mp4", "cats/old/d.mp4", "dogs/old/d.mp4"),
+    ]
+    assert [str(problem) for problem in found.problems] == [
+        f"{folder / 'two'}: it holds several data files (one.json, other.json): name one of them."
+    ]
+
+
+def test_videos_in_folders_below_alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outer = tmp_path_factory.mktemp("outer")
+    folder.rename(outer / "clips")
+    with pytest.raises(UsageError, match=r"neither videos nor a .*: with --recursive those in folders below"):
+        read_examples(outer)
+    with pytest.raises(UsageError, match=r"used: .*a\.mp4: it has none of .* And 1 more\."):
+        read_examples(outer, recursive=True)
+
+
 def test_nothing_to_learn_from(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(UsageError, match="is not there"):
         read_examples(folder / "gone.json")

@@ -83,6 +83,19 @@ def test_a_file_of_its_own(tmp_path: Path) -> None:
         held_back(examples[:1], str(file), None, 0)
 
 
+def test_a_folder_of_its_own_with_folders_below(tmp_path: Path) -> None:
+    below = tmp_path / "held" / "back"
+    below.mkdir(parents=True)
+    (below / "b.mp4").touch()
+    (below / "b.txt").write_text("A dog.")
+    examples = [Example(str(tmp_path / "a.mp4"), "q", "a", "a")]
+    with pytest.raises(UsageError, match="with --recursive"):
+        held_back(examples, str(tmp_path / "held"), None, 0)
+    train, validation, _ = held_back(examples, str(tmp_path / "held"), None, 0, recursive=True)
+    assert train == examples
+    assert [one.answer for one in validation] == ["A dog."]
+
+
 @pytest.mark.parametrize("wanted", ["1", "-0.1", "nan", "2", "gone.json", ""])
 def test_what_is_no_split(wanted: str) -> None:
     with pytest.raises(UsageError, match="--validation must be a share"):

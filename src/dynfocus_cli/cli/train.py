@@ -59,6 +59,7 @@ def train(
         Path | None,
         typer.Option("--media", metavar="FOLDER", help="Where the data's paths of videos begin."),
     ] = None,
+    recursive: opt.RecursiveOption = False,
     validation: Annotated[
         str,
         typer.Option(
@@ -178,6 +179,7 @@ def train(
             device=device,
             quantize=quantize,
             media=media,
+            recursive=recursive,
             validation=validation,
             options=run_options,
             settings=settings,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ class _Broken(Exception):
     """An item, or a turn of it, that cannot be used."""
 
 
-def read_examples(data: Path, media: Path | None = None) -> Examples:
+def read_examples(data: Path, media: Path | None = None, *, recursive: bool = False) -> Examples:
     """Reads a data file, or a folder.
 
     A folder with one `.json` or `.jsonl` file that is no video's own is that file; any other is its videos,
@@ -101,12 +101,19 @@ def read_examples(data: Path, media: Path | None = None) -> Examples:
 
     Args:
         media: where relative paths of videos begin; by default the folder of the data file.
+        recursive: read the folders below a folder of videos as well, each as such a folder.
 
     Raises:
         UsageError: nothing can be read, or nothing of it can be used.
     """
     if data.is_dir():
-        found = _read_folder(data, media)
+        try:
+            found = _collect(_read_folder(data, media, recursive))
+        except _Broken as error:
+            raise UsageError(f"{data}: {error}") from error
+        if found == Examples((), ()):
+            below = "" if recursive else ": with --recursive those in folders below it count too"
+            raise UsageError(f"{data} holds neither videos nor a .json or .jsonl file{below}.")
     elif data.suffix.lower() not in DATA_SUFFIXES and Search(False, ()).takes(data.name):
         raise UsageError(
             f"{data} is a video: name a folder of videos with a file of questions beside each, or a data "
@@ -131,28 +138,46 @@ def _collect(read: Iterable[Example | Problem]) -> Examples:
     )
 
 
-def _read_folder(folder: Path, media: Path | None) -> Examples:
+def _read_folder(folder: Path, media: Path | None, recursive: bool) -> Iterator[Example | Problem]:
+    """
+    Raises:
+        _Broken: the folder is of no use. One below it is a problem of its own.
+    """
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        raise UsageError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+        raise _Broken(f"it cannot be read: {error.strerror}.") from error
     videos = [folder / name for name in names if Search(False, ()).takes(name)]
-    stems = {video.stem for video in videos}
+    if (own := _data_file(folder, names, {video.stem for video in videos})) is not None:
+        yield from _read_file(own, media or folder, None)
+        return
+    files = {(Path(name).stem, Path(name).suffix.lower()): folder / name for name in names}
+    for video in videos:
+        yield from _beside(video, files)
+    # Links are not followed, for they may lead in a circle.
+    below = [folder / name for name in names if recursive and not name.startswith(".")]
+    for inner in below:
+        if inner.is_dir() and not inner.is_symlink():
+            try:
+                yield from _read_folder(inner, media, recursive)
+            except (_Broken, UsageError) as error:
+                yield Problem(str(inner), str(error))
+
+
+def _data_file(folder: Path, names: Iterable[str], videos: Collection[str]) -> Path | None:
+    """The data file of a folder that has one; those of `videos`, which are stems, are none.
+
+    Raises:
+        _Broken: there are several.
+    """
     own = [
-        folder / name
+        name
         for name in names
-        if name.lower().endswith(DATA_SUFFIXES) and not name.startswith(".") and Path(name).stem not in stems
+        if name.lower().endswith(DATA_SUFFIXES) and not name.startswith(".") and Path(name).stem not in videos
     ]
     if len(own) > 1:
-        raise UsageError(
-            f"{folder} holds several data files ({', '.join(path.name for path in own)}): name one of them."
-        )
-    if own:
-        return _collect(_read_file(own[0], media or folder, None))
-    if not videos:
-        raise UsageError(f"{folder} holds neither videos nor a .json or .jsonl file.")
-    files = {(Path(name).stem, Path(name).suffix.lower()): folder / name for name in names}
-    return _collect(one for video in videos for one in _beside(video, files))
+        raise _Broken(f"it holds several data files ({', '.join(own)}): name one of them.")
+    return folder / own[0] if own else None
 
 
 def _beside(video: Path, files: Mapping[tuple[str, str], Path]) -> Iterator[Example | Problem]:

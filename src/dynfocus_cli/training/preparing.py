@@ -44,6 +44,7 @@ class TrainingRequest:
     device: str = "auto"
     quantize: Quantization | None = None
     media: Path | None = None
+    recursive: bool = False
     validation: str = "0.1"
     options: RunOptions = field(default_factory=RunOptions)
     settings: TrainingSettings = field(default_factory=TrainingSettings)
@@ -188,14 +189,18 @@ def _examples(
     that a damaged video costs neither side more than itself."""
     share_of(request.validation)  # what makes no sense is said before videos are looked at
     longest = outline.config.longest_question
-    read = read_examples(request.data, request.media)
+    read = read_examples(request.data, request.media, recursive=request.recursive)
     planned, broken = plan_examples(read.usable, outline, request.options, longest)
     problems = (*read.problems, *broken)
     try:
         if not planned:
             raise UsageError(f"Of {request.data} no example is left to train on.")
         train, validation, apart = held_back(
-            [one.example for one in planned], request.validation, request.media, seed
+            [one.example for one in planned],
+            request.validation,
+            request.media,
+            seed,
+            recursive=request.recursive,
         )
     except UsageError as error:
         raise UsageError(f"{error}{_also(problems)}") from error

@@ -11,19 +11,20 @@ from dynfocus_cli.training.examples import Example, Problem, read_examples
 
 
 def held_back(
-    examples: Sequence[Example], wanted: str, media: Path | None, seed: int
+    examples: Sequence[Example], wanted: str, media: Path | None, seed: int, *, recursive: bool = False
 ) -> tuple[list[Example], list[Example], tuple[Problem, ...]]:
     """Examples to train on, examples to validate on, and what was passed over for the split's sake.
 
     Args:
         wanted: a share of the videos (0 for none of them), or a data file or folder.
+        media, recursive: of that file or folder, as `read_examples` has them.
 
     Raises:
         UsageError: `wanted` is neither, or one of the two sides would be empty.
     """
     share = share_of(wanted)
     if share is None:
-        return _by_file(examples, wanted, media)
+        return _by_file(examples, wanted, media, recursive)
     train, validation = by_video(examples, share, seed)
     return train, validation, ()
 
@@ -74,10 +75,10 @@ def by_video(examples: Sequence[Example], share: float, seed: int) -> tuple[list
 
 
 def _by_file(
-    examples: Sequence[Example], wanted: str, media: Path | None
+    examples: Sequence[Example], wanted: str, media: Path | None, recursive: bool
 ) -> tuple[list[Example], list[Example], tuple[Problem, ...]]:
     file = Path(wanted)
-    read = read_examples(file, media)
+    read = read_examples(file, media, recursive=recursive)
     kept_for_it = {example.identity for example in read.usable}
     train = [example for example in examples if example.identity not in kept_for_it]
     if not train:
