@@ -2,6 +2,7 @@
 key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken evenly for as many tokens.
 
     python benchmarks/ablation.py tokens  [--seeds 1 2 3] [--world long] [--model FOLDER ...]
+    python benchmarks/ablation.py controls
     python benchmarks/ablation.py sizes
     python benchmarks/ablation.py scorers
 
@@ -14,6 +15,12 @@ key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken 
     (2, 2)    rods alone, of every frame
     (2, 0)    rods of the other frames, nothing of key frames
     even      as many evenly spaced frames of 40 tokens as cost what (2, 40) costs, nothing of the others
+
+`controls` asks what the difference between (2, 40) and (0, 40) is made of.
+
+    (0, 40) more   more key frames, as many as cost what (2, 40) costs
+    (2, 40) plain  by rods without what this network adds to the paper's: change, and the number of their shot
+    (0, 40) plain  key frames by such rods
 
 Each arm begins with the network of --model, and learns `--steps` lessons in its own way of spending tokens,
 from answers and decisive seconds alone; vision encoder, Q-Former and the rods' attention stay as they are,
@@ -62,7 +69,7 @@ from dynfocus_cli.training.tiny.recipe import EXAM_SEED, LESSON_SEED, PREPROCESS
 from provenance import provenance
 
 RESAMPLES = 5_000
-QUESTIONS = {"tokens": 30, "sizes": 15, "scorers": 70}
+QUESTIONS = {"tokens": 30, "controls": 30, "sizes": 15, "scorers": 70}
 ROWS = 12
 """Questions that are answered at once in the examination."""
 CLIPS = {"short": (400, LESSON_SEED, 150, EXAM_SEED, SHORT), "long": (150, 3_000_000, 40, 3_500_000, LONG)}
@@ -97,7 +104,7 @@ def main() -> None:
         help="folders that `make tiny` wrote; several are taken in turn, one a seed",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the lessons")
-    parser.add_argument("--arms", nargs="+", choices=tuple(WAYS), default=list(WAYS))
+    parser.add_argument("--arms", nargs="+", choices=tuple(WAYS), help="all of the experiment")
     parser.add_argument("--steps", type=int, default=100, help="lessons that each arm adapts by")
     parser.add_argument("--rows", type=int, default=16, help="questions a lesson, at up to 32 frames")
     parser.add_argument(
@@ -115,6 +122,8 @@ def main() -> None:
     for folder in arguments.model:
         if not (folder / "config.json").is_file():
             parser.error(f"{folder} is no model folder: begin at the repository's root, or give --model")
+    if arguments.arms is None:
+        arguments.arms = CONTROLS if arguments.experiment == "controls" else POSTERS
     if arguments.questions is None:
         arguments.questions = QUESTIONS[arguments.experiment]
     torch.set_num_threads(1)
@@ -122,7 +131,7 @@ def main() -> None:
     result = EXPERIMENTS[arguments.experiment](arguments)
     if result is None:
         return
-    result |= {"seeds": arguments.seeds, "world": arguments.world, "steps": arguments.steps}
+    result |= {name: getattr(arguments, name) for name in ("seeds", "world", "steps", "rows")}
     result["models"] = [revision(folder) for folder in arguments.model]
     result["measured"] = provenance()
     if arguments.out is not None:
@@ -204,6 +213,40 @@ def evenly(
     return tokens, places[of_frame]
 
 
+def more(
+    model: DynFocusModel,
+    features: VideoFeatures,
+    selection: EventSelection,
+    question: Question | None,
+    times_s: Tensor,
+    pinned: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """As many key frames, by the same score, as cost what all frames' rods and the K key frames do."""
+    frames, keys = features.frames, selection.key_frames.shape[1]
+    count = min(frames, (40 * keys + 2 * (frames - keys)) // 40)
+    chosen = model.connector.select(
+        features,
+        events=min(frames, max(count, model.config.prototypes)),
+        key_events=count,
+        question=question,
+        pinned=pinned,
+    )
+    return spend(0, 40)(model, features, chosen, question, times_s, pinned)
+
+
+def plainly(way: Write) -> Write:
+    """`way`, by rods that hold their own frame and nothing else."""
+
+    def write(model: DynFocusModel, *arguments: Any) -> tuple[Tensor, Tensor]:
+        change, model.connector.change = model.connector.change, None
+        try:
+            return way(model, *arguments)
+        finally:
+            model.connector.change = change
+
+    return write
+
+
 WAYS: dict[str, Write] = {
     "(0, 40)": spend(0, 40),
     "(2, 40)": DynFocusModel.video_tokens,
@@ -212,7 +255,13 @@ WAYS: dict[str, Write] = {
     "(2, 2)": spend(2, 2),
     "(2, 0)": spend(2, 0),
     "even": evenly,
+    "(0, 40) more": more,
+    "(2, 40) plain": plainly(DynFocusModel.video_tokens),
+    "(0, 40) plain": plainly(spend(0, 40)),
 }
+POSTERS = ("(0, 40)", "(2, 40)", "(0, all)", "(2, all)", "(2, 2)", "(2, 0)", "even")
+CONTROLS = ("(2, 40)", "(0, 40) more", "(2, 40) plain", "(0, 40) plain")
+"""The arms of `tokens` and of `controls`."""
 PAPER, ALONE = "(2, 40)", "(0, 40)"
 POSTER = {
     "(0, 40)": (63.7, 41.4),
@@ -233,8 +282,11 @@ ORDERINGS = (
     ("(0, all)", "(0, 40)"),
     ("(2, all)", "(2, 40)"),
     ("(2, 40)", "even"),
+    ("(2, 40)", "(0, 40) more"),
+    ("(2, 40)", "(2, 40) plain"),
+    ("(2, 40) plain", "(0, 40) plain"),
 )
-"""What the poster has the first above the second in; it has no evenly spaced frames."""
+"""What the poster has the first above the second in, as far as it has both."""
 
 
 def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
@@ -370,7 +422,7 @@ def kept(path: Path, make: Callable[[], list[Answered]]) -> list[Answered]:
 
 
 def tokens(arguments: argparse.Namespace) -> dict | None:
-    """The poster's table."""
+    """The table of the arms, and which is above which."""
     found: dict[str, list[list[Answered]]] = defaultdict(list)
     for seed in arguments.seeds:
         for arm in arguments.arms:
@@ -387,7 +439,7 @@ def tokens(arguments: argparse.Namespace) -> dict | None:
 
             found[arm].append(kept(name, sit))
             right = found[arm][-1]
-            print(f"{arm:9} seed {seed}: {sum(one.right for one in right) / len(right):.1%}", flush=True)
+            print(f"{arm:13} seed {seed}: {sum(one.right for one in right) / len(right):.1%}", flush=True)
     if arguments.train_only:
         return None
     result = {"questions": len(next(iter(found.values()))[0]), "arms": {}}
@@ -404,7 +456,7 @@ def tokens(arguments: argparse.Namespace) -> dict | None:
     ]
     for arm, told in result["arms"].items():
         low, high = told["interval"]
-        print(f"{arm:9} {told['tokens']:6.0f} tokens {told['accuracy']:6.1%} ({low:.1%} to {high:.1%})")
+        print(f"{arm:13} {told['tokens']:6.0f} tokens {told['accuracy']:6.1%} ({low:.1%} to {high:.1%})")
     return result
 
 
@@ -592,7 +644,7 @@ def _resampled(seeds: Sequence[Sequence[Answered]]) -> np.ndarray:
     return rights / (len(seeds) * asked[drawn_clips].sum(1))
 
 
-EXPERIMENTS = {"tokens": tokens, "sizes": sizes, "scorers": scorers}
+EXPERIMENTS = {"tokens": tokens, "controls": tokens, "sizes": sizes, "scorers": scorers}
 
 if __name__ == "__main__":
     main()

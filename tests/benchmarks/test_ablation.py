@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.model.stages import VideoFeatures
 from dynfocus_cli.synth.questions import QUESTION_TYPES, ask, observe
 from dynfocus_cli.training.tiny.answers import Phase
 from dynfocus_cli.training.tiny.clips import ClipStore
@@ -86,6 +87,33 @@ def test_even_frames_spend_what_the_paper_spends(seen) -> None:
     assert sorted(set(frame_of_token[0].tolist())) == [
         int((place + 0.5) * FRAMES / count) for place in range(count)
     ]
+
+
+def test_more_key_frames_spend_what_the_paper_spends(seen) -> None:
+    paper, _ = written(seen, PAPER)
+    tokens, frame_of_token = written(seen, "(0, 40) more")
+    assert paper.shape[1] - 40 < tokens.shape[1] <= paper.shape[1]
+    for row in frame_of_token.tolist():
+        assert set(Counter(row).values()) == {40}
+
+
+def test_plain_rods_know_their_own_frame_alone(seen) -> None:
+    model, features, selection = seen
+    change = model.connector.change
+    assert change is not None
+    mine = next(frame for frame in range(FRAMES) if frame not in selection.key_frames[0])
+    elsewhere = VideoFeatures(features.patches.flip(1), features.prototypes.flip(1))
+    elsewhere.patches[:, mine], elsewhere.prototypes[:, mine] = (
+        features.patches[:, mine],
+        features.prototypes[:, mine],
+    )
+    for arm, same in ((PAPER, False), ("(2, 40) plain", True)):
+        tokens, frame_of_token = written(seen, arm)
+        others, _ = written((model, elsewhere, selection), arm)
+        rods = frame_of_token[0] == mine
+        assert int(rods.sum()) == 2
+        assert tokens[0][rods].allclose(others[0][rods]) == same
+    assert model.connector.change is change
 
 
 def test_the_examination_asks_as_many_of_each_type(tmp_path: Path) -> None:
