@@ -43,6 +43,7 @@ import argparse
 import json
 import os
 import random
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -316,7 +317,7 @@ def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
 
 def folder_of(arguments: argparse.Namespace, arm: str, seed: int) -> Path:
     """Where an arm and a seed keep their work."""
-    name = arm.strip("()").replace(", ", "-")
+    name = "-".join(re.findall(r"\w+", arm))
     return arguments.work / f"{arguments.world}-{revision(model_of(arguments, seed))}-{name}-{seed}"
 
 
