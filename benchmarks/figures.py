@@ -284,6 +284,8 @@ TABLES = (
     (arms_table, ("ablation-tokens.json",)),
     (arms_table, ("ablation-tokens-long.json",)),
     (orderings_table, ("ablation-tokens.json", "ablation-tokens-long.json")),
+    (arms_table, ("ablation-controls.json",)),
+    (orderings_table, ("ablation-controls.json",)),
     (sizes_table, ("ablation-sizes.json",)),
     (scorers_table, ("ablation-scorers.json",)),
 )
