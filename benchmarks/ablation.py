@@ -195,6 +195,11 @@ def _all_patches(
     return tokens.flatten(1, 2), frames
 
 
+def affordable(frames: int, keys: int) -> int:
+    """How many frames of 40 tokens cost at most what all frames' rods and `keys` key frames do."""
+    return min(frames, (40 * keys + 2 * (frames - keys)) // 40)
+
+
 def evenly(
     model: DynFocusModel,
     features: VideoFeatures,
@@ -205,7 +210,7 @@ def evenly(
 ) -> tuple[Tensor, Tensor]:
     """As many evenly spaced frames of 40 tokens as cost what all frames' rods and the K key frames do."""
     frames, keys = features.frames, selection.key_frames.shape[1]
-    count = min(frames, (40 * keys + 2 * (frames - keys)) // 40)
+    count = affordable(frames, keys)
     places = ((torch.arange(count) + 0.5) * frames / count).long()
     some = VideoFeatures(features.patches[:, places], features.prototypes[:, places])
     marked = None if pinned is None else pinned[:, places]
@@ -224,7 +229,7 @@ def more(
 ) -> tuple[Tensor, Tensor]:
     """As many key frames, by the same score, as cost what all frames' rods and the K key frames do."""
     frames, keys = features.frames, selection.key_frames.shape[1]
-    count = min(frames, (40 * keys + 2 * (frames - keys)) // 40)
+    count = affordable(frames, keys)
     chosen = model.connector.select(
         features,
         events=min(frames, max(count, model.config.prototypes)),
