@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import cues_on_screen, find_subtitles, probe, subtitles
-from dynfocus_cli.video.subtitles import Cue, parse_cues, read_cues
+from dynfocus_cli.video.cues import MAX_CUE_CHARACTERS, Cue
+from dynfocus_cli.video.subtitle_text import decode_text
+from dynfocus_cli.video.subtitles import parse_cues, read_cues
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -67,19 +70,6 @@ def test_formats(tmp_path: Path, suffix: str, text: str, encoding: str, newline:
     assert read_cues(path) == EXPECTED
 
 
-def test_old_windows_files(tmp_path: Path) -> None:
-    path = tmp_path / "film.srt"
-    path.write_bytes("1\n00:00:01,000 --> 00:00:02,000\n“Où est-elle ?”\n".encode("cp1252"))
-    assert read_cues(path)[0].text == "“Où est-elle ?”"
-
-
-def test_captions_that_roll_up_say_each_line_once() -> None:
-    rolling = "WEBVTT\n\n"
-    for second, lines in enumerate((["one"], ["one", "two"], ["two", "three"], ["three"])):
-        rolling += f"00:0{second}.000 --> 00:0{second + 1}.000\n" + "\n".join(lines) + "\n\n"
-    assert [cue.text for cue in parse_cues(rolling)] == ["one", "two", "three"]
-
-
 def test_cues_that_make_no_sense_are_left_out() -> None:
     text = (
         "1\n00:00:05,000 --> 00:00:04,000\nreversed\n\n"
@@ -88,7 +78,7 @@ def test_cues_that_make_no_sense_are_left_out() -> None:
     )
     (cue,) = parse_cues(text)
     assert cue.start_s == 7
-    assert len(cue.text) == subtitles.MAX_CUE_CHARACTERS
+    assert len(cue.text) == MAX_CUE_CHARACTERS
 
 
 def test_only_cues_on_screen_at_a_sampled_moment() -> None:
@@ -107,6 +97,11 @@ def test_on_screen_is_what_a_slow_look_says(spans: list[tuple[int, int]], moment
     times = [float(moment) for moment in sorted(moments)]
     slow = [cue for cue in cues if any(cue.start_s <= time < cue.end_s for time in times)]
     assert cues_on_screen(cues, times) == slow
+
+
+def test_hours_beyond_99_and_a_number_in_the_last_line() -> None:
+    text = "1\n100:00:01,000 --> 100:00:02,000\nIn which year?\n1984"
+    assert parse_cues(text) == (Cue(360001, 360002, "In which year? 1984"),)
 
 
 def source_of(path: Path) -> VideoSource:
@@ -156,8 +151,14 @@ def test_a_file_that_was_named_must_be_one(
         find_subtitles(source_of(tmp_path / "film.mp4"), wanted)
 
 
-def write_with_track(path: Path, codec: str, start_ms: int = 0, **tracks: Disposition) -> Path:
-    """A clip with text tracks; each cue says the track's name and its own number."""
+def write_with_track(
+    path: Path,
+    codec: str,
+    start_ms: int = 0,
+    texts: Sequence[str] = ("{name} <b>0</b>", "{name} <b>1</b>"),
+    **tracks: Disposition,
+) -> Path:
+    """A clip with text tracks, whose cues are half a second each; `{name}` is the track's name."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libvpx" if path.suffix == ".webm" else "libx264", rate=25)
         video.width, video.height, video.pix_fmt = 96, 72, "yuv420p"
@@ -176,8 +177,8 @@ def write_with_track(path: Path, codec: str, start_ms: int = 0, **tracks: Dispos
             container.mux(video.encode(frame))
         container.mux(video.encode())
         for name, stream in added.items():
-            for number in range(2):
-                text = f"{name} <b>{number}</b>".encode()
+            for number, template in enumerate(texts):
+                text = template.format(name=name).encode()
                 if codec == "mov_text":
                     text = len(text).to_bytes(2, "big") + text
                 if codec == "ass":
@@ -223,7 +224,7 @@ def test_the_track_that_a_player_would_show(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_cues_or_none(data: bytes) -> None:
-    assert all(cue.end_s > cue.start_s >= 0 for cue in parse_cues(subtitles._text(data)))
+    assert all(cue.end_s > cue.start_s >= 0 for cue in parse_cues(decode_text(data)[0]))
 
 
 @pytest.mark.parametrize("text", [SRT, VTT, ASS])
@@ -234,7 +235,7 @@ def test_broken_files_are_cues_or_none(text: str, seed: int) -> None:
     for _ in range(draw.choice((1, 5, 50))):
         at = draw.randrange(len(data))
         data[at : at + draw.randrange(4)] = draw.randbytes(draw.randrange(4))
-    for cue in parse_cues(subtitles._text(bytes(data))):
+    for cue in parse_cues(decode_text(bytes(data))[0]):
         assert cue.text == cue.text.strip()
         assert cue.text.isprintable()
         assert cue.end_s > cue.start_s >= 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import io
 import os
 import re
 import stat
@@ -12,14 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import pysubs2
 from av.stream import Disposition
 from av.subtitles.stream import SubtitleStream
+from pysubs2 import SSAFile
+from pysubs2.formats.base import FormatBase
+from pysubs2.formats.subrip import SubripFormat
+from pysubs2.formats.substation import SubstationFormat
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video.container import open_container
+from dynfocus_cli.video.cues import Cue, tidy_cues
 from dynfocus_cli.video.playhead import EPSILON_S
+from dynfocus_cli.video.subtitle_text import decode_text
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 
@@ -28,28 +33,15 @@ MAX_BYTES = 16 << 20
 
 MAX_CUES = 100_000
 
-MAX_CUE_CHARACTERS = 1000
-"""Of one cue's text; two lines of speech have a tenth of it."""
+_HEAD_CHARACTERS = 1 << 16
+"""At the beginning of a text, where a section tells its format."""
 
-MAX_MARKED_CHARACTERS = 4 * MAX_CUE_CHARACTERS
-"""The same before its markup is taken off, which takes time with the square of it."""
+_NEXT_NUMBER = "\n\n0\n"
+"""pysubs2 takes a number at the end of a cue for the next one's; after this the last cue keeps its own."""
 
 _TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"})
 _LESS_WANTED = Disposition.forced | Disposition.hearing_impaired | Disposition.comment
-_DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(\{[^{}]*\\p0[^{}]*\}|$)", re.DOTALL)
-_MARKUP = re.compile(r"\{[^{}]*\}|</?[A-Za-z][^<>]*>|<\d[\d:.]*>")
-_BREAK = re.compile(r"\\[Nnh]")
-_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """A text and when it is on screen, in seconds from the first displayed frame."""
-
-    start_s: float
-    end_s: float
-    text: str
-    """One line, without markup."""
+_ASS_SECTION = re.compile(r"^\[(?:Script Info|V4\+? Styles|Events)\]", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +66,13 @@ def find_subtitles(source: VideoSource, wanted: str) -> tuple[Subtitles | None, 
     if wanted == "off":
         return None, ()
     if wanted != "auto":
-        return Subtitles(read_cues(Path(wanted)), os.path.basename(wanted)), ()
+        cues, doubts = _read(Path(wanted))
+        return Subtitles(cues, os.path.basename(wanted)), doubts
     problems: list[str] = []
     for path in _beside(Path(source.path)):
         try:
-            return Subtitles(read_cues(path), path.name), tuple(problems)
+            cues, doubts = _read(path)
+            return Subtitles(cues, path.name), (*problems, *doubts)
         except UsageError as error:
             problems.append(str(error))
     return _track(source), tuple(problems)
@@ -101,6 +95,11 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
     Raises:
         UsageError: it is no regular file, too large, or holds no cues.
     """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
+    """The cues of a file, and a warning where its letters may be wrong; raises UsageError as `read_cues`."""
     name = f"The subtitles {path}"
     try:
         status = path.stat()
@@ -112,64 +111,47 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{name} cannot be read ({reason}): give off, auto, or an existing file.") from error
-    cues = parse_cues(_text(data))
+    text, doubt = decode_text(data)
+    cues = parse_cues(text)
     if not cues:
         raise UsageError(f"{name} hold no cues: give a .srt, .vtt or .ass file.")
-    return cues
+    return cues, (f"{name}: {doubt}",) if doubt else ()
 
 
 def parse_cues(text: str) -> tuple[Cue, ...]:
     """The cues in a subtitle file's text, whichever of the formats it is in; none in any other text."""
+    if text.lstrip("\ufeff \n").startswith("WEBVTT"):
+        return _webvtt(text.lstrip("\ufeff \n"))
+    script = SSAFile()
+    is_ass = _ASS_SECTION.search(text[:_HEAD_CHARACTERS]) is not None
+    reader: type[FormatBase] = SubstationFormat if is_ass else _Subrip
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of fields of the style, which nobody asked for
-            events = pysubs2.SSAFile.from_string(text.replace("\0", "")).events
+            reader.from_file(script, io.StringIO(text + _NEXT_NUMBER), "ass" if is_ass else "srt")
     except Exception:  # pysubs2 raises what its parsers meet: its own errors, ValueError, IndexError ...
         return ()
-    timed = (
+    return tidy_cues(
         (event.start / 1000, event.end / 1000, event.text)
-        for event in events[:MAX_CUES]
+        for event in script.events[:MAX_CUES]
         if not event.is_comment
     )
-    return _tidy(timed)
 
 
-def _tidy(cues: Iterable[tuple[float, float, str]]) -> tuple[Cue, ...]:
-    """In time order, as plain text; without empty ones, and without what a cue repeats of the one before.
+class _Subrip(SubripFormat):
+    """With hours beyond 99, which recordings that count from midnight of some day have."""
 
-    Captions that roll up show each line twice: "one" / "one two" / "two three" -> "one" / "two" / "three".
-    """
-    tidy: list[Cue] = []
-    before: list[str] = []
-    for start_s, end_s, text in sorted(cues):
-        parts = _BREAK.sub("\n", _DRAWING.sub("", text[:MAX_MARKED_CHARACTERS])).split("\n")
-        lines = [line for part in parts if (line := _plain(part))]
-        fresh = lines[_overlap(before, lines) :]
-        if math.isfinite(start_s) and end_s > max(start_s, 0.0) and fresh:
-            tidy.append(Cue(max(start_s, 0.0), end_s, " ".join(fresh)[:MAX_CUE_CHARACTERS]))
-        before = lines or before
-    return tuple(tidy)
+    TIMESTAMP = re.compile(r"(?<!\d)(\d{1,6}):(\d{1,2}):(\d{1,2})[.,](\d{1,3})")
 
 
-def _plain(line: str) -> str:
-    """Without markup and control characters, white space as single spaces."""
-    return " ".join("".join(char if char.isprintable() else " " for char in _MARKUP.sub("", line)).split())
-
-
-def _overlap(before: list[str], lines: list[str]) -> int:
-    """How many lines at the beginning were the last ones before: ["a", "b"], ["b", "c"] -> 1."""
-    return next((n for n in range(len(lines), 0, -1) if before[-n:] == lines[:n]), 0)
-
-
-def _text(data: bytes) -> str:
-    """UTF-8 or UTF-16 by its mark, else UTF-8, else the code page of old Windows files."""
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return data.decode(encoding, "replace")
+def _webvtt(text: str) -> tuple[Cue, ...]:
+    """Read by FFmpeg, which knows cue identifiers, notes, styles and regions from what is said."""
     try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+        with av.open(io.BytesIO(text.encode("utf-8", "replace")), "r", format="webvtt") as container:
+            stream = container.streams.subtitles[0]
+            return tidy_cues(_packets(container.demux(stream), stream, 0.0))
+    except (av.FFmpegError, OSError, ValueError, IndexError):
+        return ()
 
 
 def _beside(video: Path) -> list[Path]:
@@ -210,7 +192,7 @@ def _track(source: VideoSource) -> Subtitles | None:
         for stream in container.streams:
             if stream.index != chosen.index:
                 stream.discard = av.stream.Discard.all
-        cues = _tidy(_packets(container.demux(chosen), chosen, source.start_s))
+        cues = tidy_cues(_packets(container.demux(chosen), chosen, source.start_s))
         language = f" ({chosen.language})" if chosen.language else ""
         return Subtitles(cues, f"track {chosen.index}{language}") if cues else None
 
@@ -220,6 +202,7 @@ def _packets(
 ) -> Iterator[tuple[float, float, str]]:
     """Start, end and text of a track's packets; damaged ones are passed over."""
     tick = float(stream.time_base or 0)
+    is_webvtt = stream.codec_context.name == "webvtt"
     for _ in range(MAX_CUES):
         try:
             packet = next(packets, None)
@@ -227,13 +210,19 @@ def _packets(
                 return
             if packet.pts is None or not packet.size:
                 continue
-            start = packet.pts * tick - start_s
-            for rect in packet.decode():
-                if isinstance(rect, av.subtitles.subtitle.AssSubtitle):
-                    yield (
-                        start,
-                        start + (packet.duration or 0) * tick,
-                        rect.dialogue.decode("utf-8", "replace"),
-                    )
+            start_cue_s = packet.pts * tick - start_s
+            end_cue_s = start_cue_s + (packet.duration or 0) * tick
+            # FFmpeg's decoder knows six of the character references that WebVTT allows.
+            texts = (
+                [bytes(packet)]
+                if is_webvtt
+                else [
+                    rect.dialogue
+                    for rect in packet.decode()
+                    if isinstance(rect, av.subtitles.subtitle.AssSubtitle)
+                ]
+            )
+            for text in texts:
+                yield start_cue_s, end_cue_s, text.decode("utf-8", "replace")
         except (av.FFmpegError, ValueError, IndexError):
             continue
