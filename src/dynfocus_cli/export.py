@@ -17,6 +17,7 @@ from dynfocus_cli.outputs import folder, stem_of, target, write_whole
 
 if TYPE_CHECKING:
     from dynfocus_cli.pictures import KeyFramePicture
+    from dynfocus_cli.report.spans import EventSpan
     from dynfocus_cli.types import Answer, Inspection
 
 MOST_EMBEDDED = 32 << 20
@@ -95,6 +96,7 @@ class Exporter:
             answer: goes onto the page, where the selection was made for one.
         """
         from dynfocus_cli.pictures import key_frame_pictures
+        from dynfocus_cli.stretches import stretches
 
         stem = self._new_stem(inspection.source.path)
 
@@ -102,9 +104,13 @@ class Exporter:
         def thumbnails() -> list[KeyFramePicture]:
             return list(key_frame_pictures(inspection, THUMBNAIL))
 
+        @cache
+        def cuts() -> tuple[EventSpan, ...]:
+            return stretches(inspection)
+
         done = Exported()
         for flag, wanted in self._files.items():
-            job = _Job(inspection, answer, wanted.file_for(stem), thumbnails, self._embed)
+            job = _Job(inspection, answer, wanted.file_for(stem), thumbnails, cuts, self._embed)
             try:
                 write_whole(job.file, FORMATS[flag].make(job))
             except Exception as error:
@@ -156,6 +162,8 @@ class _Job(NamedTuple):
     file: Path
     thumbnails: Callable[[], list[KeyFramePicture]]
     """Decoded at the first call, for all who ask."""
+    stretches: Callable[[], tuple[EventSpan, ...]]
+    """Likewise."""
     embed: bool
 
 
@@ -194,14 +202,15 @@ def _table(job: _Job) -> bytes:
 def _cuts(job: _Job) -> bytes:
     from dynfocus_cli.report.exports import edl
 
-    return _utf8(edl(job.inspection))
+    return _utf8(edl(job.inspection, job.stretches()))
 
 
 def _chapters(job: _Job) -> bytes:
     from dynfocus_cli.report.exports import ffmetadata_chapters, webvtt_chapters
 
-    write = ffmetadata_chapters if job.file.suffix.lower() == ".ffmeta" else webvtt_chapters
-    return _utf8(write(job.inspection))
+    if job.file.suffix.lower() == ".ffmeta":
+        return _utf8(ffmetadata_chapters(job.inspection, job.stretches()))
+    return _utf8(webvtt_chapters(job.stretches()))
 
 
 class _Format(NamedTuple):

@@ -58,6 +58,8 @@ class VideoSource:
     """What the headers say, whether or not it is so; None where they are silent, or speak of more streams."""
     container: str = ""
     """FFmpeg's name of the container's format."""
+    timecode: str = ""
+    """What the file calls the time of its first frame, `HH:MM:SS:FF`; empty where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from clips import CLOCK, barcode, every_frame, read_barcode, write_audio, write_clip
 
@@ -159,3 +160,18 @@ def test_a_video_whose_frames_do_not_decode(tmp_path: Path) -> None:
 def test_the_barcode_helper_tells_turned_pictures() -> None:
     assert [read_barcode(barcode(number)) for number in (0, 5, 1023)] == [0, 5, 1023]
     assert read_barcode(barcode(5)[::-1, ::-1]) != 5
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv", ".avi"])
+def test_the_time_code_that_a_file_begins_with(tmp_path, suffix):
+    path = write_clip(tmp_path / f"clip{suffix}", range(0, 1000, 40), clock=None)
+    assert probe(path).timecode == ""
+    labelled = tmp_path / f"labelled{suffix}"
+    with av.open(str(path)) as source, av.open(str(labelled), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        container.metadata["timecode"] = "01:00:00:00"
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    assert probe(labelled).timecode == "01:00:00:00"

@@ -75,8 +75,10 @@ class Exporting:
         if not self.job.quiet:
             for path in done.written:
                 say(f"Wrote {path}")
+        failures = []
         for problem in done.problems:
             trace(problem)
-            failure = failure_of(problem)
-            say(f"Error: {failure.message}")
-            self._failures.append(failure)
+            failures.append(failure_of(problem))
+        for message in dict.fromkeys(failure.message for failure in failures):
+            say(f"Error: {message}")  # a video that went away is the same trouble for each of its files
+        self._failures += failures

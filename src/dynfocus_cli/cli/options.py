@@ -360,12 +360,12 @@ CsvOption = Annotated[
     str | None, typer.Option("--csv", metavar="OUT", help="Write every sampled frame as a row.")
 ]
 EdlOption = Annotated[
-    str | None, typer.Option("--edl", metavar="OUT", help="Write the events as cuts (CMX3600).")
+    str | None, typer.Option("--edl", metavar="OUT", help="Write the scenes as cuts (CMX3600).")
 ]
 ChaptersOption = Annotated[
     str | None,
     typer.Option(
-        "--chapters", metavar="OUT", help="Write the events as chapters: .vtt, or .ffmeta for FFmpeg."
+        "--chapters", metavar="OUT", help="Write the scenes as chapters: .vtt, or .ffmeta for FFmpeg."
     ),
 ]
 

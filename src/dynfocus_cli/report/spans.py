@@ -13,23 +13,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EventSpan:
-    """A stretch of the video whose sampled frames all belong to one event; an event may have several."""
+    """A stretch of the video, named after the most meaningful event that its sampled frames belong to."""
 
-    event: int
     start_s: float
     end_s: float
     frames: tuple[FrameEvidence, ...]
     """In time order, at least one."""
 
     @property
+    def event(self) -> int:
+        """The event of the best frame. An event may have several spans."""
+        return self._best.event
+
+    @property
     def score(self) -> float:
-        """The event's score."""
-        return self.frames[0].score
+        """That event's score."""
+        return self._best.score
 
     @property
     def key_frame(self) -> FrameEvidence | None:
-        """The first key frame in the span."""
-        return next((frame for frame in self.frames if frame.meaningful), None)
+        """The key frame with the highest score; of equals the first."""
+        return self._best if self._best.meaningful else None
+
+    @property
+    def _best(self) -> FrameEvidence:
+        return max(self.frames, key=lambda frame: (frame.meaningful, frame.score))
 
 
 def event_spans(inspection: Inspection) -> tuple[EventSpan, ...]:
@@ -40,8 +48,7 @@ def event_spans(inspection: Inspection) -> tuple[EventSpan, ...]:
     runs = [tuple(run) for _, run in groupby(inspection.frames, key=lambda frame: frame.event)]
     starts = [inspection.sampling.start_s, *(run[0].time_s for run in runs[1:]), last_moment(inspection)]
     return tuple(
-        EventSpan(run[0].event, start_s, end_s, run)
-        for run, (start_s, end_s) in zip(runs, pairwise(starts), strict=True)
+        EventSpan(start_s, end_s, run) for run, (start_s, end_s) in zip(runs, pairwise(starts), strict=True)
     )
 
 

@@ -99,6 +99,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
             start_s=start_s,
             declared_duration_s=declared_s if _speaks_of_it_alone(container, stream) else None,
             container=container.format.name,
+            timecode=_timecode(container, stream),
         )
 
 
@@ -165,6 +166,12 @@ def _declared_s(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
+
+
+def _timecode(container: InputContainer, stream: VideoStream) -> str:
+    """The time code that the file begins with: the stream's (MOV, MP4), or the file's (MXF, MKV, AVI)."""
+    tags = {**container.metadata, **stream.metadata}
+    return next((value for name, value in tags.items() if name.lower() == "timecode"), "")
 
 
 def _speaks_of_it_alone(container: InputContainer, stream: VideoStream) -> bool:
