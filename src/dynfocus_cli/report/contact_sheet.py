@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from dynfocus_cli.report.lettering import draw_text
 from dynfocus_cli.report.spans import shown_name
 
 if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont
-
     from dynfocus_cli.pictures import KeyFramePicture
     from dynfocus_cli.types import Inspection
 
@@ -66,34 +65,19 @@ def _columns(count: int, width: int, height: int) -> int:
 
 
 def _head(draw: ImageDraw.ImageDraw, inspection: Inspection, room: int) -> None:
-    source, bill = inspection.source, inspection.tokens
+    source, bill, keys = inspection.source, inspection.tokens, len(inspection.key_frames)
     about = (
-        f"{len(inspection.key_frames)} key frames of {len(inspection.frames)} sampled, "
+        f"{keys} key {'frame' if keys == 1 else 'frames'} of {len(inspection.frames)} sampled, "
         f"{bill.video} video tokens, {source.width}x{source.height}, {inspection.model.name}"
     )
-    asked = f"  “{' '.join(inspection.question.split())}”" if inspection.question else ""
-    draw.text((MARGIN, MARGIN - 4), _cut(shown_name(source.path), _font(24), room), INK, _font(24))
-    draw.text((MARGIN, MARGIN + 30), _cut(about + asked, _font(15), room), FAINT, _font(15))
+    question = f"  “{' '.join(inspection.question.split())}”" if inspection.question else ""
+    draw_text(draw, MARGIN, MARGIN - 4, shown_name(source.path), 24, INK, room)
+    draw_text(draw, MARGIN, MARGIN + 30, about + question, 15, FAINT, room)
 
 
 def _caption(draw: ImageDraw.ImageDraw, picture: KeyFramePicture, left: int, top: int, width: int) -> None:
     frame = picture.frame
     draw.rectangle((left, top + 4, left + round(frame.score * (width - 1)), top + 6), fill=BAR)
-    draw.text((left, top + 10), frame.timecode, INK, _font(15))
-    said = f"event {frame.event}  ·  score {frame.score:.2f}  ·  {frame.tokens} tokens"
-    draw.text((left, top + 28), said, FAINT, _font(13))
-
-
-def _cut(text: str, font: FreeTypeFont, room: int) -> str:
-    """`text`, or as much of its beginning as fits into `room` pixels."""
-    if font.getlength(text) <= room:
-        return text
-    fits = next(length for length in range(len(text), -1, -1) if font.getlength(text[:length] + "…") <= room)
-    return text[:fits] + "…"
-
-
-def _font(size: int) -> FreeTypeFont:
-    """The one that Pillow brings along: a sheet looks the same on every machine."""
-    font = ImageFont.load_default(size)
-    assert not isinstance(font, ImageFont.ImageFont), "Pillow's wheels are built with FreeType"
-    return font
+    draw_text(draw, left, top + 10, frame.timecode, 15, INK, width)
+    judged = f"event {frame.event}  ·  score {frame.score:.2f}  ·  {frame.tokens} tokens"
+    draw_text(draw, left, top + 28, judged, 13, FAINT, width)
