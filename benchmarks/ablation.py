@@ -55,7 +55,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynfocus_cli.checkpoints.record import revision
+from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.dpe.density_peaks import cluster
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.stages import EventSelection, Question, VideoFeatures

@@ -13,7 +13,7 @@ def provenance(model: str | None = None) -> dict[str, str | int]:
     import torch
 
     from dynfocus_cli.checkpoints import find_model
-    from dynfocus_cli.checkpoints.record import revision
+    from dynfocus_cli.checkpoints.identity import revision
 
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False

@@ -8,8 +8,9 @@ import stat
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,14 +19,8 @@ from dynfocus_cli.question_file import Query
 from dynfocus_cli.report import error_record, line_of
 from dynfocus_cli.result_key import content_of, key_of, settings_of
 from dynfocus_cli.results import ResultFile
-from dynfocus_cli.run_options import (
-    DecodingOptions,
-    GenerationOptions,
-    RunOptions,
-    SamplingOptions,
-    SelectionOptions,
-)
-from dynfocus_cli.types import ModelInfo
+from dynfocus_cli.run_options import RunOptions
+from dynfocus_cli.types import ModelInfo, Option
 
 SETTINGS = "ask model=m"
 WHAT = Query("What?")
@@ -284,6 +279,61 @@ def test_a_moved_video_is_done_and_a_copy_is_not(tmp_path):
         assert find(file, "link.mp4").video == "b.mp4"
 
 
+def follow(file, video):
+    file.follow(find(file, video), video, content_of(video))
+
+
+def test_the_record_of_a_moved_video_has_its_new_path_in_the_same_place():
+    write(answered("a.mp4"), answered("b.mp4"))
+    os.rename("a.mp4", "moved.mp4")
+    with opened() as file:
+        follow(file, "moved.mp4")
+        follow(file, "moved.mp4")
+        follow(file, "./b.mp4")  # where it was
+        assert file.count == 2
+    assert [record["video"] for record in lines()] == ["moved.mp4", "b.mp4"]
+    assert lines()[0] == answered("moved.mp4") | {key: lines()[0][key] for key in ("key", "settings")}
+    with opened() as file:
+        assert find(file, "moved.mp4").video == "moved.mp4"
+
+
+def test_of_two_equal_videos_each_keeps_its_record(tmp_path):
+    (tmp_path / "b.mp4").write_text("a.mp4")
+    write(answered("a.mp4"), answered("b.mp4"))
+    os.rename("a.mp4", "x.mp4")
+    with opened() as file:
+        follow(file, "b.mp4")  # its own, and not that of a video that is gone
+        follow(file, "x.mp4")
+    os.rename("b.mp4", "y.mp4")
+    with opened() as file:
+        follow(file, "x.mp4")
+        follow(file, "y.mp4")
+    assert [record["video"] for record in lines()] == ["x.mp4", "y.mp4"]
+
+
+def test_a_subtitle_file_that_was_moved_with_its_video_is_named_anew(tmp_path):
+    (tmp_path / "a.srt").write_text(CUES.format(1, "One."))
+    content = content_of("a.mp4", subtitles_beside=True)
+    assert content.subtitles == "a.srt"
+    with opened() as file:
+        file.add("a.mp4", content, WHAT, answered("a.mp4") | {"subtitles": {"origin": "a.srt", "tokens": 9}})
+    os.rename("a.mp4", "moved.mp4")
+    os.rename("a.srt", "moved.srt")
+    content = content_of("moved.mp4", subtitles_beside=True)
+    with opened() as file:
+        file.follow(file.find("moved.mp4", content, WHAT), "moved.mp4", content)
+    assert lines()[0]["subtitles"] == {"origin": "moved.srt", "tokens": 9}
+
+
+def test_the_failure_of_a_moved_video_gives_way_to_its_result():
+    write(failed("a.mp4"), answered("b.mp4"))
+    os.rename("a.mp4", "moved.mp4")
+    with opened() as file:
+        file.add("moved.mp4", content_of("moved.mp4"), WHAT, answered("moved.mp4"))
+        assert (file.count, file.failures) == (2, 0)
+    assert [record["video"] for record in lines()] == ["moved.mp4", "b.mp4"]
+
+
 def test_questions_of_a_video_fail_on_their_own():
     who = Query("Who?", "q2")
     with opened() as file:
@@ -310,6 +360,7 @@ def test_a_full_disk_leaves_whole_lines():
     code = """
         import resource, signal
         from dynfocus_cli.errors import DynFocusError
+        from dynfocus_cli.result_key import Content
         from dynfocus_cli.results import ResultFile
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -318,7 +369,7 @@ def test_a_full_disk_leaves_whole_lines():
             for number in range(100):
                 record = {"schema": "dynfocus.answer/1", "video": str(number), "question": None}
                 try:
-                    file.add(str(number), f"path:{number}", None, record)
+                    file.add(str(number), Content(f"path:{number}"), None, record)
                 except DynFocusError as error:
                     print(number, error)
                     break
@@ -329,43 +380,154 @@ def test_a_full_disk_leaves_whole_lines():
     assert len(lines()) == int(count) > 1
 
 
-MODEL = ModelInfo("tiny", "dynfocus", "0123", "none", "cpu")
+MODEL = ModelInfo("tiny", "dynfocus", "0123", "none", "cpu", "4567", "89ab")
+CUES = "1\n00:00:0{}.000 --> 00:00:09,000\n{}\n"
 
 
-def test_settings_are_what_an_answer_depends_on(tmp_path):
-    plain = RunOptions()
-    said = settings_of("ask", MODEL, plain)
-    assert said == "ask model=tiny revision=0123 quantization=none"
-    same = [
-        (replace(MODEL, device="cuda"), plain),
-        (MODEL, replace(plain, decoding=DecodingOptions("cuda", cache=False))),
-    ]
-    assert {settings_of("ask", model, options) for model, options in same} == {said}
-    (tmp_path / "a.srt").write_text("1")
-    other = [
-        settings_of("inspect", MODEL, plain),
-        settings_of("ask", replace(MODEL, name="other"), plain),
-        settings_of("ask", replace(MODEL, revision="4567"), plain),
-        settings_of("ask", replace(MODEL, quantization="nf4"), plain),
-        settings_of("ask", MODEL, replace(plain, sampling=SamplingOptions(fps=2))),
-        settings_of("ask", MODEL, replace(plain, sampling=SamplingOptions(at_s=2))),
-        settings_of("ask", MODEL, replace(plain, selection=SelectionOptions(budget=100))),
-        settings_of("ask", MODEL, replace(plain, generation=GenerationOptions(seed=1))),
-        settings_of("ask", MODEL, replace(plain, generation=GenerationOptions(temperature=0.5))),
-        settings_of("ask", MODEL, replace(plain, subtitles="auto")),
-        settings_of("ask", MODEL, replace(plain, subtitles="a.srt")),
-    ]
-    (tmp_path / "a.srt").write_text("2")
-    other.append(settings_of("ask", MODEL, replace(plain, subtitles="a.srt")))
-    assert len({said, *other}) == len(other) + 1
+@dataclass(frozen=True)
+class Inputs:
+    """All that an answer, and the record of it, is made from."""
+
+    command: str = "ask"
+    model: ModelInfo = MODEL
+    options: RunOptions = field(default_factory=RunOptions)
+    video: str = "a.mp4"
+    content: str = "a film"
+    beside: dict[str, str] = field(default_factory=lambda: {"a.srt": CUES.format(1, "One.")})
+    """Subtitle files beside it."""
+    query: Query | None = WHAT
+
+    def key(self) -> str:
+        for path in Path.cwd().iterdir():
+            path.unlink()
+        for name, text in {self.video: self.content, **self.beside}.items():
+            Path(name).write_text(text)
+        settings = settings_of(self.command, self.model, self.options)
+        content = content_of(self.video, subtitles_beside=self.options.subtitles == "auto")
+        return key_of(settings, content, self.query)
 
 
-def test_content_is_known_by_its_digest_and_what_cannot_be_read_by_its_path():
+PLAIN = Inputs()
+AUTO = replace(PLAIN, options=RunOptions(subtitles="auto"))
+NAMED = replace(PLAIN, options=RunOptions(subtitles="a.srt"))
+OTHER = {"a.srt": CUES.format(1, "Two.")}
+
+# Every field of every group of options, and another value of it.
+OTHER_OPTIONS: dict[str, Any] = {
+    "fps": 2.0,
+    "frames": 3,
+    "max_frames": 4,
+    "start_s": 1.0,
+    "end_s": 2.0,
+    "at_s": 1.5,
+    "prototypes": 5,
+    "key_ratio": 0.5,
+    "budget": 100,
+    "scorer": "visual",
+    "cone_tokens": 8,
+    "rods": False,
+    "stock": True,
+    "max_new_tokens": 7,
+    "seed": 1,
+    "temperature": 0.5,
+    "subtitles": "auto",
+    "check": True,
+}
+HOW = ("hwaccel", "cache")
+"""Where and how an answer is computed: a run may go on elsewhere."""
+
+
+def with_option(options: RunOptions, name: str, value: Any) -> RunOptions:
+    """The same with one field changed, in whichever group it is."""
+    if name in {one.name for one in fields(options)}:
+        return replace(options, **{name: value})
+    for group in fields(options):
+        inner = getattr(options, group.name)
+        if is_dataclass(inner) and name in {one.name for one in fields(inner)}:
+            return replace(options, **{group.name: replace(inner, **{name: value})})
+    raise KeyError(name)
+
+
+def option_names(options: Any) -> list[str]:
+    names: list[str] = []
+    for one in fields(options):
+        value = getattr(options, one.name)
+        names += option_names(value) if is_dataclass(value) else [one.name]
+    return names
+
+
+def test_every_option_is_among_those_that_are_tried_below() -> None:
+    assert sorted(option_names(RunOptions())) == sorted([*OTHER_OPTIONS, *HOW])
+
+
+@pytest.mark.parametrize("name", OTHER_OPTIONS)
+def test_an_option_that_changes_an_answer_changes_the_key(name: str) -> None:
+    other = replace(PLAIN, options=with_option(RunOptions(), name, OTHER_OPTIONS[name]))
+    assert other.key() != PLAIN.key()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (PLAIN, replace(PLAIN, command="inspect")),
+        (PLAIN, replace(PLAIN, model=replace(MODEL, name="large"))),
+        (PLAIN, replace(PLAIN, model=replace(MODEL, revision="cdef"))),
+        (PLAIN, replace(PLAIN, model=replace(MODEL, config="cdef"))),
+        (PLAIN, replace(PLAIN, model=replace(MODEL, quantization="nf4"))),
+        (PLAIN, replace(PLAIN, model=replace(MODEL, selector="cdef"))),
+        (PLAIN, replace(PLAIN, model=replace(MODEL, selector=""))),
+        (PLAIN, replace(PLAIN, content="another film")),
+        (PLAIN, replace(PLAIN, query=None)),
+        (PLAIN, replace(PLAIN, query=Query("Who?"))),
+        (PLAIN, replace(PLAIN, query=Query("What?", 1))),
+        (replace(PLAIN, query=Query("What?", 1)), replace(PLAIN, query=Query("What?", "1"))),
+        (PLAIN, replace(PLAIN, query=Query("What?", None, (Option("A", "x"), Option("B", "y"))))),
+        (
+            replace(PLAIN, query=Query("What?", None, (Option("A", "x"), Option("B", "y")))),
+            replace(PLAIN, query=Query("What?", None, (Option("B", "y"), Option("A", "x")))),
+        ),
+        (AUTO, replace(AUTO, beside=OTHER)),
+        (AUTO, replace(AUTO, beside={"a.srt": CUES.format(2, "One.")})),
+        (AUTO, replace(AUTO, beside={})),
+        (AUTO, replace(AUTO, beside={"a.en.srt": CUES.format(1, "One."), **OTHER})),  # before the language
+        (NAMED, replace(NAMED, beside=OTHER)),
+    ],
+)
+def test_what_changes_an_answer_changes_the_key(one: Inputs, other: Inputs) -> None:
+    assert one.key() != other.key()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (PLAIN, replace(PLAIN, model=replace(MODEL, device="cuda"))),
+        (PLAIN, replace(PLAIN, options=with_option(RunOptions(), "hwaccel", "cuda"))),
+        (PLAIN, replace(PLAIN, options=with_option(RunOptions(), "cache", False))),
+        (PLAIN, replace(PLAIN, video="moved.mp4")),
+        (PLAIN, replace(PLAIN, beside=OTHER)),
+        (NAMED, replace(NAMED, beside={"a.srt": CUES.format(1, "<i>One.</i>")})),
+        (AUTO, replace(AUTO, beside={"a.en.srt": CUES.format(1, "One.")})),
+        (AUTO, replace(AUTO, beside={**AUTO.beside, "b.srt": "1"})),
+        (AUTO, replace(AUTO, beside={**AUTO.beside, "a.de.srt": CUES.format(1, "Eins.")})),
+        (AUTO, replace(AUTO, video="moved.mp4", beside={"moved.srt": CUES.format(1, "One.")})),
+    ],
+)
+def test_what_changes_no_answer_changes_no_key(one: Inputs, other: Inputs) -> None:
+    assert one.key() == other.key()
+
+
+def test_settings_are_told_in_words() -> None:
+    said = settings_of("ask", replace(MODEL, selector=""), RunOptions())
+    assert said == "ask model=tiny revision=0123 config=4567 quantization=none"
+    assert settings_of("ask", MODEL, RunOptions(check=True)).endswith(" selector=89ab check=True")
+
+
+def test_content_is_known_by_its_digest_and_what_cannot_be_read_by_its_path() -> None:
     os.mkfifo("pipe.mp4")
-    assert content_of("a.mp4").startswith("sha256:")
-    assert content_of("a.mp4", lambda path: "12") == "sha256:12"
+    assert content_of("a.mp4").key.startswith("sha256:")
+    assert content_of("a.mp4", digest=lambda path: "12").key == "sha256:12"
     for path in ("gone.mp4", "pipe.mp4", ".", "", "a\0b", "/dev/zero"):
-        assert content_of(path).startswith("path:")
+        assert content_of(path, subtitles_beside=True).key.startswith("path:")
     os.link("a.mp4", "same.mp4")
     assert content_of("same.mp4") == content_of("a.mp4")
 

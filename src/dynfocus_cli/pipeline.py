@@ -20,7 +20,7 @@ from dynfocus_cli.features.encoding import Encoding, VisionTower, encode_video
 from dynfocus_cli.features.recall import Recall
 from dynfocus_cli.model.generation import Listener
 from dynfocus_cli.multiple_choice import check_options, ranked
-from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room
+from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room, same_device
 from dynfocus_cli.planning.economy import spare_more
 from dynfocus_cli.planning.focus import focus_frames, focus_left_out
 from dynfocus_cli.planning.run_plan import (
@@ -133,11 +133,18 @@ def inspect(
     return _within_memory(video, question, model, options, (), progress, begun, recall, selection)
 
 
-def forecast(video: str, question: str | None, model: Outline, options: RunOptions) -> Forecast:
+def forecast(
+    video: str,
+    question: str | None,
+    model: Outline,
+    options: RunOptions,
+    choices: Sequence[Option] = (),
+) -> Forecast:
     """What `ask` would look at, spend and take, without loading weights or decoding. Raises as `ask` does."""
     if question is not None:
         check_question(question)
-    asked = model.scorer(question, options.selection.scorer)
+    check_options(choices)
+    asked = read_question(question, model, options, choices)
     request = read_request(video, asked, model, options)
     free = free_memory(model.device)
     require_room(model.name, model.memory.weights, free)
@@ -197,7 +204,7 @@ def _within_memory(
 def _free_beside(model: Backend) -> int:
     """Bytes free beside the weights, all of them in their place."""
     free = free_memory(model.outline.device)
-    if model.vision_device != model.outline.device:
+    if not same_device(model.vision_device, model.outline.device):
         free -= model.outline.memory.tower
     return free
 

@@ -8,35 +8,53 @@ import os
 import shlex
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynfocus_cli.errors import UsageError
+from dynfocus_cli.features.digests import digest_of
 from dynfocus_cli.run_options import DecodingOptions
 
 if TYPE_CHECKING:
     from dynfocus_cli.question_file import Query
     from dynfocus_cli.run_options import RunOptions
     from dynfocus_cli.types import ModelInfo
+    from dynfocus_cli.video import Subtitles
 
-FORMAT = 1
-"""Of keys. Another number makes other keys, so nothing old is taken for an answer."""
+FORMAT = 2
+"""Of keys. Another number makes other keys, so nothing old is taken for an answer; it is raised where the
+program comes to answer otherwise."""
 
 
-def settings_of(command: str, model: ModelInfo, options: RunOptions, selector: str | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an answer depends on in a video, and beside it."""
+
+    key: str
+    """The same for the same content, whatever it is called."""
+    subtitles: str | None = None
+    """The name of the file beside the video whose cues count, where such files are looked for; no part of
+    the key, since it may be moved with the video."""
+
+
+def settings_of(command: str, model: ModelInfo, options: RunOptions) -> str:
     """All that an answer depends on beside the video's content and the question, as `name=value` words.
 
     Of the options those that are not at their default. Where and how an answer is computed is no part of it
     (device, decoding, cache): a run may go on elsewhere.
 
     Raises:
-        UsageError: the subtitle file cannot be read.
+        UsageError: the subtitle file cannot be read, or holds no cues.
     """
-    named = {"model": model.name, "revision": model.revision, "quantization": model.quantization}
+    named = {
+        "model": model.name,
+        "revision": model.revision,
+        "config": model.config,
+        "quantization": model.quantization,
+        "selector": model.selector,
+    }
     changed = _changed(replace(options, decoding=DecodingOptions(), subtitles=_subtitles(options.subtitles)))
-    if selector is not None:
-        named["selector"] = selector
-    words = [f"{name}={value}" for name, value in (named | changed).items()]
+    words = [f"{name}={value}" for name, value in (named | changed).items() if value != ""]
     return shlex.join([command, *words])
 
 
@@ -54,37 +72,48 @@ def _changed(options: Any) -> dict[str, Any]:
 
 
 def _subtitles(wanted: str) -> str:
-    """A subtitle file by its content: it may have been edited under the same name."""
+    """A subtitle file by its cues: it may have been edited under the same name."""
     if wanted in ("auto", "off"):
         return wanted
-    try:
-        with open(wanted, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    except OSError as error:
-        raise UsageError(f"The subtitles {wanted} cannot be read ({error.strerror}).") from error
+    from dynfocus_cli.video.subtitles import Subtitles, read_cues
+
+    return _cues(Subtitles(read_cues(Path(wanted)), ""))[:12]
 
 
-def content_of(video: str, digest: Callable[[str], str] | None = None) -> str:
+def content_of(
+    video: str, *, digest: Callable[[str], str] = digest_of, subtitles_beside: bool = False
+) -> Content:
     """What a video is known by: its content's digest, or its path where there is nothing to read.
 
     Args:
-        digest: SHA-256 of a file's content, from a memory perhaps; None reads the file.
+        digest: SHA-256 of a file's content.
+        subtitles_beside: an answer also depends on the subtitle file beside the video, if there is one.
     """
+    key = f"path:{os.fsencode(video).hex()}"
     if os.path.isfile(video):  # a pipe or a device would be read for ever
         with suppress(OSError):
-            if digest is not None:
-                return f"sha256:{digest(video)}"
-            with open(video, "rb") as file:
-                return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    return f"path:{os.fsencode(video).hex()}"
+            key = f"sha256:{digest(video)}"
+    if subtitles_beside:
+        from dynfocus_cli.video.subtitles import subtitles_beside as find_subtitles
+
+        subtitles, _ = find_subtitles(Path(video)) if "\0" not in video else (None, ())
+        if subtitles is not None:
+            return Content(f"{key} subtitles:{_cues(subtitles)}", subtitles.origin)
+    return Content(key)
 
 
-def key_of(settings: str, content: str, query: Query | None) -> str:
+def _cues(subtitles: Subtitles) -> str:
+    """A digest of what is said and when, whatever the file is called or looks like."""
+    cues = [(cue.start_s, cue.end_s, cue.text) for cue in subtitles.cues]
+    return hashlib.sha256(json.dumps(cues).encode()).hexdigest()
+
+
+def key_of(settings: str, content: Content, query: Query | None) -> str:
     """The key of a result: equal keys, equal answers."""
     question: tuple[Any, ...] | None = None
     if query is not None:
         question = (query.text, query.id)
         if query.choices:
             question += ([(option.letter, option.text) for option in query.choices],)
-    text = json.dumps([FORMAT, settings, content, question])
+    text = json.dumps([FORMAT, settings, content.key, question])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

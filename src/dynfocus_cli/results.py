@@ -18,11 +18,12 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dynfocus_cli.errors import DynFocusError, UsageError
-from dynfocus_cli.result_key import key_of
+from dynfocus_cli.result_key import Content, key_of
 
 if TYPE_CHECKING:
     from dynfocus_cli.question_file import Query
@@ -86,6 +87,8 @@ class ResultFile:
         """Bytes, up to the end of the last whole line."""
         self._synced = time.monotonic()
         self._made = False
+        self._lock = RLock()
+        """The next video is looked up by another thread than the one that adds results."""
         self._file = self._open()
 
     def __enter__(self) -> ResultFile:
@@ -133,29 +136,57 @@ class ResultFile:
         """How many of the results are failures."""
         return sum(kept.failed is not None and not kept.replaced for kept in self._results)
 
-    def find(self, video: str, content: str, query: Query | None) -> Kept | None:
+    def find(self, video: str, content: Content, query: Query | None) -> Kept | None:
         """The result for this video and question that is there already.
 
-        That of another video with the same content does too, where it is the same file or is no longer there
-        (it was moved); a copy beside it has a result of its own.
+        That of another path with the same content does too, where it is the same file or nothing is there any
+        more: the video was moved. A copy beside it has a result of its own.
         """
-        key = key_of(self._settings, content, query)
-        for kept in self._by_key.get(key, ()):
-            if kept.video == video or _same_or_gone(kept.video, video):
-                if kept.failed is None:
-                    self._forget_failure(_asked(video, query), kept)
-                return kept
-        return None
+        with self._lock:
+            same = self._by_key.get(key_of(self._settings, content, query), [])
+            kept = next((kept for kept in same if kept.video == video), None)
+            kept = kept or next((kept for kept in same if _is_same_file(kept.video, video)), None)
+            kept = kept or next((kept for kept in same if not os.path.exists(kept.video)), None)
+            if kept is not None and kept.failed is None:
+                self._forget_failure(_asked(video, query), kept)
+            return kept
 
-    def add(self, video: str, content: str, query: Query | None, record: Record) -> None:
+    def follow(self, kept: Kept, video: str, content: Content) -> None:
+        """Gives the record of a video that was moved its new path, and the name of its subtitle file; of a
+        video that is where it was nothing changes.
+
+        Raises:
+            DynFocusError: it cannot be written; the record stays as it was.
+        """
+        with self._lock:
+            if kept.replaced or kept.video == video or os.path.exists(kept.video):
+                return
+            with open(os.dup(self._file), "rb") as file:
+                file.seek(kept.span[0])
+                record = json.loads(file.read(kept.span[1] - kept.span[0]))
+            record["video"] = video
+            if content.subtitles is not None and record.get("subtitles"):
+                record["subtitles"]["origin"] = content.subtitles
+            _replace(kept, self._append(record, fresh=kept.fresh))
+
+    def add(self, video: str, content: Content, query: Query | None, record: Record) -> None:
         """Appends a result, marked with its key; it is in the file when this returns.
+
+        The failure of a video that was moved since gives way to it.
 
         Raises:
             DynFocusError: it cannot be written, and nothing of it is in the file.
         """
+        key = key_of(self._settings, content, query)
+        with self._lock:
+            kept = self._append({**record, "key": key, "settings": self._settings}, fresh=True)
+            for other in self._by_key[key]:
+                if other.failed is not None and other is not kept and not os.path.exists(other.video):
+                    _replace(other, kept)
+
+    def _append(self, record: Record, *, fresh: bool) -> Kept:
         from dynfocus_cli.report.json import line_of
 
-        record = {**record, "key": key_of(self._settings, content, query), "settings": self._settings}
         line = line_of(record)
         try:
             self._write(line)
@@ -166,7 +197,7 @@ class ResultFile:
                 f"Cannot write {self.path}: {error.strerror}. What it holds is whole: once that is mended, "
                 "run the same command again to go on."
             ) from error
-        self._admit(record, len(line), fresh=True)
+        return self._admit(record, len(line), fresh=fresh)
 
     def close(self) -> None:
         """Puts results that took the place of earlier ones there, and lets other processes write."""
@@ -199,7 +230,7 @@ class ResultFile:
             try:
                 if not stat.S_ISREG(os.fstat(file).st_mode):
                     raise UsageError(f"--output {self.path} is no file that a run can go on with.")
-                self._lock(file)
+                self._lock_file(file)
                 # Another run may have replaced the file between the two, and this lock be one on the old.
                 if _is_at(self.path, file):
                     return file
@@ -208,7 +239,7 @@ class ResultFile:
                 raise
             os.close(file)
 
-    def _lock(self, file: int) -> None:
+    def _lock_file(self, file: int) -> None:
         try:
             import fcntl
         except ImportError:  # not on Windows
@@ -240,7 +271,7 @@ class ResultFile:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._no_result(number) from error
 
-    def _admit(self, record: Record, length: int, *, fresh: bool) -> None:
+    def _admit(self, record: Record, length: int, *, fresh: bool) -> Kept:
         """Takes note of a line that stands at the end of the file."""
         failure = record.get("error")
         kept = Kept(
@@ -261,6 +292,7 @@ class ResultFile:
         if kept.failed is not None:
             self._failures[asked] = kept
         self._results.append(kept)
+        return kept
 
     def _forget_failure(self, asked: _Asked, by: Kept) -> None:
         """The failure of an earlier try is no result any more, also where the file was another one then."""
@@ -297,7 +329,7 @@ class ResultFile:
                     old.seek(kept.span[0])
                     file.write(old.read(kept.span[1] - kept.span[0]))
             os.fsync(new)
-            self._lock(new)  # before anyone can find it under its name
+            self._lock_file(new)  # before anyone can find it under its name
             os.replace(temporary, final)
         except BaseException as error:
             os.close(new)
@@ -354,11 +386,11 @@ def _replace(old: Kept, new: Kept) -> None:
     new.place = min(new.place, old.place)
 
 
-def _same_or_gone(old: str, new: str) -> bool:
+def _is_same_file(path: str, other: str) -> bool:
     try:
-        return os.path.samefile(old, new)
+        return os.path.samefile(path, other)
     except (OSError, ValueError):
-        return not os.path.exists(old)
+        return False
 
 
 def _is_at(path: str, file: int) -> bool:

@@ -103,6 +103,10 @@ class ModelInfo:
     """Short digest of the weights."""
     quantization: str
     device: str
+    config: str = ""
+    """Short digest of the files beside the weights: configs, tokenizers, measurements."""
+    selector: str = ""
+    """Short digest of the model that finds the frames of a question, where another one does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2Imag
 
 from dynfocus_cli.backends.vlm import selector as module
 from dynfocus_cli.backends.vlm.selection import find_events
-from dynfocus_cli.backends.vlm.selector import Selector, best_frames, event_scores, load_selector
+from dynfocus_cli.backends.vlm.selector import Selector, best_frames, event_scores, outline_selector
 from dynfocus_cli.dpe.density_peaks import Clusters
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory
 from dynfocus_cli.features.cache import FeatureCache
@@ -59,7 +59,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def selectors(folders: dict[str, Path]) -> dict[str, Selector]:
-    return {kind: load_selector(str(folder), CPU) for kind, folder in folders.items()}
+    return {kind: outline_selector(str(folder), CPU).load() for kind, folder in folders.items()}
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_siglip_is_filled_up_on_the_right_and_unmasked_whatever_the_folder_says(
     settings |= {"padding_side": "left", "model_input_names": ["input_ids", "attention_mask"]}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
-    left = load_selector(str(folder), CPU)
+    left = outline_selector(str(folder), CPU).load()
 
     torch.testing.assert_close(left.text("A dog."), selectors[kind].text("A dog."))
 
@@ -285,7 +285,7 @@ def test_frames_are_scaled_as_the_folder_says(
     told = json.loads((folder / file).read_text()) | settings | {"image_std": [0.1, 0.2, 0.3]}
     (folder / file).write_text(json.dumps(told))
 
-    selector = load_selector(str(folder), CPU)
+    selector = outline_selector(str(folder), CPU).load()
 
     assert (selector.scaling.width, selector.scaling.height, selector.scaling.fit) == (side, side, fit)
     assert selector.scaling.std == (0.1, 0.2, 0.3)
@@ -300,7 +300,7 @@ def test_settings_may_lie_in_the_processors_file(copy: Any) -> None:
         json.dumps({"image_processor": told | {"image_mean": [0.1] * 3}})
     )
 
-    assert load_selector(str(folder), CPU).scaling.mean == (0.1, 0.1, 0.1)
+    assert outline_selector(str(folder), CPU).load().scaling.mean == (0.1, 0.1, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_other_models_are_refused(model_type: str | None, said: str, copy: Any) 
     (folder / "config.json").write_text(json.dumps({"model_type": model_type}))
 
     with pytest.raises(ModelUnavailable, match=said):
-        load_selector(str(folder), CPU)
+        outline_selector(str(folder), CPU).load()
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_a_missing_file_is_named(kind: str, gone: str, said: str, copy: Any) -> 
     (folder / gone).unlink()
 
     with pytest.raises(ModelUnavailable, match=said):
-        load_selector(str(folder), CPU)
+        outline_selector(str(folder), CPU).load()
 
 
 def test_another_size_than_the_networks_is_refused(copy: Any) -> None:
@@ -347,7 +347,7 @@ def test_another_size_than_the_networks_is_refused(copy: Any) -> None:
     (folder / "preprocessor_config.json").write_text(json.dumps(told | {"size": {"height": 48, "width": 64}}))
 
     with pytest.raises(ModelUnavailable, match=r"makes pictures of 48 x 64 pixels, .* squares of 32"):
-        load_selector(str(folder), CPU)
+        outline_selector(str(folder), CPU).load()
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_a_config_that_does_not_fit_is_refused(
     (folder / "config.json").write_text(json.dumps(config))
 
     with pytest.raises(ModelUnavailable, match=said):
-        load_selector(str(folder), CPU)
+        outline_selector(str(folder), CPU).load()
 
 
 def test_one_stored_in_fewer_bits_is_refused(copy: Any) -> None:
@@ -379,7 +379,7 @@ def test_one_stored_in_fewer_bits_is_refused(copy: Any) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
     with pytest.raises(ModelUnavailable, match="spoilt is stored in fewer bits"):
-        load_selector(str(folder), CPU)
+        outline_selector(str(folder), CPU).load()
 
 
 @pytest.mark.parametrize("file", ["preprocessor_config.json", "tokenizer_config.json", "model.safetensors"])
@@ -388,7 +388,7 @@ def test_a_damaged_file_is_named(file: str, copy: Any) -> None:
     (folder / file).write_text("[")
 
     with pytest.raises(ModelUnavailable, match="spoilt"):
-        load_selector(str(folder), CPU)
+        outline_selector(str(folder), CPU).load()
 
 
 def test_weights_that_do_not_fit_memory_are_told(
@@ -397,13 +397,13 @@ def test_weights_that_do_not_fit_memory_are_told(
     monkeypatch.setattr(module, "free_memory", lambda place: 1000)
 
     with pytest.raises(OutOfMemory, match="The weights of clip take"):
-        load_selector(str(folders["clip"]), CPU)
+        outline_selector(str(folders["clip"]), CPU).load()
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_gpu_sees_the_same(kind: str, folders: dict[str, Path], selectors: dict[str, Selector]) -> None:
-    on_gpu, pixels = load_selector(str(folders[kind]), torch.device("cuda")), pictures(SIDES[kind])
+    on_gpu, pixels = outline_selector(str(folders[kind]), torch.device("cuda")).load(), pictures(SIDES[kind])
     with torch.inference_mode():
         patches = on_gpu.tower.encode(on_gpu.scaling(pixels).to(on_gpu.tower.device)).cpu()
 

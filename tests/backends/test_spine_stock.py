@@ -173,6 +173,21 @@ def test_a_dry_run_says_what_the_run_then_spends(models: dict[str, DynFocus]) ->
         assert plan.memory.weights == pytest.approx(weights, rel=0.01)
 
 
+def test_a_dry_run_counts_the_choices(models: dict[str, DynFocus]) -> None:
+    choices = tuple(Option(letter, f"a {letter} of many words" * 9) for letter in "ABCD")
+    for family in FAMILIES:
+        model, asked = models[family].model, options(prototypes=8)
+        plan = pipeline.forecast(str(DEMO), QUESTION, model.outline, asked, choices)
+        answer = pipeline.ask(str(DEMO), QUESTION, model, asked, Silent(), choices)
+        # Of time stamps between frames it counts the most that there can be.
+        assert plan.tokens.prompt == pytest.approx(answer.evidence.tokens.prompt, rel=0.1)
+        without = pipeline.forecast(str(DEMO), QUESTION, model.outline, asked)
+        assert plan.tokens.prompt > without.tokens.prompt + 200
+        assert plan.tokens.video == answer.evidence.tokens.video
+    with pytest.raises(UsageError, match="only --choice A"):
+        pipeline.forecast(str(DEMO), QUESTION, model.outline, asked, choices[:1])
+
+
 @pytest.mark.parametrize("kind", ["int8", "nf4"])
 def test_quantized(model_folders: dict[str, Path], kind: str) -> None:
     for family in ("qwen2_5_vl", "llava_onevision"):
@@ -258,6 +273,11 @@ def test_a_selector_finds_the_frames_of_a_question(model_folders: dict[str, Path
     assert plain.selection.scorer == "visual"
     with pytest.raises(UsageError, match="leave --selector-model out"):
         model.inspect(str(DEMO), QUESTION, options(stock=True))
+    assert selector is not None
+    plan = pipeline.forecast(str(DEMO), QUESTION, model.model.outline, asked)
+    held = sum(parameter.nbytes for parameter in selector.network.parameters())
+    alone = dynfocus_cli.load(str(model_folders["smolvlm"]), device="cpu").model.outline
+    assert plan.memory.weights == alone.memory.weights + held
     with pytest.raises(UsageError, match="ranks events itself"):
         dynfocus_cli.load(device="cpu", selector=str(folder))
 

@@ -202,14 +202,15 @@ def test_weights_that_may_not_be_read(
     originals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = converted(originals["llama_vid"][0], tmp_path / "model")
-    opened = Path.open
+    opened = open
 
-    def refuse(path: Path, *args: Any, **options: Any) -> Any:
-        if path.suffix == ".safetensors":
+    def refuse(path: Any, *args: Any, **options: Any) -> Any:
+        if str(path).endswith(".safetensors"):
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return opened(path, *args, **options)
 
     monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     said = r"model\.safetensors cannot be read: Permission denied"
     with pytest.raises(ModelUnavailable, match=said):
         verify(folder, Silent())

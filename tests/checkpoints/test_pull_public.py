@@ -16,7 +16,8 @@ from dynfocus_cli.checkpoints import find_model, pull_public
 from dynfocus_cli.checkpoints.describe import describe, verify
 from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.footprint import Footprint, Quantization
-from dynfocus_cli.checkpoints.record import Conversion, revision
+from dynfocus_cli.checkpoints.identity import revision
+from dynfocus_cli.checkpoints.record import Conversion
 from dynfocus_cli.checkpoints.registry import find_pullable, list_models
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.progress import Silent

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -51,7 +53,7 @@ def test_what_is_done_is_not_done_again(stand_in, run, folder):
     result = run(*ASK)
     assert result.exit_code == 0
     assert result.stderr == (
-        "out.jsonl has 3 results already.\nout.jsonl has 4 results: 1 new, 3 made before.\n"
+        "out.jsonl has 3 results of earlier runs.\nout.jsonl has 4 results: 1 new, 3 made before.\n"
     )
     assert (folder / "out.jsonl").read_bytes().startswith(before)
     assert [call[0] for call in stand_in.calls] == ["d/a.mp4", "d/b.mp4", "d/c.mp4", "d/d.mp4"]
@@ -78,11 +80,11 @@ def test_failures_stay_until_they_are_tried_again(stand_in, run, folder):
     again = run(*arguments)
     assert again.exit_code == 6  # those of earlier runs count
     assert again.stderr == (
-        "out.jsonl has 4 results already, 2 of them failures.\nError: 2 of 4 videos failed.\n"
+        "out.jsonl has 4 results of earlier runs, 2 of them failures.\nError: 2 of 4 videos failed.\n"
     )
     retried = run(*arguments, "--retry-failed")
     assert retried.exit_code == 6
-    assert "out.jsonl has 4 results already, 2 of them failures to be tried again." in retried.stderr
+    assert "out.jsonl has 4 results of earlier runs, 2 of them failures to be tried again." in retried.stderr
     assert "out.jsonl has 4 results: 2 new, 2 made before.\nError: 1 of 4 videos failed." in retried.stderr
     assert videos(folder) == [
         ("d/a.mp4", False),
@@ -185,3 +187,48 @@ def test_a_torn_line_is_told_and_done_again(stand_in, run, folder):
     result = run(*ASK)
     assert "Warning: out.jsonl ended within a line, which was cut off and is done again." in result.stderr
     assert (folder / "out.jsonl").read_bytes() == whole
+
+
+def test_a_changed_subtitle_file_beside_a_video_is_asked_again(stand_in, run, folder):
+    cue = "1\n00:00:01,000 --> 00:00:02,000\n{}\n"
+    (folder / "d" / "a.srt").write_text(cue.format("One."))
+    run(*ASK, "--subtitles", "auto")
+    (folder / "d" / "a.srt").write_text(cue.format("Two."))
+    result = run(*ASK, "--subtitles", "auto")
+    assert result.stderr.endswith("out.jsonl has 4 results: 1 new, 2 made before.\n")
+    assert [call[0] for call in stand_in.calls[3:]] == ["d/a.mp4"]
+
+
+def test_a_video_that_was_moved_has_its_new_path_in_the_record(stand_in, run, folder):
+    stand_in.errors = {"b.mp4": VideoUnreadable("d/b.mp4: no frame.")}
+    run(*ASK)
+    for old, new in (("a", "x"), ("b", "y")):
+        (folder / "d" / f"{old}.mp4").rename(folder / "d" / f"{new}.mp4")
+    stand_in.errors = {"y.mp4": VideoUnreadable("d/y.mp4: no frame.")}
+    result = run(*ASK)
+    assert result.exit_code == 6
+    # A failure's message speaks of the old place, so that one was tried again.
+    assert [call[0] for call in stand_in.calls[3:]] == ["d/y.mp4"]
+    assert videos(folder) == [("d/x.mp4", False), ("d/y.mp4", True), ("d/c.mp4", False)]
+
+
+@pytest.mark.parametrize("more", [[], ["--no-cache"]])
+def test_no_video_is_hashed_twice(stand_in, run, folder, monkeypatch, more):
+    """Neither by the thread that looks ahead, nor by the one that adds results."""
+    (folder / "d" / "d.mp4").write_text("d.mp4")
+    for video in (folder / "d").iterdir():
+        os.utime(video, (1e9, 1e9))  # one that has just been written may be changed without a trace
+    hashed = []
+    whole = hashlib.file_digest
+
+    def file_digest(file, kind):
+        hashed.append(file.name)
+        return whole(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", file_digest)
+    (folder / "q.txt").write_text("What?\nWho?\n")
+    arguments = ("ask", "d", "--questions", "q.txt", "--output", "out.jsonl", *more)
+    assert run(*arguments).exit_code == 0
+    assert run(*arguments).exit_code == 0
+    assert sorted(hashed) == [f"d/{name}.mp4" for name in "abcd"]
+    assert len(written(folder)) == 8

@@ -55,7 +55,7 @@ def test_names_that_are_no_text(stand_in, run, clip, tmp_path):
     written = (tmp_path / "out.jsonl").read_text(encoding="utf-8")
     assert [os.fsencode(record["video"]) for record in records(written)] == [name, b"a.mp4"]
     again = run("ask", "-", "-0", "q", "--output", "out.jsonl", stdin=name + b"\0a.mp4\0")
-    assert "out.jsonl has 2 results already." in again.stderr
+    assert "out.jsonl has 2 results of earlier runs." in again.stderr
     assert len(stand_in.calls) == 4
 
 

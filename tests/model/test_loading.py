@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,9 +18,10 @@ from safetensors.torch import load_file, save_file
 
 from dynfocus_cli.checkpoints import bundled_models, find_model, load_model, loading
 from dynfocus_cli.checkpoints.convert import convert
-from dynfocus_cli.checkpoints.record import revision
+from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.sources.recognise import open_source
 from dynfocus_cli.errors import ModelUnavailable, UsageError
+from dynfocus_cli.features import digests as remembered
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.progress import Silent
 
@@ -309,3 +311,55 @@ def test_nothing_is_fetched_to_quantize(tmp_path: Path) -> None:
         text=True,
     )
     assert (run.returncode, run.stdout) == (0, "get_kernel\n"), run.stderr
+
+
+def test_the_config_digest_is_of_what_else_decides_an_answer(saved: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(saved, folder)
+    info = load_model(str(folder), "cpu").info
+    assert info.config == load_model(str(saved), "cpu").info.config
+    for name in ("README.md", "training_log.jsonl", "conversion.json"):
+        (folder / name).write_text("{}")
+    assert config_digest(folder) == info.config
+    weights_with(lambda tensors: tensors[QUERY].add_(1e-3))(folder)
+    assert config_digest(folder) == info.config
+    digests = {info.config}
+    for name in ("config.json", "tokenizer.json", "preprocessor_config.json"):
+        (folder / name).write_text((folder / name).read_text() + "\n")
+        digests.add(config_digest(folder))
+    (folder / "familiarity.safetensors").write_bytes(b"measured")
+    assert len(digests | {config_digest(folder)}) == 5
+
+
+def test_features_are_of_the_config_too(saved: Path, tmp_path: Path) -> None:
+    """Which layer they are taken from stands there."""
+    folder = tmp_path / "other"
+    shutil.copytree(saved, folder)
+    before = load_model(str(folder), "cpu").vision_tower.revision
+    (folder / "config.json").write_text((folder / "config.json").read_text() + "\n")
+    assert load_model(str(folder), "cpu").vision_tower.revision != before
+
+
+def test_the_weights_of_a_plain_folder_are_read_once_for_the_revision(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, reads = tmp_path / "plain", list[str]()
+    shutil.copytree(saved, folder)
+    (folder / "conversion.json").unlink(missing_ok=True)
+    weights = folder / "model.safetensors"
+    os.utime(weights, (1e9, 1e9))
+    whole = hashlib.file_digest
+
+    def file_digest(file, kind):
+        reads.append(file.name)
+        return whole(file, kind)
+
+    monkeypatch.setenv("DYNFOCUS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(hashlib, "file_digest", file_digest)
+    first = revision(folder)
+    assert (revision(folder), reads.count(str(weights))) == (first, 1)
+    monkeypatch.setattr(remembered, "_known", {})  # as in the next process
+    assert (revision(folder), reads.count(str(weights))) == (first, 1)
+    assert first == hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    weights_with(lambda tensors: tensors[QUERY].add_(1e-3))(folder)
+    assert revision(folder) != first

@@ -7,6 +7,7 @@ and little free memory by what `free_memory` says; everything else is the real n
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -115,3 +116,18 @@ def test_weights_that_do_not_fit_are_said_before_they_are_loaded(
     monkeypatch.setattr(loading, "free_memory", lambda device: 1000)
     with pytest.raises(OutOfMemory, match=r"The weights of small take 0\.0 GiB"):
         loading.load_weights(tiny.model.outline)
+
+
+@pytest.mark.parametrize(
+    ("network", "tower", "away"),
+    [("cuda", "cuda:0", False), ("cuda:0", "cuda", False), ("cuda", "cpu", True), ("cpu", "cpu", False)],
+)
+def test_a_vision_encoder_in_its_place_is_counted_once(
+    network: str, tower: str, away: bool, monkeypatch
+) -> None:
+    """What is put on `cuda` is found on `cuda:0`; the plan of a dry run counts all weights, and that of a run
+    those that are not there yet."""
+    monkeypatch.setattr(pipeline, "free_memory", lambda device: 8 << 30)
+    outline = SimpleNamespace(device=torch.device(network), memory=SimpleNamespace(tower=2 << 30))
+    model = SimpleNamespace(outline=outline, vision_device=torch.device(tower))
+    assert pipeline._free_beside(model) == (6 << 30 if away else 8 << 30)  # type: ignore[arg-type]

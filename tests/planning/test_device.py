@@ -12,6 +12,7 @@ import torch
 from dynfocus_cli.planning import device
 
 CPU = torch.device("cpu")
+GPU, FIRST, SECOND = torch.device("cuda"), torch.device("cuda:0"), torch.device("cuda:1")
 
 
 @pytest.fixture
@@ -64,3 +65,21 @@ def test_x86_without_avx512_emulates_bfloat16(
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert device.emulates_bfloat16(CPU) is emulates
     assert not device.emulates_bfloat16(torch.device("cuda"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (CPU, CPU, True),
+        (CPU, torch.device("cpu", 0), True),
+        (GPU, FIRST, True),
+        (FIRST, GPU, True),
+        (GPU, GPU, True),
+        (GPU, SECOND, False),
+        (FIRST, SECOND, False),
+        (CPU, GPU, False),
+        (CPU, FIRST, False),
+    ],
+)
+def test_a_gpu_without_a_number_is_the_first(one: torch.device, other: torch.device, same: bool) -> None:
+    assert device.same_device(one, other) is same

@@ -174,7 +174,7 @@ class LoadedModel:
         return VisionTower(
             self.network.encode_frames,
             self.outline.preprocessing,
-            self.info.revision,
+            f"{self.info.revision}{self.info.config}",
             vision.device,
             vision.dtype,
         )

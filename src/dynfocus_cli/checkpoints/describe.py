@@ -10,6 +10,7 @@ from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.families import FAMILIES, OWN
 from dynfocus_cli.checkpoints.footprint import Quantization
 from dynfocus_cli.checkpoints.hub_cache import repository_of
+from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.checkpoints.public_folder import (
     family_of,
     footprint_of,
@@ -25,7 +26,6 @@ from dynfocus_cli.checkpoints.record import (
     digest_of,
     quantization_here,
     reading,
-    revision,
 )
 from dynfocus_cli.checkpoints.registry import entry_of, what_of
 from dynfocus_cli.checkpoints.size import Megabytes

@@ -16,6 +16,7 @@ from dynfocus_cli.backends.protocol import Backend, Outline
 from dynfocus_cli.checkpoints.choice import DeviceKind, default_model
 from dynfocus_cli.checkpoints.families import FAMILIES
 from dynfocus_cli.checkpoints.folder import LARGE_BYTES, complaint, part, precision, quantization_of
+from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.quantization import (
     Quantization,
     arrange_for_cpu,
@@ -23,7 +24,7 @@ from dynfocus_cli.checkpoints.quantization import (
     quieten,
     settings,
 )
-from dynfocus_cli.checkpoints.record import quantization_here, revision
+from dynfocus_cli.checkpoints.record import quantization_here
 from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files, open_safetensors
@@ -131,7 +132,7 @@ def _outline_native(
         device=place,
         dtype=dtype,
         memory=memory,
-        info=ModelInfo(name, "dynfocus", revision(folder), kind, place.type),
+        info=ModelInfo(name, "dynfocus", revision(folder), kind, place.type, config_digest(folder)),
         notice=notice,
     )
 

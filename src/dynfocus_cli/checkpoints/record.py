@@ -108,37 +108,10 @@ def quantization_here(folder: Path) -> Quantization | None:
     return next((kind for kind in QUANTIZATIONS if kind == made.run_as), None)
 
 
-def revision(folder: Path) -> str:
-    """The first 12 hex digits of a digest over the folder's weights.
-
-    Where the conversion left the digests of the files, and these have still the sizes they had, the files are
-    not read again: at full size that alone would take longer than many an answer. Nor are those in the hub's
-    cache, which are called by their digests.
-
-    Raises:
-        ModelUnavailable: a file cannot be read.
-    """
-    files = sorted(folder.glob("model*.safetensors"))
-    known = Conversion.load(folder)
-    with reading():
-        if known is not None and {file.name: file.stat().st_size for file in files} == known.sizes:
-            return _together([known.shards[file.name] for file in files])
-        if files and all(stated := [digest_by_name(file) for file in files]):
-            return _together(stated)
-        digest = hashlib.sha256()
-        for file in files:
-            _feed(digest, file, None)
-        return digest.hexdigest()[:12]
-
-
 def digest_by_name(file: Path) -> str:
     """The SHA-256 that a file in the hub's cache is called by; empty for any other file."""
     kept = file.resolve()
     return kept.name if kept.parent.name == "blobs" and _SHA256.fullmatch(kept.name) else ""
-
-
-def _together(digests: list[str]) -> str:
-    return hashlib.sha256("".join(digests).encode()).hexdigest()[:12]
 
 
 @contextmanager

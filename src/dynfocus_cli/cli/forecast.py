@@ -30,7 +30,9 @@ def show_forecasts(
     ) -> Forecast:
         from dynfocus_cli import pipeline
 
-        return pipeline.forecast(video, None if query is None else query.text, outline, options)
+        if query is None:
+            return pipeline.forecast(video, None, outline, options)
+        return pipeline.forecast(video, query.text, outline, options, query.choices)
 
     def show(video: str, query: Query | None, forecast: Forecast) -> None:
         from dynfocus_cli import report

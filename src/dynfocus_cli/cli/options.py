@@ -250,9 +250,9 @@ def output(
     def settings() -> str:
         from dynfocus_cli.result_key import settings_of
 
-        return settings_of(command, model.outline().info, options, model.selector)
+        return settings_of(command, model.outline().info, options)
 
-    return Output(path, retry_failed, settings, options.decoding.cache)
+    return Output(path, retry_failed, settings, options.subtitles == "auto", options.decoding.cache)
 
 
 def check_subtitles(wanted: str) -> None:

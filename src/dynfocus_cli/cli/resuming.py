@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.interrupts import uninterrupted
-from dynfocus_cli.result_key import content_of
+from dynfocus_cli.features.digests import digest_of
+from dynfocus_cli.result_key import Content, content_of
 from dynfocus_cli.results import Kept, ResultFile
 
 if TYPE_CHECKING:
@@ -20,11 +22,10 @@ if TYPE_CHECKING:
 class Resumed:
     """A file of results, as one run meets and leaves it."""
 
-    def __init__(self, file: ResultFile, digest: Callable[[str], str] | None, retry_failed: bool) -> None:
+    def __init__(self, file: ResultFile, content_of: Callable[[str], Content], retry_failed: bool) -> None:
         self._file = file
-        self._digest = digest
+        self._content_of = content_of
         self._retry_failed = retry_failed
-        self._content = ("", "")
         self.done = 0
         """Results that were met in the file, and not made again."""
         self.failures: list[int] = []
@@ -43,16 +44,21 @@ class Resumed:
 
     def has(self, video: str, query: Query | None) -> bool:
         """Whether there is nothing to do."""
-        return self._kept(video, query) is not None
+        return self._kept(video, self._content_of(video), query) is not None
 
     def pass_over(self, video: str, query: Query | None) -> bool:
         """The same, and takes note of what is passed over."""
-        kept = self._kept(video, query)
-        if kept is not None and not kept.fresh:  # a fresh one is of a video that was named twice
+        content = self._content_of(video)
+        kept = self._kept(video, content, query)
+        if kept is None:
+            return False
+        with uninterrupted():
+            self._file.follow(kept, video, content)
+        if not kept.fresh:  # a fresh one is of a video that was named twice
             self.done += 1
             if kept.failed is not None:
                 self.failures.append(kept.failed)
-        return kept is not None
+        return True
 
     def add(self, video: str, query: Query | None, record: Record) -> None:
         """Puts a result into the file."""
@@ -60,16 +66,13 @@ class Resumed:
             self._file.add(video, self._content_of(video), query, record)
             self.added += 1
 
-    def _kept(self, video: str, query: Query | None) -> Kept | None:
-        kept = self._file.find(video, self._content_of(video), query)
-        again = kept is not None and kept.failed is not None and self._retry_failed and not kept.fresh
-        return None if again else kept
-
-    def _content_of(self, video: str) -> str:
-        """Worked out once a video: its questions come one after the other."""
-        if self._content[0] != video or not video:
-            self._content = (video, content_of(video, self._digest))
-        return self._content[1]
+    def _kept(self, video: str, content: Content, query: Query | None) -> Kept | None:
+        kept = self._file.find(video, content, query)
+        if kept is None or kept.failed is None or kept.fresh:
+            return kept
+        # The message of a failure speaks of the place where the video was.
+        moved = kept.video != video and not os.path.exists(kept.video)
+        return None if self._retry_failed or moved else kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,21 @@ class Output:
     retry_failed: bool
     settings: Callable[[], str]
     """Those of this run, asked for once it is sure that the file can be written."""
+    subtitles_beside: bool
+    """Whether subtitle files beside the videos are looked for."""
     cache: bool
     """Whether digests of videos may be remembered in the cache."""
+
+    def content_of(self, video: str) -> Content:
+        """What a video is known by."""
+        return content_of(video, digest=self._digest, subtitles_beside=self.subtitles_beside)
+
+    def _digest(self, path: str) -> str:
+        """Of a file's content."""
+        from dynfocus_cli.features.cache import FeatureCache
+
+        cache = FeatureCache.default() if self.cache else None
+        return digest_of(path) if cache is None else cache.digest(path)
 
 
 @contextmanager
@@ -96,8 +112,9 @@ def resumed(output: Output, *, quiet: bool) -> Iterator[Resumed]:
         file.resume(output.settings())
         _warn(file)
         if file.count and not quiet:
-            say(f"{path} has {_results(file.count)} already{_failed(file.failures, output.retry_failed)}.")
-        run = Resumed(file, _remembered_digest() if output.cache else None, output.retry_failed)
+            before = f"{_results(file.count)} of earlier runs"
+            say(f"{path} has {before}{_failed(file.failures, output.retry_failed)}.")
+        run = Resumed(file, output.content_of, output.retry_failed)
         try:
             yield run
         finally:
@@ -106,13 +123,6 @@ def resumed(output: Output, *, quiet: bool) -> Iterator[Resumed]:
             _warn(file)
             if not quiet and run.added:
                 say(f"{path} has {_results(file.count)}: {run.added} new, {run.done} made before.")
-
-
-def _remembered_digest() -> Callable[[str], str] | None:
-    from dynfocus_cli.features.cache import FeatureCache
-
-    cache = FeatureCache.default()
-    return None if cache is None else cache.digest
 
 
 def _warn(file: ResultFile) -> None:

@@ -27,7 +27,7 @@ class VisionTower:
     """Pixels (B, 3, H, W), as `preprocessing` made them, to patch features (B, N, D_v)."""
     preprocessing: Scaling
     revision: str
-    """Digest of the model's weights."""
+    """Digest of the model: its weights and the files beside them."""
     device: torch.device
     dtype: torch.dtype
     together: int = 1

@@ -29,6 +29,14 @@ def free_memory(device: torch.device) -> int:
     return int(min(psutil.virtual_memory().available, _container_limit()))
 
 
+def same_device(device: torch.device, other: torch.device) -> bool:
+    """Whether both are one place: what is put on `cuda` is found on `cuda:0`, and torch compares their names.
+
+    A GPU without a number is the current one, which nothing here makes another than the first.
+    """
+    return device.type == other.type and (device.index or 0) == (other.index or 0)
+
+
 def whole_memory() -> int:
     """Bytes that this machine has, or its control group may take: the same whatever else runs."""
     try:

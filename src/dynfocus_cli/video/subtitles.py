@@ -68,14 +68,21 @@ def find_subtitles(source: VideoSource, wanted: str) -> tuple[Subtitles | None, 
     if wanted != "auto":
         cues, doubts = _read(Path(wanted))
         return Subtitles(cues, os.path.basename(wanted)), doubts
+    subtitles, problems = subtitles_beside(Path(source.path))
+    return subtitles or _track(source), problems
+
+
+def subtitles_beside(video: Path) -> tuple[Subtitles | None, tuple[str, ...]]:
+    """The first file of the video's name beside it that can be read, or None; and what is wrong with those
+    before it."""
     problems: list[str] = []
-    for path in _beside(Path(source.path)):
+    for path in _beside(video):
         try:
             cues, doubts = _read(path)
             return Subtitles(cues, path.name), (*problems, *doubts)
         except UsageError as error:
             problems.append(str(error))
-    return _track(source), tuple(problems)
+    return None, tuple(problems)
 
 
 def cues_on_screen(cues: Iterable[Cue], moments_s: Sequence[float]) -> list[Cue]:

@@ -15,10 +15,11 @@ from dynfocus_cli.backends.vlm.memory import VlmMemory
 from dynfocus_cli.backends.vlm.model import VlmOutline
 from dynfocus_cli.backends.vlm.prompt import ChatWriter
 from dynfocus_cli.backends.vlm.scaling import ProcessorFiles
+from dynfocus_cli.backends.vlm.selector import outline_selector
 from dynfocus_cli.backends.vlm.skeleton import skeleton
 from dynfocus_cli.checkpoints.folder import LARGE_BYTES, complaint, part, precision, quantization_of
+from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.quantization import Quantization, arrange_for_cpu, quieten, settings
-from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.planning.device import free_memory, give_back_early, require_room
 from dynfocus_cli.types import ModelInfo
@@ -50,11 +51,20 @@ def outline_vlm(
     if not list(folder.glob("model*.safetensors")):
         raise ModelUnavailable(f"{folder} is incomplete: it has no weights (*.safetensors).")
     dtype = precision(folder, place, kind)
+    finder = None if selector is None else outline_selector(selector, place)
     with part(folder, "config.json"):
         sizes = skeleton(config, family.vision)
-        memory = VlmMemory(family, sizes, kind, dtype, place)
-    info = ModelInfo(name, "transformers", revision(folder), kind, place.type)
-    return VlmOutline(name, folder, family, prompt, sizes, kind, place, dtype, memory, info, selector)
+        memory = VlmMemory(family, sizes, kind, dtype, place, finder)
+    info = ModelInfo(
+        name,
+        "transformers",
+        revision(folder),
+        kind,
+        place.type,
+        config_digest(folder),
+        "" if finder is None else finder.revision,
+    )
+    return VlmOutline(name, folder, family, prompt, sizes, kind, place, dtype, memory, info, finder)
 
 
 def load_network(outline: VlmOutline) -> Any:

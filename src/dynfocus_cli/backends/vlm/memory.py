@@ -10,6 +10,7 @@ import torch
 
 from dynfocus_cli.backends.vlm.family import Family
 from dynfocus_cli.backends.vlm.scaling import FrameScaling
+from dynfocus_cli.backends.vlm.selector import SelectorOutline
 from dynfocus_cli.backends.vlm.skeleton import Skeleton
 from dynfocus_cli.checkpoints.quantization import BLOCK, Quantization, stored_bytes
 from dynfocus_cli.planning.memory import MemoryNeed, RunShape
@@ -38,7 +39,8 @@ def looks(family: Family, shape: RunShape) -> Looks:
 class VlmMemory:
     """Predicts `MemoryNeed` for one model, quantization, dtype and kind of device.
 
-    `weights` are the bytes of all weights, `tower` those between pixels and tokens.
+    `weights` are the bytes of all weights, those of a selector among them; `tower` those between pixels and
+    tokens.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class VlmMemory:
         quantization: Quantization,
         dtype: torch.dtype,
         device: torch.device,
+        selector: SelectorOutline | None = None,
     ) -> None:
         self._family = family
+        self._selector = selector
         self._text: Any = family.config.get_text_config()
         self._quantization = quantization
         self._size = dtype.itemsize
@@ -59,7 +63,7 @@ class VlmMemory:
             name: stored_bytes(shape, quantization) if name in layers else math.prod(shape) * self._size
             for name, shape in skeleton.shapes.items()
         }
-        self.weights = sum(stored.values())
+        self.weights = sum(stored.values()) + (0 if selector is None else selector.weights)
         self.tower = sum(size for name, size in stored.items() if name.startswith(family.vision))
         self._scales = sum(math.prod(skeleton.shapes[name]) for name in layers) // BLOCK
 
@@ -78,6 +82,8 @@ class VlmMemory:
         vision = family.vision_config()
         inner = getattr(vision, "intermediate_size", 4 * vision.hidden_size)
         working = encode * (4 * vision.hidden_size + 2 * inner + family.pixels_a_patch) * self._size
+        if self._selector is not None:
+            working = max(working, self._selector.working(batch))
         on_cpu = self.device == "cpu"
         freed = self.tower if tower_away else 0
         # In float32 for the clustering, two copies of them.

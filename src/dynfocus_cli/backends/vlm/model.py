@@ -19,7 +19,7 @@ from dynfocus_cli.backends.vlm.frames import VideoTokens
 from dynfocus_cli.backends.vlm.memory import VlmMemory, looks
 from dynfocus_cli.backends.vlm.prompt import ChatWriter
 from dynfocus_cli.backends.vlm.selection import distinctness, find_events, rank, similarity
-from dynfocus_cli.backends.vlm.selector import Selector, best_frames, event_scores, load_selector
+from dynfocus_cli.backends.vlm.selector import Selector, SelectorOutline, best_frames, event_scores
 from dynfocus_cli.backends.vlm.skeleton import Skeleton
 from dynfocus_cli.backends.vlm.tokens import RODS, assemble, cones, rods
 from dynfocus_cli.budget import Allowance, FramePrice
@@ -61,8 +61,8 @@ class VlmOutline:
     dtype: torch.dtype
     memory: VlmMemory
     info: ModelInfo
-    selector: str | None = None
-    """Name or folder of what is to find the frames of a question."""
+    selector: SelectorOutline | None = None
+    """What is to find the frames of a question."""
 
     @property
     def context(self) -> int:
@@ -157,7 +157,7 @@ class VlmOutline:
         from dynfocus_cli.backends.vlm.loading import load_network
 
         network = load_network(self)
-        selector = None if self.selector is None else load_selector(self.selector, self.device)
+        selector = None if self.selector is None else self.selector.load()
         return VlmModel(self, network, selector)
 
 
@@ -196,7 +196,8 @@ class VlmModel:
             features = family.features(self.network, torch.cat((pixels, last)), together)
             return features.repeat_interleave(together, dim=0)[:count]
 
-        return VisionTower(encode, scaling, self.info.revision, parameter.device, parameter.dtype, together)
+        revision = f"{self.info.revision}{self.info.config}"
+        return VisionTower(encode, scaling, revision, parameter.device, parameter.dtype, together)
 
     @property
     def vision_device(self) -> torch.device:

@@ -20,8 +20,8 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from dynfocus_cli.backends.vlm.scaling import CLIP_MEAN, CLIP_STD, HALF, FrameScaling, ProcessorFiles
 from dynfocus_cli.checkpoints.families import SELECTORS
 from dynfocus_cli.checkpoints.folder import complaint, part, precision
+from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.public_folder import model_type_of
-from dynfocus_cli.checkpoints.record import revision
 from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.dpe.density_peaks import Clusters
 from dynfocus_cli.errors import ModelUnavailable
@@ -32,6 +32,44 @@ from dynfocus_cli.planning.device import free_memory, require_room
 
 _NAFLEX_PATCHES = 256
 """What transformers' processor takes where its file is silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectorOutline:
+    """A dual encoder without its weights."""
+
+    name: str
+    """As the user calls it."""
+    folder: Path
+    model_type: str
+    config: Any
+    """transformers' own."""
+    tokenizer: Any
+    scaling: FrameScaling
+    revision: str
+    """Digest of the folder, its weights and the files beside them."""
+    device: torch.device
+    dtype: torch.dtype
+    weights: int
+    """Bytes that the weights take."""
+
+    def working(self, frames: int) -> int:
+        """Bytes that so many frames take at once on their way through."""
+        vision = self.config.vision_config
+        patches = (self.scaling.width // vision.patch_size) ** 2
+        layer = 4 * vision.hidden_size + 2 * vision.intermediate_size
+        pixels = 3 * self.scaling.width * self.scaling.height
+        return frames * (pixels * (4 + self.dtype.itemsize) + patches * layer * self.dtype.itemsize)
+
+    def load(self) -> Selector:
+        """The model with its weights.
+
+        Raises:
+            ModelUnavailable: the weights are not those of its config.
+            OutOfMemory: they are more than the memory that is free.
+        """
+        network = _load_network(self)
+        return Selector(self.name, self.model_type, network, self.tokenizer, self.scaling, self.revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +84,7 @@ class Selector:
     tokenizer: Any
     scaling: FrameScaling
     revision: str
-    """Digest of the weights."""
+    """Digest of the folder, its weights and the files beside them."""
 
     @property
     def tower(self) -> VisionTower:
@@ -132,12 +170,12 @@ def best_frames(similarities: Tensor, clusters: Clusters, pinned: Tensor | None 
     return frames
 
 
-def load_selector(name_or_path: str, device: torch.device) -> Selector:
-    """A dual encoder by name, folder, or id on the hub if it is in the hub's cache. Nothing is fetched.
+def outline_selector(name_or_path: str, device: torch.device) -> SelectorOutline:
+    """All of a dual encoder but its weights, by name, folder, or id on the hub if it is in the hub's cache.
+    Nothing is fetched.
 
     Raises:
         ModelUnavailable: it is not here, no dual encoder, incomplete or damaged.
-        OutOfMemory: its weights are more than the memory that is free.
     """
     name, folder = find_model(name_or_path)
     kind = model_type_of(folder)
@@ -162,26 +200,37 @@ def load_selector(name_or_path: str, device: torch.device) -> Selector:
         scaling = _scaling(name, folder, config)
     if not list(folder.glob("model*.safetensors")):
         raise ModelUnavailable(f"{folder} is incomplete: it has no weights (*.safetensors).")
-    network = _load_network(name, folder, config, device)
-    return Selector(name, kind, network, tokenizer, scaling, revision(folder))
-
-
-def _load_network(name: str, folder: Path, config: Any, device: torch.device) -> Any:
     dtype = precision(folder, device)
     with part(folder, "config.json"), torch.device("meta"):
         parameters = sum(weight.numel() for weight in AutoModel.from_config(config).parameters())
+    return SelectorOutline(
+        name=name,
+        folder=folder,
+        model_type=kind,
+        config=config,
+        tokenizer=tokenizer,
+        scaling=scaling,
+        revision=f"{revision(folder)}{config_digest(folder)}",
+        device=device,
+        dtype=dtype,
+        weights=parameters * dtype.itemsize,
+    )
+
+
+def _load_network(outline: SelectorOutline) -> Any:
+    folder = outline.folder
     with part(folder, "weights"):
-        require_room(name, parameters * dtype.itemsize, free_memory(device))
+        require_room(outline.name, outline.weights, free_memory(outline.device))
         loaded: Any = AutoModel.from_pretrained(
             folder,
-            config=config,
+            config=outline.config,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are told below, by name
-            dtype=dtype,
-            device_map={"": device},
+            dtype=outline.dtype,
+            device_map={"": outline.device},
         )
         network, report = loaded
         problem = complaint(folder, report, ("missing_keys", "mismatched_keys"))

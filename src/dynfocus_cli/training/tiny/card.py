@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dynfocus_cli.checkpoints.record import revision
+from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
 from dynfocus_cli.training.run_log import log_lines
 from dynfocus_cli.training.tiny.curriculum import CURRICULUM

@@ -25,7 +25,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from dynfocus_cli.checkpoints.record import revision
+from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.network import DynFocusModel
