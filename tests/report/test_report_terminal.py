@@ -16,6 +16,7 @@ from dynfocus_cli.report.terminal import (
     separated_table,
     stderr_console,
 )
+from dynfocus_cli.report.timeline import UNICODE, timeline
 
 
 class Terminal(io.StringIO):
@@ -47,25 +48,75 @@ def test_no_line_is_wider_than_the_terminal(make_inspection, width, frames):
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_many_frames_fill_the_width_and_few_get_equal_cells(make_inspection, width):
+def test_many_frames_fill_the_width_and_few_do_not(make_inspection, width):
     assert len(render(make_inspection(frames=1000), width).splitlines()[1]) == width
-    few = render(make_inspection(frames=12), width).splitlines()[1]
-    assert len(few) % 12 == 0
-    assert len(few) <= width < len(few) + 12 or len(few) == 12 * 8
+    assert len(render(make_inspection(frames=12), width).splitlines()[1]) == min(width, 12 * 8)
 
 
 def test_strip_of_the_docstring(make_inspection):
-    lines = render(make_inspection(frames=6, key_every=3), 12).splitlines()
-    assert lines[1] == "█▉░░░░█▉▒▒▒▒"
-    assert lines[2].startswith("00:00:00")
-    assert lines[3] == "█ key frame "  # and the rest is cut, as any line is
+    made = make_inspection(frames=8)
+    frames = tuple(
+        replace(frame, time_s=float(frame.index), event=event, meaningful=frame.index in (1, 4, 6))
+        for frame, event in zip(made.frames, [0, 0, 0, 1, 1, 2, 2, 2], strict=True)
+    )
+    sampling = replace(made.sampling, end_s=8.0, focus=())
+    lines = timeline(replace(made, frames=frames, sampling=sampling), 24, UNICODE)
+    assert lines[0].plain == "░░░██▉░░░▒▒▒██▉░░░██▉░░░"
+    assert lines[1].plain == "00:00:00.000"  # the end's label has no room beside it
+    assert timeline(replace(made, frames=frames, sampling=sampling), 26, UNICODE)[1].plain == (
+        "00:00:00.000  00:00:08.000"
+    )
+
+
+def at(inspection, times_s, end_s, **sampling):
+    """The same frames at other times, the first of each event a key frame."""
+    frames = tuple(
+        replace(frame, time_s=time_s) for frame, time_s in zip(inspection.frames, times_s, strict=True)
+    )
+    plan = replace(inspection.sampling, end_s=end_s, focus=(), **sampling)
+    return replace(inspection, frames=frames, sampling=plan)
+
+
+def test_the_strip_is_to_scale_however_the_frames_lie(make_inspection):
+    """Six frames within the second second of a minute take a sixtieth of it, and not half."""
+    times_s = [0.0, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 30.0]
+    made = at(make_inspection(frames=8, key_every=7), times_s, 60.0)
+    strip = render(made, 60).splitlines()[1]
+    assert strip == "█" + "▒" + "░" * 28 + "█" * 29 + "▉"
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 133, 200])
+@pytest.mark.parametrize("end_s", [0.4, 12.0, 59.0, 60.0, 3700.0, 100000.0])
+def test_labels_stand_under_their_times_and_the_end_has_one(make_inspection, width, end_s):
+    made = at(make_inspection(frames=20), [end_s * index / 20 for index in range(20)], end_s)
+    strip, labels = render(made, width).splitlines()[1:3]
+    labelled = list(re.finditer(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", labels))
+    assert all(len(match[0]) >= 8 for match in labelled)
+    times = [int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) for match in labelled]
+    assert times[0] == 0
+    assert len(labelled) > 1 or width < 25
+    if len(labelled) > 1:
+        assert times[-1] == pytest.approx(end_s, abs=0.001)
+        assert labelled[-1].end() == len(strip)
+        labelled, times = labelled[:-1], times[:-1]
+    for match, time_s in zip(labelled, times, strict=True):
+        assert match.start() == int(time_s / end_s * len(strip) + 1e-6)
+
+
+def test_focus_is_marked_under_the_strip(make_inspection):
+    made = at(make_inspection(frames=60), [float(second) for second in range(60)], 60.0)
+    focused = replace(made, sampling=replace(made.sampling, focus=((10.0, 14.0), (50.0, 70.0))))
+    lines = render(focused, 60).splitlines()
+    assert lines[2] == " " * 10 + "▔" * 5 + " " * 35 + "▔" * 10
+    assert lines[4].endswith("▔ focus")
+    assert "focus" not in render(made, 60)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_ascii_where_the_encoding_asks_for_it(make_inspection, encoding):
     text = render(make_inspection(frames=6), 12, encoding=encoding)
     assert text.isascii()
-    assert text.splitlines()[1] == "#|....#|::::"
+    assert text.splitlines()[1:3] == ["#|....#|::::", "    ^^^^^"]
 
 
 def test_shapes_carry_the_meaning_without_colour(make_inspection):

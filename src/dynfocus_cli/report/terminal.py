@@ -1,34 +1,18 @@
-"""The evidence for a reader: a timeline strip, a table of key frames, and what the video cost."""
+"""The evidence for a reader: a timeline, a table of key frames, and what the video cost."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.text import Text
 
+from dynfocus_cli.report.timeline import ASCII, UNICODE, Glyphs, timeline
+
 if TYPE_CHECKING:
     from dynfocus_cli.types import Forecast, FrameEvidence, Inspection, TokenBill
 
-
-class _Glyphs(NamedTuple):
-    """Shapes, not colours, carry the meaning: the strip reads the same without colour."""
-
-    key: str
-    key_end: str
-    """Last cell of a key frame several cells wide, so that two neighbours stay two."""
-    events: tuple[str, str]
-    """Shading of the other frames, for even and odd events."""
-    times: str
-
-
-_UNICODE = _Glyphs(key="█", key_end="▉", events=("░", "▒"), times="×")
-_ASCII = _Glyphs(key="#", key_end="|", events=(".", ":"), times="x")
-
-WIDEST_FRAME = 8
-"""Cells: a few frames on a wide terminal stay a strip and do not become a wall."""
 
 _COLUMNS = ("frame", "time_s", "timecode", "event", "score", "tokens")
 
@@ -63,9 +47,9 @@ def speaks_unicode(encoding: str) -> bool:
 
 
 def print_selection(console: Console, inspection: Inspection, *, table: bool) -> None:
-    """The strip with its times and legend, the table of key frames where `table`, and the token budget."""
+    """The timeline, the table of key frames where `table`, and the token budget."""
     console.print()
-    for line in _strip(inspection.frames, console.width, _glyphs(console)):
+    for line in timeline(inspection, console.width, _glyphs(console)):
         _print(console, line)
     console.print()
     if table and inspection.key_frames:
@@ -185,49 +169,8 @@ def _print(console: Console, line: Text) -> None:
     console.print(line, no_wrap=True, overflow="crop", crop=True)
 
 
-def _glyphs(console: Console) -> _Glyphs:
-    return _UNICODE if console.encoding.lower().startswith("utf") else _ASCII
-
-
-def _strip(frames: Sequence[FrameEvidence], width: int, glyphs: _Glyphs) -> list[Text]:
-    """The sampled frames from left to right, and under them the times of some and a legend.
-
-    Few frames get several cells each, many share one; a cell is a key frame's when any of its frames is one.
-
-        8 frames, 3 of them key frames, in events 0 0 0 1 1 2 2 2, two cells a frame:
-
-        ░░█▉░░▒▒█▉░░█▉░░
-        00:00:00
-    """
-    width = max(width, 1)
-    each = min(max(width // len(frames), 1), WIDEST_FRAME)
-    cells = min(len(frames) * each, width)
-    strip = Text()
-    for cell in range(cells):
-        first = cell * len(frames) // cells
-        behind = max((cell + 1) * len(frames) // cells, first + 1)
-        if any(frame.meaningful for frame in frames[first:behind]):
-            ends = each > 1 and cell % each == each - 1
-            strip.append(glyphs.key_end if ends else glyphs.key, style="bold green")
-        else:
-            strip.append(glyphs.events[frames[first].event % 2], style="dim")
-    legend = f"{glyphs.key} key frame   {' '.join(glyphs.events)} other frames, shaded by event"
-    return [strip, Text(_scale(frames, cells), style="dim"), Text(legend, style="dim")]
-
-
-def _scale(frames: Sequence[FrameEvidence], cells: int) -> str:
-    """Times to the second, each starting under its frame, as many as fit with a gap between them.
-
-    Labels are the frames' own times and not a ruler: a span sampled densely takes more of the strip.
-    """
-    labels = [frame.timecode.partition(".")[0] for frame in frames]
-    pitch = max(len(label) for label in labels) + 8
-    line = ""
-    for start in range(0, cells, pitch):
-        label = labels[start * len(frames) // cells]
-        if start + len(label) <= cells or start == 0:
-            line = line.ljust(start) + label
-    return line
+def _glyphs(console: Console) -> Glyphs:
+    return UNICODE if console.encoding.lower().startswith("utf") else ASCII
 
 
 def _budget(inspection: Inspection, times: str) -> list[str]:
