@@ -48,7 +48,8 @@ class VideoSource:
     """Average displayed frames a second."""
     codec: str
     rotation: int
-    """Degrees clockwise that the decoded picture is turned for display: 0, 90, 180 or 270."""
+    """Degrees clockwise that the decoded picture, mirrored where it is, is turned for display: 0, 90, 180 or
+    270."""
     variable_frame_rate: bool
     stream_index: int
     """The chosen video stream, as an index into the container's streams."""
@@ -60,6 +61,8 @@ class VideoSource:
     """FFmpeg's name of the container's format."""
     timecode: str = ""
     """What the file calls the time of its first frame, `HH:MM:SS:FF`; empty where it says nothing."""
+    mirrored: bool = False
+    """The decoded picture is mirrored left to right for display, before it is turned."""
 
 
 @dataclass(frozen=True, slots=True)

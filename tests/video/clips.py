@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 from numpy.typing import NDArray
+from placement import Placement
 
 COLUMNS, ROWS = 4, 3
 """12 cells: the first always white and the last always black, which betrays a wrong turn; 10 bits between."""
@@ -52,6 +53,8 @@ def write_clip(
     pixel_format: str = "yuv420p",
     options: dict[str, str] | None = None,
     clockwise: int = 0,
+    placement: Placement | None = None,
+    tagged: bool = True,
     aspect: Fraction | None = None,
     audio_s: float = 0.0,
     rate: int = 25,
@@ -59,7 +62,8 @@ def write_clip(
     clock: Fraction | None = CLOCK,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Writes a frame for each presentation time, stored so that players turn it `clockwise` to be upright.
+    """Writes a frame for each presentation time, stored so that players turn it `clockwise` to be upright, or
+    do what `placement` says; only where it is not `tagged`, the container does not tell them.
 
     `clock` is the encoder's; None is 1 / rate, for codecs that know no other.
     """
@@ -71,12 +75,14 @@ def write_clip(
         stream.codec_context.time_base = clock or Fraction(1, rate)
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
-        if clockwise:
-            stream.set_display_rotation(-clockwise)
+        placement = placement or Placement(clockwise)
+        if tagged and (placement.clockwise or placement.mirrored):
+            # PyAV counts the other way round, and mirrors after it has turned.
+            degrees = placement.clockwise if placement.mirrored else -placement.clockwise
+            stream.set_display_rotation(degrees, hflip=placement.mirrored)
         sound = container.add_stream("aac", rate=16000, layout="mono") if audio_s else None
         for number, milliseconds in enumerate(pts_ms):
-            upright = size if clockwise % 180 == 0 else size[::-1]
-            picture = np.rot90(barcode(number, *upright), clockwise // 90)
+            picture = placement.stored(barcode(number, *placement.upright_size(*size)))
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.time_base = stream.codec_context.time_base
             frame.pts = round(Fraction(milliseconds, 1000) / frame.time_base)

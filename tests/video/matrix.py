@@ -3,67 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
-from clips import barcode, write_clip
+from case import EVEN, SHORT, B, Case, x264, x265
+from clips import barcode
+from picture_cases import PICTURE_CASES
+from placement import Placement
 
-EVEN = tuple(40 * number for number in range(150))
-SHORT = EVEN[:60]
 UNEVEN = (0, 40, 80, 300, 340, 900, 940, 980, 1500, 1510, 1550, 4000, 4040, 9000, 9040, 9080, 9500, 9540)
 FROZEN = (*EVEN[:50], *(time + 20_000 for time in EVEN[50:100]))
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """How one clip is written."""
-
-    name: str
-    pts_ms: Sequence[int] = SHORT
-    codec: str = "libx264"
-    pixel_format: str = "yuv420p"
-    options: dict[str, str] = field(default_factory=dict)
-    container: dict[str, str] = field(default_factory=dict)
-    size: tuple[int, int] = (96, 72)
-    clock: Fraction | None = Fraction(1, 1000)
-    """The encoder's time base; None is 1 / rate, for codecs that know no other."""
-    rate: int = 25
-    gop: int = 12
-    more: dict[str, object] = field(default_factory=dict)
-    """Further arguments of `clips.write_clip`."""
-    after: Callable[[Path], None] | None = None
-    """What is done to the file then."""
-
-    def write(self, folder: Path) -> Path:
-        """The clip, in `folder`."""
-        path = folder / self.name
-        write_clip(
-            path,
-            self.pts_ms,
-            codec=self.codec,
-            pixel_format=self.pixel_format,
-            options=self.options,
-            container_options=self.container,
-            size=self.size,
-            clock=self.clock,
-            rate=self.rate,
-            gop=self.gop,
-            **self.more,  # type: ignore[arg-type]
-        )
-        if self.after is not None:
-            self.after(path)
-        return path
-
-
-def x264(parameters: str, **options: str) -> dict[str, str]:
-    return {"bf": "3", "b_strategy": "0", **options, "x264-params": f"scenecut=0:{parameters}"}
-
-
-def x265(parameters: str) -> dict[str, str]:
-    return {"preset": "ultrafast", "x265-params": f"log-level=none:pools=1:frame-threads=1:{parameters}"}
 
 
 def _patch_every(kind: bytes, change: Callable[[bytearray, int], None]) -> Callable[[Path], None]:
@@ -156,7 +107,6 @@ def _turn_timestamps_back(path: Path) -> None:
     path.write_bytes(path.read_bytes() * 2)
 
 
-B = {"bf": "3", "b_strategy": "0"}
 SVT = {"preset": "6", "crf": "3", "svtav1-params": "enable-tf=0"}
 QUICK_VP9 = {"deadline": "realtime", "cpu-used": "8"}
 
@@ -264,9 +214,11 @@ CASES = {
     ),
     "ts joined": Case("a.ts", SHORT, options=B, after=_turn_timestamps_back),
     # Shape
-    "turned 90": Case("a.mp4", SHORT, options=B, more={"clockwise": 90}),
-    "turned 180": Case("a.mp4", SHORT, options=B, more={"clockwise": 180}),
-    "turned 270": Case("a.mov", SHORT, options=B, more={"clockwise": 270}),
+    "turned 90": Case("a.mp4", SHORT, options=B, placement=Placement(90)),
+    "turned 180": Case("a.mp4", SHORT, options=B, placement=Placement(180)),
+    "turned 270": Case("a.mov", SHORT, options=B, placement=Placement(270)),
     "wide pixels": Case("a.mp4", SHORT, options=B, more={"aspect": Fraction(4, 3)}),
     "odd size": Case("a.mkv", SHORT, "ffv1", "yuv420p", size=(95, 71)),
+    # Pictures
+    **PICTURE_CASES,
 }

@@ -12,12 +12,15 @@ import pytest
 from clips import on_screen, read_barcode
 from matrix import CASES
 from numpy.typing import NDArray
+from placement import UPRIGHT, Placement
 
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import decode_frames, probe
 
 
-def full_decode(path: Path, index: int) -> tuple[list[float], list[NDArray[np.uint8]]]:
+def full_decode(
+    path: Path, index: int, placement: Placement = UPRIGHT
+) -> tuple[list[float], list[NDArray[np.uint8]]]:
     """The truth: times from the first frame shown on, and upright pictures, of all frames in order of time.
 
     Frames without times follow each other at 25 a second. Where the clock jumps back, the first recording is
@@ -30,8 +33,7 @@ def full_decode(path: Path, index: int) -> tuple[list[float], list[NDArray[np.ui
             time = float(frame.pts * stream.time_base) if frame.pts is not None else place / 25
             if shown and time < shown[-1][0]:
                 break
-            turns = round(frame.rotation / 90)
-            shown.append((time, np.rot90(frame.to_ndarray(format="rgb24"), turns)))
+            shown.append((time, placement.shown(frame.to_ndarray(format="rgb24"))))
     start = shown[0][0]
     return [time - start for time, _ in shown], [picture for _, picture in shown]
 
@@ -61,7 +63,7 @@ def delivered(source: VideoSource, moments: list[float]) -> list[tuple[int | Non
 def test_every_moment_gives_the_frame_on_screen(tmp_path: Path, name: str) -> None:
     path = CASES[name].write(tmp_path)
     source = probe(path)
-    times, pictures = full_decode(path, source.stream_index)
+    times, pictures = full_decode(path, source.stream_index, CASES[name].placement)
     numbers = [read_barcode(picture) for picture in pictures]
     assert None not in numbers, "the truth itself cannot be read"
     assert numbers == sorted(numbers, key=lambda number: number or 0)

@@ -30,8 +30,9 @@ from dynfocus_cli.features.encoded import EncodedFrames
 if TYPE_CHECKING:
     from dynfocus_cli.types import Condition
 
-FORMAT = 1
-"""Of the files below. Another number makes other keys, so nothing old is misread."""
+FORMAT = 2
+"""Of the files below, and of how a file becomes pictures. Another number makes other keys, so nothing old is
+misread."""
 
 DEFAULT_SIZE = "5GiB"
 

@@ -77,6 +77,8 @@ def _source(inspection: Inspection, times: str) -> str:
         f"{source.width}{times}{source.height} {source.codec}",
         f"{source.fps:.6g} frames a second" + (", unevenly spaced" if source.variable_frame_rate else ""),
     ]
+    if source.mirrored:
+        parts.append("mirrored")
     if source.rotation:
         parts.append(f"turned by {source.rotation} degrees")
     for count, what in ((health.corrupt_frames, "corrupt"), (health.substituted_frames, "substituted")):

@@ -5,28 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice, pairwise
-from typing import Literal
 
-import av
 import numpy as np
 from av.codec.hwaccel import HWAccel
-from av.video.reformatter import Interpolation, VideoReformatter
-from numpy.typing import NDArray
 
-from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import Condition, FrameBatch, VideoSource
 from dynfocus_cli.video.lanes import MAX_CHUNK_BATCHES, Lanes, share_out
 from dynfocus_cli.video.run_ahead import RunAhead
 from dynfocus_cli.video.screen import frames_on_screen
-
-Fit = Literal["squash", "center_crop"]
+from dynfocus_cli.video.upright import Fit, Upright
 
 BATCHES_AHEAD = MAX_CHUNK_BATCHES
 """Decoded batches of a lane that may wait: a chunk, so that no lane waits while another's turn is on."""
-
-# swscale widens its bicubic kernel as it shrinks, so it does not alias; vision towers learnt from bicubic
-# pictures. ACCURATE_RND and BITEXACT give the same bytes on every processor.
-_INTERPOLATION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
 def decode_frames(
@@ -65,14 +55,14 @@ def _in_order(
         ahead = [
             running.enter_context(RunAhead(_batches(source, lanes, lane, upright, hwaccel), BATCHES_AHEAD))
             for lane in range(lanes.count)
-            for upright in [_Upright(source, width, height, fit)]
+            for upright in [Upright(source, width, height, fit)]
         ]
         for lane in lanes.lane_of:
             yield next(ahead[lane])
 
 
 def _batches(
-    source: VideoSource, lanes: Lanes, lane: int, upright: _Upright, hwaccel: HWAccel | None
+    source: VideoSource, lanes: Lanes, lane: int, upright: Upright, hwaccel: HWAccel | None
 ) -> Iterator[FrameBatch]:
     """The batches of one lane."""
     batches = lanes.of(lane)
@@ -90,43 +80,3 @@ def _batches(
             pts_s.append(frame.pts_s - source.start_s)
             conditions.append(condition)
         yield FrameBatch(pixels, batch, tuple(pts_s), tuple(conditions))
-
-
-class _Upright:
-    """Scales and turns decoded pictures; one scaler is set up for all frames of a video."""
-
-    def __init__(self, source: VideoSource, width: int, height: int, fit: Fit) -> None:
-        self.width, self.height = width, height
-        self._path = source.path
-        self._quarter_turns = source.rotation // 90  # clockwise
-        self._scaled = (width, height)
-        if fit == "center_crop":
-            self._scaled = _covering((source.width, source.height), (width, height))
-        self._reformatter = VideoReformatter()
-
-    def __call__(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
-        """Shape: (height, width, 3), RGB."""
-        width, height = self._scaled if self._quarter_turns % 2 == 0 else self._scaled[::-1]
-        try:
-            scaled = self._reformatter.reformat(
-                picture, width, height, format="rgb24", interpolation=_INTERPOLATION, threads=1
-            )
-        except av.FFmpegError as error:
-            raise VideoUnreadable(
-                f"{self._path}: pixel format {picture.format.name} is not supported. Convert it to H.264 MP4."
-            ) from error
-        pixels = np.asarray(scaled.to_ndarray(), np.uint8)
-        turned = np.rot90(pixels, -self._quarter_turns)  # (scaled height, scaled width, 3)
-        left, top = (self._scaled[0] - self.width) // 2, (self._scaled[1] - self.height) // 2
-        return turned[top : top + self.height, left : left + self.width]
-
-
-def _covering(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
-    """The smallest (width, height) of the proportions of `size` that covers `target`.
-
-    size 1280x720, target 224x224 -> 398x224    size 480x640, target 224x224 -> 224x298
-    """
-    (width, height), (target_width, target_height) = size, target
-    if target_width * height >= target_height * width:
-        return target_width, max(target_height, height * target_width // width)
-    return max(target_width, width * target_height // height), target_height

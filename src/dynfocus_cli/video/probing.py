@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video.container import keeps_times, open_container, packets, prepare, video_stream
+from dynfocus_cli.video.orientation import frame_orientation
 from dynfocus_cli.video.playhead import MAX_PACKETS_WITHOUT_FRAME
 
 RATE_PACKETS = 512
@@ -72,7 +73,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
     with open_container(name) as container:
         stream = _choose_stream(container, name)
         prepare(container, stream, lanes=ALONE)
-        head, first = _head(container, stream)
+        head, first, packet = _head(container, stream)
         if first is None:
             raise VideoUnreadable(
                 f"{name}: no frame of it can be decoded. Copy the video again or convert it to H.264 MP4."
@@ -83,30 +84,32 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
         fps = _average_fps(stream, deltas)
         declared_s = _declared_s(container, stream)
         duration_s = _duration_s(container, stream, head, declared_s, start_s=start_s, fps=fps)
-        rotation = round(-first.rotation / 90) * 90 % 360
+        orientation = frame_orientation(first, packet=packet)
         aspect = stream.sample_aspect_ratio or Fraction(1)
         width, height = max(1, round(first.width * aspect)), first.height
         return VideoSource(
             path=name,
             duration_s=duration_s,
-            width=height if rotation in (90, 270) else width,
-            height=width if rotation in (90, 270) else height,
+            width=height if orientation.swaps_sides else width,
+            height=width if orientation.swaps_sides else height,
             fps=fps,
             codec=stream.codec_context.codec.canonical_name,
-            rotation=rotation,
+            rotation=orientation.rotation,
             variable_frame_rate=_is_uneven(deltas),
             stream_index=stream.index,
             start_s=start_s,
             declared_duration_s=declared_s if _speaks_of_it_alone(container, stream) else None,
             container=container.format.name,
             timecode=_timecode(container, stream),
+            mirrored=orientation.mirrored,
         )
 
 
-def _head(container: InputContainer, stream: VideoStream) -> tuple[_Stamps, av.VideoFrame | None]:
-    """The first packets' times, and the first frame that they show."""
-    head, first = _Stamps(), None
+def _head(container: InputContainer, stream: VideoStream) -> tuple[_Stamps, av.VideoFrame | None, bytes]:
+    """The first packets' times, the first frame that they show, and the first packet's bytes."""
+    head, first, begin = _Stamps(), None, b""
     for read, packet in enumerate(packets(container, stream)):
+        begin = begin or bytes(packet)
         if first is None and read < MAX_PACKETS_WITHOUT_FRAME:
             first = next(iter(_decoded(packet)), None)
         if packet.size == 0:
@@ -114,7 +117,7 @@ def _head(container: InputContainer, stream: VideoStream) -> tuple[_Stamps, av.V
         if head.complete or (head.count >= RATE_PACKETS and first is not None):
             break
         head.add(packet)
-    return head, first
+    return head, first, begin
 
 
 def _decoded(packet: Packet[VideoStream]) -> list[av.VideoFrame]:
