@@ -17,8 +17,10 @@ from av.video.stream import VideoStream
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video.container import keeps_times, open_container, packets, prepare, video_stream
+from dynfocus_cli.video.encryption import is_encrypted_packet, looks_encrypted
 from dynfocus_cli.video.orientation import frame_orientation
 from dynfocus_cli.video.playhead import MAX_PACKETS_WITHOUT_FRAME
+from dynfocus_cli.video.track_header import read_track_header
 
 RATE_PACKETS = 512
 """Packets from the start whose times tell whether the frame rate is even: bounded, whatever the length."""
@@ -42,6 +44,8 @@ class _Stamps:
     reordered_until: int | None = None
     """Last decoding time seen: every frame shown before it has been read."""
     only_decoding_times: bool = False
+    encrypted: bool = False
+    """Some cannot be decoded without a key."""
     complete: bool = False
     """No packet follows."""
 
@@ -50,6 +54,7 @@ class _Stamps:
         if packet.size == 0 or packet.is_discard:
             return
         self.count += 1
+        self.encrypted |= is_encrypted_packet(packet)
         self.only_decoding_times |= packet.pts is None and packet.dts is not None
         if (stamp := packet.dts if packet.pts is None else packet.pts) is not None:
             self.shown.append(stamp)
@@ -73,7 +78,14 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
     with open_container(name) as container:
         stream = _choose_stream(container, name)
         prepare(container, stream, lanes=ALONE)
+        header = read_track_header(stream)
         head, first, packet = _head(container, stream)
+        if (
+            header.encrypted
+            or head.encrypted
+            or (first is None and looks_encrypted(name, container.format.name))
+        ):
+            raise _encrypted(name)
         if first is None:
             raise VideoUnreadable(
                 f"{name}: no frame of it can be decoded. Copy the video again or convert it to H.264 MP4."
@@ -120,6 +132,10 @@ def _head(container: InputContainer, stream: VideoStream) -> tuple[_Stamps, av.V
     return head, first, begin
 
 
+def _encrypted(name: str) -> VideoUnreadable:
+    return VideoUnreadable(f"{name} is encrypted (DRM). Give a copy without copy protection.")
+
+
 def _decoded(packet: Packet[VideoStream]) -> list[av.VideoFrame]:
     try:
         return packet.decode()
@@ -136,6 +152,8 @@ def _choose_stream(container: InputContainer, name: str) -> VideoStream:
         raise VideoUnreadable(f"{name} holds {what}. Give a file with a video track.")
     decodable = [stream for stream in candidates if stream.codec_context is not None]
     if not decodable:
+        if any(read_track_header(stream).encrypted for stream in candidates):
+            raise _encrypted(name)
         raise VideoUnreadable(f"{name}: no decoder for its video track. Convert it to H.264 MP4.")
     return max(
         decodable,
