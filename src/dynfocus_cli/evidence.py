@@ -144,6 +144,7 @@ def report(
             *chosen.warnings,
             *_damage(seen.health),
             *_wrong_duration(seen.source),
+            *_restarts(seen.source),
             *model.unfamiliar(seen.frames, asked.question),
         ),
     )
@@ -236,6 +237,18 @@ def _damage(health: Health) -> tuple[str, ...]:
         f"The file is damaged around {', '.join(spans[:5])}{more}: {count} sampled "
         f"{'frame is' if count == 1 else 'frames are'} in doubt, "
         f"{health.substituted_frames} of them replaced by the last good frame before.",
+    )
+
+
+def _restarts(source: VideoSource) -> tuple[str, ...]:
+    """A warning where recordings were joined, or one was cut, and the clock tells."""
+    if not source.restarts_s:
+        return ()
+    places = ", ".join(format_timecode(place_s) for place_s in source.restarts_s[:5])
+    more = f" and {len(source.restarts_s) - 5} more" if len(source.restarts_s) > 5 else ""
+    return (
+        f"The file's clock starts anew or jumps at {places}{more}, as where recordings were joined: "
+        "times go on from one part to the next, as players show them.",
     )
 
 

@@ -218,7 +218,7 @@ def _see(run: Run) -> Seen:
     frames = encoding.frames if run.options.selection.stock else encoding.frames.distinct()
     asked_of = run.model.selector_tower if run.asked.scorer == "question" else None
     selected = None if asked_of is None else _encode(run, frames.times_s, asked_of)
-    said = fit_subtitles(outline, request.text, request.subtitles, frames.times_s)
+    said = fit_subtitles(outline, request.text, request.subtitles, encoding.frames.times_s)
     text_tokens = outline.text_tokens(request.text, () if said is None else said.lines)
     limit = token_limit(outline, request.source, run.options, text_tokens, plan.economy.most_tokens)
     seen = Seen(

@@ -29,6 +29,12 @@ Condition = Literal["sound", "corrupt", "substituted"]
 or not at all, so that the last frame before it stands in."""
 
 
+Timing = Literal["stamped", "restarting", "edited", "unstamped"]
+"""Where frames' times come from. Each packet has its presentation time, so that one can seek; or the clock
+starts anew or jumps within the file, and is made one timeline; or an edit list plays several parts of the
+media; or the container has decoding times alone, or none, and the decoder's order decides."""
+
+
 CacheUse = Literal["off", "miss", "partial", "hit"]
 """Of the sampled frames' features, what came from the cache: nothing asked, none, some, all."""
 
@@ -40,7 +46,7 @@ class VideoSource:
     path: str
     """As the user gave it."""
     duration_s: float
-    """From the first displayed frame to the end of the last one."""
+    """From 0 to the end of the last frame, or of sound that goes on while that frame is held."""
     width: int
     """Pixels as displayed: after rotation and sample aspect ratio."""
     height: int
@@ -54,15 +60,26 @@ class VideoSource:
     stream_index: int
     """The chosen video stream, as an index into the container's streams."""
     start_s: float
-    """Presentation time of the first displayed frame on the container's clock; other times count from it."""
+    """0 of all other times, on the container's clock: where players begin, with the first frame or with sound
+    that comes well before it."""
     declared_duration_s: float | None = None
-    """What the headers say, whether or not it is so; None where they are silent, or speak of more streams."""
+    """What the headers say of `duration_s`, whether or not it is so; None where they are silent, or speak of
+    more streams."""
     container: str = ""
     """FFmpeg's name of the container's format."""
     timecode: str = ""
     """What the file calls the time of its first frame, `HH:MM:SS:FF`; empty where it says nothing."""
     mirrored: bool = False
     """The decoded picture is mirrored left to right for display, before it is turned."""
+    timing: Timing = "stamped"
+    first_frame_s: float = 0.0
+    """When the first frame is shown: after 0 where sound comes before it."""
+    fastest_fps: float = 0.0
+    """Frames a second where they follow each other most closely; 0 where the average is all that is known."""
+    frame_times_s: tuple[float, ...] = ()
+    """When each frame is shown, where some are held for long; empty where they follow each other evenly."""
+    restarts_s: tuple[float, ...] = ()
+    """Where the file's clock starts anew or jumps, and is taken to go on."""
 
 
 @dataclass(frozen=True, slots=True)

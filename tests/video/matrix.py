@@ -102,11 +102,6 @@ def _add_streams(path: Path, *, cover: bool, larger: bool) -> None:
     beside.replace(path)
 
 
-def _turn_timestamps_back(path: Path) -> None:
-    """Two recordings in one MPEG-TS file: the clock starts anew in the middle."""
-    path.write_bytes(path.read_bytes() * 2)
-
-
 SVT = {"preset": "6", "crf": "3", "svtav1-params": "enable-tf=0"}
 QUICK_VP9 = {"deadline": "realtime", "cpu-used": "8"}
 
@@ -212,7 +207,6 @@ CASES = {
     "two pictures": Case(
         "a.mkv", SHORT, options=B, after=lambda path: _add_streams(path, cover=False, larger=True)
     ),
-    "ts joined": Case("a.ts", SHORT, options=B, after=_turn_timestamps_back),
     # Shape
     "turned 90": Case("a.mp4", SHORT, options=B, placement=Placement(90)),
     "turned 180": Case("a.mp4", SHORT, options=B, placement=Placement(180)),

@@ -23,16 +23,13 @@ def full_decode(
 ) -> tuple[list[float], list[NDArray[np.uint8]]]:
     """The truth: times from the first frame shown on, and upright pictures, of all frames in order of time.
 
-    Frames without times follow each other at 25 a second. Where the clock jumps back, the first recording is
-    what counts, since a time in the second one means nothing any more.
+    Frames without times follow each other at 25 a second.
     """
     with av.open(str(path)) as container:
         stream = container.streams[index]
         shown = []
         for place, frame in enumerate(container.decode(stream)):
             time = float(frame.pts * stream.time_base) if frame.pts is not None else place / 25
-            if shown and time < shown[-1][0]:
-                break
             shown.append((time, placement.shown(frame.to_ndarray(format="rgb24"))))
     start = shown[0][0]
     return [time - start for time, _ in shown], [picture for _, picture in shown]

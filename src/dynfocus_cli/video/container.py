@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from typing import TypeVar
 
 import av
+from av.audio.stream import AudioStream
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
+
+MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
 
 MAX_CONSECUTIVE_FAILURES = 64
 """Isolated unreadable packets are skipped; this bound makes a file that only fails end too."""
@@ -132,7 +136,7 @@ def prepare(container: InputContainer, stream: VideoStream, *, lanes: int = 1) -
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 
 
-def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+def packets(container: InputContainer, stream: MediaStream) -> Iterator[Packet[MediaStream]]:
     """The stream's packets in decoding order; the last ones, of size 0, flush the decoder."""
     failures = 0
     while failures < MAX_CONSECUTIVE_FAILURES:

@@ -16,13 +16,10 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video.container import keeps_times, open_container, packets, prepare, video_stream
+from dynfocus_cli.types import Timing, VideoSource
+from dynfocus_cli.video.clock import MAX_REORDER, can_seek, timed_packets
+from dynfocus_cli.video.container import open_container, prepare, video_stream
 from dynfocus_cli.video.playhead import EPSILON_S, SEEK_GAP_S, SEEK_MARGINS_S, TimedFrame
-
-MAX_REORDER = 17
-"""A frame is decoded at most 16 frames after one that is shown later (H.264 and HEVC: the size of the picture
-buffer). So once 17 later frames were read, all that are shown earlier were read too."""
 
 MAX_AHEAD_BYTES = 32 << 20
 """Of packets held undecoded. Beyond it the oldest are decoded, though a later sync point might spare them."""
@@ -30,6 +27,9 @@ MAX_AHEAD_BYTES = 32 << 20
 _DROPPABLE = frozenset({"h264", "hevc"})
 """Codecs whose decoders can leave out frames that no other refers to. On AV1 asking for it loses frames, on
 VP9 it does nothing."""
+
+FOLLOWED: frozenset[Timing] = frozenset({"stamped", "restarting"})
+"""Ways of timing by which the packets alone tell which frame is on screen."""
 
 
 class Irregular(Exception):
@@ -81,10 +81,11 @@ class Finder:
         self._container: InputContainer
         self._open()
         self._droppable = self._decoder.codec.canonical_name in _DROPPABLE
-        self._timed = bool(self._stream.time_base)
-        """False where packets come without presentation times (raw streams, AVI)."""
+        self._timed = bool(self._stream.time_base) and source.timing in FOLLOWED
+        """False where a packet came without its presentation time."""
         self._tick = self._stream.time_base or Fraction(1)
-        self._seek_gap = SEEK_GAP_S / float(self._tick) if keeps_times(self._container) else math.inf
+        seeks = can_seek(self._container, source.timing)
+        self._seek_gap = SEEK_GAP_S / float(self._tick) if seeks else math.inf
         self._target = self._last = math.floor(source.start_s / float(self._tick)) - 1
         """The moment looked for, and the presentation time of the frame that the last one came to."""
         self._awaited: deque[int] = deque()
@@ -101,8 +102,8 @@ class Finder:
         self._container.close()
 
     def find(self, moments_s: Sequence[float]) -> Iterator[TimedFrame]:
-        """The frame on screen at each of the moments, which do not go back: seconds from the first displayed
-        frame. Past the end it is the last frame.
+        """The frame on screen at each of the moments, in seconds; moments do not go back. Past the end it is
+        the last frame.
 
         Raises:
             Irregular: the frame for the next moment cannot be told for sure; see `leave_stretch`.
@@ -166,7 +167,7 @@ class Finder:
 
     def _forget(self) -> None:
         """Begins to read where the demuxer now is."""
-        self._packets = packets(self._container, self._stream)
+        self._packets = timed_packets(self._container, self._stream, self._source.timing)
         self._ahead: deque[_Read] = deque()
         """Read and not yet decoded, in decoding order."""
         self._frontier = self._last
@@ -176,6 +177,8 @@ class Finder:
         """The decoder was given all from a sync point up to `_ahead`, and can go on there."""
         self._sync: int | None = None
         """Presentation time of that sync point."""
+        self._fed = 0
+        """Packets that it was given since."""
         self._sent: list[int] = []
         """Presentation times, from `_last` on, that the decoder was given."""
         self._out: dict[int, av.VideoFrame] = {}
@@ -260,7 +263,7 @@ class Finder:
         if not first.is_sync_point:
             raise Irregular("no sync point to begin at")
         self._decoder.flush_buffers()
-        self._primed, self._sync, self._sent = True, first.pts, []
+        self._primed, self._sync, self._sent, self._fed = True, first.pts, [], 0
         self._out = {pts: out for pts, out in self._out.items() if pts in self._awaited}
 
     def _send(self, read: _Read, *, drop: int) -> None:
@@ -273,6 +276,7 @@ class Finder:
             self._decoder.skip_frame = "NONREF" if read.pts < drop else "DEFAULT"
         if read.is_shown:
             self._sent.append(read.pts)
+        self._fed += 1
         self._decode(read.packet)
 
     def _decode(self, packet: Packet[VideoStream] | None) -> None:
@@ -280,7 +284,7 @@ class Finder:
         try:
             pictures = self._decoder.decode(packet)
         except av.FFmpegError as error:
-            raise Irregular(str(error), damaged=True) from error
+            raise Irregular(str(error), damaged=not self._forgets_unread()) from error
         for picture in pictures:
             if picture.pts is None:
                 raise Irregular("a frame came out without its presentation time")
@@ -292,6 +296,11 @@ class Finder:
         # Full-size pictures: of those that nothing awaits, the target may still come to the last one by it.
         first = max((pts for pts in self._out if pts <= self._target), default=self._target)
         self._out = {pts: out for pts, out in self._out.items() if pts >= first or pts in self._awaited}
+
+    def _forgets_unread(self) -> bool:
+        """The decoder may only have been told to forget frames that it was never given: the references of an
+        open H.264 group of pictures, which lie before the sync point."""
+        return self._decoder.codec.canonical_name == "h264" and self._fed <= MAX_REORDER
 
     def _ready(self) -> Iterator[TimedFrame]:
         """The awaited frames that have come out."""

@@ -58,7 +58,7 @@ def share_out(source: VideoSource, moments_s: Sequence[float], batch_size: int) 
 
 
 def _lanes(source: VideoSource, moments_s: Sequence[float]) -> int:
-    if source.container not in _SEEKABLE or not moments_s:
+    if source.container not in _SEEKABLE or source.timing != "stamped" or not moments_s:
         return 1
     cores = len(os.sched_getaffinity(0))
     worth = int((moments_s[-1] - moments_s[0]) / MIN_SPAN_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from dynfocus_cli.types import Span
@@ -42,6 +43,16 @@ def spread(spans: Sequence[Span], count: int) -> list[float]:
             start, end = following
         moments.append(start + max(0.0, along_s - passed_s))
     return moments
+
+
+def frames_within(frame_times_s: Sequence[float], span: Span) -> list[float]:
+    """When the frames of a span are shown in it; the first may have been on screen before.
+
+    frames at 0, 2, 5, 9 and the span (3, 9) -> 3, 5
+    """
+    first = max(0, bisect_right(frame_times_s, span[0] + ROUNDING) - 1)
+    last = max(first + 1, bisect_left(frame_times_s, span[1] - ROUNDING))
+    return [max(time_s, span[0]) for time_s in frame_times_s[first:last]]
 
 
 def union(spans: Sequence[Span]) -> list[Span]:

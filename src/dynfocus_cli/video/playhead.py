@@ -14,8 +14,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
-from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video.container import keeps_times, open_container, packets, prepare, video_stream
+from dynfocus_cli.types import Timing, VideoSource
+from dynfocus_cli.video.clock import DecoderOrder, can_seek, timed_packets
+from dynfocus_cli.video.container import open_container, prepare, video_stream
 
 EPSILON_S = 1e-6
 """A frame due at the asked moment is on screen, although sums of floats may put the moment just before it."""
@@ -42,7 +43,12 @@ class TimedFrame:
 
 
 def timed_frames(
-    container: InputContainer, stream: VideoStream, *, frame_interval_s: float, after_seek: bool = False
+    container: InputContainer,
+    stream: VideoStream,
+    timing: Timing,
+    *,
+    frame_interval_s: float,
+    after_seek: bool = False,
 ) -> Iterator[TimedFrame]:
     """The frames that the stream shows from here on, in order of presentation time.
 
@@ -54,13 +60,16 @@ def timed_frames(
     last_s: float | None = None
     waiting, fruitless, sound = after_seek, 0, True
     time_base = stream.time_base or Fraction(0)
-    for packet in packets(container, stream):
+    order = DecoderOrder(time_base, frame_interval_s) if timing == "unstamped" else None
+    for packet in timed_packets(container, stream, timing):
         if waiting:
             if not packet.is_keyframe:
                 continue
             waiting, sync_pts = False, packet.pts
+        if order is not None and packet.size:
+            order.send(packet)
         try:
-            pictures = packet.decode()
+            pictures = stream.decode(packet)
             sound = sound and not packet.is_corrupt
         except av.FFmpegError:
             pictures, sound = [], False
@@ -69,7 +78,9 @@ def timed_frames(
             return
         for picture in pictures:
             sound = (sound or bool(picture.key_frame)) and not picture.is_corrupt
-            if picture.pts is None:
+            if order is not None:
+                pts_s = order.shown_s(picture)
+            elif picture.pts is None:
                 pts_s = 0.0 if last_s is None else last_s + frame_interval_s
             elif sync_pts is not None and picture.pts < sync_pts:
                 continue
@@ -100,7 +111,7 @@ class Playhead:
         self._container.close()
 
     def at(self, time_s: float) -> TimedFrame:
-        """The frame on screen `time_s` seconds after the first displayed frame.
+        """The frame on screen at `time_s`.
 
         Before the first frame that is the first, after the last decodable one the last. Moments only advance.
 
@@ -123,13 +134,17 @@ class Playhead:
         self._container = open_container(self._source.path, hwaccel=self._hwaccel)
         self._stream = video_stream(self._container, self._source.stream_index)
         prepare(self._container, self._stream, lanes=self._lanes)
-        if not keeps_times(self._container):
+        if not can_seek(self._container, self._source.timing):
             self._seek_gap_s = float("inf")
         self._start_frames(after_seek=False)
 
     def _start_frames(self, *, after_seek: bool) -> None:
         self._frames: Iterator[TimedFrame] = timed_frames(
-            self._container, self._stream, frame_interval_s=self._interval_s, after_seek=after_seek
+            self._container,
+            self._stream,
+            self._source.timing,
+            frame_interval_s=self._interval_s,
+            after_seek=after_seek,
         )
         self._shown: TimedFrame | None = None
         self._ahead: TimedFrame | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from dynfocus_cli.errors import UsageError
@@ -12,6 +13,7 @@ from dynfocus_cli.video.mentions import Mentions
 from dynfocus_cli.video.moments import (
     ROUNDING,
     fill,
+    frames_within,
     grid,
     merge,
     outside,
@@ -42,6 +44,9 @@ class _Base:
     rate: float
     """Frames a second that were asked for: what focus doubles, also where `limit` made the base sparser."""
     own_fps: float
+    """The video's own rate, where its frames follow each other most closely."""
+    frame_times_s: tuple[float, ...]
+    """When each of its frames is shown, where some are held for long."""
 
     @property
     def fps(self) -> float:
@@ -74,7 +79,7 @@ def plan_sampling(
     default_max_frames: int,
     asked_by: str | None = None,
 ) -> SamplingPlan:
-    """The moments to look at, seconds from the first displayed frame; pure.
+    """The moments to look at, in seconds; pure.
 
     At a rate, moment k is `start + k / fps`, before the end. Where that is too many, or with `--frames`, n
     moments divide the span evenly, each at the beginning of its n-th. So either way it begins with the first,
@@ -84,6 +89,9 @@ def plan_sampling(
 
     Around named moments and in named spans (focus) the rate is doubled, up to the video's own; a named moment
     is itself sampled. Where that exceeds the limit, focus takes half of it, or its even share if more.
+
+    Where frames are held for long (screen recordings, slides) and not all can be looked at, a moment that
+    shows a frame again makes room for one that no moment shows.
 
     Args:
         asked_by: the flag that `options.frames` comes from, if not from `--frames` itself.
@@ -100,6 +108,8 @@ def plan_sampling(
     clipped = [_within(part, span) for part in (*around, *mentions.spans)]
     focus = union([part for part in clipped if part is not None])
     times, fps = _place(base, focus, pinned, most)
+    if base.frame_times_s and not base.follows_rate:
+        times = _one_a_frame(base, times, pinned)
     return SamplingPlan(
         policy="uniform" if base.exact else "fps",
         fps=fps if span[1] > span[0] else None,
@@ -115,7 +125,11 @@ def plan_sampling(
 def _span(source: VideoSource, options: SamplingOptions, warnings: list[str]) -> Span:
     """From `--start` to `--end`, inside the video."""
     length = f"the video is {format_timecode(source.duration_s)} long"
-    start = 0.0 if options.start_s is None else options.start_s
+    start = options.start_s
+    if start is None:
+        # Before the first frame a player shows nothing, and we the frame that comes.
+        at_s = source.first_frame_s if options.at_s is None else options.at_s
+        start = min(source.first_frame_s, max(0.0, at_s))
     end = source.duration_s if options.end_s is None else options.end_s
     for flag, value in (("--start", start), ("--end", end), ("--at", options.at_s or 0.0)):
         if not (math.isfinite(value) and value >= 0):
@@ -146,10 +160,10 @@ def _base(
     warnings: list[str],
     asked_by: str | None,
 ) -> _Base:
-    own_fps = source.fps if source.fps > 0 else 1.0
+    own_fps = source.fastest_fps or source.fps or 1.0
     length_s = span[1] - span[0]
     limit = default_max_frames if options.max_frames is None else options.max_frames
-    shown = steps(length_s, own_fps)
+    shown = len(frames_within(source.frame_times_s, span)) or steps(length_s, own_fps)
     if options.frames is None:
         rate = min(default_fps if options.fps is None else options.fps, own_fps)
         wanted = steps(length_s, rate)
@@ -162,7 +176,8 @@ def _base(
         warnings.append(
             f"{asked} asks for {wanted} frames, but --max-frames, or the tokens left, allow {limit}."
         )
-    return _Base(span, min(wanted, limit), options.frames is not None, limit, rate, own_fps)
+    count, exact = min(wanted, limit), options.frames is not None
+    return _Base(span, count, exact, limit, rate, own_fps, source.frame_times_s)
 
 
 def _pinned(
@@ -221,6 +236,19 @@ def _place(base: _Base, focus: list[Span], pinned: list[float], most: int) -> tu
         far = [time for time in grid(base.span, base.rate) if any(start <= time < end for start, end in rest)]
     times = merge(near + far, pinned, base.gap_s)
     return (fill(times, base.count, base.span, base.gap_s) if base.exact else times), fps
+
+
+def _one_a_frame(base: _Base, times: list[float], pinned: list[float]) -> list[float]:
+    """As many moments, where those that show a frame again make room for frames that none shows."""
+    frames = frames_within(base.frame_times_s, base.span)
+    shown = {
+        max(0, bisect_right(frames, moment + ROUNDING) - 1): moment for moment in [*times, *pinned][::-1]
+    }
+    fresh = [moment for moment in times if moment in pinned or moment in shown.values()]
+    again = [moment for moment in times if moment not in fresh]
+    unseen = [moment for frame, moment in enumerate(frames) if frame not in shown]
+    taken = thin(unseen, (), min(len(unseen), len(again)))
+    return sorted([*fresh, *taken, *thin(again, (), len(again) - len(taken))])
 
 
 def _dense(part: Span, pinned: list[float], rate: float) -> list[float]:

@@ -6,7 +6,7 @@ import io
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from av.video.stream import VideoStream
@@ -29,6 +29,8 @@ class TrackHeader:
 
     margins: Margins = NO_MARGINS
     encrypted: bool = False
+    edits: int = 0
+    """Parts of the media that an edit list plays: FFmpeg gives their packets, not the list."""
 
 
 def read_track_header(stream: VideoStream) -> TrackHeader:
@@ -156,7 +158,7 @@ def _mp4(file: BinaryIO, track: int) -> TrackHeader:
             movie = file.read(size)
             for trak in _boxes(movie, b"trak"):
                 if any(_track_id(header) == track for header in _boxes(trak, b"tkhd")):
-                    return _sample_description(trak)
+                    return replace(_sample_description(trak), edits=_count_edits(trak))
     return TrackHeader()
 
 
@@ -197,6 +199,18 @@ def _sample_description(trak: bytes) -> TrackHeader:
     width, height = struct.unpack(">HH", content[40:44])
     margins = next((_clean_aperture(clap, width, height) for clap in _boxes(parts, b"clap")), NO_MARGINS)
     return TrackHeader(margins, entry in _ENCRYPTED_ENTRIES or any(_boxes(parts, b"sinf")))
+
+
+def _count_edits(trak: bytes) -> int:
+    """All edits but the empty ones, which show nothing."""
+    edits = 0
+    for edts in _boxes(trak, b"edts"):
+        for elst in _boxes(edts, b"elst"):
+            entry = ">QqI" if elst[0] == 1 else ">IiI"  # duration, media time, rate
+            size = struct.calcsize(entry)
+            whole = elst[8 : 8 + (len(elst) - 8) // size * size]
+            edits += sum(media_time != -1 for _, media_time, _ in struct.iter_unpack(entry, whole))
+    return edits
 
 
 def _clean_aperture(clap: bytes, width: int, height: int) -> Margins:

@@ -1,0 +1,166 @@
+"""Where a frame's time comes from: its packet's presentation time on one timeline, or the decoder's order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from dynfocus_cli.types import Timing
+from dynfocus_cli.video.container import keeps_times, packets
+from dynfocus_cli.video.packed_frames import unpacked
+
+MAX_REORDER = 17
+"""A frame is decoded at most 16 frames after one that is shown later (H.264 and HEVC: the size of the picture
+buffer). So once 17 later frames were read, all that are shown earlier were read too."""
+
+JUMP_S = 10.0
+"""Broadcast formats send pictures all the time: a longer step is a clock set anew. FFmpeg's bound."""
+
+STEP_BACK_S = 1.0
+"""Decoding times never go back. Rounding and damage may move one a little."""
+
+_BROADCAST = frozenset({"mpegts", "mpeg"})
+"""Containers made for streams that are cut and joined: their clock may be any time after a splice."""
+
+_WITHOUT_PRESENTATION_TIMES = frozenset({"avi"})
+"""Containers that number packets in decoding order. FFmpeg guesses presentation times from that, wrongly."""
+
+
+def timed_packets(
+    container: InputContainer, stream: VideoStream, timing: Timing
+) -> Iterator[Packet[VideoStream]]:
+    """The stream's packets in decoding order, with presentation times as `timing` says that they come about.
+
+    Of an `unstamped` stream these are numbers for `DecoderOrder`, not times.
+    """
+    read = packets(container, stream)
+    if stream.codec_context.codec.canonical_name == "theora":
+        read = (packet for packet in read if not _is_theora_header(packet))
+    if timing == "restarting":
+        return Splices(container, stream).join(read)
+    if timing == "unstamped":
+        return unpacked(stream, read)
+    if container.format.name in _WITHOUT_PRESENTATION_TIMES:
+        return _shown_when_decoded(read)
+    return read
+
+
+def _is_theora_header(packet: Packet[VideoStream]) -> bool:
+    """Where Ogg files were joined, the headers of the later ones are among the frames."""
+    return bytes(packet)[:1] >= b"\x80"
+
+
+def can_seek(container: InputContainer, timing: Timing) -> bool:
+    """Whether a packet has the same time after a seek as without: not where it depends on those before it."""
+    return timing == "stamped" and keeps_times(container)
+
+
+def lacks_presentation_times(container: InputContainer, stream: VideoStream) -> bool:
+    """The container gives decoding times alone, and frames are not shown in the order they are decoded in."""
+    return container.format.name in _WITHOUT_PRESENTATION_TIMES and stream.codec_context.has_b_frames
+
+
+class Splices:
+    """Makes one timeline of a clock that starts anew or jumps, as where recordings were joined.
+
+    0 40 80 | 0 40 80  ->  0 40 80 120 160 200
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._tick = float(stream.time_base or 1)
+        self._jump = JUMP_S / self._tick if container.format.name in _BROADCAST else float("inf")
+        self._interval = round(1 / float(stream.guessed_rate or 25) / self._tick)
+        self.shift = 0
+        """Added to the times in the file."""
+        self._decoded: int | None = None
+        self._sync: int | None = None
+        """Presentation time in the file, of the latest packet that was a sync point or shown after it."""
+        self._end = 0
+        """On the timeline: where the latest frame ends."""
+        self.at: list[int] = []
+        """On the timeline: where the clock starts anew."""
+
+    def join(self, read: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+        """The packets, with times on the timeline."""
+        for packet in read:
+            if packet.size:
+                self.add(packet)
+                packet.dts = None if packet.dts is None else packet.dts + self.shift
+                packet.pts = None if packet.pts is None else packet.pts + self.shift
+            yield packet
+
+    def add(self, packet: Packet[VideoStream]) -> None:
+        """Takes note of the next packet."""
+        shown = packet.dts if packet.pts is None else packet.pts
+        decoded = packet.pts if packet.dts is None else packet.dts
+        if shown is None or decoded is None or packet.is_discard:
+            return
+        if self._decoded is not None and self._is_new(packet.is_keyframe, shown, decoded):
+            self.at.append(self._end)
+            self.shift = self._end - shown
+            self._sync = None
+        self._interval = packet.duration or self._interval
+        self._end = max(self._end, shown + self.shift + self._interval)
+        self._decoded = decoded
+        self._sync = shown if self._sync is None else max(self._sync, shown)
+
+    def _is_new(self, is_sync_point: bool, shown: int, decoded: int) -> bool:
+        """The clock starts anew at this packet: decoding times go back, and, as they are guessed in Matroska,
+        by much or at a sync point that is shown before what was decoded before it."""
+        assert self._decoded is not None
+        step = decoded - self._decoded
+        back = is_sync_point and self._sync is not None and shown <= self._sync
+        return step > self._jump or step < -STEP_BACK_S / self._tick or (step < 0 and back)
+
+
+class DecoderOrder:
+    """Times of frames whose packets come without presentation times: the frames as they come out of the
+    decoder are shown at the packets' decoding times, in order.
+
+        packets      I0 P1 b2 b3 P4        decoding times 0 1 2 3 4
+        frames       I0 b2 b3 P1 P4        shown at       0 1 2 3 4
+    """
+
+    def __init__(self, tick: Fraction, interval_s: float) -> None:
+        self._tick, self._interval_s = float(tick), interval_s
+        self._count = 0
+        self._end_s = 0.0
+        self._slots: deque[tuple[int, float]] = deque()
+        """Numbers and decoding times, in seconds, of the packets whose time no frame has taken."""
+        self._last_s = 0.0
+
+    def send(self, packet: Packet[VideoStream]) -> tuple[float, float]:
+        """Numbers the packet, which the decoder hands on to its frame; returns when it is decoded, and until
+        when: seconds. Raw streams have no times: there packets follow each other."""
+        at_s = self._end_s if packet.dts is None else packet.dts * self._tick
+        self._end_s = at_s + ((packet.duration or 0) * self._tick or self._interval_s)
+        packet.pts = self._count
+        self._slots.append((self._count, at_s))
+        self._count += 1
+        return at_s, self._end_s
+
+    def shown_s(self, picture: av.VideoFrame) -> float:
+        """When the next frame out of the decoder is shown.
+
+        The time of a packet that gives no frame is passed over: at the next sync point, or once more packets
+        have followed than a decoder can hold back.
+        """
+        if picture.pts is not None:
+            oldest = picture.pts if picture.key_frame else picture.pts - MAX_REORDER
+            while len(self._slots) > 1 and self._slots[0][0] < oldest:
+                self._slots.popleft()
+        if self._slots:
+            self._last_s = self._slots.popleft()[1]
+        return self._last_s
+
+
+def _shown_when_decoded(read: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+    for packet in read:
+        packet.pts = packet.dts if packet.size else packet.pts
+        yield packet

@@ -1,0 +1,86 @@
+"""MPEG-4 with packed B-frames: DivX and Xvid put two frames into one chunk of an AVI file."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from itertools import pairwise
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+MAX_DELAY_PACKETS = 17
+"""An encoder has given its first B-frames by then."""
+
+MAX_PLACEHOLDER_BYTES = 19
+"""Of a frame that is not coded. FFmpeg's bound."""
+
+_FRAME = b"\0\0\1\xb6"
+_B_FRAME = 2
+"""The two bits after the start code."""
+_SAYS_PACKED = re.compile(rb"(DivX\d+(?:b|Build)\d+)p")
+"""User data by which an encoder says that it packs B-frames."""
+
+
+def is_packed(packet: Packet[VideoStream]) -> bool:
+    """The packet holds two frames."""
+    return bytes(packet).count(_FRAME) > 1
+
+
+def unpacked(stream: VideoStream, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+    """Packets of one frame each; those of other codecs as they are.
+
+        chunks     I  P+b  -  P+b  b  -  P       (-: a placeholder)
+        packets    I  P    b  P    b  b  P
+
+    Until its first B-frames are out, an encoder that packs them leaves out the chunk before one of two: this
+    is its delay, and not a frame that is shown for longer. FFmpeg's own filter for this takes the smallest
+    B-frames for placeholders.
+    """
+    context = stream.codec_context
+    if context.codec.canonical_name != "mpeg4":
+        yield from packets
+        return
+    if context.extradata and not context.is_open:
+        context.extradata = _SAYS_PACKED.sub(rb"\1n", context.extradata)
+    waiting: deque[bytes] = deque()
+    delay, decoded, usual = 0, 0, 0
+    for count, packet in enumerate(packets):
+        data = bytes(packet)
+        frames = _frames(_SAYS_PACKED.sub(rb"\1n", data))
+        if packet.size and packet.dts is not None:
+            step = packet.dts - delay - decoded
+            usual = min(usual or step, step)
+            if len(frames) > 1 and step > usual and count <= MAX_DELAY_PACKETS:
+                delay += step - usual
+            packet.dts -= delay
+            decoded = packet.dts
+        if not packet.size or not (waiting or len(frames) > 1):
+            yield packet
+            continue
+        if not (waiting and _is_placeholder(frames[0])):
+            waiting.extend(frames)
+        yield _with_data(packet, waiting.popleft(), is_sync_point=packet.is_keyframe)
+
+
+def _frames(data: bytes) -> list[bytes]:
+    """The frames in a packet, the first with the headers before it."""
+    starts = [found.start() for found in re.finditer(re.escape(_FRAME), data)]
+    edges = [0, *starts[1:], len(data)]
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+def _is_placeholder(frame: bytes) -> bool:
+    """Stands for a frame that came with the one before, so that there is a chunk for each."""
+    start = frame.find(_FRAME) + len(_FRAME)
+    return len(frame) <= MAX_PLACEHOLDER_BYTES and start < len(frame) and frame[start] >> 6 != _B_FRAME
+
+
+def _with_data(packet: Packet[VideoStream], data: bytes, *, is_sync_point: bool) -> Packet[VideoStream]:
+    """Another packet at the same time."""
+    other: Packet[VideoStream] = Packet(data)  # type: ignore[assignment]
+    other.stream, other.time_base = packet.stream, packet.time_base
+    other.pts, other.dts, other.duration = packet.pts, packet.dts, packet.duration
+    other.is_keyframe = is_sync_point
+    return other

@@ -1,0 +1,96 @@
+"""Presentation times of the packets of a part of a file, and what they tell of its frame rate and end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import pairwise
+from statistics import median
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from dynfocus_cli.types import Timing
+from dynfocus_cli.video.clock import DecoderOrder, Splices, timed_packets
+from dynfocus_cli.video.encryption import is_encrypted_packet
+from dynfocus_cli.video.packed_frames import is_packed
+
+
+class Stamps:
+    """Presentation times in units of the stream's clock, which an edit list has not hidden."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream, timing: Timing = "stamped") -> None:
+        self._container, self._stream, self.timing = container, stream, timing
+        self._tick = stream.time_base or Fraction(1, 1000)
+        self._order = DecoderOrder(self._tick, 1 / float(stream.guessed_rate or stream.average_rate or 25))
+        self._splices = Splices(container, stream)
+        self._is_mpeg4 = stream.codec_context.codec.canonical_name == "mpeg4"
+        self.shown: list[float] = []
+        self.durations: list[float] = []
+        """Of the same packets; 0 where the container does not say."""
+        self.is_unstamped = False
+        """Some packets have no presentation time, or hold more than one frame."""
+        self.encrypted = False
+        """Some cannot be decoded without a key."""
+        self.complete = False
+        """No packet follows."""
+        self._reordered_until: float | None = None
+        """Last decoding time seen: every frame shown before it has been read."""
+
+    @property
+    def restarts(self) -> list[int]:
+        """Where the clock starts anew, on one timeline."""
+        return self._splices.at
+
+    def read(self) -> Stamps:
+        """Takes note of all packets from where the demuxer is."""
+        timing: Timing = "unstamped" if self.timing == "unstamped" else "stamped"  # splices are found here
+        for packet in timed_packets(self._container, self._stream, timing):
+            self.add(packet)
+        self.complete = True
+        return self
+
+    def add(self, packet: Packet[VideoStream]) -> None:
+        """Takes note of a packet, unless an edit list hides it or it is the empty one at the end."""
+        if packet.size == 0:
+            self.complete = True
+            return
+        if packet.is_discard:
+            return
+        self.encrypted |= is_encrypted_packet(packet)
+        if self.timing == "unstamped":
+            begin_s, end_s = self._order.send(packet)
+            self.shown.append(begin_s / float(self._tick))
+            self.durations.append((end_s - begin_s) / float(self._tick))
+            return
+        if self.timing != "edited":
+            self._splices.add(packet)
+        self.is_unstamped |= packet.pts is None or (self._is_mpeg4 and is_packed(packet))
+        if packet.pts is not None:
+            self.shown.append(packet.pts + self._splices.shift)
+            self.durations.append(packet.duration or 0)
+        self._reordered_until = packet.dts
+
+    def deltas(self) -> list[float]:
+        """Times from one frame to the next, as far as no frame in between can still be unread."""
+        until = None if self.complete else self._reordered_until
+        times = sorted({stamp for stamp in self.shown if until is None or stamp <= until})
+        return [after - before for before, after in pairwise(times)]
+
+    def end(self, interval: float) -> float | None:
+        """Where the last frame ends; one whose duration is not known lasts for `interval`."""
+        lengths: Iterable[float] = (duration or interval for duration in self.durations)
+        return max((shown + length for shown, length in zip(self.shown, lengths, strict=True)), default=None)
+
+    def times_s(self) -> list[float]:
+        """When frames are shown, in order: seconds on the container's clock."""
+        return [float(stamp * self._tick) for stamp in sorted(set(self.shown))]
+
+
+def are_uneven(deltas: list[float]) -> bool:
+    """Containers round presentation times to their clock: one tick up or down is still an even rate."""
+    if not deltas:
+        return False
+    usual = median(deltas)
+    return any(abs(delta - usual) > max(2.0, 0.05 * usual) for delta in deltas)
