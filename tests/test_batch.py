@@ -151,7 +151,9 @@ def test_what_was_meant_is_told(folder, path, hint):
 
 def test_outcomes_come_one_by_one(folder):
     seen = []
-    outcomes = batch.run(["d/b.mp4", "d/a.MKV"], [None], lambda video, query: seen.append(video) or len(seen))
+    outcomes = batch.run(
+        ["d/b.mp4", "d/a.MKV"], lambda video: [None], lambda video, query: seen.append(video) or len(seen)
+    )
     assert next(outcomes).result == 1
     assert seen == ["d/b.mp4"]
     assert next(outcomes).result == 2
@@ -159,7 +161,9 @@ def test_outcomes_come_one_by_one(folder):
 
 def test_the_questions_of_a_video_come_one_after_the_other(folder):
     queries = [Query("q1"), Query("q2")]
-    outcomes = batch.run(["d/b.mp4", "d/a.MKV"], queries, lambda video, query: f"{video} {query.text}")
+    outcomes = batch.run(
+        ["d/b.mp4", "d/a.MKV"], lambda video: queries, lambda video, query: f"{video} {query.text}"
+    )
     assert [outcome.result for outcome in outcomes] == [
         "d/b.mp4 q1",
         "d/b.mp4 q2",
@@ -177,7 +181,7 @@ def test_a_video_that_cannot_be_read_is_opened_once(folder):
             raise VideoUnreadable("No frame.")
         raise ValueError(query.text)
 
-    outcomes = list(batch.run(["d/b.mp4", "d/a.MKV"], [Query("q1"), Query("q2")], work))
+    outcomes = list(batch.run(["d/b.mp4", "d/a.MKV"], lambda video: [Query("q1"), Query("q2")], work))
     assert opened == ["d/b.mp4", "d/a.MKV", "d/a.MKV"]
     assert [str(outcome.error) for outcome in outcomes] == ["No frame.", "No frame.", "q1", "q2"]
 
@@ -185,6 +189,6 @@ def test_a_video_that_cannot_be_read_is_opened_once(folder):
 def test_what_is_done_is_not_done_again(folder):
     queries = [Query("q1"), Query("q2")]
     outcomes = batch.run(
-        ["d/b.mp4"], queries, lambda video, query: 1, lambda video, query: query.text == "q1"
+        ["d/b.mp4"], lambda video: queries, lambda video, query: 1, lambda video, query: query.text == "q1"
     )
     assert [outcome.query for outcome in outcomes] == queries[1:]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.question_file import Query, read_questions
+from dynfocus_cli.types import Option
 
 
 @pytest.fixture
@@ -99,6 +100,79 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path, monkeypatch, path
 def test_standard_input(monkeypatch):
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"What?\n")))
     assert read_questions("-").queries == (Query("What?"),)
+
+
+def test_comments_and_old_line_ends(read):
+    queries, problems = read("# Colors\r\r  # and\rWhat is it?\r\nWho?\r#7 has which color?\n#\n")
+    assert [query.text for query in queries] == ["What is it?", "Who?", "#7 has which color?"]
+    queries, problems = read('# ids\r\n{"question": "Who?"}\r\n#{"question": "No?"}\r\n', "q.jsonl")
+    assert (queries, problems) == ((Query("Who?"),), [])
+
+
+@pytest.mark.parametrize("name", ["q.json", "q.txt", "q.jsonl"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_of_objects(read, name, indent):
+    """As json.dump writes it."""
+    items = [{"id": 1, "question": "Who?"}, "What?", {"id": 1, "question": "Why?"}, {"question": "Where?"}]
+    queries, problems = read(json.dumps(items, indent=indent), name)
+    assert queries == (Query("Who?", 1), Query("Where?"))
+    assert problems == [
+        'item 2: It is no JSON object like {"id": "q1", "question": "What happens?"}.',
+        "item 3: The id 1 is item 1's already.",
+    ]
+
+
+def test_an_object_over_several_lines(read):
+    assert read(json.dumps({"id": 1, "question": "Who?"}, indent=2))[0] == (Query("Who?", 1),)
+
+
+def test_a_broken_list_is_said_and_a_question_in_brackets_is_one(read):
+    with pytest.raises(UsageError, match=r"holds no question: .*, all of it: It is no JSON"):
+        read('[{"question": "Who?"},', "q.json")
+    assert read("[Music] What plays?\nWho?")[0] == (Query("[Music] What plays?"), Query("Who?"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "query"),
+    [
+        ({"question_id": "v1", "answer": "x"}, Query("Who?", "v1")),
+        ({"id": 1, "question_id": 2}, Query("Who?", 1)),
+        ({"video": "a/b.mp4"}, Query("Who?", video="a/b.mp4")),
+        ({"options": ["Ann", "Bob"]}, Query("Who?", choices=(Option("A", "Ann"), Option("B", "Bob")))),
+        ({"choices": ["A. Ann", "B. Bob"]}, Query("Who?", choices=(Option("A", "Ann"), Option("B", "Bob")))),
+        (
+            {"options": ["(A) Ann", "(B) Bob"]},
+            Query("Who?", choices=(Option("A", "Ann"), Option("B", "Bob"))),
+        ),
+        (
+            {"options": ["A. Ann", "A. Bob"]},
+            Query("Who?", choices=(Option("A", "A. Ann"), Option("B", "A. Bob"))),
+        ),
+        (
+            {"options": {"x": "Ann", "y": "Bob"}},
+            Query("Who?", choices=(Option("x", "Ann"), Option("y", "Bob"))),
+        ),
+    ],
+)
+def test_fields_of_an_object(read, fields, query):
+    assert read(json.dumps({"question": "Who?", **fields})) == ((query,), [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"video": ["a.mp4"]}, 'Its "video" must be the path of one, got ["a.mp4"].'),
+        ({"video": ""}, 'Its "video" must be the path of one, got "".'),
+        ({"question_id": 1.5}, 'Its "question_id" must be a text or a whole number, got 1.5.'),
+        (
+            {"options": "Ann"},
+            'Its "options" must be like {"A": "a dog", "B": "a cat"} or ["a dog", "a cat"].',
+        ),
+    ],
+)
+def test_fields_that_are_none(read, fields, said):
+    _, problems = read(json.dumps({"question": "Who?", **fields}) + '\n{"question": "Why?"}')
+    assert problems == [f"line 1: {said}"]
 
 
 @given(st.binary(max_size=200))

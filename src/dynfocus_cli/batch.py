@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import BinaryIO, Generic, TypeVar
@@ -98,19 +98,19 @@ def check(video: str) -> None:
 
 def run(
     videos: Iterable[str],
-    queries: Sequence[Query | None],
+    queries_of: Callable[[str], Iterable[Query | None]],
     work: Callable[[str, Query | None], Result],
     is_done: Callable[[str, Query | None], bool] = lambda video, query: False,
 ) -> Iterator[Outcome[Result]]:
-    """Call `work` on each video with each query, in order, as outcomes are asked for; an error becomes an
-    outcome. All queries about one video come one after the other.
+    """Call `work` on each video with each of its queries, in order, as outcomes are asked for; an error
+    becomes an outcome. All queries about one video come one after the other.
 
     An interrupt (any BaseException that is no Exception) still ends the run. A video that one query could not
     read is not opened for the next: reading a damaged one takes its time.
     """
     for video in videos:
         unreadable: VideoUnreadable | None = None
-        for query in queries:
+        for query in queries_of(video):
             if is_done(video, query):
                 continue
             outcome: Outcome[Result]

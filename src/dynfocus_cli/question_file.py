@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
@@ -16,6 +18,17 @@ from dynfocus_cli.types import Option
 
 STDIN = "-"
 
+JSON_LINES = (".jsonl", ".ndjson")
+
+_COMMENT = re.compile(rb"\s*#(?!\d)")
+"""A line that begins with a number sign; "#7 has which color?" is a question."""
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+"""None of the other line breaks that `splitlines` knows: JSON may hold them."""
+
+_LETTERED = re.compile(r"\(?([A-Z])[.):]\s*(?=\S)")
+"""How benchmarks write a choice in a list: "A. a dog", "(A) a dog"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -25,6 +38,8 @@ class Query:
     id: str | int | None = None
     choices: tuple[Option, ...] = ()
     """Answers to choose from, if there are any."""
+    video: str | None = None
+    """The one video that it is about, as the file names it; None asks it of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +49,20 @@ class QuestionFile:
     queries: tuple[Query, ...]
     problems: tuple[str, ...]
     """A sentence for each line that is no question; the others are asked all the same."""
+    folder: str = ""
+    """Where the file lies, and paths of videos in it begin; empty for the working directory."""
 
 
 def read_questions(path: str) -> QuestionFile:
-    """Reads a file of questions: one a line, or JSON objects with a `question` and, if wanted, an `id`.
+    """Reads a file of questions: one a line, or JSON objects with a `question`, one a line or in a list.
 
         What color is the 7?
         {"id": "q1", "question": "What color is the 7?"}
         {"id": "q2", "question": "What color is the 7?", "choices": {"A": "white", "B": "orange"}}
+        [{"question_id": 1, "video": "a.mp4", "question": "Who?", "options": ["A. Ann", "B. Bob"]}]
 
-    It is JSON where its name says so (`.jsonl`) or one of its lines is a JSON object. Empty lines are passed
-    over, and so are other fields of the objects.
+    It is JSON where its name says so (`.jsonl`), where all of it is a list or an object, or where one of its
+    lines is an object. Empty lines and those that begin with `#` are passed over, and so are other fields.
 
     Args:
         path: `-` is standard input.
@@ -61,66 +79,115 @@ def read_questions(path: str) -> QuestionFile:
     except (OSError, ValueError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or error
         raise UsageError(f"The questions {path} cannot be read: {why}.") from error
-    # Lines end in line feeds alone: JSON may hold other line breaks that `splitlines` knows.
-    lines = [
-        (number, line)
-        for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1)
-        if line.strip()
-    ]
-    as_json = path.lower().endswith((".jsonl", ".ndjson")) or any(_is_object(line) for _, line in lines)
-    found = _read(path, lines, as_json)
-    if not found.queries:
-        said = f": {found.problems[0]}" if found.problems else "."
+    folder = "" if path == STDIN else os.path.dirname(path)
+    queries, problems = _read(_items(path, data.removeprefix(b"\xef\xbb\xbf")))
+    if not queries:
+        said = f": {path}, {problems[0]}" if problems else "."
         raise UsageError(f"The file {path} holds no question{said}")
-    return found
+    return QuestionFile(queries, tuple(f"{path}, {problem}" for problem in problems), folder)
 
 
-def _read(path: str, lines: Iterable[tuple[int, bytes]], as_json: bool) -> QuestionFile:
+def _items(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
+    """Each thing that should be a question, with its place: a Query, JSON, or a UsageError."""
+    if data.lstrip().startswith((b"[", b"{")):
+        whole = _parsed(data)
+        if isinstance(whole, list):
+            yield from ((f"item {number}", item) for number, item in enumerate(whole, 1))
+            return
+        if isinstance(whole, dict):
+            yield "line 1", whole
+            return
+        if path.lower().endswith(".json") and data.lstrip().startswith(b"["):
+            yield "all of it", whole
+            return
+    lines = [
+        (f"line {number}", line)
+        for number, line in enumerate(_LINE_END.split(data), 1)
+        if line.strip() and not _COMMENT.match(line)
+    ]
+    values = [_parsed(line) for _, line in lines]
+    if path.lower().endswith(JSON_LINES) or any(isinstance(value, dict) for value in values):
+        yield from ((place, value) for (place, _), value in zip(lines, values, strict=True))
+    else:
+        yield from ((place, _asked(line)) for place, line in lines)
+
+
+def _read(items: Iterable[tuple[str, Any]]) -> tuple[tuple[Query, ...], list[str]]:
     queries: list[Query] = []
     problems: list[str] = []
-    lines_of: dict[str | int, int] = {}
-    for number, line in lines:
+    places: dict[str | int, str] = {}
+    for place, item in items:
         try:
-            query = _from_json(line) if as_json else Query(_text(line).strip())
+            query = _query(item)
             check_question(query.text)
             if query.id is not None:
-                if query.id in lines_of:
-                    raise UsageError(f"The id {query.id!r} is line {lines_of[query.id]}'s already.")
-                lines_of[query.id] = number
+                if query.id in places:
+                    raise UsageError(f"The id {query.id!r} is {places[query.id]}'s already.")
+                places[query.id] = place
             queries.append(query)
         except UsageError as error:
-            problems.append(f"{path}, line {number}: {error}")
-    return QuestionFile(tuple(queries), tuple(problems))
+            problems.append(f"{place}: {error}")
+    return tuple(queries), problems
 
 
-def _from_json(line: bytes) -> Query:
-    try:
-        value: Any = json.loads(_text(line))
-    except ValueError as error:
-        raise UsageError(f"It is no JSON ({error}).") from error
-    except RecursionError as error:
-        raise UsageError("Its JSON is nested too deeply.") from error
-    if not isinstance(value, dict):
+def _query(item: Any) -> Query:
+    if isinstance(item, UsageError):
+        raise item
+    if isinstance(item, Query):
+        return item
+    if not isinstance(item, dict):
         raise UsageError('It is no JSON object like {"id": "q1", "question": "What happens?"}.')
-    question, name = value.get("question"), value.get("id")
+    question, video = item.get("question"), item.get("video")
     if not isinstance(question, str):
         raise UsageError('It has no "question" that is a text.')
-    if name is not None and (isinstance(name, bool) or not isinstance(name, str | int)):
-        raise UsageError(f'Its "id" must be a text or a whole number, got {json.dumps(name)}.')
-    return Query(question, name, _choices(value.get("choices")))
+    if video is not None and (not isinstance(video, str) or not video.strip() or "\0" in video):
+        raise UsageError(f'Its "video" must be the path of one, got {json.dumps(video)}.')
+    return Query(question, _id(item), _choices(item), video)
 
 
-def _choices(value: Any) -> tuple[Option, ...]:
-    """An object of letters and texts, or a list of texts, which are A, B, C ..."""
+def _id(item: dict[str, Any]) -> str | int | None:
+    name = next((key for key in ("id", "question_id") if item.get(key) is not None), "id")
+    value = item.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+        raise UsageError(f'Its "{name}" must be a text or a whole number, got {json.dumps(value)}.')
+    return value
+
+
+def _choices(item: dict[str, Any]) -> tuple[Option, ...]:
+    """An object of letters and texts, or a list of texts, which are A, B, C ... as written or in order."""
+    name = next((key for key in ("choices", "options") if item.get(key) is not None), "choices")
+    value = item.get(name)
     if value is None:
         return ()
     if isinstance(value, list) and len(value) <= len(ascii_uppercase):
         value = dict(zip(ascii_uppercase, value, strict=False))
+        marks = [_LETTERED.match(text) if isinstance(text, str) else None for text in value.values()]
+        if all(mark and mark[1] == letter for mark, letter in zip(marks, value, strict=True)):
+            value = {mark[1]: mark.string[mark.end() :] for mark in marks if mark}
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise UsageError('Its "choices" must be like {"A": "a dog", "B": "a cat"} or ["a dog", "a cat"].')
-    found = tuple(Option(letter.strip(), text.strip()) for letter, text in value.items())
-    check_options(found)
-    return found
+        raise UsageError(f'Its "{name}" must be like {{"A": "a dog", "B": "a cat"}} or ["a dog", "a cat"].')
+    choices = tuple(Option(letter.strip(), text.strip()) for letter, text in value.items())
+    check_options(choices)
+    return choices
+
+
+def _parsed(data: bytes) -> Any:
+    """What JSON stands for, or what is wrong with it as a UsageError."""
+    try:
+        return json.loads(_text(data))
+    except UsageError as error:
+        return error
+    except ValueError as error:
+        return UsageError(f"It is no JSON ({error}).")
+    except RecursionError:
+        return UsageError("Its JSON is nested too deeply.")
+
+
+def _asked(line: bytes) -> Query | UsageError:
+    try:
+        return Query(_text(line).strip())
+    except UsageError as error:
+        return error
 
 
 def _text(line: bytes) -> str:
@@ -128,10 +195,3 @@ def _text(line: bytes) -> str:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"It is no text: byte {error.start + 1} of it is not UTF-8.") from error
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False

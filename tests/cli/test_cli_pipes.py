@@ -196,3 +196,48 @@ def test_a_result_is_out_before_the_next_video_is_begun(stand_in, run, clip, cap
     assert result.exit_code == 130
     assert [record["video"] for record in records(result.stdout)] == ["a.mp4", "b.mp4"]
     assert result.stderr.endswith("Interrupted. A run with --output FILE can be gone on with.\n")
+
+
+def test_questions_of_their_own_videos(stand_in, run, clip, tmp_path):
+    for name in ("d/a.mp4", "d/b.mp4", "d/c.mp4"):
+        clip(name)
+    lines = [
+        {"question_id": 1, "video": "a.mp4", "question": "Who?"},
+        {"question_id": 2, "video": "b.mp4", "question": "What?"},
+        {"question_id": 3, "video": "a.mp4", "question": "Why?"},
+    ]
+    (tmp_path / "d" / "q.json").write_text(json.dumps(lines))
+    result = run("ask", "d", "--questions", "d/q.json", "--jsonl", "--quiet")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [(one["video"], one["question"], one["question_id"]) for one in records(result.stdout)] == [
+        ("d/a.mp4", "Who?", 1),
+        ("d/a.mp4", "Why?", 3),
+        ("d/b.mp4", "What?", 2),
+    ]
+    stand_in.calls.clear()
+    result = run("inspect", "d/a.mp4", "--questions", "d/q.json", "--output", "out.jsonl", "--quiet")
+    assert result.exit_code == 0
+    assert "Warning: Questions about videos that were not named were not asked: b.mp4." in result.stderr
+    assert [call[:2] for call in stand_in.calls] == [("d/a.mp4", "Who?"), ("d/a.mp4", "Why?")]
+    result = run("inspect", "d", "--questions", "d/q.json", "--output", "out.jsonl", "--quiet")
+    assert [call[:2] for call in stand_in.calls[2:]] == [("d/b.mp4", "What?")]
+
+
+def test_a_question_of_a_video_that_is_nowhere_fails(stand_in, run, clip, tmp_path):
+    (tmp_path / "q.jsonl").write_text(
+        '{"id": 1, "video": "gone.mp4", "question": "Who?"}\n{"id": 2, "question": "What?"}\n'
+    )
+    result = run("ask", clip("a.mp4"), "--questions", "q.jsonl", "--jsonl", "--quiet")
+    assert result.exit_code == 6
+    assert [(one["video"], one["question_id"], "error" in one) for one in records(result.stdout)] == [
+        ("a.mp4", 2, False),
+        ("gone.mp4", 1, True),
+    ]
+
+
+def test_questions_about_other_videos_alone_are_a_usage_error(stand_in, run, clip, tmp_path):
+    (tmp_path / "q.jsonl").write_text(json.dumps({"video": clip("b.mp4"), "question": "Who?"}))
+    result = run("ask", clip("a.mp4"), "--questions", "q.jsonl")
+    assert result.exit_code == 2
+    assert "The questions are about other videos (b.mp4): name those, or their folder." in result.stderr
+    assert stand_in.loads == []

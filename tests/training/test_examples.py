@@ -60,6 +60,38 @@ def test_llava(folder: Path) -> None:
     assert found.usable[1].where.endswith("data.json, item 1, turn 2")
 
 
+def test_messages_of_typed_parts(folder: Path) -> None:
+    """As TRL and Qwen's recipes have them: what is shown and what is said stand in one list."""
+
+    def said(*parts: object) -> list[dict[str, object]]:
+        return [
+            {"role": "system", "content": [{"type": "text", "text": "Be brief."}]},
+            {"role": "user", "content": list(parts)},
+            {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]},
+        ]
+
+    text = {"type": "text", "text": "What is it?"}
+    items = [
+        {"messages": said({"type": "video", "video": "a.mp4"}, text)},
+        {"messages": said({"type": "image", "image": f"file://{folder / 'c.jpg'}"}, text)},
+        {"messages": said({"type": "video"}, text), "videos": ["b.mkv"]},
+        {"messages": said({"type": "video", "video": "a.mp4"}, {"type": "image", "path": "c.jpg"}, text)},
+        {"messages": said({"type": "video", "video": "a.mp4"})},
+        {"messages": said(text)},
+    ]
+    examples = read_examples(write(folder / "data.json", items))
+    assert [(Path(one.video).name, one.question, one.answer) for one in examples.usable] == [
+        ("a.mp4", "What is it?", "A cat."),
+        ("c.jpg", "What is it?", "A cat."),
+        ("b.mkv", "What is it?", "A cat."),
+    ]
+    assert [problem.reason for problem in examples.problems] == [
+        "it is about 2 videos or images, and an example is about one.",
+        "The question is empty.",
+        "it is about 0 videos or images, and an example is about one.",
+    ]
+
+
 def test_messages(folder: Path) -> None:
     """As LLaMA-Factory, ms-swift and TRL have them."""
     said = [

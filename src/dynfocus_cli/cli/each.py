@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ from dynfocus_cli.cli.lookahead import one_ahead
 from dynfocus_cli.cli.output import Format, name_of, one_line, write_record
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, VideoUnreadable
 from dynfocus_cli.question_file import Query, QuestionFile
+from dynfocus_cli.video_questions import VideoQuestions
 
 if TYPE_CHECKING:
     from dynfocus_cli.cli.resuming import Output, Resumed
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 Model = TypeVar("Model")
 """A loaded model, or its outline where nothing is run."""
 Result = TypeVar("Result")
+
+SHOWN_NAMES = 3
+"""Of videos, in a message about many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +48,18 @@ class Job:
     """What a command goes through, and how its results are told apart."""
 
     videos: Videos
-    queries: Sequence[Query | None]
-    """None is no question, which `inspect` may do without."""
+    questions: VideoQuestions
     format: Format
     quiet: bool
     results: Resumed | None = None
     """The file that results go to in place of stdout."""
     problems: Sequence[str] = ()
     """Of the file of questions; they were said, and count at the end."""
+
+    @property
+    def queries(self) -> Sequence[Query | None]:
+        """All that are asked, of one video or another."""
+        return self.questions.all
 
     @property
     def several(self) -> bool:
@@ -106,8 +115,8 @@ def gathered(
         UsageError: `format` cannot hold that many results, or the file of results is of no use.
         VideoUnreadable: there is no video.
     """
-    queries = questions.queries or (None,)
-    if format == "json" and len(queries) > 1:
+    shared_out = VideoQuestions(questions, (path for path in arguments if path != batch.STDIN))
+    if format == "json" and len(shared_out.all) > 1:
         raise UsageError("--json prints one object and there are several questions: use --jsonl.")
     for problem in questions.problems:
         say(f"Error: {problem}")
@@ -117,15 +126,19 @@ def gathered(
             from dynfocus_cli.cli.resuming import resumed
 
             results = stack.enter_context(resumed(output, quiet=quiet))
-        videos = _videos(arguments, format, search, null=null)
-        yield Job(videos, queries, format, quiet, results, questions.problems)
+        videos = _videos(arguments, shared_out, format, search, null=null)
+        yield Job(videos, shared_out, format, quiet, results, questions.problems)
 
 
-def _videos(arguments: Sequence[str], format: Format, search: batch.Search, *, null: bool) -> Videos:
-    """The videos that the arguments name, at least one; the first two show whether there are several."""
+def _videos(
+    arguments: Sequence[str], questions: VideoQuestions, format: Format, search: batch.Search, *, null: bool
+) -> Videos:
+    """The videos that the arguments name, at least one, and those of questions that are nowhere, to be
+    reported; the first two show whether there are several."""
     if null and batch.STDIN not in arguments:
         raise UsageError("-0 says how paths on standard input end: give - as the video.")
-    paths = batch.expand(arguments, None if sys.stdin is None else sys.stdin.buffer, search, null=null)
+    given = batch.expand(arguments, None if sys.stdin is None else sys.stdin.buffer, search, null=null)
+    paths = _and_missing(given, questions.missing)
     first = list(islice(paths, 2))
     if not first:
         raise VideoUnreadable("No video: standard input named none.")
@@ -133,6 +146,14 @@ def _videos(arguments: Sequence[str], format: Format, search: batch.Search, *, n
     if format == "json" and several:
         raise UsageError("--json prints one object and there are several videos: use --jsonl.")
     return Videos(chain(first, paths), several)
+
+
+def _and_missing(given: Iterable[str], missing: Iterable[str]) -> Iterator[str]:
+    named = set[str]()
+    for path in given:
+        named.add(os.path.realpath(path))
+        yield path
+    yield from (path for path in missing if os.path.realpath(path) not in named)
 
 
 def for_each(
@@ -163,7 +184,7 @@ def for_each(
         if begin is None or loaded is None or not (_is_there(video) and _has_work(job, video)):
             return None
         try:
-            return begin(video, job.queries[0], loaded)
+            return begin(video, job.questions.of(video)[0], loaded)
         except Exception:
             return None
 
@@ -185,14 +206,16 @@ def for_each(
         assert loaded is not None, "a video that passes the check was there before the model was loaded"
         taken, begun = begun, None
         with display.shown(job.where(video, query), with_bars, write) as progress:
-            return work(video, query, loaded, progress, taken if query is job.queries[0] else None)
+            return work(
+                video, query, loaded, progress, taken if query is job.questions.of(video)[0] else None
+            )
 
     def is_done(video: str, query: Query | None) -> bool:
         return job.results is not None and job.results.pass_over(video, query)
 
     given, failures = 0, list[int]()
     try:
-        for outcome in batch.run(arriving(), job.queries, process, is_done):
+        for outcome in batch.run(arriving(), job.questions.of, process, is_done):
             given += 1  # ahead of the line, after which an interrupt may come at once
             if outcome.error is None:
                 assert outcome.result is not None, "work returns a result or raises"
@@ -205,6 +228,11 @@ def for_each(
     if job.results is not None:
         given += job.results.done
         failures += job.results.failures
+    if passed_over := job.questions.passed_over:
+        names = _some(passed_over)
+        if not given:
+            raise UsageError(f"The questions are about other videos ({names}): name those, or their folder.")
+        say(f"Warning: Questions about videos that were not named were not asked: {names}.")
     _conclude(job, given, failures)
 
 
@@ -232,8 +260,17 @@ def _tell_how_to_go_on(interrupt: KeyboardInterrupt, job: Job, given: int) -> No
         interrupt.add_note("A run with --output FILE can be gone on with.")
 
 
+def _some(names: Sequence[str]) -> str:
+    """The first few names."""
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return f"{', '.join(names[:SHOWN_NAMES])}{more}"
+
+
 def _has_work(job: Job, video: str) -> bool:
-    return job.results is None or not all(job.results.has(video, query) for query in job.queries)
+    queries = job.questions.of(video)
+    if job.results is None:
+        return bool(queries)
+    return not all(job.results.has(video, query) for query in queries)
 
 
 def _is_there(video: str) -> bool:

@@ -172,7 +172,7 @@ QuestionsOption = Annotated[
     typer.Option(
         "--questions",
         metavar="FILE",
-        help='Ask each question of FILE: one a line, or JSON lines with "question" and "id".',
+        help='Ask the questions in FILE: a line each, or JSON with "question", "id", "choices", "video".',
     ),
 ]
 OutputOption = Annotated[

@@ -239,8 +239,8 @@ def _parsed(data: bytes) -> Any:
 def _of_item(item: Any, media: Path, video: Path | None, where: str) -> Iterator[Example | Problem]:
     if not isinstance(item, dict):
         raise _Broken("it is no JSON object.")
-    shown = str(video) if video is not None else _media_of(item, media)
     layout = next((layout for layout in _CONVERSATIONS if layout.key in item), None)
+    shown = str(video) if video is not None else _media_of(item, layout, media)
     if layout is not None:
         for turn, (question, answer) in enumerate(_turns(item[layout.key], layout), 1):
             place = f"{where}, turn {turn}" if turn > 1 else where
@@ -252,9 +252,11 @@ def _of_item(item: Any, media: Path, video: Path | None, where: str) -> Iterator
     yield _example(shown, item.get("question"), item.get("answer"), where)
 
 
-def _media_of(item: dict[str, Any], media: Path) -> str:
+def _media_of(item: dict[str, Any], layout: _Layout | None, media: Path) -> str:
     named = item.get("video", item.get("image"))
     several = item.get("videos") or item.get("images")
+    if named is None and not several and layout is not None:
+        several = [shown for turn in _list(item[layout.key]) for shown in _shown(turn, layout)]
     if named is None and isinstance(several, list):
         if len(several) != 1:
             raise _Broken(f"it is about {len(several)} videos or images, and an example is about one.")
@@ -285,7 +287,29 @@ def _turns(conversation: Any, layout: _Layout) -> Iterator[tuple[Any, Any]]:
                 f'"{layout.asks[0]}" and "{layout.answers[0]}" must take turns, got {speakers[0]!r} and '
                 f"{speakers[1]!r}."
             )
-        yield asked.get(layout.words), answered.get(layout.words)
+        yield _words(asked, layout), _words(answered, layout)
+
+
+def _words(turn: dict[str, Any], layout: _Layout) -> Any:
+    """What is said in a turn: a text, or the texts of a list of typed parts."""
+    words = turn.get(layout.words)
+    if not isinstance(words, list):
+        return words
+    texts = [str(part.get("text", "")) for part in _list(words) if part.get("type") == "text"]
+    return "\n".join(texts)
+
+
+def _shown(turn: dict[str, Any], layout: _Layout) -> Iterator[Any]:
+    """The videos and images among the typed parts of a turn: {"type": "video", "video": "a.mp4"}."""
+    for part in _list(turn.get(layout.words)):
+        if (kind := part.get("type")) in ("video", "image"):
+            path = part.get(kind, part.get("path"))
+            yield path.removeprefix("file://") if isinstance(path, str) else path
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list, and none of what is none."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _example(video: str, question: Any, answer: Any, where: str) -> Example:
