@@ -156,7 +156,7 @@ def test_several_in_text_have_their_path(stand_in, run, clip):
     result = run("ask", clip("a.mp4"), clip("b.mp4"), "q", "--quiet")
     assert result.exit_code == 0
     assert result.stdout == "a.mp4: A red circle.\nb.mp4: A red circle.\n"
-    assert result.stderr == "Warning: a.mp4: Careful.\nWarning: b.mp4: Careful.\n"
+    assert result.stderr == "Warning: a.mp4: Careful.\nWarning for 2 videos, as above: Careful.\n"
     assert len(stand_in.loads) == 1
 
 

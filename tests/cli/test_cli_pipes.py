@@ -113,7 +113,10 @@ def test_several_questions_in_text_have_a_column(stand_in, run, clip, questions)
     assert result.stdout == "".join(
         f"{video}: {name}\tA red circle.\n" for video in ("a.mp4", "b.mp4") for name in "a2"
     )
-    assert result.stderr.splitlines()[:2] == ["Warning: a.mp4, a: Careful.", "Warning: a.mp4, 2: Careful."]
+    assert result.stderr.splitlines()[:2] == [
+        "Warning: a.mp4, a: Careful.",
+        "Warning for 4 answers, as above: Careful.",
+    ]
     assert [call[:2] for call in stand_in.calls[-4:]] == [
         ("a.mp4", "What?"),
         ("a.mp4", "Who is\nit?"),

@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from dynfocus_cli.cli import progress
 from dynfocus_cli.cli.bars import _COUNT, _LABEL, _PACE, Bars, Layout, _columns, pace, shortened
+from dynfocus_cli.cli.errors import say
 from dynfocus_cli.report.terminal import speaks_unicode
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -220,3 +221,20 @@ def test_a_line_of_progress(columns, title, encoding):
     assert text.isascii() == (encoding == "ascii")
     if columns >= 80:
         assert "name.mp4" in text or not title
+
+
+@pytest.mark.parametrize("columns", [30, 80])
+def test_what_is_said_on_a_terminal_breaks_between_words(monkeypatch, columns):
+    class Screen(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stderr", screen := Screen())
+    words = "Warning: a [video] that has much\x1bto tell of itself, and of `dynfocus models pull` too. " * 3
+    say(words)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
+    assert all(len(line) <= columns for line in lines)
+    assert " ".join(line.strip() for line in lines) == words.strip().replace("\x1b", "\ufffd")

@@ -208,4 +208,4 @@ def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: S
             show_options(answer)
             show_check(answer)
             show_evidence(evidence, where, table=not job.several)
-    show_warnings(evidence, where)
+    show_warnings(evidence, where, job.warnings)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
 from dynfocus_cli.cli.output import one_line, visible
+from dynfocus_cli.cli.tally import clock
 from dynfocus_cli.report.terminal import stderr_console
 
 _STAGES = {
@@ -79,16 +79,28 @@ class Bars:
         self._progress.stop()
 
 
+class _OverRun(Progress):
+    """The line of a stage, and under it that of the whole run where there is one."""
+
+    run = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.run:
+            yield Text(self.run, style="dim", no_wrap=True, overflow="crop")
+
+
 @contextmanager
-def bars(title: str) -> Iterator[Bars]:
-    """A line on stderr while the block runs; `title` stands before each stage."""
+def bars(title: str, run: str = "") -> Iterator[Bars]:
+    """A line on stderr while the block runs; `title` stands before each stage, and `run` below."""
     console = stderr_console()
     layout = Layout.of(console.width, len(title))
     begin = f"{escape(shortened(title, layout.title))}  " if layout.title else ""
     # stdout is the answer's alone: rich must not pass it through the display.
-    with Progress(
+    with _OverRun(
         *_columns(console, layout), console=console, transient=True, redirect_stdout=False
     ) as progress:
+        progress.run = run
         yield Bars(progress, begin)
 
 
@@ -102,10 +114,7 @@ def pace(speed: float | None, left_s: float | None, unit: str) -> str:
     said = f"{speed:.1f} {unit}/s" if speed < 100 else f"{speed:.0f} {unit}/s"
     if left_s is None:
         return said
-    minutes, seconds = divmod(ceil(left_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    left = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-    return f"{said}, {left} left"
+    return f"{said}, {clock(left_s)} left"
 
 
 def shortened(title: str, width: int) -> str:

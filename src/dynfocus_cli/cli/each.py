@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +17,7 @@ from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
 from dynfocus_cli.cli.lookahead import one_ahead
 from dynfocus_cli.cli.output import Format, name_of, one_line, write_record
+from dynfocus_cli.cli.tally import Tally, Warnings
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, VideoUnreadable
 from dynfocus_cli.question_file import Query, QuestionFile
 from dynfocus_cli.video_questions import VideoQuestions
@@ -55,6 +56,22 @@ class Job:
     """The file that results go to in place of stdout."""
     problems: Sequence[str] = ()
     """Of the file of questions; they were said, and count at the end."""
+    warnings: Warnings = field(default_factory=Warnings)
+
+    @property
+    def results_name(self) -> str:
+        """What several results are called."""
+        if len(self.queries) == 1:
+            return "videos"
+        return "results" if None in self.queries else "answers"
+
+    @property
+    def total(self) -> int | None:
+        """How many results there will be; None while the list of videos is still coming."""
+        paths = self.videos.paths
+        if not isinstance(paths, Sized):
+            return None
+        return sum(len(self.questions.of(path)) for path in paths)
 
     @property
     def queries(self) -> Sequence[Query | None]:
@@ -145,7 +162,8 @@ def _videos(
     several = len(first) > 1
     if format == "json" and several:
         raise UsageError("--json prints one object and there are several videos: use --jsonl.")
-    return Videos(chain(first, paths), several)
+    # Names on standard input may take their time; what is in folders is soon known, and can be counted.
+    return Videos(chain(first, paths) if batch.STDIN in arguments else [*first, *paths], several)
 
 
 def _and_missing(given: Iterable[str], missing: Iterable[str]) -> Iterator[str]:
@@ -176,6 +194,7 @@ def for_each(
     """
     loaded: Model | None = None
     with_bars = display.wanted(job.quiet)
+    tally = Tally(job.total if with_bars else None)
 
     begun: Begun | None = None
 
@@ -197,6 +216,7 @@ def for_each(
             if loaded is None and _is_there(video) and _has_work(job, video):
                 with display.shown("", with_bars):
                     loaded = load()
+                tally.begin()
             yield video
             if begun is not None:
                 begun.close()
@@ -205,18 +225,26 @@ def for_each(
         nonlocal begun
         assert loaded is not None, "a video that passes the check was there before the model was loaded"
         taken, begun = begun, None
-        with display.shown(job.where(video, query), with_bars, write) as progress:
+        run = tally.line() if job.several else ""
+        with display.shown(job.where(video, query), with_bars, write, run) as progress:
             return work(
                 video, query, loaded, progress, taken if query is job.questions.of(video)[0] else None
             )
 
     def is_done(video: str, query: Query | None) -> bool:
-        return job.results is not None and job.results.pass_over(video, query)
+        if job.results is None:
+            return False
+        failures_before = len(job.results.failures)
+        done = job.results.pass_over(video, query)
+        if done:
+            tally.passed_over(failed=len(job.results.failures) > failures_before)
+        return done
 
     given, failures = 0, list[int]()
     try:
         for outcome in batch.run(arriving(), job.questions.of, process, is_done):
             given += 1  # ahead of the line, after which an interrupt may come at once
+            tally.made(failed=outcome.error is not None)
             if outcome.error is None:
                 assert outcome.result is not None, "work returns a result or raises"
                 show(outcome.video, outcome.query, outcome.result)
@@ -225,6 +253,8 @@ def for_each(
     except KeyboardInterrupt as interrupt:
         _tell_how_to_go_on(interrupt, job, given)
         raise
+    finally:
+        job.warnings.conclude(job.results_name)
     if job.results is not None:
         given += job.results.done
         failures += job.results.failures
@@ -245,8 +275,7 @@ def _conclude(job: Job, given: int, failures: Sequence[int]) -> None:
         raise typer.Exit(failures[0])
     said = []
     if failures:
-        what = "videos" if len(job.queries) == 1 else "answers" if None not in job.queries else "results"
-        said.append(f"{len(failures)} of {given} {what} failed.")
+        said.append(f"{len(failures)} of {given} {job.results_name} failed.")
     if job.problems:
         lines = "1 line" if len(job.problems) == 1 else f"{len(job.problems)} lines"
         said.append(f"{lines} of the questions could not be read.")

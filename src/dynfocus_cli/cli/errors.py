@@ -74,9 +74,18 @@ def leave(end: SystemExit) -> NoReturn:
 
 
 def say(line: str) -> None:
-    """A line on stderr, control characters made visible. Where its reader has gone nothing is lost but it."""
-    if sys.stderr is not None:
-        with suppress(BrokenPipeError):
+    """A line on stderr, control characters made visible; on a terminal it goes on between two words. Where
+    its reader has gone nothing is lost but it."""
+    if sys.stderr is None:
+        return
+    with suppress(BrokenPipeError):
+        if sys.stderr.isatty():
+            from rich.text import Text
+
+            from dynfocus_cli.report.terminal import stderr_console
+
+            stderr_console().print(Text(visible(line)))
+        else:
             print(visible(line), file=sys.stderr, flush=True)
 
 

@@ -8,6 +8,7 @@ from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.output import on_terminal
 
 if TYPE_CHECKING:
+    from dynfocus_cli.cli.tally import Warnings
     from dynfocus_cli.types import Answer, Counterfactual, Inspection
 
 
@@ -46,8 +47,7 @@ def _counterfactual(what: str, found: Counterfactual) -> str:
     return f"{what} ({frames}, {found.tokens} tokens): {verdict}, {words!r}"
 
 
-def show_warnings(inspection: Inspection, where: str) -> None:
+def show_warnings(inspection: Inspection, where: str, warnings: Warnings) -> None:
     """One line each, in every format and also with --quiet; with `where` in case there are several."""
-    prefix = f"{where}: " if where else ""
-    for warning in inspection.warnings:
-        say(" ".join(f"Warning: {prefix}{warning}".splitlines()))
+    for warning in dict.fromkeys(inspection.warnings):
+        warnings.say(warning, where)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.each import Job, for_each
-from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.output import on_terminal, write_line
 
 if TYPE_CHECKING:
@@ -49,6 +48,6 @@ def show_forecasts(
             if where and on_terminal():
                 write_line("")
         for warning in forecast.warnings:
-            say(f"Warning: {where}: {warning}" if where else f"Warning: {warning}")
+            job.warnings.say(warning, where)
 
     for_each(job, model.outline, work, show)

@@ -155,7 +155,7 @@ def _show(video: str, query: Query | None, inspection: Inspection, job: Job, fir
         _write_table(inspection, where, job.question(query), job.videos.several, first)
         if not job.quiet:
             show_evidence(inspection, where, table=False)
-    show_warnings(inspection, where)
+    show_warnings(inspection, where, job.warnings)
 
 
 def _write_table(inspection: Inspection, where: str, question: str, with_video: bool, first: bool) -> None:

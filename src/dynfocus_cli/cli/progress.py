@@ -25,18 +25,19 @@ Writer = Callable[[str], None]
 
 
 @contextmanager
-def shown(title: str, enabled: bool, write: Writer | None = None) -> Iterator[Progress]:
+def shown(title: str, enabled: bool, write: Writer | None = None, run: str = "") -> Iterator[Progress]:
     """A display for one video, gone when the block ends; `title` stands before each stage.
 
     Args:
         write: is told the answer's text; the display is gone before its first piece.
+        run: how far all videos are.
     """
     if not enabled:
         yield _Unseen(write)
         return
     from dynfocus_cli.cli.bars import bars
 
-    with bars(title) as display:
+    with bars(title, run) as display:
         yield _Seen(display, write)
 
 

@@ -1,0 +1,84 @@
+"""How far a run of several results is, for the terminal; and what is said of several of them once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from math import ceil
+
+from dynfocus_cli.cli.errors import say
+
+LONGEST_REMINDER = 60
+"""Characters of a warning that are said again with its count."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Results made so far, of how many, and how long the rest will take."""
+
+    total: int | None
+    """None where the list is still coming."""
+    done: int = 0
+    """Failures and those that an earlier run had made among them."""
+    failed: int = 0
+    _made: int = 0
+    _begun_s: float = field(default_factory=time.monotonic)
+
+    def begin(self) -> None:
+        """The model is loaded: the time of a result counts from here."""
+        self._begun_s = time.monotonic()
+
+    def passed_over(self, *, failed: bool) -> None:
+        """A result that was there before."""
+        self.done += 1
+        self.failed += failed
+
+    def made(self, *, failed: bool) -> None:
+        """A result of this run."""
+        self.done += 1
+        self.failed += failed
+        self._made += 1
+
+    def line(self) -> str:
+        """3/11 done, 1 failed, 4:10 left."""
+        parts = [f"{self.done} done" if self.total is None else f"{self.done}/{self.total} done"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.total is not None and self._made:
+            each_s = (time.monotonic() - self._begun_s) / self._made
+            parts.append(f"{clock(each_s * (self.total - self.done))} left")
+        return ", ".join(parts)
+
+
+class Warnings:
+    """The warnings of a run: what is equal for several results is said with the first, and counted."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def say(self, warning: str, where: str = "") -> None:
+        """One line on stderr, unless it was said before; `where` tells its result from others."""
+        warning = " ".join(warning.split())
+        self._counts[warning] = self._counts.get(warning, 0) + 1
+        if self._counts[warning] == 1:
+            say(f"Warning: {where}: {warning}" if where else f"Warning: {warning}")
+
+    def conclude(self, results: str) -> None:
+        """What was said once and holds for more, with how many these are; `results` is what those are."""
+        for warning, count in self._counts.items():
+            if count > 1:
+                say(f"Warning for {count} {results}, as above: {_beginning(warning)}")
+
+
+def clock(seconds: float) -> str:
+    """A duration, rounded up: 29.6 -> 0:30, 3722 -> 1:02:02."""
+    minutes, seconds = divmod(ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _beginning(warning: str) -> str:
+    """As many of its first words as fit into LONGEST_REMINDER."""
+    if len(warning) <= LONGEST_REMINDER:
+        return warning
+    return f"{warning[: LONGEST_REMINDER - 3].rpartition(' ')[0].rstrip(',;:')} ..."
