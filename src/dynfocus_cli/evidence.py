@@ -184,6 +184,7 @@ def report_forecast(
         memory=MemoryForecast(need.weights, need.encode, need.select, need.answer, free),
         time_s=times,
         warnings=(
+            *([model.caveat] if model.caveat else []),
             *request.mentions.warnings,
             *request.warnings,
             *plan.sampling.warnings,

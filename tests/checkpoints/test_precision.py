@@ -44,4 +44,4 @@ def test_a_cpu_that_emulates_bfloat16_computes_in_float32_where_that_fits(
 ) -> None:
     monkeypatch.setattr(rules, "emulates_bfloat16", lambda place: emulates)
     monkeypatch.setattr(rules, "whole_memory", lambda: MEMORY)
-    assert rules.precision(stored(tmp_path, size), CPU, kind) == expected
+    assert rules.precision(rules.stored_bytes(stored(tmp_path, size)), CPU, kind) == expected

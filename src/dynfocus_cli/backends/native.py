@@ -63,6 +63,8 @@ class ModelOutline:
     info: ModelInfo
     notice: str = ""
     """Why this model answers, where none was named; told where a video is not of its world."""
+    caveat: str = ""
+    """What a plan by it does not know exactly."""
 
     @property
     def context(self) -> int:

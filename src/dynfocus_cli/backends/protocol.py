@@ -120,6 +120,10 @@ class Outline(Protocol):
         """What it takes."""
 
     @property
+    def caveat(self) -> str:
+        """What a plan by it does not know exactly, in a sentence; empty where the model is here."""
+
+    @property
     def defaults(self) -> Defaults:
         """What it does where nothing is asked for."""
 

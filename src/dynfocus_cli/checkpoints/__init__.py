@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints.loading import load_model, outline_model
+    from dynfocus_cli.checkpoints.loading import load_model, outline_model, plan_model
     from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, bundled_models, find_model
 
-__all__ = ["DEFAULT_MODEL", "bundled_models", "find_model", "load_model", "outline_model"]
+__all__ = ["DEFAULT_MODEL", "bundled_models", "find_model", "load_model", "outline_model", "plan_model"]
 
-_LOADING = ("load_model", "outline_model")
+_LOADING = ("load_model", "outline_model", "plan_model")
 
 
 def __getattr__(name: str) -> Any:

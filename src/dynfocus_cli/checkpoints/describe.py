@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynfocus_cli.checkpoints.entries import ENTRIES
-from dynfocus_cli.checkpoints.families import FAMILIES, OWN
+from dynfocus_cli.checkpoints.families import FAMILIES, OWN, PUBLIC, SELECTORS
 from dynfocus_cli.checkpoints.footprint import Quantization
 from dynfocus_cli.checkpoints.hub_cache import repository_of
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.checkpoints.public_folder import (
-    family_of,
     footprint_of,
+    public_family_of,
     stored_quantization,
     weight_files,
     weights_bytes,
@@ -83,7 +83,7 @@ def describe(name: str, folder: Path) -> ModelDescription:
     Raises:
         ModelUnavailable: it is none that dynfocus runs, or its config.json cannot be used.
     """
-    family = family_of(folder)
+    family = public_family_of(folder)
     return _describe_own(name, folder) if family is None else _describe_public(name, folder, family)
 
 
@@ -91,17 +91,20 @@ def _describe_public(name: str, folder: Path, family: str) -> ModelDescription:
     made, repository = Conversion.load(folder), repository_of(folder)
     entry = ENTRIES.get(name) or (entry_of(repository.id) if repository else None)
     footprint = footprint_of(folder)
+    memory: Mapping[Quantization, int] = weights_bytes(folder)
+    if family in SELECTORS:  # which run as they are stored
+        memory = {"none": memory["none"]}
     return ModelDescription(
         name=name,
         folder=str(folder),
         what=entry.what if entry else what_of(family, made),
-        family=FAMILIES[family],
+        family=PUBLIC[family],
         revision=revision(folder),
         bytes=bytes_of(folder),
         quantization=stored_quantization(folder),
         run_as=quantization_here(folder),
         parameters=footprint.parameters if footprint else None,
-        memory_bytes=weights_bytes(folder),
+        memory_bytes=memory,
         prototypes=None,
         key_ratio=None,
         scorer=None,
@@ -109,7 +112,7 @@ def _describe_public(name: str, folder: Path, family: str) -> ModelDescription:
         tokens_per_key_frame=None,
         tokens_per_other_frame=None,
         licence=(entry.licence if entry else made.licence if made else None) or None,
-        needs=entry.needs if entry else footprint.needs() if footprint else None,
+        needs=entry.needs if entry else footprint.needs() if footprint and family in FAMILIES else None,
         untrained=(),
         origin=made.origin if made else (str(repository),) if repository else (),
         sources=made.sources if made else (),
@@ -163,7 +166,7 @@ def verify(folder: Path, progress: Progress) -> int:
         ModelUnavailable: a file is missing or not the one that was written, or no digests are there.
     """
     made = Conversion.load(folder)
-    if made is None and repository_of(folder) is not None and family_of(folder) is not None:
+    if made is None and repository_of(folder) is not None and public_family_of(folder) is not None:
         return _verify_cached(folder, progress)
     if made is None or not made.shards:
         raise ModelUnavailable(

@@ -49,7 +49,7 @@ class ModelEntry:
     repositories: tuple[Repository, ...] = ()
     """The first is the model's own; the rest complete it. Empty for one that comes with dynfocus."""
     family: str | None = None
-    """The `model_type` of a public vision-language model, a key of `FAMILIES`; None for our own network."""
+    """The `model_type` of a public model, a key of `FAMILIES` or `SELECTORS`; None for our own network."""
     footprint: Footprint | None = None
     """Of a public model: what decides the memory that its weights take."""
 
@@ -280,6 +280,18 @@ ENTRIES = {
             parameters=7_370_000_000,
             layers=6_476_000_000,
             licence=f"Apache-2.0 (Video-LLaVA), {_LLAMA_2} (the Vicuna in it)",
+        ),
+        ModelEntry(
+            name="siglip2-base",
+            what="SigLIP 2 base, 224 pixels: no answers; finds a question's frames, for --selector-model",
+            licence="Apache-2.0",
+            needs="0.8 GB beside the model that answers, on a CPU 1.5 GB",
+            bytes=1_500_000_000,  # in float32
+            download_bytes=1_500_000_000,
+            repositories=(
+                Repository("google/siglip2-base-patch16-224", "75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2"),
+            ),
+            family="siglip",
         ),
     )
 }

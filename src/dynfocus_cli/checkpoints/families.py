@@ -17,5 +17,8 @@ SELECTORS = {"siglip": "SigLIP", "siglip2": "SigLIP 2", "clip": "CLIP"}
 """Likewise of what `--selector-model` takes. SigLIP 2 of one fixed size calls itself `siglip`; `siglip2` is
 NaFlex, of any aspect."""
 
+PUBLIC = FAMILIES | SELECTORS
+"""All that comes from the hub as it is."""
+
 OWN, OWN_TYPE = "DynFocus", "dynfocus"
 """Our own network, and its model type."""

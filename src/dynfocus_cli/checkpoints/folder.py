@@ -53,11 +53,18 @@ def quantization_of(folder: Path, stored: dict[str, Any] | None, wanted: Quantiz
     return wanted
 
 
-def precision(folder: Path, place: torch.device, kind: Quantization = "none") -> torch.dtype:
-    """What a network computes in. A small one in float32, for the same answers on every device; else in
-    bfloat16, or in float16 on a GPU that is older than that. A CPU that only emulates bfloat16 computes in
-    float32 as long as the weights, twice as large then, leave half of the machine's memory."""
-    weights = sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
+def stored_bytes(folder: Path) -> int:
+    """What the weights take on disk."""
+    return sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
+
+
+def precision(weights: int, place: torch.device, kind: Quantization = "none") -> torch.dtype:
+    """What a network whose weights have so many bytes on disk computes in.
+
+    A small one in float32, for the same answers on every device; else in bfloat16, or in float16 on a GPU
+    that is older than that. A CPU that only emulates bfloat16 computes in float32 as long as the weights,
+    twice as large then, leave half of the machine's memory.
+    """
     if weights <= SMALL_BYTES:
         return torch.float32
     if kind == "none" and emulates_bfloat16(place) and 2 * weights <= whole_memory() / 2:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynfocus_cli.checkpoints.public_folder import family_of, missing_file
+from dynfocus_cli.checkpoints.public_folder import missing_file, public_family_of
 from dynfocus_cli.errors import ModelUnavailable
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?"
@@ -81,7 +81,7 @@ def cached_models() -> dict[str, Path]:
     for place in places:
         wanted = HubId.parse(place.name.removeprefix("models--").replace("--", "/", 1))
         folder = None if wanted is None else find_cached(wanted)
-        if wanted is not None and folder is not None and family_of(folder) and is_whole(folder):
+        if wanted is not None and folder is not None and public_family_of(folder) and is_whole(folder):
             found[wanted.id] = folder
     return found
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoTokenizer, BitsAndBytesConfig
@@ -14,9 +15,19 @@ from transformers.utils import logging as transformers_logging
 from dynfocus_cli.backends.native import LoadedModel, ModelOutline
 from dynfocus_cli.backends.protocol import Backend, Outline
 from dynfocus_cli.checkpoints.choice import DeviceKind, default_model
-from dynfocus_cli.checkpoints.families import FAMILIES
-from dynfocus_cli.checkpoints.folder import LARGE_BYTES, complaint, part, precision, quantization_of
+from dynfocus_cli.checkpoints.entries import ModelEntry
+from dynfocus_cli.checkpoints.estimated_tokenizer import EstimatedTokenizer, not_here
+from dynfocus_cli.checkpoints.families import FAMILIES, SELECTORS
+from dynfocus_cli.checkpoints.folder import (
+    LARGE_BYTES,
+    complaint,
+    part,
+    precision,
+    quantization_of,
+    stored_bytes,
+)
 from dynfocus_cli.checkpoints.identity import config_digest, revision
+from dynfocus_cli.checkpoints.published import published_folder
 from dynfocus_cli.checkpoints.quantization import (
     Quantization,
     arrange_for_cpu,
@@ -25,7 +36,7 @@ from dynfocus_cli.checkpoints.quantization import (
     settings,
 )
 from dynfocus_cli.checkpoints.record import quantization_here
-from dynfocus_cli.checkpoints.registry import find_model
+from dynfocus_cli.checkpoints.registry import available_entry, find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files, open_safetensors
 from dynfocus_cli.errors import ModelUnavailable, UsageError
@@ -37,6 +48,9 @@ from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.planning.device import free_memory, give_back_early, require_room
 from dynfocus_cli.planning.memory import MemoryModel
 from dynfocus_cli.types import ModelInfo
+
+if TYPE_CHECKING:
+    from dynfocus_cli.backends.vlm.selector import SelectorOutline
 
 
 def load_model(
@@ -67,7 +81,58 @@ def outline_model(
     selector: str | None = None,
 ) -> Outline:
     """Reads all of a model but its weights. Raises as `load_model`."""
+    chooser = None if selector is None else SelectorRequest(selector, may_be_away=False)
+    return _outline(name_or_path, _device(device), quantize, chooser)
+
+
+def plan_model(
+    name_or_path: str | None,
+    device: str = "auto",
+    quantize: Quantization | None = None,
+    selector: str | None = None,
+) -> Outline:
+    """As `outline_model`, for a dry run: of a model that has an entry and is still to be fetched it is what
+    the published configs tell. Raises as `load_model`."""
     place = _device(device)
+    chooser = None if selector is None else SelectorRequest(selector, may_be_away=True)
+    entry = None if name_or_path is None else available_entry(name_or_path)
+    if entry is None:
+        return _outline(name_or_path, place, quantize, chooser)
+    _quieten()
+    if entry.family is None:
+        _refuse_selector(entry.name, chooser)
+        return _outline_published(entry, place, quantize)
+    _require_answering(entry.name, entry.family)
+    from dynfocus_cli.backends.vlm.loading import outline_published
+
+    return outline_published(entry, place, quantize, None if chooser is None else chooser.outline(place))
+
+
+@dataclass(frozen=True, slots=True)
+class SelectorRequest:
+    """What is to find the frames of a question."""
+
+    name: str
+    """Or folder, or id on the hub."""
+    may_be_away: bool
+    """Whether its published configs do where it is still to be fetched."""
+
+    def outline(self, place: torch.device) -> SelectorOutline:
+        """All of it but its weights. Raises ModelUnavailable."""
+        from dynfocus_cli.backends.vlm.selector import outline_published_selector, outline_selector
+
+        entry = available_entry(self.name) if self.may_be_away else None
+        return (
+            outline_selector(self.name, place) if entry is None else outline_published_selector(entry, place)
+        )
+
+
+def _outline(
+    name_or_path: str | None,
+    place: torch.device,
+    quantize: Quantization | None,
+    selector: SelectorRequest | None,
+) -> Outline:
     notice = ""
     if name_or_path is None:
         kind_of_device: DeviceKind = "cuda" if place.type == "cuda" else "cpu"
@@ -76,20 +141,63 @@ def outline_model(
         quantize = quantize or chosen.quantization
     else:
         name, folder = find_model(name_or_path)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    _quieten()
     with part(folder, "config.json"):
         model_type = _model_type(folder)
     if model_type != DynFocusConfig.model_type:
         from dynfocus_cli.backends.vlm.loading import outline_vlm
 
         kind = quantize or quantization_here(folder)
-        return outline_vlm(name, folder, model_type, place, kind, selector)
+        chooser = None if selector is None else selector.outline(place)
+        return outline_vlm(name, folder, model_type, place, kind, chooser)
+    _refuse_selector(name, selector)
+    return _outline_native(name, folder, place, quantize, notice)
+
+
+def _refuse_selector(name: str, selector: SelectorRequest | None) -> None:
     if selector is not None:
         raise UsageError(
             f"--selector-model is for models of the Hugging Face hub: {name} ranks events itself."
         )
-    return _outline_native(name, folder, place, quantize, notice)
+
+
+def _require_answering(name: str, family: str) -> None:
+    """
+    Raises:
+        ModelUnavailable: a model of this family finds frames and answers nothing.
+    """
+    if family in SELECTORS:
+        raise ModelUnavailable(
+            f"{name} is a {SELECTORS[family]} model, which finds the frames of a question and answers none: "
+            "name it with --selector-model, beside a --model of the hub."
+        )
+
+
+def _quieten() -> None:
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+def _outline_published(entry: ModelEntry, place: torch.device, quantize: Quantization | None) -> ModelOutline:
+    """Of the paper's network, as `models pull` would store it."""
+    folder = published_folder(entry.name)
+    config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
+    tokenizer: Any = EstimatedTokenizer()
+    kind = quantize or entry.quantization
+    dtype = precision(entry.bytes, place, kind)
+    return ModelOutline(
+        name=entry.name,
+        folder=folder,
+        config=config,
+        prompt=PromptWriter(config, tokenizer),
+        preprocessing=Preprocessing.load(folder),
+        quantization=kind,
+        device=place,
+        dtype=dtype,
+        memory=MemoryModel(config, kind, dtype, place),
+        info=ModelInfo(entry.name, "dynfocus", "", kind, place.type),
+        caveat=not_here(entry),
+    )
 
 
 def _outline_native(
@@ -119,7 +227,7 @@ def _outline_native(
             f"The preprocessor_config.json in {folder} makes frames of {preprocessing.size} pixels, and its "
             f"config.json takes {config.vision_config.image_size}."
         )
-    dtype = precision(folder, place, kind)
+    dtype = precision(stored_bytes(folder), place, kind)
     with part(folder, "config.json"):
         memory = MemoryModel(config, kind, dtype, place)
     return ModelOutline(
@@ -166,6 +274,8 @@ def _model_type(folder: Path) -> str:
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind in FAMILIES:
         return str(kind)
+    if kind in SELECTORS:
+        _require_answering(str(folder), str(kind))
     if kind != DynFocusConfig.model_type:
         what = f"a {kind!r} model" if kind else "a model that does not say what it is"
         raise ModelUnavailable(

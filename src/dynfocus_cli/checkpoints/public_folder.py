@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from dynfocus_cli.checkpoints.families import FAMILIES, OWN_TYPE, SELECTORS
+from dynfocus_cli.checkpoints.families import FAMILIES, OWN_TYPE, PUBLIC, SELECTORS
 from dynfocus_cli.checkpoints.footprint import Footprint, Quantization
 from dynfocus_cli.checkpoints.record import reading
 from dynfocus_cli.checkpoints.sources.config_file import read_config
@@ -31,6 +31,7 @@ SIDE_FILES = (
     "merges.txt",
     "vocab.txt",
     "tokenizer.model",
+    "spiece.model",
 )
 """What transformers reads beside the weights: text, and sentencepiece's words. No code, no pickles."""
 
@@ -42,6 +43,12 @@ def family_of(folder: Path) -> str | None:
     """The `model_type` of a folder that transformers runs for us; None for any other, also a broken one."""
     kind = model_type_of(folder)
     return kind if kind in FAMILIES else None
+
+
+def public_family_of(folder: Path) -> str | None:
+    """The same, and of a selector's folder."""
+    kind = model_type_of(folder)
+    return kind if kind in PUBLIC else None
 
 
 def model_type_of(folder: Path) -> str | None:
@@ -109,8 +116,14 @@ def require_supported(name: str, folder: Path) -> None:
         ModelUnavailable: `folder` holds a network that dynfocus does not run, or none.
     """
     config = read_config(folder)
-    if config.get("model_type") not in (OWN_TYPE, *SELECTORS):
-        require_family(name, config)
+    if config.get("model_type") != OWN_TYPE:
+        require_public(name, config)
+
+
+def require_public(name: str, config: dict[str, Any]) -> str:
+    """As `require_family`, and a selector will do as well."""
+    kind = config.get("model_type")
+    return kind if isinstance(kind, str) and kind in SELECTORS else require_family(name, config)
 
 
 def require_family(name: str, config: dict[str, Any]) -> str:
@@ -146,7 +159,7 @@ def stored_quantization(folder: Path) -> Quantization:
         ModelUnavailable: something that is not known here.
     """
     config = read_config(folder)
-    require_family(str(folder), config)
+    require_public(str(folder), config)
     return _stored(config) or "none"
 
 

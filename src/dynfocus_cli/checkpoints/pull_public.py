@@ -19,14 +19,14 @@ from dynfocus_cli import __version__
 from dynfocus_cli.checkpoints import hub_cache
 from dynfocus_cli.checkpoints.download import HUB, fetch, hub_errors
 from dynfocus_cli.checkpoints.entries import ModelEntry, RemoteFile
-from dynfocus_cli.checkpoints.families import FAMILIES
+from dynfocus_cli.checkpoints.families import PUBLIC, SELECTORS
 from dynfocus_cli.checkpoints.footprint import Quantization
 from dynfocus_cli.checkpoints.hub_cache import HubId
 from dynfocus_cli.checkpoints.public_folder import (
     INDEX,
     SIDE_FILES,
     WEIGHTS,
-    require_family,
+    require_public,
     require_whole,
     weight_files,
 )
@@ -67,7 +67,7 @@ def pull_public(
         quantization: what it is to run in on this machine where nothing else is asked for.
 
     Raises:
-        UsageError: it is here already.
+        UsageError: it is here already, or is to be quantized and cannot be.
         ModelUnavailable: it is no model that dynfocus runs, has no safetensors, or the disk is too small, all
             of it told before weights are fetched; or it cannot be fetched, or a file is damaged.
     """
@@ -78,7 +78,7 @@ def pull_public(
     revision = wanted.revision or (entry.repositories[0].revision if entry else "main")
     with hub_errors(lambda reason: _by_hand(name, wanted.id, revision, destination, reason)):
         listing = _in_cache(HubId(wanted.id, revision)) or _listed(wanted.id, revision)
-        snapshot = _fetch(name, listing, progress)
+        snapshot = _fetch(name, listing, quantization, progress)
     require_whole(name, snapshot, "The hub's repository is at fault.")
     return _install(snapshot, listing, destination, entry, quantization or "")
 
@@ -113,13 +113,15 @@ def _listed(repository: str, revision: str) -> _Listing:
     )
 
 
-def _fetch(name: str, listing: _Listing, progress: Progress) -> Path:
+def _fetch(name: str, listing: _Listing, quantization: Quantization | None, progress: Progress) -> Path:
     """The folder in the cache with all files that transformers reads, the weights last."""
     if "config.json" not in listing.sizes:
         raise ModelUnavailable(f"{name} has no config.json, so it is no model for transformers.")
     silent: Callable[[int], None] = lambda _: None  # noqa: E731
     config = _file(listing, "config.json", silent)
-    require_family(name, read_config(config.parent))
+    family = require_public(name, read_config(config.parent))
+    if family in SELECTORS and quantization not in (None, "none"):
+        raise UsageError(f"{name} finds frames, and runs as it is stored: leave --quantize out.")
     if WEIGHTS not in listing.sizes:
         if INDEX not in listing.sizes:
             raise ModelUnavailable(
@@ -173,7 +175,7 @@ def _install(
     }
     sizes = {name: (snapshot / name).stat().st_size for name in digests}
     record = Conversion(
-        layout=FAMILIES[require_family(destination.name, read_config(snapshot))],
+        layout=PUBLIC[require_public(destination.name, read_config(snapshot))],
         quantization="none",
         sources=tuple(SourceFile(name, sizes[name], digests[name]) for name in digests),
         dropped=(),

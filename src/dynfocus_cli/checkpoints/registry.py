@@ -10,9 +10,14 @@ from typing import Literal
 
 from dynfocus_cli.checkpoints import hub_cache
 from dynfocus_cli.checkpoints.entries import ENTRIES, ModelEntry
-from dynfocus_cli.checkpoints.families import FAMILIES, OWN
+from dynfocus_cli.checkpoints.families import OWN, PUBLIC, SELECTORS
 from dynfocus_cli.checkpoints.hub_cache import HubId
-from dynfocus_cli.checkpoints.public_folder import family_of, require_supported, require_whole
+from dynfocus_cli.checkpoints.public_folder import (
+    family_of,
+    public_family_of,
+    require_supported,
+    require_whole,
+)
 from dynfocus_cli.checkpoints.record import Conversion, bytes_of
 from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.errors import ModelUnavailable
@@ -215,10 +220,13 @@ def find_pullable(name: str) -> tuple[HubId | None, ModelEntry | None]:
 
 def available_entry(name: str) -> ModelEntry | None:
     """What is known of a model that can be pulled and is not here; None for any other."""
-    entry = ENTRIES.get(name)
-    if entry is None or name in installed_models() or name in bundled_models() or os.path.isdir(name):
-        return None
     hub_id = _hub_id(name)
+    entry = ENTRIES.get(name)
+    if entry is None and hub_id is not None and hub_id.revision is None:
+        entry = entry_of(hub_id.id)
+    here = installed_models() | bundled_models()
+    if entry is None or name in here or entry.name in here or os.path.isdir(name):
+        return None
     return entry if hub_id is None or _cached(hub_id, entry) is None else None
 
 
@@ -236,7 +244,7 @@ def list_models() -> list[ListedModel]:
 def _listed(name: str, bundled: Path | None, installed: Path | None, cached: Path | None) -> ListedModel:
     entry, folder = ENTRIES.get(name), bundled or installed or cached
     made = None if entry or folder is None else Conversion.load(folder)
-    family = entry.family if entry else None if folder is None else family_of(folder)
+    family = entry.family if entry else None if folder is None else public_family_of(folder)
     if folder is None:
         assert entry is not None, "a name comes from an entry or from a folder"
         size, fetched = entry.bytes, entry.download_bytes
@@ -248,7 +256,7 @@ def _listed(name: str, bundled: Path | None, installed: Path | None, cached: Pat
         state=state,
         folder=None if folder is None else str(folder),
         what=entry.what if entry else what_of(family, made),
-        family=FAMILIES[family] if family else OWN,
+        family=PUBLIC[family] if family else OWN,
         licence=entry.licence if entry else made.licence or None if made else None,
         needs=entry.needs if entry else None,
         bytes=size,
@@ -258,8 +266,10 @@ def _listed(name: str, bundled: Path | None, installed: Path | None, cached: Pat
 
 def what_of(family: str | None, made: Conversion | None) -> str:
     """What a model is that has no entry."""
+    if family in SELECTORS:
+        return f"a {SELECTORS[family]} model of the Hugging Face hub, for --selector-model"
     if family is not None:
-        return f"a {FAMILIES[family]} model of the Hugging Face hub"
+        return f"a {PUBLIC[family]} model of the Hugging Face hub"
     return f"converted from {made.layout}" if made else "a model folder"
 
 

@@ -50,4 +50,4 @@ def show_forecasts(
         for warning in forecast.warnings:
             job.warnings.say(warning, where)
 
-    for_each(job, model.outline, work, show)
+    for_each(job, model.plan, work, show)

@@ -179,12 +179,16 @@ def quantize(
 ) -> None:
     """Write a copy of a model whose language model takes a half or a quarter of the memory."""
     with reported():
-        from dynfocus_cli.checkpoints.public_folder import family_of
+        from dynfocus_cli.checkpoints.families import SELECTORS
+        from dynfocus_cli.checkpoints.public_folder import public_family_of
         from dynfocus_cli.checkpoints.registry import find_model
         from dynfocus_cli.errors import UsageError
 
         name, folder = find_model(model)
-        if family_of(folder) is not None:
+        family = public_family_of(folder)
+        if family in SELECTORS:
+            raise UsageError(f"{name} finds frames, and runs as it is stored: there is nothing to quantize.")
+        if family is not None:
             raise UsageError(
                 f"{name} is quantized when it is loaded: `dynfocus ask --model {name} --quantize {to}`."
             )

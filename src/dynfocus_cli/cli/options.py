@@ -94,7 +94,7 @@ SelectorModelOption = Annotated[
     typer.Option(
         "--selector-model",
         metavar="NAME|PATH",
-        help="Of a hub model: choose frames for the question by this SigLIP or CLIP.",
+        help="Of a hub model: choose frames for the question by this SigLIP or CLIP, as siglip2-base.",
     ),
 ]
 CheckOption = Annotated[
@@ -132,7 +132,7 @@ TemperatureOption = Annotated[
 ]
 DryRunOption = Annotated[
     bool,
-    typer.Option("--dry-run", help="Say what would be looked at and what it takes; load nothing."),
+    typer.Option("--dry-run", help="Say what would be looked at and what it takes; no weights are loaded."),
 ]
 QuantizeOption = Annotated[
     Quantization | None,
@@ -209,6 +209,12 @@ class ModelRequest:
         from dynfocus_cli.checkpoints import outline_model
 
         return outline_model(self.name, self.device, self.quantize, self.selector)
+
+    def plan(self) -> Outline:
+        """The same, for a dry run, which a model that is still to be fetched can have too."""
+        from dynfocus_cli.checkpoints import plan_model
+
+        return plan_model(self.name, self.device, self.quantize, self.selector)
 
 
 def search(recursive: bool, globs: Sequence[str] | None) -> Search:

@@ -117,12 +117,14 @@ class _Timer:
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self._device, self._dtype = device, dtype
+        self._layers: dict[tuple[int, int, Quantization], nn.Module] = {}
+        """Quantizing one takes longer than all that it then multiplies."""
 
     def __call__(self, width: int, out: int, rows: int, quantization: Quantization) -> float:
         part = min(out, max(1, MOST_WEIGHTS // width))
-        layer = self._layer(width, part, quantization)
-        given = torch.randn(rows, width, generator=torch.Generator().manual_seed(0))
-        inputs = given.to(self._device, self._dtype)
+        key = (width, part, quantization)
+        layer = self._layers.get(key) or self._layers.setdefault(key, self._layer(*key))
+        inputs = _numbers(rows, width).to(self._device, self._dtype)
         with torch.inference_mode():
             layer(inputs)  # the first call allocates, and int8 arranges its weights
             return statistics.median(self._once(layer, inputs) for _ in range(ROUNDS)) * out / part
@@ -144,7 +146,7 @@ class _Timer:
         quieten()
         from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 
-        weight = torch.randn(out, width, generator=torch.Generator().manual_seed(0)) * 0.02
+        weight = _numbers(out, width) * 0.02
         if quantization == "int8":
             eight = Linear8bitLt(width, out, bias=False, has_fp16_weights=False)
             eight.load_state_dict({"weight": weight.half()})
@@ -152,3 +154,9 @@ class _Timer:
         four = Linear4bit(width, out, bias=False, compute_dtype=self._dtype, quant_type="nf4")
         four.load_state_dict({"weight": weight.to(self._dtype)})
         return four.to(self._device)
+
+
+def _numbers(rows: int, columns: int) -> Tensor:
+    """(rows, columns) of float32 like those of a network, a few drawn and repeated: drawing takes its time."""
+    row = torch.randn(columns, generator=torch.Generator().manual_seed(0))
+    return row.repeat(rows, 1)

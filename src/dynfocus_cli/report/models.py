@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dynfocus_cli.checkpoints.families import FAMILIES, OWN
+from dynfocus_cli.checkpoints.families import OWN, PUBLIC
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def entry_record(entry: ModelEntry) -> Record:
         "schema": ENTRY,
         "name": entry.name,
         "what": entry.what,
-        "family": FAMILIES[entry.family] if entry.family else OWN,
+        "family": PUBLIC[entry.family] if entry.family else OWN,
         "licence": entry.licence,
         "needs": entry.needs,
         "bytes": entry.bytes,

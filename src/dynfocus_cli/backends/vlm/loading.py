@@ -15,10 +15,20 @@ from dynfocus_cli.backends.vlm.memory import VlmMemory
 from dynfocus_cli.backends.vlm.model import VlmOutline
 from dynfocus_cli.backends.vlm.prompt import ChatWriter
 from dynfocus_cli.backends.vlm.scaling import ProcessorFiles
-from dynfocus_cli.backends.vlm.selector import outline_selector
+from dynfocus_cli.backends.vlm.selector import SelectorOutline
 from dynfocus_cli.backends.vlm.skeleton import skeleton
-from dynfocus_cli.checkpoints.folder import LARGE_BYTES, complaint, part, precision, quantization_of
+from dynfocus_cli.checkpoints.entries import ModelEntry
+from dynfocus_cli.checkpoints.estimated_tokenizer import EstimatedTokenizer, not_here
+from dynfocus_cli.checkpoints.folder import (
+    LARGE_BYTES,
+    complaint,
+    part,
+    precision,
+    quantization_of,
+    stored_bytes,
+)
 from dynfocus_cli.checkpoints.identity import config_digest, revision
+from dynfocus_cli.checkpoints.published import published_folder
 from dynfocus_cli.checkpoints.quantization import Quantization, arrange_for_cpu, quieten, settings
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.planning.device import free_memory, give_back_early, require_room
@@ -31,9 +41,9 @@ def outline_vlm(
     model_type: str,
     place: torch.device,
     quantize: Quantization | None,
-    selector: str | None = None,
+    selector: SelectorOutline | None = None,
 ) -> VlmOutline:
-    """Reads all of a model but its weights; `selector` names what is to find the frames of a question.
+    """Reads all of a model but its weights; `selector` is to find the frames of a question.
 
     Raises:
         ModelUnavailable: a file is missing or damaged.
@@ -50,11 +60,6 @@ def outline_vlm(
         prompt = ChatWriter(family, tokenizer)
     if not list(folder.glob("model*.safetensors")):
         raise ModelUnavailable(f"{folder} is incomplete: it has no weights (*.safetensors).")
-    dtype = precision(folder, place, kind)
-    finder = None if selector is None else outline_selector(selector, place)
-    with part(folder, "config.json"):
-        sizes = skeleton(config, family.vision)
-        memory = VlmMemory(family, sizes, kind, dtype, place, finder)
     info = ModelInfo(
         name,
         "transformers",
@@ -62,9 +67,55 @@ def outline_vlm(
         kind,
         place.type,
         config_digest(folder),
-        "" if finder is None else finder.revision,
+        "" if selector is None else selector.revision,
     )
-    return VlmOutline(name, folder, family, prompt, sizes, kind, place, dtype, memory, info, finder)
+    return _outline(info, kind, folder, prompt, place, stored_bytes(folder), selector)
+
+
+def outline_published(
+    entry: ModelEntry, place: torch.device, quantize: Quantization | None, selector: SelectorOutline | None
+) -> VlmOutline:
+    """As `outline_vlm`, of a model that is not here: by its published configs, and with about as many tokens
+    of text."""
+    folder, model_type = published_folder(entry.name), entry.family
+    assert model_type is not None, "a public model"
+    config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    family = FAMILY_OF[model_type](config, ProcessorFiles(folder))
+    prompt = ChatWriter(family, EstimatedTokenizer(family.placeholder, family.mark))
+    kind = quantize or "none"
+    info = ModelInfo(entry.name, "transformers", "", kind, place.type)
+    return _outline(info, kind, folder, prompt, place, entry.bytes, selector, not_here(entry))
+
+
+def _outline(
+    info: ModelInfo,
+    kind: Quantization,
+    folder: Path,
+    prompt: ChatWriter,
+    place: torch.device,
+    stored: int,
+    selector: SelectorOutline | None,
+    caveat: str = "",
+) -> VlmOutline:
+    family = prompt.family
+    dtype = precision(stored, place, kind)
+    with part(folder, "config.json"):
+        sizes = skeleton(family.config, family.vision)
+        memory = VlmMemory(family, sizes, kind, dtype, place, selector)
+    return VlmOutline(
+        name=info.name,
+        folder=folder,
+        family=family,
+        prompt=prompt,
+        skeleton=sizes,
+        quantization=kind,
+        device=place,
+        dtype=dtype,
+        memory=memory,
+        info=info,
+        selector=selector,
+        caveat=" ".join(filter(None, (caveat, selector.caveat if selector else ""))),
+    )
 
 
 def load_network(outline: VlmOutline) -> Any:

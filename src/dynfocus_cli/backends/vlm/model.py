@@ -63,6 +63,8 @@ class VlmOutline:
     info: ModelInfo
     selector: SelectorOutline | None = None
     """What is to find the frames of a question."""
+    caveat: str = ""
+    """What a plan by it does not know exactly."""
 
     @property
     def context(self) -> int:

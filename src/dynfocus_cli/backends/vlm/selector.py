@@ -7,7 +7,7 @@ learned just that: embeddings of a picture and of a text that belong together po
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,13 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from dynfocus_cli.backends.vlm.scaling import CLIP_MEAN, CLIP_STD, HALF, FrameScaling, ProcessorFiles
+from dynfocus_cli.checkpoints.entries import ModelEntry
+from dynfocus_cli.checkpoints.estimated_tokenizer import not_here
 from dynfocus_cli.checkpoints.families import SELECTORS
-from dynfocus_cli.checkpoints.folder import complaint, part, precision
+from dynfocus_cli.checkpoints.folder import complaint, part, precision, stored_bytes
 from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.public_folder import model_type_of
+from dynfocus_cli.checkpoints.published import published_folder
 from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.dpe.density_peaks import Clusters
 from dynfocus_cli.errors import ModelUnavailable
@@ -52,6 +55,8 @@ class SelectorOutline:
     dtype: torch.dtype
     weights: int
     """Bytes that the weights take."""
+    caveat: str = ""
+    """What a plan by it does not know exactly."""
 
     def working(self, frames: int) -> int:
         """Bytes that so many frames take at once on their way through."""
@@ -200,13 +205,34 @@ def outline_selector(name_or_path: str, device: torch.device) -> SelectorOutline
         scaling = _scaling(name, folder, config)
     if not list(folder.glob("model*.safetensors")):
         raise ModelUnavailable(f"{folder} is incomplete: it has no weights (*.safetensors).")
-    dtype = precision(folder, device)
+    return _outline(name, folder, config, tokenizer, scaling, device, stored_bytes(folder))
+
+
+def outline_published_selector(entry: ModelEntry, device: torch.device) -> SelectorOutline:
+    """The same of one that is still to be fetched, by its published configs: to plan with alone."""
+    folder = published_folder(entry.name)
+    config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    scaling = _scaling(entry.name, folder, config)
+    outline = _outline(entry.name, folder, config, None, scaling, device, entry.bytes)
+    return replace(outline, caveat=not_here(entry))
+
+
+def _outline(
+    name: str,
+    folder: Path,
+    config: Any,
+    tokenizer: Any,
+    scaling: FrameScaling,
+    device: torch.device,
+    stored: int,
+) -> SelectorOutline:
+    dtype = precision(stored, device)
     with part(folder, "config.json"), torch.device("meta"):
         parameters = sum(weight.numel() for weight in AutoModel.from_config(config).parameters())
     return SelectorOutline(
         name=name,
         folder=folder,
-        model_type=kind,
+        model_type=config.model_type,
         config=config,
         tokenizer=tokenizer,
         scaling=scaling,
