@@ -157,6 +157,6 @@ class _Timer:
 
 
 def _numbers(rows: int, columns: int) -> Tensor:
-    """(rows, columns) of float32 like those of a network, a few drawn and repeated: drawing takes its time."""
+    """(rows, columns) float32 like a network's; a row is drawn and repeated, since drawing takes its time."""
     row = torch.randn(columns, generator=torch.Generator().manual_seed(0))
     return row.repeat(rows, 1)
