@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import pytest
 from clips import CLOCK, barcode, every_frame, read_barcode, write_audio, write_clip
+from PIL import Image
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.video import probe
@@ -93,6 +94,12 @@ def test_a_name_with_a_colon_is_no_protocol(tmp_path: Path, monkeypatch: pytest.
     assert probe("http:clip.mp4").path == "http:clip.mp4"
 
 
+def animated_webp(path: Path) -> Path:
+    pictures = [Image.fromarray(barcode(number)) for number in range(3)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=40, lossless=True)
+    return path
+
+
 def _unreadable(tmp_path: Path) -> dict[str, tuple[Path | str, str]]:
     (tmp_path / "text.mp4").write_text("just a note\n" * 200)
     (tmp_path / "note.txt").write_text("just a note\n" * 200)
@@ -112,7 +119,8 @@ def _unreadable(tmp_path: Path) -> dict[str, tuple[Path | str, str]]:
         "empty": (tmp_path / "empty.mp4", "is empty"),
         "text": (tmp_path / "text.mp4", "is not a video"),
         "note": (tmp_path / "note.txt", "is not a video"),
-        "cut": (tmp_path / "cut.mp4", "is not a video"),
+        "cut": (tmp_path / "cut.mp4", "is incomplete: its index (moov) is missing"),
+        "animated": (animated_webp(tmp_path / "a.webp"), "animated ones it cannot"),
         "audio": (write_audio(tmp_path / "sound.m4a"), "only audio. Give"),
         "cover": (write_audio(tmp_path / "cover.mp3", cover=True), "only audio and its cover art"),
         "playlist": (playlist, "is not a video"),
@@ -131,6 +139,7 @@ def _unreadable(tmp_path: Path) -> dict[str, tuple[Path | str, str]]:
         "text",
         "note",
         "cut",
+        "animated",
         "audio",
         "cover",
         "playlist",

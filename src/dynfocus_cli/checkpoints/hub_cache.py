@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dynfocus_cli.checkpoints.public_folder import missing_file, public_family_of
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.user_folders import expand
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?"
 _HUB_ID = re.compile(rf"(?P<id>{_PART}/{_PART})(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]{{0,200}}))?")
@@ -42,10 +43,10 @@ def cache_folder() -> Path:
     """Where the hub's client keeps what it fetched, by the same variables as there."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if chosen := os.environ.get(name):
-            return Path(os.path.expandvars(chosen)).expanduser().absolute()
+            return expand(os.path.expandvars(chosen))
     if not (home := os.environ.get("HF_HOME")):
         home = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return Path(os.path.expandvars(home)).expanduser().absolute() / "hub"
+    return expand(os.path.expandvars(home)) / "hub"
 
 
 def snapshots(wanted: HubId) -> list[Path]:

@@ -21,6 +21,7 @@ from dynfocus_cli.checkpoints.public_folder import (
 from dynfocus_cli.checkpoints.record import Conversion, bytes_of
 from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.user_folders import expand, user_folder
 
 DEFAULT_MODEL = "dynfocus-tiny"
 
@@ -56,10 +57,8 @@ class ListedModel:
 def models_folder() -> Path:
     """Where `models pull` installs: DYNFOCUS_MODELS_DIR, or the user's data folder."""
     if chosen := os.environ.get("DYNFOCUS_MODELS_DIR"):
-        return Path(chosen).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("dynfocus")) / "models"
+        return expand(chosen)
+    return user_folder("data") / "models"
 
 
 def bundled_models() -> dict[str, Path]:

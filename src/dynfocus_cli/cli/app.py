@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any, get_args
 
 import typer
@@ -20,6 +21,7 @@ from dynfocus_cli.cli.models import app as models
 from dynfocus_cli.cli.options import ModelOption
 from dynfocus_cli.cli.synth import synth
 from dynfocus_cli.cli.train import train
+from dynfocus_cli.errors import UsageError
 
 PANELS = VIDEOS, MODELS, MACHINE = "Videos", "Models", "This machine"
 """What commands are about, in the order of the help page."""
@@ -91,10 +93,21 @@ def _root(
     """Options before any command."""
 
 
+def _check_working_directory() -> None:
+    """Raises UsageError where it was deleted: there, libraries below torch end the process."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise UsageError(
+            "The working directory does not exist any more. Change to another one (cd) and run it again."
+        ) from None
+
+
 def main() -> None:
     """Run the command line; ends in SystemExit with the contract's exit code."""
     try:
         with reported():
+            _check_working_directory()
             app()
     except SystemExit as end:
         leave(end)

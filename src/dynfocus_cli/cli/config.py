@@ -32,6 +32,7 @@ from dynfocus_cli.cli.settings import (
     Value,
 )
 from dynfocus_cli.errors import UsageError, first_line
+from dynfocus_cli.user_folders import expand, user_folder
 
 FILE_NAME = "dynfocus.toml"
 
@@ -39,10 +40,8 @@ FILE_NAME = "dynfocus.toml"
 def config_file() -> tuple[Path, bool]:
     """Where the file is, and whether DYNFOCUS_CONFIG says so."""
     if chosen := os.environ.get(VARIABLE):
-        return Path(chosen).expanduser().absolute(), True
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("dynfocus")) / FILE_NAME, False
+        return expand(chosen), True
+    return user_folder("config") / FILE_NAME, False
 
 
 def load_settings() -> Settings:
@@ -80,7 +79,17 @@ def _content(file: Path, chosen: bool) -> dict[str, object] | None:
     except tomllib.TOMLDecodeError as error:  # says line and column
         raise UsageError(f"{file} is no TOML: {first_line(error)}.") from None
     except OSError as error:
+        if not chosen and not _exists(file):
+            return None
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _exists(file: Path) -> bool:
+    """False also where the way there is closed: a home that is no folder, or another user's."""
+    try:
+        return os.path.lexists(file)
+    except OSError:
+        return False
 
 
 def _of_file(

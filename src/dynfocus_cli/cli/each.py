@@ -15,6 +15,7 @@ import typer
 from dynfocus_cli import batch
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
+from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.cli.lookahead import one_ahead
 from dynfocus_cli.cli.output import Format, name_of, one_line, write_record
 from dynfocus_cli.cli.tally import Tally, Warnings
@@ -226,7 +227,7 @@ def for_each(
         assert loaded is not None, "a video that passes the check was there before the model was loaded"
         taken, begun = begun, None
         run = tally.line() if job.several else ""
-        with display.shown(job.where(video, query), with_bars, write, run) as progress:
+        with display.shown(job.where(video, query), with_bars, write, run) as progress, interruptible():
             return work(
                 video, query, loaded, progress, taken if query is job.questions.of(video)[0] else None
             )

@@ -25,9 +25,20 @@ def main() -> None:
             return
         except (OSError, UnicodeEncodeError):
             pass  # a closed pipe or a full disk: Typer's road knows what to say
-    from dynfocus_cli.cli.app import main as run
-
+    _keep_docstrings()
+    try:
+        from dynfocus_cli.cli.app import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        raise SystemExit(130) from None
     run()
+
+
+def _keep_docstrings() -> None:
+    """Starts Python anew where PYTHONOPTIMIZE=2 has it drop docstrings, for transformers reads its own."""
+    if sys.flags.optimize > 1 and os.environ.get("PYTHONOPTIMIZE", "1") not in ("", "0", "1"):
+        os.environ["PYTHONOPTIMIZE"] = "1"
+        os.execv(sys.executable, sys.orig_argv)
 
 
 def kept_page(arguments: list[str]) -> str | None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dynfocus_cli.cli.interrupts import interruptible
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -200,9 +202,10 @@ class ModelRequest:
 
     def load(self) -> Backend:
         """The model with its weights."""
-        from dynfocus_cli.checkpoints import load_model
+        with interruptible():
+            from dynfocus_cli.checkpoints import load_model
 
-        return load_model(self.name, self.device, self.quantize, self.selector)
+            return load_model(self.name, self.device, self.quantize, self.selector)
 
     def outline(self) -> Outline:
         """The model without them."""

@@ -26,6 +26,7 @@ from dynfocus_cli.errors import UsageError
 from dynfocus_cli.features.atomic import TEMPORARY, write_atomically
 from dynfocus_cli.features.digests import digest_of
 from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.user_folders import expand, user_folder
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import Condition
@@ -102,11 +103,9 @@ class FeatureCache:
     @classmethod
     def of_user(cls) -> FeatureCache:
         """As `default`, also where the cache is off."""
-        import platformdirs
-
-        folder = os.environ.get("DYNFOCUS_CACHE_DIR") or platformdirs.user_cache_dir("dynfocus")
+        chosen = os.environ.get("DYNFOCUS_CACHE_DIR")
         return cls(
-            Path(folder).expanduser().absolute(),
+            expand(chosen) if chosen else user_folder("cache"),
             parse_size(os.environ.get("DYNFOCUS_CACHE_SIZE") or DEFAULT_SIZE),
         )
 

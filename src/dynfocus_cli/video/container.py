@@ -15,6 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
+from dynfocus_cli.video.unreadable import not_opened
 
 MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
 
@@ -98,10 +99,7 @@ def open_container(path: str | os.PathLike[str], *, hwaccel: HWAccel | None = No
     except PermissionError as error:
         raise VideoUnreadable(f"{name}: permission denied. Make the file readable and try again.") from error
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise VideoUnreadable(
-            f"{name} is not a video that FFmpeg can read; playlists that name other files are not followed. "
-            "Check that it plays, or convert it to MP4."
-        ) from error
+        raise not_opened(name) from error
 
 
 def video_stream(container: InputContainer, index: int) -> VideoStream:

@@ -15,12 +15,12 @@ from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import Timing, VideoSource
 from dynfocus_cli.video.clock import timed_packets
 from dynfocus_cli.video.container import open_container, prepare
-from dynfocus_cli.video.encryption import looks_encrypted
 from dynfocus_cli.video.orientation import frame_orientation
 from dynfocus_cli.video.playhead import MAX_PACKETS_WITHOUT_FRAME
 from dynfocus_cli.video.stamps import Stamps
 from dynfocus_cli.video.timeline import ALONE, early_timing, read_timeline
 from dynfocus_cli.video.track_header import read_track_header
+from dynfocus_cli.video.unreadable import encrypted, not_decoded
 
 RATE_PACKETS = 512
 """Packets from the start whose times tell whether the frame rate is even: bounded, whatever the length."""
@@ -40,16 +40,10 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
         prepare(container, stream, lanes=ALONE)
         header = read_track_header(stream)
         head, first, packet = _head(container, stream, early_timing(container, stream, header.edits))
-        if (
-            header.encrypted
-            or head.encrypted
-            or (first is None and looks_encrypted(name, container.format.name))
-        ):
-            raise _encrypted(name)
+        if header.encrypted or head.encrypted:
+            raise encrypted(name)
         if first is None:
-            raise VideoUnreadable(
-                f"{name}: no frame of it can be decoded. Copy the video again or convert it to H.264 MP4."
-            )
+            raise not_decoded(name, container.format.name)
         timeline = read_timeline(container, stream, head, first.pts)
         orientation = frame_orientation(first, packet=packet)
         aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -92,10 +86,6 @@ def _head(
     return head, first, begin
 
 
-def _encrypted(name: str) -> VideoUnreadable:
-    return VideoUnreadable(f"{name} is encrypted (DRM). Give a copy without copy protection.")
-
-
 def _decoded(stream: VideoStream, packet: Packet[VideoStream]) -> list[av.VideoFrame]:
     try:
         return stream.decode(packet)
@@ -113,7 +103,7 @@ def _choose_stream(container: InputContainer, name: str) -> VideoStream:
     decodable = [stream for stream in candidates if stream.codec_context is not None]
     if not decodable:
         if any(read_track_header(stream).encrypted for stream in candidates):
-            raise _encrypted(name)
+            raise encrypted(name)
         raise VideoUnreadable(f"{name}: no decoder for its video track. Convert it to H.264 MP4.")
     return max(
         decodable,

@@ -50,6 +50,16 @@ def read_track_header(stream: VideoStream) -> TrackHeader:
     return TrackHeader()
 
 
+def lacks_index(path: str | os.PathLike[str]) -> bool:
+    """Whether it is an MP4 or QuickTime file without the box that says where its frames are."""
+    try:
+        with open(path, "rb") as file:
+            kinds = [kind for kind, _ in _top_boxes(file)]
+    except (OSError, struct.error):
+        return False
+    return kinds[:1] in ([b"ftyp"], [b"styp"], [b"mdat"], [b"wide"]) and b"moov" not in kinds
+
+
 # Matroska (RFC 9559): elements of an id, a size and content
 
 _SEGMENT, _CLUSTER, _TRACKS, _TRACK_ENTRY = 0x18538067, 0x1F43B675, 0x1654AE6B, 0xAE
