@@ -239,6 +239,17 @@ def test_a_time_in_the_question_makes_its_frame_a_key_frame(second: int) -> None
     assert float(second) in key_times(ask(question=f"How many things are visible at 00:{second:02d}?"))
 
 
+@pytest.mark.parametrize(
+    "question",
+    ["What is shown at 5 seconds?", "What is shown at minute 0:05?", "What is shown bei 5 Sekunden?"],
+)
+def test_a_time_is_read_in_the_wording_of_the_training_and_recorded_as_typed(question: str) -> None:
+    record, usual = ask(question=question), ask(question=QUESTION)
+    assert record["question"] == question
+    for part in ("sampling", "answer", "tokens", "frames"):
+        assert record[part] == usual[part]
+
+
 def test_scorers() -> None:
     by_pixels = [
         ask("--scorer", "visual", question=question) for question in (OPEN_QUESTION, "Is there a red star?")

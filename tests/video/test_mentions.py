@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynfocus_cli.video.mentions import Mentions, find_mentions
+from dynfocus_cli.video.mentions import Mentions, find_mentions, with_time_codes
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,12 @@ from dynfocus_cli.video.mentions import Mentions, find_mentions
         ("5 seconds and 10 seconds into the video", [5, 10]),
         ("at 1 minute and 5 seconds later", [60]),
         ("at 30 seconds, 5 seconds before the cut", [30]),
+        ("at minute 1:12", [72]),
+        ("around minute 3", [180]),
+        ("at 12 and 20 seconds", [12, 20]),
+        ("at 12, 20 and 30 seconds", [12, 20, 30]),
+        ("at 1 or two minutes", [60, 120]),
+        ("in the 12th second", [12]),
         ("at 1:00, no, at 1:00", [60]),
         ("At  01:00\n!", [60]),
         ("At 01:00: what does she hold?", [60]),
@@ -65,6 +71,9 @@ def test_moments(question: str, moments: list[float]) -> None:
         ("in the first 1 minute and 30 seconds", (0, 90)),
         ("between 20 and 30 seconds", (20, 30)),
         ("0:45-0:50 what", (45, 50)),
+        ("between seconds 10 and 20", (10, 20)),
+        ("from minute 1 to minute 3", (60, 180)),
+        ("between minutes 1:20 and 2:05", (80, 125)),
         ("between 2:05 and 1:20", (80, 125)),
         ("in the last 30 seconds", (570, 600)),
         ("in the first 2 minutes", (0, 120)),
@@ -105,6 +114,9 @@ def test_spans(question: str, span: tuple[float, float]) -> None:
         "at 10:30:99:12",
         "at 30 seconds per lap",
         "at 5:305",
+        "at 12 and 20 seconds apart",
+        "in the second 10 minutes",
+        "a 5 minute clip at 16:9",
     ],
 )
 def test_what_names_no_position(question: str) -> None:
@@ -181,3 +193,37 @@ def test_any_text_gives_times_inside_the_video(question: str, duration_s: float)
 )
 def test_a_long_question_is_read_in_no_time(question: str) -> None:
     find_mentions(question, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("What color is the heart at 12 seconds?", "What color is the heart at 00:12?"),
+        ("At 1:05, what is there?", "At 01:05, what is there?"),
+        ("12 seconds in, what is shown?", "at 00:12, what is shown?"),
+        ("30 seconds into the video, what?", "at 00:30, what?"),
+        ("What is shown at the 2-minute mark?", "What is shown at 02:00?"),
+        ("What is there at minute 1:12?", "What is there at 01:12?"),
+        ("What is there in the 12th second?", "What is there at 00:12?"),
+        ("What is there at 5 and 10 seconds?", "What is there at 00:05 and 00:10?"),
+        ("after 90s what", "after 01:30 what"),
+        ("(1:20) who", "(01:20) who"),
+        ("at 12.7 s", "at 00:12"),
+        ("¿Qué hay en el segundo 12?", "¿Qué hay at 00:12?"),
+        ("What color is the heart at 00:12?", "What color is the heart at 00:12?"),
+        ("What is shown between 0:10 and 0:20?", "What is shown between 0:10 and 0:20?"),
+        ("Is it  8:00 am?", "Is it  8:00 am?"),
+        ("at 1:75", "at 1:75"),
+        ("at 1:50:00", "at 1:50:00"),
+    ],
+)
+def test_moments_as_time_codes(question: str, read: str) -> None:
+    assert with_time_codes(question) == read
+
+
+@given(st.text() | st.lists(PIECES).map("".join))
+def test_any_text_with_time_codes_names_the_same_moments(question: str) -> None:
+    before = find_mentions(question, 1e9)
+    assert with_time_codes(with_time_codes(question)) == with_time_codes(question)
+    after = find_mentions(with_time_codes(question), 1e9)
+    assert {int(moment) for moment in after.moments} >= {int(moment) for moment in before.moments}

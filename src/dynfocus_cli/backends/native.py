@@ -26,6 +26,7 @@ from dynfocus_cli.planning.memory import MemoryModel, RunShape
 from dynfocus_cli.planning.speed import time_layers
 from dynfocus_cli.run_options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
 from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.video import with_time_codes
 
 UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
 UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
@@ -128,7 +129,13 @@ class ModelOutline:
             told = (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
         elif wanted is None and not config.score_network:
             told = (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
-        return Asked(question, scorer, told)
+        return Asked(question, scorer, told, self._read(question))
+
+    def _read(self, question: str | None) -> str | None:
+        """The question as the tokenizer sees it: with times as the training wrote them, if it had any."""
+        if question is None or self.config.time_encoding != "timecode":
+            return None
+        return with_time_codes(question)
 
     def multiple_choice(self, asked: Asked, options: Sequence[Option]) -> Asked:
         """The plain question: it was trained on answers, not on letters."""
@@ -251,7 +258,7 @@ class NativeSight:
             events=allowed.events,
             key_events=allowed.key_frames,
             scorer=asked.scorer,
-            question=self._model.encode_question(asked.question),
+            question=self._model.encode_question(asked.text if asked.question is not None else None),
             pinned=self._mask(pinned),
             generator=torch.Generator().manual_seed(seed),
         )
@@ -298,7 +305,7 @@ class NativeSight:
         tokens, _ = self._model.network.video_tokens(
             self._features,
             selection,
-            self._model.encode_question(asked.question),
+            self._model.encode_question(asked.text if asked.question is not None else None),
             self._times_s,
             self._mask(choice.pinned),
         )

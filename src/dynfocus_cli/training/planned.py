@@ -98,7 +98,7 @@ def _plan(
         plan.limit.tokens,
         plan.shape.video_tokens,
         asked.scorer,
-        tuple(prompt.question(example.question, longest_question)),
+        tuple(prompt.question(asked.text, longest_question)),
         tuple(prompt.after_video(asked.text)),
         tuple(answer),
     )

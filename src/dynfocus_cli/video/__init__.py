@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dynfocus_cli.video.decode import decode_frames
     from dynfocus_cli.video.hardware import open_hardware
-    from dynfocus_cli.video.mentions import Mentions, find_mentions
+    from dynfocus_cli.video.mentions import Mentions, find_mentions, with_time_codes
     from dynfocus_cli.video.probing import probe
     from dynfocus_cli.video.sampling import FOCUS_HALF_WIDTH_S, plan_sampling
     from dynfocus_cli.video.subtitles import Subtitles, cues_on_screen, find_subtitles
@@ -30,6 +30,7 @@ __all__ = [
     "parse_time",
     "plan_sampling",
     "probe",
+    "with_time_codes",
 ]
 
 _HOMES = {
@@ -45,6 +46,7 @@ _HOMES = {
     "parse_time": "timecode",
     "plan_sampling": "sampling",
     "probe": "probing",
+    "with_time_codes": "mentions",
 }
 
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.types import Span
+from dynfocus_cli.video.time_wordings import in_english
 from dynfocus_cli.video.timecode import format_timecode, parse_time
+
+_CUE_CHARACTERS = 10
+"""Of "at the " or "minutes " before a time."""
+
+_LONGEST_S = 100 * 60
+"""From here on `mm:ss` has a third digit."""
 
 _WORDS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -33,6 +40,7 @@ _LENGTH = rf"(?:{_NUMBER}[ -]?{_H}(?:{_JOIN}(?:{_MINUTES}|{_SECONDS}))?|{_MINUTE
 _TIME = rf"(?:{_CODE}|{_COMPACT}|{_LENGTH}){_STOP}"
 _TO = r"(?:to|until|till|through|and|-|–|—)"
 _ABOUT = r"(?:about |around |roughly |exactly )?"
+_NAMED = r"(?:(?:minute|second)s? )?"  # "at minute 1:12"
 _FLAGS = re.ASCII | re.IGNORECASE  # ASCII: without it the long s of old print would be an "s"
 
 
@@ -57,7 +65,14 @@ _TIME_OF_DAY = re.compile(
     _FLAGS,
 )
 _SPANS = (
-    re.compile(rf"\b(?:between|from) (?:the )?(?P<start>{_TIME}) ?{_TO} ?(?P<end>{_TIME})", _FLAGS),
+    re.compile(
+        rf"\b(?:between|from) (?:the )?{_NAMED}(?P<start>{_TIME}) ?{_TO} ?{_NAMED}(?P<end>{_TIME})", _FLAGS
+    ),
+    re.compile(
+        rf"\b(?:between|from) (?P<unit>(?:second|minute)s?) (?P<start>{_NUMBER}) ?{_TO} ?{_NAMED}"
+        rf"(?P<end>{_NUMBER}){_STOP}",
+        _FLAGS,
+    ),
     # "between 20 and 30 seconds": the unit is said once.
     re.compile(
         rf"\b(?:between|from) (?P<start>{_NUMBER}) ?{_TO} ?(?P<end>{_NUMBER}[ -]?(?P<unit>{_UNIT}){_STOP})",
@@ -77,8 +92,8 @@ _EDGES = (
 _MOMENTS = (
     # A bare time code needs a cue, or to open the question or a bracket: scores and verses look alike.
     re.compile(
-        r"(?:\b(?:at|around|about|near|after|before|until|till|since|from|past|by|time|timestamp) (?:the )?"
-        rf"{_ABOUT}|@ ?|^|[\[(]){_listed(_CODE + _STOP + _NO_RATIO)}",
+        r"(?:\b(?:at|around|about|near|after|before|until|till|since|from|past|by|time|timestamp|minute) "
+        rf"(?:the )?{_ABOUT}{_NAMED}|@ ?|^|[\[(]){_listed(_CODE + _STOP + _NO_RATIO)}",
         _FLAGS,
     ),
     re.compile(
@@ -88,7 +103,21 @@ _MOMENTS = (
     ),
     re.compile(rf"{_listed(_LENGTH)}[ -](?:mark|point)s?\b", _FLAGS),
     re.compile(rf"{_listed(_LENGTH)} (?:into\b|in(?= ?[,.?!;]|$))", _FLAGS),
-    re.compile(rf"\bat (?:the )?(?P<unit>second|minute) (?P<number>[0-9]{{1,6}}){_STOP}", _FLAGS),
+    re.compile(
+        rf"\b(?:at|in|around|near|during) (?:the )?(?P<unit>second|minute) (?P<number>[0-9]{{1,6}}){_STOP}"
+        rf"(?! ?{_UNIT})",
+        _FLAGS,
+    ),
+    re.compile(
+        r"\b(?:at|in|around|near|during) the (?P<number>[0-9]{1,6})(?:st|nd|rd|th) (?P<unit>second|minute)\b",
+        _FLAGS,
+    ),
+    # "at 12 and 20 seconds": the unit is said once.
+    re.compile(
+        rf"\b(?:at|around|near|after|before) {_ABOUT}(?P<numbers>(?:{_NUMBER}(?:,? (?:and|or) |, ?)){{1,15}}"
+        rf"{_NUMBER})[ -]?(?P<unit>{_UNIT}){_STOP}{_NO_AMOUNT}{_NO_OFFSET}",
+        _FLAGS,
+    ),
 )
 
 
@@ -114,7 +143,22 @@ def find_mentions(question: str, duration_s: float) -> Mentions:
 
     A time past the end is warned of and has no effect; a span that begins before the end keeps that part.
     """
-    return _Reader(" ".join(question.split()), duration_s).read()
+    return _Reader(in_english(question), duration_s).read()
+
+
+def with_time_codes(question: str) -> str:
+    """The question with the moments that it names as `mm:ss`, for a model that learned to read them so:
+
+        "at 12 seconds" -> "at 00:12"    "90 seconds in" -> "at 01:30"    "bei Minute 2" -> "at 02:00"
+
+    What names no moment, and a moment from 100 minutes on, stays as it is.
+    """
+    reader = _Reader(in_english(question), _LONGEST_S)
+    reader.read()
+    text = reader.question
+    for start, end, code in sorted(reader.codes, reverse=True):
+        text = text[:start] + code + text[end:]
+    return text if reader.codes and not reader.warnings else question
 
 
 @dataclass(slots=True)
@@ -122,10 +166,17 @@ class _Reader:
     """Finds the longest kind of mention first, and takes out what it has read."""
 
     text: str
+    """What is left, with bars for what was read: places in it are places in the question."""
     duration_s: float
+    question: str = field(init=False)
     moments: set[float] = field(default_factory=set)
     spans: set[Span] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
+    codes: list[tuple[int, int, str]] = field(default_factory=list)
+    """Where the question speaks of moments, and the same as time codes."""
+
+    def __post_init__(self) -> None:
+        self.question = self.text
 
     def read(self) -> Mentions:
         self._take(_TIME_OF_DAY)
@@ -133,18 +184,17 @@ class _Reader:
             for match in self._take(pattern):
                 unit = match.groupdict().get("unit")
                 start = _seconds(f"{match['start']} {unit}" if unit else match["start"])
-                self._add_span(start, _seconds(match["end"]))
+                end = match["end"]
+                self._add_span(start, _seconds(f"{end} {unit}" if unit and not _ends_in_unit(end) else end))
         for pattern in _EDGES:
             for match in self._take(pattern):
                 self._add_edge(match["edge"].lower(), _seconds(match["length"]))
         for pattern in _MOMENTS:
             for match in self._take(pattern):
-                found = match.groupdict()
-                if "unit" in found:
-                    self._add_moment(_seconds(f"{found['number']} {found['unit']}"))
-                else:
-                    for time in _EACH.findall(found["times"]):
-                        self._add_moment(_seconds(time))
+                times = _moments_of(match)
+                for time_s in times:
+                    self._add_moment(time_s)
+                self._add_codes(match, times)
         return Mentions(tuple(sorted(self.moments)), tuple(sorted(self.spans)), tuple(self.warnings))
 
     def _take(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
@@ -160,6 +210,27 @@ class _Reader:
             self.moments.add(time_s)
         else:
             self._warn(time_s, "that time is ignored")
+
+    def _add_codes(self, match: re.Match[str], times: list[float | None]) -> None:
+        codes = [f"{int(time_s) // 60:02d}:{int(time_s) % 60:02d}" for time_s in times if time_s is not None]
+        if len(codes) < len(times):
+            return
+        told = " and ".join(codes)
+        lists = [name for name in ("times", "numbers") if name in match.re.groupindex]
+        start, end = match.span()
+        if lists and match.start(lists[0]) > start:  # after a cue, which stays
+            first = match.start(lists[0])
+            cue = self.question[max(first - _CUE_CHARACTERS, 0) : first]
+            named = re.search(rf"\b{_NAMED}$", cue, _FLAGS)
+            self.codes.append((first - len(named[0] if named else ""), end, told))
+        else:
+            # "the 2-minute mark", "30 seconds into the video"
+            cue = self.question[max(start - _CUE_CHARACTERS, 0) : start]
+            before = re.search(r"(?:\bat )?(?:\bthe )?$", cue, _FLAGS)
+            after = re.match(r" the (?:video|clip|film|movie)\b", self.question[end : end + 12], _FLAGS)
+            start -= len(before[0]) if before else 0
+            end += len(after[0]) if after else 0
+            self.codes.append((start, end, f"at {told}"))
 
     def _add_span(self, start_s: float | None, end_s: float | None) -> None:
         if start_s is None or end_s is None:
@@ -200,6 +271,19 @@ def _seconds(text: str) -> float | None:
             return None
     parts = re.findall(rf"({_NUMBER})[ -]?({_UNIT})\b", text, _FLAGS) or [("1", text)]
     return float(sum(_number(number) * _UNIT_SECONDS[unit[0].lower()] for number, unit in parts))
+
+
+def _moments_of(match: re.Match[str]) -> list[float | None]:
+    """The times of a match of one of `_MOMENTS`; None for one that is none (1:75)."""
+    parts = match.groupdict()
+    if "times" in parts:
+        return [_seconds(time) for time in _EACH.findall(parts["times"])]
+    numbers = re.findall(_NUMBER, parts.get("numbers") or parts["number"], _FLAGS)
+    return [_seconds(f"{number} {parts['unit']}") for number in numbers]
+
+
+def _ends_in_unit(text: str) -> bool:
+    return re.search(rf"{_UNIT}$", text, _FLAGS) is not None
 
 
 def _number(text: str) -> float:
