@@ -46,6 +46,83 @@ def test_recursive_goes_below_it_in_order_of_names(folder):
     assert expand("d", recursive=True) == ["d/a.MKV", "d/b.mp4", "d/deep/d.avi", "d/deep/er/c.mp4"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.gif",
+        "a.F4V",
+        "a.divx",
+        "a.3g2",
+        "a.m2t",
+        "a.qt",
+        "a.LRV",
+        "a.mp4 ",
+        "a.vob",
+        "a.rmvb",
+        "a.ogm",
+        "a.dv",
+    ],
+)
+def test_whatever_is_called_as_a_video_is_taken(folder, name):
+    (folder / "more").mkdir()
+    (folder / "more" / name).touch()
+    assert expand("d/more") == [f"d/more/{name}"]
+
+
+STARTS = {
+    "MP4": b"\0\0\0\x20ftypisom\0\0\2\0",
+    "program stream": b"\0\0\1\xba\x44\0",
+    "transport stream": (b"G" + bytes(187)) * 3,
+    "AVI": b"RIFF\0\0\0\0AVI LIST",
+    "Matroska": b"\x1aE\xdf\xa3\xa3",
+}
+
+
+@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("name", ["film", "film.mod", "film.dat", "20240501.rec"])
+def test_where_the_name_says_nothing_the_first_bytes_do(folder, name, kind):
+    (folder / "more").mkdir()
+    (folder / "more" / name).write_bytes(STARTS[kind] + bytes(600))
+    assert expand("d/more") == [f"d/more/{name}"]
+
+
+def test_what_begins_otherwise_is_no_video(folder):
+    (folder / "more").mkdir()
+    for name, begin in {
+        "a": b"text",
+        "b.heif": b"\0\0\0\x20ftypheic",
+        "c.ogg": b"OggS",
+        "d.txt": STARTS["MP4"],
+    }.items():
+        (folder / "more" / name).write_bytes(begin + bytes(600))
+    assert expand("d/more") == ["d/more"]
+
+
+def test_an_unfinished_download_is_named_and_passed_over(folder):
+    for name in ("film.mp4.part", "film.mkv.crdownload"):
+        (folder / name).write_bytes(STARTS["MP4"] + bytes(600))
+    said: list[str] = []
+    search = Search(pass_over=said.append)
+    assert list(batch.expand(["d"], None, search)) == ["d/a.MKV", "d/b.mp4"]
+    assert sorted(said) == [
+        "d/film.mkv.crdownload: an unfinished download, passed over.",
+        "d/film.mp4.part: an unfinished download, passed over.",
+    ]
+
+
+@pytest.mark.parametrize(("disc", "file"), [("VIDEO_TS", "VTS_01_1.VOB"), ("BDMV", "STREAM/00001.m2ts")])
+def test_a_disc_says_what_to_do(folder, disc, file):
+    (folder / "disc" / disc / file).parent.mkdir(parents=True)
+    (folder / "disc" / disc / file).touch()
+    assert expand(f"d/disc/{disc}") == [f"d/disc/{disc}"]
+    assert expand("d/disc", recursive=True) == [f"d/disc/{disc}"]
+    assert expand("d/disc") == ["d/disc"]
+    assert expand(f"d/disc/{disc}/{file}") == [f"d/disc/{disc}/{file}"]
+    for path in ("d/disc", f"d/disc/{disc}"):
+        with pytest.raises(VideoUnreadable, match=r"(?i)make a file of"):
+            batch.check(path)
+
+
 def test_a_pattern_takes_the_place_of_the_known_suffixes(folder):
     assert expand("d", globs=("*.raw",)) == ["d/film.raw"]
     assert expand("d", globs=("*.raw", "[ab].*")) == ["d/a.MKV", "d/b.mp4", "d/film.raw"]

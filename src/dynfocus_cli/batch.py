@@ -10,17 +10,12 @@ from typing import BinaryIO, Generic, TypeVar
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.question_file import Query
+from dynfocus_cli.video_files import disc_advice, has_video_name, holds_video, is_disc, is_unfinished
 
 Result = TypeVar("Result")
 
 STDIN = "-"
 """Stands for the paths on standard input."""
-
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
-    | {".ogv", ".ts", ".webm", ".wmv"}
-)
-"""What counts as a video in a folder. A file named on its own may be called anything."""
 
 PIECE = 1 << 16
 """Bytes of standard input that are read at a time, or fewer where fewer have come."""
@@ -32,12 +27,26 @@ class Search:
 
     recursive: bool = False
     globs: tuple[str, ...] = ()
-    """Patterns of file names that take the place of VIDEO_SUFFIXES."""
+    """Patterns of file names that take the place of the suffixes of videos."""
+
+    pass_over: Callable[[str], None] = lambda sentence: None
+    """Told of what is not taken, though it may be meant."""
+
+    def takes_file(self, entry: os.DirEntry[str]) -> bool:
+        """Whether this file is one: by its name, or where that says nothing, by how it begins."""
+        if self.takes(entry.name):
+            return _is_file(entry)
+        if self.globs or entry.name.startswith("."):
+            return False
+        if is_unfinished(entry.name):
+            self.pass_over(f"{entry.path}: an unfinished download, passed over.")
+            return False
+        return _is_file(entry) and holds_video(entry.path)
 
     def takes(self, name: str) -> bool:
         """Whether a file of this name is one; a hidden file only where a pattern begins with its dot."""
         if not self.globs:
-            return not name.startswith(".") and os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES
+            return not name.startswith(".") and has_video_name(name)
         globs = [glob for glob in self.globs if glob.startswith(".") or not name.startswith(".")]
         return any(fnmatchcase(name, glob) for glob in globs)
 
@@ -81,6 +90,8 @@ def check(video: str) -> None:
             os.scandir(video).close()
         except OSError as error:
             raise VideoUnreadable(f"Cannot read the folder {video}: {error.strerror}.") from error
+        if (advice := disc_advice(video)) is not None:
+            raise VideoUnreadable(advice)
         raise VideoUnreadable(
             f"No video files were found in the folder {video}: with --recursive those in folders below it "
             "count too, and --glob takes files of other names."
@@ -156,14 +167,17 @@ def _videos_in(folder: str, search: Search) -> Iterator[str]:
     """Files in `folder` that `search` takes, and with `recursive` those below it, sorted by name.
 
     Links to folders are not followed, for they may lead in a circle. A folder below that cannot be read comes
-    out as itself, to be reported.
+    out as itself, to be reported, and so does a disc's.
     """
     folders: list[str] = []
+    if not search.globs and is_disc(folder):
+        yield folder
+        return
     try:
         with os.scandir(folder) as entries:
             names = []
             for entry in entries:
-                if search.takes(entry.name) and _is_file(entry):
+                if search.takes_file(entry):
                     names.append(entry.name)
                 elif (
                     search.recursive

@@ -178,18 +178,18 @@ def _asked(
 
 def _may_be_video(argument: str) -> bool:
     """Something that is there, or that is called as a video is; its being missing is told later."""
-    from dynfocus_cli.batch import STDIN, VIDEO_SUFFIXES
+    from dynfocus_cli.batch import STDIN
+    from dynfocus_cli.video_files import has_video_name
 
-    suffix = os.path.splitext(argument)[1].lower()
-    return argument == STDIN or suffix in VIDEO_SUFFIXES or os.path.exists(argument)
+    return argument == STDIN or has_video_name(argument) or os.path.exists(argument)
 
 
 def _is_video(argument: str) -> bool:
     """A video where the question should be: the question was left out after several videos."""
-    from dynfocus_cli.batch import STDIN, VIDEO_SUFFIXES
+    from dynfocus_cli.batch import STDIN
+    from dynfocus_cli.video_files import has_video_name
 
-    suffix = os.path.splitext(argument)[1].lower()
-    return argument == STDIN or (suffix in VIDEO_SUFFIXES and os.path.exists(argument))
+    return argument == STDIN or (has_video_name(argument) and os.path.exists(argument))
 
 
 def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: Streamed | None) -> None:

@@ -223,6 +223,7 @@ class ModelRequest:
 def search(recursive: bool, globs: Sequence[str] | None) -> Search:
     """What to take of folders. Raises UsageError for a pattern that no name could be like."""
     from dynfocus_cli.batch import Search
+    from dynfocus_cli.cli.errors import say
     from dynfocus_cli.errors import UsageError
 
     for glob in globs or ():
@@ -231,7 +232,7 @@ def search(recursive: bool, globs: Sequence[str] | None) -> Search:
                 f"--glob is like a file's name, such as '*.mp4', got {glob!r}: folders are named as VIDEO, "
                 "and --recursive looks below them."
             )
-    return Search(recursive, tuple(globs or ()))
+    return Search(recursive, tuple(globs or ()), say)
 
 
 def output(
