@@ -10,7 +10,7 @@ import pytest
 
 from dynfocus_cli import batch
 from dynfocus_cli.batch import Search
-from dynfocus_cli.errors import VideoUnreadable
+from dynfocus_cli.errors import UsageError, VideoUnreadable
 from dynfocus_cli.question_file import Query
 
 FILES = (
@@ -140,7 +140,7 @@ def test_links_that_lead_in_a_circle_end(folder):
     os.symlink("self.mp4", folder / "self.mp4")
     assert expand("d", recursive=True).count("d/b.mp4") == 1
     assert "d/self.mp4" in expand("d")
-    with pytest.raises(VideoUnreadable, match=r"No such file: d/self\.mp4"):
+    with pytest.raises(VideoUnreadable, match=r"d/self\.mp4 is a symbolic link that leads back to itself"):
         batch.check("d/self.mp4")
 
 
@@ -224,6 +224,67 @@ def test_a_path_is_out_before_the_next_one_has_come(null):
 def test_what_was_meant_is_told(folder, path, hint):
     with pytest.raises(VideoUnreadable, match=hint):
         batch.check(path)
+
+
+def test_a_folder_on_the_way_that_may_not_be_searched(folder, nobody):
+    for path, mode in ((folder.parent, 0o755), (folder, 0o755), (folder / "deep", 0)):
+        path.chmod(mode)
+    with (
+        nobody(),
+        pytest.raises(VideoUnreadable, match=r"d/deep/d\.avi cannot be reached: a folder on the way"),
+    ):
+        batch.check("d/deep/d.avi")
+    (folder / "deep").chmod(0o700)
+
+
+def test_what_is_no_file_says_what_to_do(folder):
+    os.mkfifo(folder / "pipe.mp4")
+    os.symlink("gone.mp4", folder / "link.mp4")
+    for path, said in (
+        ("d/pipe.mp4", "d/pipe.mp4 is a pipe, .*: save what comes through it"),
+        ("/dev/null", "/dev/null is a device"),
+        ("d/link.mp4", "is a symbolic link to gone.mp4, which is not there"),
+        ("file://elsewhere/a.mp4", "A file:// URL must name a file on this machine"),
+        ("d" * 5000, r"No such file: d{80}\.\.\. \(a name of 5000 characters\)"),
+    ):
+        with pytest.raises(VideoUnreadable, match=said):
+            batch.check(path)
+
+
+def test_urls_of_this_machine_are_paths(folder, tmp_path):
+    (folder / "ü 1.mp4").touch()
+    path = str(folder / "ü 1.mp4")
+    url = (folder / "ü 1.mp4").as_uri()
+    assert expand(url, "-", stdin=url.replace("file:///", "FILE://localhost/").encode()) == [path, path]
+    assert expand("file://elsewhere/a.mp4") == ["file://elsewhere/a.mp4"]
+
+
+@pytest.mark.parametrize("null", [False, True])
+def test_a_byte_order_mark_is_no_part_of_the_first_path(folder, null):
+    end = b"\0" if null else b"\n"
+    assert expand("-", stdin=b"\xef\xbb\xbfd/b.mp4" + end + b"c.mp4", null=null) == ["d/b.mp4", "c.mp4"]
+
+
+@pytest.mark.parametrize("null", [False, True])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41",
+        b"\x1aE\xdf\xa3\xa3B\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm",
+        b"\x47\x40\x11\x10\x00B\xf0\x25\x00\x01\xc1\x00\x00\xff\x01\xff\x00\x01\xfc\x80\x14H\x12\x01\x06FFmpeg",
+        b"RIFF\x46\x0e\x03\x00AVI LIST\x1c\x05\x00\x00hdrlavih8\x00\x00\x00",
+        b"OggS\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x01",
+        b"GIF89a\x40\x00\x30\x00\xf7\x1f\x00\x02\x03\x04\x05",
+    ],
+)
+def test_the_bytes_of_a_video_are_no_paths(content, null):
+    with pytest.raises(UsageError, match="Standard input holds the bytes of a file"):
+        expand("-", stdin=content, null=null)
+
+
+def test_a_name_with_a_control_character_is_a_path():
+    names = [b"a\x1b[31m.mp4", *(b"clips/of/a/long/day/%d.mp4" % number for number in range(10))]
+    assert len(expand("-", stdin=b"\0".join(names), null=True)) == 11
 
 
 def test_outcomes_come_one_by_one(folder):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import BinaryIO, Generic, TypeVar
+from urllib.parse import unquote, urlsplit
 
-from dynfocus_cli.errors import VideoUnreadable
+from dynfocus_cli.errors import UsageError, VideoUnreadable
 from dynfocus_cli.question_file import Query
 from dynfocus_cli.video_files import disc_advice, has_video_name, holds_video, is_disc, is_unfinished
 
@@ -16,6 +19,17 @@ Result = TypeVar("Result")
 
 STDIN = "-"
 """Stands for the paths on standard input."""
+
+SHOWN_CHARACTERS = 80
+"""Of a name that is too long to be one."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What some editors begin a text with."""
+
+MAX_STRANGE = 0.02
+"""Share of control characters in a list of paths; a name may have one, a video has 11 % of them."""
+
+_NOT_STRANGE = bytes({*range(32, 256), *b"\0\t\n\r"})
 
 PIECE = 1 << 16
 """Bytes of standard input that are read at a time, or fewer where fewer have come."""
@@ -68,17 +82,27 @@ def expand(
 
     `-` stands for the paths on `stdin`, which may again be files or folders, one a line or, with `null`, each
     ended by a zero byte; they are read as they are needed, so that work begins before the last has come.
-    Nothing is raised here: a folder without videos and a missing file come out as they are, for `check` to
-    report next to the videos that work.
+    A folder without videos and a missing file come out as they are, for `check` to report next to the videos
+    that work.
+
+    Raises:
+        UsageError: on `stdin` are the bytes of a file.
     """
     for argument in arguments:
         if argument != STDIN:
-            yield from _videos_at(argument, search)
+            yield from _videos_at(local_path(argument), search)
         elif stdin is not None:
-            for path in _split(stdin) if null else _lines(stdin):
-                if path:
-                    # A file name need not be valid text: what is not UTF-8 becomes lone surrogates.
-                    yield from _videos_at(os.fsdecode(path), search)
+            for path in _paths(stdin, b"\0" if null else b"\n"):
+                # A file name need not be valid text: what is not UTF-8 becomes lone surrogates.
+                yield from _videos_at(local_path(os.fsdecode(path)), search)
+
+
+def local_path(name: str) -> str:
+    """The path that a `file://` URL of this machine stands for; any other name is a path."""
+    if not name.lower().startswith("file://") or os.path.lexists(name):
+        return name
+    url = urlsplit(name)
+    return unquote(url.path) if url.netloc.lower() in ("", "localhost") else name
 
 
 def check(video: str) -> None:
@@ -96,15 +120,41 @@ def check(video: str) -> None:
             f"No video files were found in the folder {video}: with --recursive those in folders below it "
             "count too, and --glob takes files of other names."
         )
-    if not os.path.exists(video):
-        hint = ""
-        if "://" in video:
-            hint = " Only local files are opened; download it first."
-        elif "\0" in video:
-            hint = " Paths that end in zero bytes are read with -0."
-        elif "\n" in video and os.path.exists(video.partition("\n")[0]):
-            hint = " Paths that end in line breaks are read without -0."
-        raise VideoUnreadable(f"No such file: {video}.{hint}")
+    try:
+        mode = os.stat(video).st_mode
+    except (OSError, ValueError) as error:
+        raise VideoUnreadable(_why_not_there(video, error)) from error
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        raise VideoUnreadable(
+            f"{video} is a pipe, and a video is read back and forth: save what comes through it to a file, "
+            "and name that."
+        )
+    if not stat.S_ISREG(mode):
+        raise VideoUnreadable(f"{video} is a device, not a file: name a video that is saved on disk.")
+
+
+def _why_not_there(video: str, error: OSError | ValueError) -> str:
+    code = getattr(error, "errno", None)
+    if code == errno.ELOOP:
+        return f"{video} is a symbolic link that leads back to itself: name the video, or mend the link."
+    if code == errno.EACCES:
+        return (
+            f"{video} cannot be reached: a folder on the way to it may not be searched (permission denied)."
+        )
+    if os.path.islink(video):
+        return f"{video} is a symbolic link to {os.readlink(video)}, which is not there: mend the link."
+    hint = ""
+    if video.lower().startswith("file://"):
+        hint = " A file:// URL must name a file on this machine."
+    elif "://" in video:
+        hint = " Only local files are opened; download it first."
+    elif "\0" in video:
+        hint = " Paths that end in zero bytes are read with -0."
+    elif "\n" in video and os.path.exists(video.partition("\n")[0]):
+        hint = " Paths that end in line breaks are read without -0."
+    elif code == errno.ENAMETOOLONG:
+        return f"No such file: {video[:SHOWN_CHARACTERS]}... (a name of {len(video)} characters)."
+    return f"No such file: {video}.{hint}"
 
 
 def run(
@@ -137,19 +187,33 @@ def run(
             yield outcome
 
 
-def _lines(stdin: BinaryIO) -> Iterator[bytes]:
-    return (line.rstrip(b"\r\n") for line in stdin)
+def _paths(stdin: BinaryIO, end: bytes) -> Iterator[bytes]:
+    """What stands between the `end`s, and after the last one, without empty ones.
 
-
-def _split(stdin: BinaryIO) -> Iterator[bytes]:
-    """What stands between zero bytes, and after the last one."""
-    rest = b""
+    Raises:
+        UsageError: it is no text.
+    """
+    rest, is_first = b"", True
     # `read1` gives what has come, where `read` would wait until there is more.
     read: Callable[[int], bytes] = getattr(stdin, "read1", stdin.read)
     while piece := read(PIECE):
-        *whole, rest = (rest + piece).split(b"\0")
-        yield from whole
-    yield rest
+        if is_first and _is_binary(piece):
+            raise UsageError(
+                "Standard input holds the bytes of a file, where paths of videos are read: name the file in "
+                "place of -, or save to a file what comes through a pipe."
+            )
+        piece = piece.removeprefix(BYTE_ORDER_MARK) if is_first else piece
+        *whole, rest = (rest + piece).split(end)
+        yield from filter(None, (path.rstrip(b"\r\n") if end == b"\n" else path for path in whole))
+        is_first = False
+    if rest := rest.rstrip(b"\r\n") if end == b"\n" else rest:
+        yield rest
+
+
+def _is_binary(piece: bytes) -> bool:
+    """Whether it cannot be the beginning of a list of paths: control characters, or zeros without a path."""
+    strange = len(piece.translate(None, delete=_NOT_STRANGE))
+    return b"\0\0\0" in piece or strange > MAX_STRANGE * len(piece)
 
 
 def _videos_at(path: str, search: Search) -> Iterator[str]:

@@ -100,6 +100,7 @@ def _source(video: str, sampling: SamplingOptions) -> VideoSource:
         raise UsageError("chat reads questions from standard input: name the video as a file.")
     if os.path.isdir(video):
         raise UsageError(f"{video} is a folder, and a chat is about one video: name that.")
+    video = batch.local_path(video)
     batch.check(video)
     from dynfocus_cli.cli.conversation import check_sampling
     from dynfocus_cli.video import probe
