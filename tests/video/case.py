@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from clips import write_clip
-from placement import UPRIGHT, Placement
+from clips import UPRIGHT, Placement, write_clip
 
 EVEN = tuple(40 * number for number in range(150))
 SHORT = EVEN[:60]

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import av
 from case import EVEN, SHORT, B, Case, x264, x265
-from clips import barcode
+from clips import Placement, barcode
 from picture_cases import PICTURE_CASES
-from placement import Placement
 
 UNEVEN = (0, 40, 80, 300, 340, 900, 940, 980, 1500, 1510, 1550, 4000, 4040, 9000, 9040, 9080, 9500, 9540)
 FROZEN = (*EVEN[:50], *(time + 20_000 for time in EVEN[50:100]))

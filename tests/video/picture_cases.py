@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 from av.bitstream import BitStreamFilterContext
 from case import SHORT, B, Case
+from clips import Placement
 from PIL import Image
-from placement import Placement
 
 MIRRORED_EXIF = {2: 0, 4: 180, 5: 270, 7: 90}
 """EXIF orientation to degrees clockwise after mirroring."""

@@ -9,10 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import on_screen, read_barcode
+from clips import UPRIGHT, Placement, on_screen, read_barcode
 from matrix import CASES
 from numpy.typing import NDArray
-from placement import UPRIGHT, Placement
 
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import decode_frames, probe

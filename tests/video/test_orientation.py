@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import read_barcode, write_clip
+from clips import Placement, read_barcode, write_clip
 from PIL import Image, ImageOps
-from placement import Placement
 
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import decode_frames, probe
