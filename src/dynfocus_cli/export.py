@@ -229,6 +229,34 @@ FORMATS = {
 """By the flag that asks for it."""
 
 
+def write_export(result: Answer | Inspection, path: str | os.PathLike[str], *, embed: bool = False) -> Path:
+    """Writes the file that the suffix of `path` stands for, and replaces what is there; returns the path.
+
+    `.html` is the page, `.jpg` and `.png` a contact sheet, `.csv` the table of frames, `.edl` cuts, `.vtt`
+    and `.ffmeta` chapters.
+
+    Args:
+        embed: put the video into the page.
+
+    Raises:
+        UsageError: another suffix, or a file that cannot be written.
+        VideoUnreadable: the video is needed for pictures, and can no longer be read.
+    """
+    from dynfocus_cli.types import Answer
+
+    file = Path(path)
+    flag = next((flag for flag, format in FORMATS.items() if file.suffix.lower() in format.suffixes), None)
+    if flag is None:
+        known = [suffix for format in FORMATS.values() for suffix in format.suffixes]
+        raise UsageError(f"{file}: give a name that ends in one of {', '.join(known)}.")
+    options = ExportOptions(**{flag.removeprefix("--").replace("-", "_"): str(file)}, embed=embed)
+    inspection, answer = (result.evidence, result) if isinstance(result, Answer) else (result, None)
+    exported = Exporter(options, [inspection.source.path]).write(inspection, answer)
+    if exported.problems:
+        raise exported.problems[0]
+    return exported.written[0]
+
+
 def _save_frames(inspection: Inspection, folder: Path, stem: str) -> None:
     """Each key frame as `clip_00-01-02.500_event3.jpg`, at the size that players show."""
     from dynfocus_cli.pictures import key_frame_pictures

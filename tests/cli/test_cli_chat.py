@@ -87,7 +87,7 @@ def test_frames_shows_the_last_answers_table_beside_the_answers(chat):
 def test_help_names_every_command(chat):
     result = chat("/help")
     assert (result.exit_code, result.stdout) == (0, "")
-    for command in ("/frames", "/at TIME|off", "/save FILE", "/help", "/quit"):
+    for command in ("/frames", "/at TIME|off", "/video FILE", "/save FILE", "/export FILE", "/help", "/quit"):
         assert f"{command} " in result.stderr
     assert "earlier ones are not seen" in result.stderr
     assert all(len(line) <= 80 for line in result.stderr.splitlines())
@@ -102,11 +102,15 @@ def test_help_names_every_command(chat):
         ),
         ("/hlep", "There is no /hlep; did you mean /help?"),
         ("/q", "There is no /q; did you mean /quit?"),
-        ("/xyz", "There is no /xyz. There are /frames, /at, /save, /help and /quit."),
+        ("/xyz", "There is no /xyz. There are /frames, /at, /video, /save, /export, /help and /quit."),
         ("/", "There is no /"),
         ("/frames", "There is no answer yet, and so no key frames."),
         ("/save a.md", "There is no answer to save yet."),
         ("/save", "/save needs the name of a file"),
+        ("/video", "/video needs the name of a file"),
+        ("/video .", ". is a folder, and a chat is about one video"),
+        ("/export", "/export needs the name of a file"),
+        ("/export a.html", "There is no answer to export yet."),
         ("/at soon", "'soon' is not a time"),
         ("/at -1", "'-1' is not a time"),
     ],
@@ -116,6 +120,44 @@ def test_a_command_that_makes_no_sense(chat, line, said):
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"Error: {said}")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_another_video_with_the_same_options(stand_in, chat, tmp_path):
+    write_clip(tmp_path / "my b.mp4", range(0, 4000, 100), size=(64, 48))
+    result = chat("What?", "/at 1", "/video 'my b.mp4'", "Who?", "/video gone.mp4", "Where?", "/save n.md")
+    assert result.exit_code == 6
+    assert [call[:2] for call in stand_in.calls] == [
+        ("a.mp4", "What?"),
+        ("my b.mp4", "Who?"),
+        ("my b.mp4", "Where?"),
+    ]
+    assert stand_in.calls[1][2].sampling.at_s is None  # it was a moment of the other video
+    assert "my b.mp4: 00:04, 64x48." in result.stderr
+    assert "Error: No such file: gone.mp4." in result.stderr
+    assert len(stand_in.loads) == 1
+    heads = [line for line in (tmp_path / "n.md").read_text().splitlines() if line.startswith("#")]
+    assert heads == ["# a.mp4", "## What?", "# my b.mp4", "## Who?", "## Where?"]
+
+
+def test_the_last_answers_files(chat, tmp_path):
+    (tmp_path / "there.csv").touch()
+    result = chat(
+        "What?",
+        "Who?",
+        "/export p.html",
+        "/export p.html",
+        "/export t.csv",
+        "/export there.csv",
+        "/export x.y",
+    )
+    assert result.exit_code == 6
+    assert "Wrote p.html.\nReplaced p.html.\nWrote t.csv." in result.stderr
+    assert "there.csv is there already, and stays as it is" in result.stderr
+    assert "x.y: give a name that ends in one of .csv, .edl, .vtt" in result.stderr
+    page = (tmp_path / "p.html").read_text()
+    assert "Who?" in page
+    assert "What?" not in page
+    assert (tmp_path / "t.csv").read_text().count("\n") == 3
 
 
 def test_at_holds_until_it_is_taken_back(stand_in, chat):

@@ -129,7 +129,7 @@ def test_what_is_typed_ahead_waits_for_its_prompt(command):
     assert "Well, Where?" not in typist.output
 
 
-def test_ctrl_c_takes_a_line_back_and_on_an_empty_one_ends_the_chat(command):
+def test_ctrl_c_takes_a_line_back_and_twice_on_an_empty_one_ends_the_chat(command):
     typist = Typist(command)
     typist.reads("> ")
     typist.type("Who?")
@@ -142,7 +142,15 @@ def test_ctrl_c_takes_a_line_back_and_on_an_empty_one_ends_the_chat(command):
     typist.reads("> ")
     time.sleep(SETTLED_S)
     typist.type("\x03")
-    typist.reads("Interrupted.")
+    typist.reads("Ctrl-C once more ends the chat; /save FILE keeps its answers.")
+    typist.reads("> ")
+    typist.type("Where?\r")
+    typist.reads("heard Where? at")
+    typist.reads("> ")
+    for said in ("Ctrl-C once more", "Interrupted."):  # what came between is forgotten
+        time.sleep(SETTLED_S)
+        typist.type("\x03")
+        typist.reads(said)
     assert typist.code() == 130
     assert "heard Who?" not in typist.output
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +10,7 @@ from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported, say
 from dynfocus_cli.errors import UsageError
 
-if TYPE_CHECKING:
-    from dynfocus_cli.run_options import SamplingOptions
-    from dynfocus_cli.types import VideoSource
+STDIN = "-"
 
 
 def chat(
@@ -52,8 +49,9 @@ def chat(
     """Ask a video one question after the other; the model is loaded once.
 
     Each line is a question, and is answered on its own: the model does not see earlier ones. /help lists
-    commands, Ctrl-D ends the chat, Ctrl-C stops an answer. Lines may also come from a pipe; of those, each
-    answer is one line on stdout, and what /frames shows is on stderr. What was typed is written nowhere.
+    commands, such as /video for another video and /export for the page of an answer. Ctrl-D ends the chat,
+    Ctrl-C stops an answer, and twice ends the chat. Lines may also come from a pipe; of those, each answer
+    is one line on stdout, and what /frames shows is on stderr. What was typed is written nowhere.
 
     In a pipe the exit code is 6 if some lines failed, and their own code if all failed alike.
     """
@@ -69,42 +67,21 @@ def chat(
             subtitles,
             check,
         )
-        source = _source(video, run_options.sampling)
+        if video == STDIN:
+            raise UsageError("chat reads questions from standard input: name the video as a file.")
+        from dynfocus_cli.cli.chat_video import source_of
+
+        source = source_of(video, run_options.sampling, "--at")
 
         from dynfocus_cli.cli import progress as display
-        from dynfocus_cli.cli.conversation import COMMANDS, Conversation
+        from dynfocus_cli.cli.conversation import COMMANDS, LEAVING, Conversation
         from dynfocus_cli.cli.lines import Lines
 
-        lines = Lines(COMMANDS)
+        lines = Lines(COMMANDS, LEAVING)
         with lines.unseen(), display.shown("", display.wanted(quiet)):
             loaded = opt.ModelRequest(model, device, quantize, selector_model).load()
         conversation = Conversation(source, loaded, run_options, as_records=jsonl, quiet=quiet)
         if lines.interactive and not quiet:
-            from dynfocus_cli.cli.transcript import short_timecode
-
-            say(f"{source.path}: {short_timecode(source.duration_s)}, {source.width}x{source.height}.")
+            conversation.introduce()
             say("Ask a question. /help lists commands, Ctrl-D ends the chat.")
         conversation.run(lines)
-
-
-def _source(video: str, sampling: SamplingOptions) -> VideoSource:
-    """The one video there is to be.
-
-    Raises:
-        UsageError: it is a folder or stands for several, or a time lies past its end.
-        VideoUnreadable: it cannot be read.
-    """
-    from dynfocus_cli import batch
-
-    if video == batch.STDIN:
-        raise UsageError("chat reads questions from standard input: name the video as a file.")
-    if os.path.isdir(video):
-        raise UsageError(f"{video} is a folder, and a chat is about one video: name that.")
-    video = batch.local_path(video)
-    batch.check(video)
-    from dynfocus_cli.cli.conversation import check_sampling
-    from dynfocus_cli.video import probe
-
-    source = probe(video)
-    check_sampling(source, sampling, "--at")
-    return source

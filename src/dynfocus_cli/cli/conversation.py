@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dynfocus_cli.cli import progress as display
+from dynfocus_cli.cli.chat_video import check_sampling, source_of
 from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
 from dynfocus_cli.cli.evidence import show_check
 from dynfocus_cli.cli.output import on_terminal, one_line, write_line, write_record
@@ -23,13 +26,17 @@ if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.lines import Lines
     from dynfocus_cli.progress import Progress
-    from dynfocus_cli.run_options import RunOptions, SamplingOptions
+    from dynfocus_cli.run_options import RunOptions
     from dynfocus_cli.types import Answer, VideoSource
+
+LEAVING = "Ctrl-C once more ends the chat; /save FILE keeps its answers."
 
 HELP = {
     "/frames": "show the key frames of the last answer",
     "/at TIME|off": "look closely at this moment (08:00) from now on, or at none",
+    "/video FILE": "ask about another video from now on",
     "/save FILE": "write questions and answers into a .md or .jsonl file",
+    "/export FILE": "write the last answer's page (.html), or .jpg, .csv, .edl, .vtt",
     "/help": "show this",
     "/quit": "end the chat, as Ctrl-D does",
 }
@@ -37,7 +44,7 @@ COMMANDS = tuple(form.split()[0] for form in HELP)
 
 
 class Conversation:
-    """Questions about one video, one after the other; none is part of the next."""
+    """Questions about a video, one after the other; none is part of the next."""
 
     def __init__(
         self, source: VideoSource, model: Backend, options: RunOptions, *, as_records: bool, quiet: bool
@@ -67,13 +74,20 @@ class Conversation:
 
         return f"at {short_timecode(at_s)}> "
 
+    def introduce(self) -> None:
+        """Says which video it is about."""
+        from dynfocus_cli.cli.transcript import short_timecode
+
+        source = self._source
+        say(f"{source.path}: {short_timecode(source.duration_s)}, {source.width}x{source.height}.")
+
     def run(self, lines: Lines) -> None:
         """Goes through the lines.
 
         Raises:
             typer.Exit: of those in a pipe all failed, in the same way.
             SomeVideosFailed: some of them failed.
-            KeyboardInterrupt: Ctrl-C on an empty line, or anywhere in a pipe.
+            KeyboardInterrupt: Ctrl-C twice on an empty line, or once anywhere in a pipe.
         """
         given = 0
         while (line := lines.read(self.prompt)) is not None:
@@ -156,7 +170,9 @@ class Conversation:
         what: dict[str, Callable[[str], None]] = {
             "/frames": self._show_frames,
             "/at": self._look_at,
+            "/video": self._change_video,
             "/save": self._save,
+            "/export": self._export,
             "/help": _show_help,
         }
         try:
@@ -189,34 +205,53 @@ class Conversation:
         else:
             say(f"Looking closely at {short_timecode(sampling.at_s)}; /at off takes it back.")
 
+    def _change_video(self, name: str) -> None:
+        """The moment that is looked at closely was one of the old video; other options hold on."""
+        if not name:
+            raise UsageError("/video needs the name of a file, as in: /video other.mp4")
+        sampling = replace(self._options.sampling, at_s=None)
+        self._source = source_of(str(_path(name)), sampling, "/at")
+        self._options = replace(self._options, sampling=sampling)
+        self.introduce()
+
+    def _export(self, name: str) -> None:
+        from dynfocus_cli.export import write_export
+
+        if not name:
+            raise UsageError("/export needs the name of a file, as in: /export page.html")
+        if not self._answers:
+            raise UsageError("There is no answer to export yet.")
+        path = _path(name)
+        if not self._is_own(path) and os.path.lexists(path):
+            raise UsageError(f"{path} is there already, and stays as it is: give another name.")
+        replaced = path.exists()
+        write_export(self._answers[-1], path)
+        self._saved.add(os.path.abspath(path))
+        say(f"{'Replaced' if replaced else 'Wrote'} {path}.")
+
+    def _is_own(self, path: Path) -> bool:
+        return os.path.abspath(path) in self._saved
+
     def _save(self, name: str) -> None:
         from dynfocus_cli.cli.transcript import save
 
         if not name:
             raise UsageError("/save needs the name of a file, as in: /save notes.md")
-        path = Path(name).expanduser()
-        own = os.path.abspath(path)
-        replaced = own in self._saved and path.exists()
-        save(self._answers, path, replace=own in self._saved)
-        self._saved.add(own)
+        path = _path(name)
+        replaced = self._is_own(path) and path.exists()
+        save(self._answers, path, replace=self._is_own(path))
+        self._saved.add(os.path.abspath(path))
         count = "1 answer" if len(self._answers) == 1 else f"{len(self._answers)} answers"
         say(f"{'Replaced' if replaced else 'Wrote'} {path}: {count}.")
 
 
-def check_sampling(source: VideoSource, sampling: SamplingOptions, at: str) -> None:
-    """Raises UsageError for a time that the video does not have; `at` is what the user knows `--at` as."""
-    from dynfocus_cli.video import find_mentions, plan_sampling
-
-    try:
-        plan_sampling(
-            source,
-            sampling,
-            find_mentions("", source.duration_s),
-            default_fps=1.0,
-            default_max_frames=1,
-        )
-    except UsageError as error:
-        raise UsageError(str(error).replace("--at", at, 1)) from error
+def _path(name: str) -> Path:
+    """As typed, or quoted as for a shell, which is how a file dropped on a terminal arrives."""
+    path = Path(name).expanduser()
+    with suppress(ValueError):
+        if not os.path.lexists(path) and len(words := shlex.split(name)) == 1:
+            return Path(words[0]).expanduser()
+    return path
 
 
 def _show_evidence(answer: Answer) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.output import on_terminal, write_line
 
 try:
@@ -21,8 +22,13 @@ class Lines:
     The history is in memory alone: what somebody asked about a video is written nowhere.
     """
 
-    def __init__(self, commands: Sequence[str] = ()) -> None:
-        """`commands` are completed by the Tab key at the beginning of a line."""
+    def __init__(self, commands: Sequence[str] = (), warning: str = "Ctrl-C once more ends this.") -> None:
+        """
+        Args:
+            commands: completed by the Tab key at the beginning of a line.
+            warning: said at the first Ctrl-C on an empty line; a second one ends it.
+        """
+        self._warning = warning
         if isinstance(sys.stdin, io.TextIOWrapper):
             # What is no text is told of its line, and costs no other.
             sys.stdin.reconfigure(errors="surrogateescape")
@@ -38,11 +44,12 @@ class Lines:
         """The next line without its end, or None after the last one (Ctrl-D).
 
         Raises:
-            KeyboardInterrupt: Ctrl-C on an empty line; on any other it takes the line back.
+            KeyboardInterrupt: Ctrl-C twice on an empty line; on any other it takes the line back.
         """
         if not self.interactive:
             line = "" if self._stdin is None else self._stdin.readline()
             return line.rstrip("\n") if line else None
+        is_warned = False
         while True:
             try:
                 return self._typed(prompt)
@@ -51,8 +58,13 @@ class Lines:
                 return None
             except KeyboardInterrupt:
                 self._end_line()
-                if not self._editing or not _begun():
+                if self._editing and _begun():
+                    is_warned = False
+                elif is_warned:
                     raise
+                else:
+                    is_warned = True
+                    say(self._warning)
 
     @contextmanager
     def unseen(self) -> Iterator[None]:

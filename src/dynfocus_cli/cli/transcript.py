@@ -63,13 +63,17 @@ def save(answers: Sequence[Answer], path: Path, *, replace: bool) -> None:
 
 def markdown(answers: Sequence[Answer]) -> bytes:
     """For a reader: each question with its answer and its evidence."""
-    first = answers[0].evidence
-    parts = [
-        f"# {_plain(shown_name(first.source.path))}",
-        f"Answers by {_plain(first.model.name)} (revision {_plain(first.model.revision)}, quantization "
-        f"{_plain(first.model.quantization)}, on {_plain(first.model.device)}), each question on its own.",
-    ]
+    parts = list[str]()
+    video = None
     for answer in answers:
+        evidence, model = answer.evidence, answer.evidence.model
+        if evidence.source.path != video:
+            video = evidence.source.path
+            parts.append(f"# {_plain(shown_name(video))}")
+            parts.append(
+                f"Answers by {_plain(model.name)} (revision {_plain(model.revision)}, quantization "
+                f"{_plain(model.quantization)}, on {_plain(model.device)}), each question on its own."
+            )
         parts.append(f"## {_plain(' '.join((answer.evidence.question or '').split()))}")
         parts.append("\n".join(f"> {_plain(line)}".rstrip() for line in answer.answer.splitlines() or [""]))
         closely = [short_timecode(time_s) for time_s in answer.evidence.sampling.focus_times_s]
