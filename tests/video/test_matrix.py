@@ -12,6 +12,7 @@ import pytest
 from clips import UPRIGHT, Placement, on_screen, read_barcode
 from matrix import CASES
 from numpy.typing import NDArray
+from time_cases import TIME_CASES
 
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import decode_frames, probe
@@ -22,13 +23,16 @@ def full_decode(
 ) -> tuple[list[float], list[NDArray[np.uint8]]]:
     """The truth: times from the first frame shown on, and upright pictures, of all frames in order of time.
 
-    Frames without times follow each other at 25 a second.
+    Frames without times follow each other at 25 a second. One that comes after others that are shown
+    later is left out, as FFmpeg does.
     """
     with av.open(str(path)) as container:
         stream = container.streams[index]
         shown = []
         for place, frame in enumerate(container.decode(stream)):
             time = float(frame.pts * stream.time_base) if frame.pts is not None else place / 25
+            if shown and time < shown[-1][0]:
+                continue
             shown.append((time, placement.shown(frame.to_ndarray(format="rgb24"))))
     start = shown[0][0]
     return [time - start for time, _ in shown], [picture for _, picture in shown]
@@ -67,3 +71,28 @@ def test_every_moment_gives_the_frame_on_screen(tmp_path: Path, name: str) -> No
         shown = [on_screen(times, moment) for moment in moments]
         expected = [(numbers[place], pytest.approx(times[place], abs=1e-6), "sound") for place in shown]
         assert delivered(source, moments) == expected, what
+
+
+@pytest.mark.parametrize("name", TIME_CASES)
+def test_every_moment_gives_the_frame_that_players_show(tmp_path: Path, name: str) -> None:
+    case = TIME_CASES[name]
+    path = tmp_path / case.name
+    case.make(path)
+    source = probe(path)
+    assert source.timing == case.timing
+    assert source.restarts_s == pytest.approx([place / 1000 for place in case.restarts_ms], abs=0.01)
+    assert source.duration_s == pytest.approx(case.end_ms / 1000, abs=0.15)
+    shown = case.shown
+    if shown is None:
+        decoded, pictures = full_decode(path, source.stream_index)
+        shown = [(1000 * at, read_barcode(picture)) for at, picture in zip(decoded, pictures, strict=True)]
+    # Sound begins up to 0.1 s earlier than its first sample, as its encoder needs it.
+    late = source.first_frame_s - shown[0][0] / 1000
+    assert -0.005 <= late <= 0.1
+    times = [time / 1000 + late for time, _ in shown]
+    for what, moments in moments_of(times).items():
+        # Containers round times to their clocks: on the edge either frame may be on screen.
+        inside = sorted(max(moment, times[0]) + 0.005 for moment in moments)
+        places = [on_screen(times, moment) for moment in inside]
+        expected = [(shown[place][1], pytest.approx(times[place], abs=0.004), "sound") for place in places]
+        assert delivered(source, inside) == expected, what

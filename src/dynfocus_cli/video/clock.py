@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from dynfocus_cli.types import Timing
 from dynfocus_cli.video.container import keeps_times, packets
-from dynfocus_cli.video.packed_frames import unpacked
+from dynfocus_cli.video.packed_frames import unpacked, with_data
 
 MAX_REORDER = 17
 """A frame is decoded at most 16 frames after one that is shown later (H.264 and HEVC: the size of the picture
@@ -25,8 +25,14 @@ JUMP_S = 10.0
 STEP_BACK_S = 1.0
 """Decoding times never go back. Rounding and damage may move one a little."""
 
+PACKETS_AT_SPLICE = 4
+"""Before a splice, that the demuxer may mark as damaged because the next part does not continue them."""
+
 _BROADCAST = frozenset({"mpegts", "mpeg"})
 """Containers made for streams that are cut and joined: their clock may be any time after a splice."""
+
+_WITHOUT_DECODING_TIMES = frozenset({"matroska,webm"})
+"""Containers whose decoding times FFmpeg works out from the presentation times."""
 
 _WITHOUT_PRESENTATION_TIMES = frozenset({"avi"})
 """Containers that number packets in decoding order. FFmpeg guesses presentation times from that, wrongly."""
@@ -45,7 +51,7 @@ def timed_packets(
     if timing == "restarting":
         return Splices(container, stream).join(read)
     if timing == "unstamped":
-        return unpacked(stream, read)
+        return unpacked(stream, _at_their_places(container, read))
     if container.format.name in _WITHOUT_PRESENTATION_TIMES:
         return _shown_when_decoded(read)
     return read
@@ -75,6 +81,8 @@ class Splices:
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._tick = float(stream.time_base or 1)
         self._jump = JUMP_S / self._tick if container.format.name in _BROADCAST else float("inf")
+        self._step_back = STEP_BACK_S / self._tick
+        self._guessed = container.format.name in _WITHOUT_DECODING_TIMES
         self._interval = round(1 / float(stream.guessed_rate or 25) / self._tick)
         self.shift = 0
         """Added to the times in the file."""
@@ -87,36 +95,51 @@ class Splices:
         """On the timeline: where the clock starts anew."""
 
     def join(self, read: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
-        """The packets, with times on the timeline."""
+        """The packets, with times on the timeline.
+
+        Of the last ones before a splice the demuxer marks one as damaged: it waited for its continuation.
+        """
+        held: deque[Packet[VideoStream]] = deque()
         for packet in read:
+            splices = len(self.at)
             if packet.size:
                 self.add(packet)
                 packet.dts = None if packet.dts is None else packet.dts + self.shift
                 packet.pts = None if packet.pts is None else packet.pts + self.shift
-            yield packet
+            if len(self.at) > splices:
+                while held:
+                    last = held.popleft()
+                    yield with_data(last, bytes(last), is_sync_point=last.is_keyframe)
+            held.append(packet)
+            if len(held) > PACKETS_AT_SPLICE:
+                yield held.popleft()
+        yield from held
 
     def add(self, packet: Packet[VideoStream]) -> None:
         """Takes note of the next packet."""
         shown = packet.dts if packet.pts is None else packet.pts
         decoded = packet.pts if packet.dts is None else packet.dts
-        if shown is None or decoded is None or packet.is_discard:
+        if shown is None or decoded is None:
             return
         if self._decoded is not None and self._is_new(packet.is_keyframe, shown, decoded):
             self.at.append(self._end)
             self.shift = self._end - shown
             self._sync = None
-        self._interval = packet.duration or self._interval
-        self._end = max(self._end, shown + self.shift + self._interval)
+        if not packet.is_discard:
+            self._interval = packet.duration or self._interval
+            self._end = max(self._end, shown + self.shift + self._interval)
         self._decoded = decoded
         self._sync = shown if self._sync is None else max(self._sync, shown)
 
     def _is_new(self, is_sync_point: bool, shown: int, decoded: int) -> bool:
-        """The clock starts anew at this packet: decoding times go back, and, as they are guessed in Matroska,
-        by much or at a sync point that is shown before what was decoded before it."""
+        """The clock starts anew at this packet: decoding times go back, or, as they may be guesses, a sync
+        point is shown before what was decoded before it."""
         assert self._decoded is not None
         step = decoded - self._decoded
-        back = is_sync_point and self._sync is not None and shown <= self._sync
-        return step > self._jump or step < -STEP_BACK_S / self._tick or (step < 0 and back)
+        back = self._step_back if step >= 0 else 0
+        if is_sync_point and self._sync is not None and shown <= self._sync - back:
+            return True
+        return step > self._jump or (step < -self._step_back and not self._guessed)
 
 
 class DecoderOrder:
@@ -158,6 +181,16 @@ class DecoderOrder:
         if self._slots:
             self._last_s = self._slots.popleft()[1]
         return self._last_s
+
+
+def _at_their_places(
+    container: InputContainer, read: Iterator[Packet[VideoStream]]
+) -> Iterator[Packet[VideoStream]]:
+    """With decoding times that the container has: Matroska has one time, where the packet stands."""
+    for packet in read:
+        if container.format.name in _WITHOUT_DECODING_TIMES and packet.pts is not None:
+            packet.dts = packet.pts
+        yield packet
 
 
 def _shown_when_decoded(read: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:

@@ -88,6 +88,10 @@ class Finder:
         self._seek_gap = SEEK_GAP_S / float(self._tick) if seeks else math.inf
         self._target = self._last = math.floor(source.start_s / float(self._tick)) - 1
         """The moment looked for, and the presentation time of the frame that the last one came to."""
+        end = math.ceil((source.start_s + source.duration_s - EPSILON_S) / float(self._tick)) - 1
+        first = math.floor((source.start_s + source.first_frame_s + EPSILON_S) / float(self._tick))
+        self._last_moment = max(end, first)
+        """Later ones show the same: what an edit list hides at the end is not gone through."""
         self._awaited: deque[int] = deque()
         """Presentation times of the frames that moments came to and that have not come out yet."""
         self._shown: TimedFrame | None = None
@@ -150,7 +154,9 @@ class Finder:
         """The presentation time at which a frame is on screen at `moment_s` at the latest."""
         if not self._timed:
             raise Irregular("frames without presentation times")
-        return math.floor((self._source.start_s + moment_s + EPSILON_S) / float(self._tick))
+        return min(
+            math.floor((self._source.start_s + moment_s + EPSILON_S) / float(self._tick)), self._last_moment
+        )
 
     def _seconds(self, pts: int) -> float:
         return float(pts * self._tick)

@@ -56,12 +56,16 @@ def unpacked(stream: VideoStream, packets: Iterator[Packet[VideoStream]]) -> Ite
                 delay += step - usual
             packet.dts -= delay
             decoded = packet.dts
-        if not packet.size or not (waiting or len(frames) > 1):
+        if not (packet.size and (waiting or len(frames) > 1)):
+            for place, frame in enumerate(waiting, 1):
+                rest = with_data(packet, frame, is_sync_point=False)
+                rest.dts = decoded + place * usual
+                yield rest
             yield packet
             continue
         if not (waiting and _is_placeholder(frames[0])):
             waiting.extend(frames)
-        yield _with_data(packet, waiting.popleft(), is_sync_point=packet.is_keyframe)
+        yield with_data(packet, waiting.popleft(), is_sync_point=packet.is_keyframe)
 
 
 def _frames(data: bytes) -> list[bytes]:
@@ -77,10 +81,14 @@ def _is_placeholder(frame: bytes) -> bool:
     return len(frame) <= MAX_PLACEHOLDER_BYTES and start < len(frame) and frame[start] >> 6 != _B_FRAME
 
 
-def _with_data(packet: Packet[VideoStream], data: bytes, *, is_sync_point: bool) -> Packet[VideoStream]:
-    """Another packet at the same time."""
-    other: Packet[VideoStream] = Packet(data)  # type: ignore[assignment]
-    other.stream, other.time_base = packet.stream, packet.time_base
+def with_data(packet: Packet[VideoStream], data: bytes, *, is_sync_point: bool) -> Packet[VideoStream]:
+    """Another packet at the same time; nothing marks it as damaged."""
+    # Python's own bytes would be freed by the decoder's threads, which then wait for each other.
+    other: Packet[VideoStream] = Packet(len(data))  # type: ignore[assignment]
+    other.update(data)
+    other.stream = packet.stream
+    if packet.stream.time_base is not None:
+        other.time_base = packet.stream.time_base
     other.pts, other.dts, other.duration = packet.pts, packet.dts, packet.duration
     other.is_keyframe = is_sync_point
     return other

@@ -56,6 +56,8 @@ class Stamps:
         if packet.size == 0:
             self.complete = True
             return
+        if self.timing in ("stamped", "restarting"):
+            self._splices.add(packet)
         if packet.is_discard:
             return
         self.encrypted |= is_encrypted_packet(packet)
@@ -64,8 +66,6 @@ class Stamps:
             self.shown.append(begin_s / float(self._tick))
             self.durations.append((end_s - begin_s) / float(self._tick))
             return
-        if self.timing != "edited":
-            self._splices.add(packet)
         self.is_unstamped |= packet.pts is None or (self._is_mpeg4 and is_packed(packet))
         if packet.pts is not None:
             self.shown.append(packet.pts + self._splices.shift)
