@@ -14,9 +14,12 @@ from __future__ import annotations
 # `typing` and `importlib` take longer than all the rest of `dynfocus --help`; type checkers know this name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from os import PathLike
     from typing import Any
 
     from dynfocus_cli.backends.protocol import Backend
+    from dynfocus_cli.batch import Outcome, Search
     from dynfocus_cli.checkpoints.quantization import Quantization
     from dynfocus_cli.errors import (
         DynFocusError,
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
         UsageError,
         VideoUnreadable,
     )
+    from dynfocus_cli.export import write_export
+    from dynfocus_cli.pictures import key_frame_pictures
     from dynfocus_cli.progress import Progress
+    from dynfocus_cli.question_file import Query, QuestionFile, read_questions
     from dynfocus_cli.run_options import (
         DecodingOptions,
         GenerationOptions,
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
         SamplingOptions,
         SelectionOptions,
     )
-    from dynfocus_cli.types import Answer, FrameEvidence, Inspection
+    from dynfocus_cli.types import Answer, FrameEvidence, Inspection, Option
 
 __version__ = "0.1.0"
 
@@ -46,14 +52,22 @@ __all__ = [
     "GenerationOptions",
     "Inspection",
     "ModelUnavailable",
+    "Option",
     "OutOfMemory",
+    "Outcome",
+    "Query",
+    "QuestionFile",
     "RunOptions",
     "SamplingOptions",
+    "Search",
     "SelectionOptions",
     "UsageError",
     "VideoUnreadable",
     "__version__",
+    "key_frame_pictures",
     "load",
+    "read_questions",
+    "write_export",
 ]
 
 _HOME_OF = {
@@ -64,12 +78,20 @@ _HOME_OF = {
     "GenerationOptions": "run_options",
     "Inspection": "types",
     "ModelUnavailable": "errors",
+    "Option": "types",
     "OutOfMemory": "errors",
+    "Outcome": "batch",
+    "Query": "question_file",
+    "QuestionFile": "question_file",
     "RunOptions": "run_options",
     "SamplingOptions": "run_options",
+    "Search": "batch",
     "SelectionOptions": "run_options",
     "UsageError": "errors",
     "VideoUnreadable": "errors",
+    "key_frame_pictures": "pictures",
+    "read_questions": "question_file",
+    "write_export": "export",
 }
 """Public name -> module of this package that defines it."""
 
@@ -115,37 +137,115 @@ class DynFocus:
     """A loaded model: `ask` and `inspect` do what the commands of these names do."""
 
     def __init__(self, model: Backend) -> None:
+        from dynfocus_cli.features.recall import Recall
+
         self.model = model
+        self._recall = Recall()
 
     def __repr__(self) -> str:
         return f"DynFocus({self.model.info})"
 
     def ask(
         self,
-        video: str,
+        video: str | PathLike[str],
         question: str,
         options: RunOptions | None = None,
         *,
+        choices: Mapping[str, str] | Sequence[str] = (),
         progress: Progress | None = None,
     ) -> Answer:
-        """Answer `question` about the file `video`, with the evidence."""
-        from dynfocus_cli import pipeline
-        from dynfocus_cli.progress import Silent
-        from dynfocus_cli.run_options import RunOptions
+        """Answer `question` about the file `video`, with the evidence.
 
-        return pipeline.ask(video, question, self.model, options or RunOptions(), progress or Silent())
+        Args:
+            choices: answers to choose from, by their letters, or as texts that are A, B, C ...; the answer is
+                then the letter of the likeliest.
+        """
+        from dynfocus_cli.multiple_choice import as_options
+
+        return self._ask(video, question, options, as_options(choices), progress)
+
+    def ask_each(
+        self,
+        videos: str | PathLike[str] | Iterable[str | PathLike[str]],
+        questions: str | Query | Iterable[str | Query] | QuestionFile,
+        options: RunOptions | None = None,
+        *,
+        search: Search | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Outcome[Answer]]:
+        """Answer one question or several about each video, as the answers are asked for.
+
+        A video or question that fails is an outcome with an `error`, and costs no other.
+
+        Args:
+            videos: files, and folders that stand for the videos in them.
+            questions: those with a `video` are asked of that one alone.
+            search: what is taken of a folder.
+        """
+        from os import PathLike, fspath
+
+        from dynfocus_cli import batch
+        from dynfocus_cli.question_file import Query, QuestionFile
+        from dynfocus_cli.video_questions import VideoQuestions
+
+        paths = [fspath(path) for path in ([videos] if isinstance(videos, str | PathLike) else videos)]
+        if not isinstance(questions, QuestionFile):
+            several = [questions] if isinstance(questions, str | Query) else questions
+            queries = tuple(Query(one) if isinstance(one, str) else one for one in several)
+            questions = QuestionFile(queries, ())
+
+        def work(video: str, query: Query | None) -> Answer:
+            assert query is not None, "there is no asking without a question"
+            return self._ask(video, query.text, options, query.choices, progress)
+
+        shared_out = VideoQuestions(questions, paths)
+        found = batch.expand(paths, None, search or batch.Search())
+        return batch.run(shared_out.with_missing(found), shared_out.of, work)
 
     def inspect(
         self,
-        video: str,
+        video: str | PathLike[str],
         question: str | None = None,
         options: RunOptions | None = None,
         *,
         progress: Progress | None = None,
     ) -> Inspection:
         """Select the key frames of the file `video`, without an answer."""
+        from os import fspath
+
         from dynfocus_cli import pipeline
         from dynfocus_cli.progress import Silent
         from dynfocus_cli.run_options import RunOptions
 
-        return pipeline.inspect(video, question, self.model, options or RunOptions(), progress or Silent())
+        return pipeline.inspect(
+            fspath(video),
+            question,
+            self.model,
+            options or RunOptions(),
+            progress or Silent(),
+            recall=self._recall,
+        )
+
+    def _ask(
+        self,
+        video: str | PathLike[str],
+        question: str,
+        options: RunOptions | None,
+        choices: Sequence[Option],
+        progress: Progress | None,
+    ) -> Answer:
+        from os import fspath
+
+        from dynfocus_cli import pipeline
+        from dynfocus_cli.progress import Silent
+        from dynfocus_cli.run_options import RunOptions
+
+        return pipeline.ask(
+            fspath(video),
+            question,
+            self.model,
+            options or RunOptions(),
+            progress or Silent(),
+            choices,
+            recall=self._recall,
+        )

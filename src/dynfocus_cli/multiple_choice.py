@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import exp
+from string import ascii_uppercase
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.run_options import check_question
@@ -27,6 +28,23 @@ def check_options(options: Sequence[Option]) -> None:
         if letters.count(option.letter) > 1:
             raise UsageError(f"There are two choices {option.letter}: give each its own letter.")
         check_question(option.text)
+
+
+def as_options(choices: Mapping[str, str] | Sequence[str]) -> tuple[Option, ...]:
+    """Letters and texts as options; texts alone are A, B, C ... in their order.
+
+    Raises:
+        UsageError: they are no choice, see `check_options`, or more than there are letters.
+    """
+    if not isinstance(choices, Mapping):
+        if len(choices) > len(ascii_uppercase):
+            raise UsageError(
+                f"There are {len(choices)} choices without letters, and {len(ascii_uppercase)} letters."
+            )
+        choices = dict(zip(ascii_uppercase, choices, strict=False))
+    options = tuple(Option(letter.strip(), text.strip()) for letter, text in choices.items())
+    check_options(options)
+    return options
 
 
 def listed(question: str, options: Sequence[Option]) -> str:

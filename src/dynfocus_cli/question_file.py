@@ -6,13 +6,13 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.multiple_choice import check_options
+from dynfocus_cli.multiple_choice import as_options
 from dynfocus_cli.run_options import check_question
 from dynfocus_cli.types import Option
 
@@ -159,16 +159,19 @@ def _choices(item: dict[str, Any]) -> tuple[Option, ...]:
     value = item.get(name)
     if value is None:
         return ()
-    if isinstance(value, list) and len(value) <= len(ascii_uppercase):
-        value = dict(zip(ascii_uppercase, value, strict=False))
-        marks = [_LETTERED.match(text) if isinstance(text, str) else None for text in value.values()]
-        if all(mark and mark[1] == letter for mark, letter in zip(marks, value, strict=True)):
-            value = {mark[1]: mark.string[mark.end() :] for mark in marks if mark}
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+    texts = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise UsageError(f'Its "{name}" must be like {{"A": "a dog", "B": "a cat"}} or ["a dog", "a cat"].')
-    choices = tuple(Option(letter.strip(), text.strip()) for letter, text in value.items())
-    check_options(choices)
-    return choices
+    return as_options(value if isinstance(value, dict) else _unlettered(texts))
+
+
+def _unlettered(texts: list[str]) -> Sequence[str]:
+    """The texts without the letters of their places, where all have them: "A. a dog" -> "a dog"."""
+    marks = [_LETTERED.match(text) for text in texts]
+    in_order = all(
+        mark is not None and mark[1] == letter for mark, letter in zip(marks, ascii_uppercase, strict=False)
+    )
+    return [mark.string[mark.end() :] for mark in marks if mark] if in_order else texts
 
 
 def _parsed(data: bytes) -> Any:

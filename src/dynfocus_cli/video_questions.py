@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dynfocus_cli.question_file import Query, QuestionFile
 
@@ -47,6 +47,14 @@ class VideoQuestions:
             takes = {identity} if video in self.missing else {identity, None}
             self._of[video] = [query for query in self.all if self._identity_of(query) in takes]
         return self._of[video]
+
+    def with_missing(self, given: Iterable[str]) -> Iterator[str]:
+        """The videos of a run and, behind them, those of questions that are nowhere, to be reported."""
+        named = set[str]()
+        for path in given:
+            named.add(os.path.realpath(path))
+            yield path
+        yield from (path for path in self.missing if os.path.realpath(path) not in named)
 
     def _identity_of(self, query: Query | None) -> str | None:
         return None if query is None or query.video is None else self._identities[query.video]

@@ -33,6 +33,12 @@ def test_the_examples_run_in_their_order(tmp_path):
     lines = done.stdout.splitlines()
     assert lines[0] == "purple"
     assert "3 no-such-video.mp4" in done.stdout
+    assert "B True" in lines or "B False" in lines
+    assert "examples/demo.mp4 What color is the heart? " in done.stdout
+    assert "no-such-video.mp4 How many scenes are there? No such file: no-such-video.mp4." in lines
+    assert "[1]" in lines
+    assert "page.html chapters.vtt" in lines
+    assert "(320, 320, 3)" in done.stdout
     assert "2 --fps and --frames exclude each other" in done.stdout
     assert "stage generate None" in lines
     assert "so far: purple" in "".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
@@ -156,7 +155,7 @@ def _videos(
     if null and batch.STDIN not in arguments:
         raise UsageError("-0 says how paths on standard input end: give - as the video.")
     given = batch.expand(arguments, None if sys.stdin is None else sys.stdin.buffer, search, null=null)
-    paths = _and_missing(given, questions.missing)
+    paths = questions.with_missing(given)
     first = list(islice(paths, 2))
     if not first:
         raise VideoUnreadable("No video: standard input named none.")
@@ -165,14 +164,6 @@ def _videos(
         raise UsageError("--json prints one object and there are several videos: use --jsonl.")
     # Names on standard input may take their time; what is in folders is soon known, and can be counted.
     return Videos(chain(first, paths) if batch.STDIN in arguments else [*first, *paths], several)
-
-
-def _and_missing(given: Iterable[str], missing: Iterable[str]) -> Iterator[str]:
-    named = set[str]()
-    for path in given:
-        named.add(os.path.realpath(path))
-        yield path
-    yield from (path for path in missing if os.path.realpath(path) not in named)
 
 
 def for_each(
