@@ -25,13 +25,16 @@ def now(monkeypatch):
 def test_a_tally_says_how_many_are_done_failed_and_left(now):
     run = Tally(11)
     assert run.line() == "0/11 done"
-    now.seconds = 150.0  # the model took its time
-    run.begin()
+    with run.loading():
+        now.seconds = 150.0
+    assert run.loading_s == 50.0
     run.passed_over(failed=False)
     now.seconds = 160.0
     run.made(failed=False)
+    assert run.is_first
     run.made(failed=True)
     assert run.line() == "3/11 done, 1 failed, 0:40 left"
+    assert not run.is_first
 
 
 def test_a_tally_of_a_list_that_is_still_coming(now):

@@ -156,8 +156,14 @@ def test_a_bill_without_video_tokens_is_no_division_by_zero(make_inspection):
 
 def test_timings_leave_out_a_stage_that_did_not_run(make_inspection):
     inspection = make_inspection()
-    assert render(inspection, 200).splitlines()[-1] == (
-        "decode 0.40 s, encode 0.60 s, select 0.02 s, total 1.04 s"
+    assert render(inspection, 200).splitlines()[-2:] == [
+        "decode 0.40 s, encode 0.60 s, select 0.02 s",
+        "total 1.04 s",
+    ]
+    console = Console(file=(terminal := Terminal()), width=200)
+    print_timings(console, inspection, 3.12)
+    assert terminal.getvalue() == (
+        "decode 0.40 s, encode 0.60 s, select 0.02 s\ntotal 1.04 s, with loading 4.16 s\n"
     )
     answered = replace(inspection, timings_s=replace(inspection.timings_s, generate=0.3))
     assert "generate 0.30 s" in render(answered, 200)

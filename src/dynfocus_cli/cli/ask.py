@@ -207,5 +207,5 @@ def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: S
         if not job.quiet:
             show_options(answer)
             show_check(answer)
-            show_evidence(evidence, where, table=not job.several)
+            show_evidence(evidence, where, job.tally, table=not job.several)
     show_warnings(evidence, where, job.warnings)

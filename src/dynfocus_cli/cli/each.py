@@ -57,6 +57,7 @@ class Job:
     problems: Sequence[str] = ()
     """Of the file of questions; they were said, and count at the end."""
     warnings: Warnings = field(default_factory=Warnings)
+    tally: Tally = field(default_factory=Tally)
 
     @property
     def results_name(self) -> str:
@@ -186,7 +187,8 @@ def for_each(
     """
     loaded: Model | None = None
     with_bars = display.wanted(job.quiet)
-    tally = Tally(job.total if with_bars else None)
+    tally = job.tally
+    tally.total = job.total if with_bars else None
 
     begun: Begun | None = None
 
@@ -206,9 +208,8 @@ def for_each(
         ahead = one_ahead(job.videos.paths, start) if job.videos.several else alone
         for video, begun in ahead:
             if loaded is None and _is_there(video) and _has_work(job, video):
-                with display.shown("", with_bars):
+                with display.shown("", with_bars), tally.loading():
                     loaded = load()
-                tally.begin()
             yield video
             if begun is not None:
                 begun.close()

@@ -8,19 +8,20 @@ from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.output import on_terminal
 
 if TYPE_CHECKING:
-    from dynfocus_cli.cli.tally import Warnings
+    from dynfocus_cli.cli.tally import Tally, Warnings
     from dynfocus_cli.types import Answer, Counterfactual, Inspection
 
 
-def show_evidence(inspection: Inspection, where: str, *, table: bool) -> None:
-    """Timeline, budget and times, in text mode; headed with `where` in case there are several."""
+def show_evidence(inspection: Inspection, where: str, tally: Tally, *, table: bool) -> None:
+    """Timeline, budget and times, in text mode; headed with `where` in case there are several. The first
+    result's times tell what loading the model took."""
     from dynfocus_cli.report.terminal import print_selection, print_timings, stderr_console
 
     if where and not on_terminal():
         say(f"\n{where}")  # on a terminal it stands right above, with the result
     console = stderr_console()
     print_selection(console, inspection, table=table)
-    print_timings(console, inspection)
+    print_timings(console, inspection, tally.loading_s if tally.is_first else None)
 
 
 def show_options(answer: Answer) -> None:

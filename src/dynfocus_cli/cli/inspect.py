@@ -154,7 +154,7 @@ def _show(video: str, query: Query | None, inspection: Inspection, job: Job, fir
     else:
         _write_table(inspection, where, job.question(query), job.videos.several, first)
         if not job.quiet:
-            show_evidence(inspection, where, table=False)
+            show_evidence(inspection, where, job.tally, table=False)
     show_warnings(inspection, where, job.warnings)
 
 

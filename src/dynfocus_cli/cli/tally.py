@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -16,17 +18,28 @@ LONGEST_REMINDER = 60
 class Tally:
     """Results made so far, of how many, and how long the rest will take."""
 
-    total: int | None
+    total: int | None = None
     """None where the list is still coming."""
     done: int = 0
     """Failures and those that an earlier run had made among them."""
     failed: int = 0
+    loading_s: float = 0.0
+    """What it took to load the model."""
     _made: int = 0
     _begun_s: float = field(default_factory=time.monotonic)
 
-    def begin(self) -> None:
-        """The model is loaded: the time of a result counts from here."""
+    @property
+    def is_first(self) -> bool:
+        """Whether the result made last was the first."""
+        return self._made == 1
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """The block loads the model; the time of a result counts from its end."""
         self._begun_s = time.monotonic()
+        yield
+        self.loading_s = time.monotonic() - self._begun_s
+        self._begun_s += self.loading_s
 
     def passed_over(self, *, failed: bool) -> None:
         """A result that was there before."""

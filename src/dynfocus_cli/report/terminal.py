@@ -87,8 +87,8 @@ def _source(inspection: Inspection, times: str) -> str:
     return f"Video: {'; '.join(parts)}."
 
 
-def print_timings(console: Console, inspection: Inspection) -> None:
-    """One line: seconds a stage."""
+def print_timings(console: Console, inspection: Inspection, loading_s: float | None = None) -> None:
+    """Seconds a stage, and of all of them; with `loading_s`, what the model took before, of both together."""
     spent = inspection.timings_s
     stages = {
         "decode": spent.decode,
@@ -97,12 +97,12 @@ def print_timings(console: Console, inspection: Inspection) -> None:
         "generate": spent.generate,
     }
     parts = [f"{name} {seconds:.2f} s" for name, seconds in stages.items() if seconds or name != "generate"]
+    total = f"total {spent.total:.2f} s"
+    if loading_s is not None:
+        total += f", with loading {spent.total + loading_s:.2f} s"
     cached = {"hit": ["features from the cache"], "partial": ["some features from the cache"]}
-    console.print(
-        Text(
-            ", ".join([*parts, f"total {spent.total:.2f} s", *cached.get(inspection.cache, [])]), style="dim"
-        )
-    )
+    for line in (parts, [total, *cached.get(inspection.cache, [])]):
+        console.print(Text(", ".join(line), style="dim"))
 
 
 def forecast_lines(forecast: Forecast) -> list[str]:
