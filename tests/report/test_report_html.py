@@ -19,6 +19,7 @@ from PIL import Image
 
 from dynfocus_cli.pictures import KeyFramePicture
 from dynfocus_cli.report.html import embedded, inspection_page, link_to
+from dynfocus_cli.report.reasons import key_frame_reason
 from dynfocus_cli.types import Answer, Check, Counterfactual, Health, Option, SubtitleUse
 
 ATTACK = """</script></title><script>alert(1)</script><img src=x onerror='alert(2)'>"\u2028{{ 7 * 7 }}"""
@@ -93,7 +94,9 @@ def test_numbers_question_and_warnings_are_there(make_inspection):
         "176 = 40 × 4 key frames + 2 × 8 others",
         "768, 4.4 times as many",
         "dynfocus-tiny",
-        "question; 4 events",
+        "4 by dpc_knnframes that look alike, grouped by density peaks",
+        "questionranks the events by how well an event matches the question",
+        "4.4 times as manytokens if every piece (patch) of every sampled frame were kept",
         "2 sampled frames corrupt, 1 substituted: 00:00:01.000 to 00:00:02.000",
         "demo.srt; 1 of 3 cues",
     ):
@@ -161,6 +164,20 @@ def test_options_have_their_shares_and_other_frames_their_verdicts(make_inspecti
     assert "a cat81.8 %" in rows
     assert "Evenly spaced framesanother answer: B5 frames, 90 tokens" in rows
     assert "Without the key framesthe same answer: B7 frames, 80 tokens" in rows
+
+
+def test_each_key_frame_says_why_it_is_one(make_inspection):
+    made = make_inspection()  # events 0 to 3, the best first, of key frames 0 3 6 9
+    named = replace(made, sampling=replace(made.sampling, focus_times_s=(4.7,)))
+    assert [key_frame_reason(named, frame) for frame in named.key_frames] == [
+        "rank 1 of 4 events",
+        "rank 2 of 4 events",
+        "rank 3 of 4 events",
+        "its time was asked for",
+    ]
+    text = " ".join(Page(page_of(named)).text("ol").split())
+    assert "rank 3 of 4 events" in text
+    assert "its time was asked for" in text
 
 
 def test_no_other_frames(make_inspection):

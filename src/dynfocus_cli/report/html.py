@@ -19,6 +19,7 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 
 from dynfocus_cli.multiple_choice import by_share
+from dynfocus_cli.report.reasons import CLUSTERINGS, SCORERS, key_frame_reason
 from dynfocus_cli.report.spans import EventSpan, event_spans, last_moment, shown_name
 from dynfocus_cli.video.timecode import format_timecode
 
@@ -62,6 +63,8 @@ class _Card:
     """A key frame's picture, as a data URI."""
 
     frame: FrameEvidence
+    reason: str
+    """Why it is one."""
     picture: str
     width: int
     height: int
@@ -108,7 +111,9 @@ def inspection_page(
         answer=answer,
         choices=_choices(answer),
         verdicts=_verdicts(answer),
-        cards=[_card(picture) for picture in pictures],
+        cards=[_card(inspection, picture) for picture in pictures],
+        scorers=SCORERS,
+        clusterings=CLUSTERINGS,
         bands=_bands(inspection, end_s),
         bars=_bars(inspection, end_s),
         start_s=inspection.sampling.start_s,
@@ -147,10 +152,11 @@ def _csp_hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
 
 
-def _card(picture: KeyFramePicture) -> _Card:
+def _card(inspection: Inspection, picture: KeyFramePicture) -> _Card:
     data = base64.b64encode(picture.jpeg(JPEG_QUALITY)).decode("ascii")
     height, width = picture.pixels.shape[:2]
-    return _Card(picture.frame, f"data:image/jpeg;base64,{data}", width, height)
+    reason = key_frame_reason(inspection, picture.frame)
+    return _Card(picture.frame, reason, f"data:image/jpeg;base64,{data}", width, height)
 
 
 def _choices(answer: Answer | None) -> list[_Choice]:

@@ -1,0 +1,32 @@
+"""Why frames are key frames, and what the names of the ways they are chosen mean, for a reader."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import FrameEvidence, Inspection
+
+SCORERS = {
+    "visual": "a trained score, on the pictures alone",
+    "question": "how well an event matches the question",
+    "attention": "how much of the question's attention an event draws",
+    "density": "how dense and how distinct an event is",
+}
+
+CLUSTERINGS = {
+    "dpc_knn": "density peaks: around frames that many others look like",
+    "kmeans": "k-means: around as many mean frames",
+}
+
+
+def key_frame_reason(inspection: Inspection, frame: FrameEvidence) -> str:
+    """`its time was asked for`, or `rank 2 of 16 events`."""
+    times_s = [each.time_s for each in inspection.frames]
+    named = (bisect_right(times_s, moment + 1e-6) - 1 for moment in inspection.sampling.focus_times_s)
+    if frame.index in {max(place, 0) for place in named}:
+        return "its time was asked for"
+    scores = {each.event: each.score for each in inspection.frames}
+    rank = 1 + sum(score > frame.score for score in scores.values())
+    return f"rank {rank} of {len(scores)} {'event' if len(scores) == 1 else 'events'}"
