@@ -27,7 +27,7 @@ from dynfocus_cli.synth.exam import Sheet, draw_balanced, in_other_words, past_q
 from dynfocus_cli.synth.guess import Guesser
 from dynfocus_cli.synth.wordings import HELD_OUT
 from dynfocus_cli.synth.world import LONG, SHORT
-from dynfocus_cli.synth.write import FILMS, STANDARD, write_video
+from dynfocus_cli.synth.write import FILMS, write_video
 from provenance import provenance
 
 PLAIN = "plain"
@@ -139,8 +139,7 @@ def hold_exam(arguments: argparse.Namespace, sheets: Sequence[Sheet], looks: Seq
     twins = tuple(twin for twin in TWINS if twin not in arguments.without)
     way = [arguments.model, arguments.scorer, arguments.seed, arguments.world]
     answers = read_partial(arguments.partial, way, sheets, twins)
-    # A look that is the plain one by another name has its answers already.
-    wanted = [PLAIN, *(look for look in looks if FILMS[look] != STANDARD)]
+    wanted = [PLAIN, *looks]
     with (
         tempfile.TemporaryDirectory() as folder,
         multiprocessing.get_context("spawn").Pool(arguments.workers) as pool,
@@ -256,8 +255,6 @@ def _write_black(path: Path, duration_s: int) -> None:
 
 def rows_of(answers: Answers, sheets: Sequence[Sheet], look: str) -> list[dict]:
     """One look's rows in the exam's order, each with its clip."""
-    if FILMS[look] == STANDARD:
-        look = PLAIN
     return [row | {"clip": sheet.clip} for sheet in sheets for row in answers[sheet.clip, look]["rows"]]
 
 

@@ -202,6 +202,7 @@ def test_quantized(model_folders: dict[str, Path], kind: str) -> None:
     ("wanted", "complaint"),
     [
         ({"scorer": "attention"}, "no Q-Former"),
+        ({"scorer": "visual"}, "no score network: take --scorer density or question"),
         ({"cone_tokens": 10_000}, "more than the"),
         ({"budget": 3}, "holds no key frame"),
     ],
@@ -270,7 +271,7 @@ def test_a_selector_finds_the_frames_of_a_question(model_folders: dict[str, Path
         assert similar[key.index] == max(similar[rival] for rival in rivals)
     assert found.check is not None
     plain = model.inspect(str(DEMO), None, options(prototypes=8))
-    assert plain.selection.scorer == "visual"
+    assert plain.selection.scorer == "density"  # nothing was trained to
     with pytest.raises(UsageError, match="leave --selector-model out"):
         model.inspect(str(DEMO), QUESTION, options(stock=True))
     assert selector is not None

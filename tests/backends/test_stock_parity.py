@@ -73,7 +73,7 @@ def test_the_stock_logits_and_answer(models: dict[str, Any], stock: Stock, famil
     wanted = SelectionOptions(stock=paired and case != "one")
     sight, count = look(model, reference, wanted)
     price = model.outline.price(sight._source, count, wanted)
-    asked = Asked(reference.question, "visual")
+    asked = Asked(reference.question, "density")
     choice = sight.choose(asked, Allowance(count, count, count, price), tuple(range(count)), 0)
     assert choice.key_frames == tuple(range(count))
     closer = None if wanted.stock else sight._frames

@@ -238,3 +238,27 @@ def test_without_any_package_but_typer(tmp_path: Path):
     assert "Traceback" not in done.stdout + done.stderr
     assert "fix   torch" in done.stdout
     assert "ok    python" in done.stdout
+
+
+def test_memory_is_what_the_weights_take_as_they_would_run(examine, monkeypatch):
+    """And not what their file has: quantized they take less."""
+    from dynfocus_cli.checkpoints import outline_model
+
+    plain, quantized = (outline_model("dynfocus-tiny", "cpu", kind).memory.weights for kind in (None, "nf4"))
+    assert quantized < plain
+    free = (plain + quantized) // 2
+    monkeypatch.setattr("dynfocus_cli.planning.device.free_memory", lambda device: free)
+    monkeypatch.setenv("DYNFOCUS_MODEL", "dynfocus-tiny")
+    code, found = examine()
+    assert (code, found["memory"]["state"]) == (5, "fix")
+    monkeypatch.setenv("DYNFOCUS_QUANTIZE", "nf4")
+    code, found = examine()
+    assert (code, found["memory"]["state"]) == (0, "ok")
+    assert found["memory"]["said"].endswith(" in nf4")
+
+
+def test_a_quantization_that_cannot_be_is_told_by_the_run_and_not_as_memory(examine, monkeypatch):
+    monkeypatch.setenv("DYNFOCUS_MODEL", "dynfocus-7b")
+    monkeypatch.setenv("DYNFOCUS_QUANTIZE", "nf4")
+    code, found = examine()
+    assert (code, found["memory"]["state"]) == (4, "ok")

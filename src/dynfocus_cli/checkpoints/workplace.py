@@ -6,7 +6,6 @@ load it. A process that dies leaves it for the next one to go on with.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Collection, Iterator
@@ -14,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dynfocus_cli.errors import ModelUnavailable, UsageError
+from dynfocus_cli.folder_lock import FolderInUse, locked
 
 SUFFIX = ".partial"
 
@@ -33,17 +33,15 @@ def workplace(destination: Path) -> Iterator[Path]:
     partial = destination.with_name(f"{destination.name}{SUFFIX}")
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            _lock(handle, destination)
-            # Between the steps another process may have finished, and moved away the folder that was opened.
-            if os.path.lexists(destination) or os.stat(partial).st_ino != os.fstat(handle).st_ino:
+        with locked(partial):
+            # Between the steps another process may have finished, and moved away the folder that was there.
+            if os.path.lexists(destination):
                 with suppress(OSError):
                     partial.rmdir()  # ours alone, and empty
                 raise _busy(destination)
             yield partial
-        finally:
-            os.close(handle)
+    except FolderInUse as error:
+        raise _busy(destination) from error
     except OSError as error:
         raise ModelUnavailable(
             f"{destination} could not be written: {error.strerror or error}.{_kept(partial)}"
@@ -80,7 +78,10 @@ def finish(partial: Path, destination: Path) -> None:
 
 def flush(path: Path) -> None:
     """Waits until a file, or a folder's list of files, has reached the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    windows = os.name == "nt"  # which opens no folder, and writes out no file that is open to be read
+    if windows and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -90,15 +91,6 @@ def flush(path: Path) -> None:
 def _refuse(destination: Path) -> None:
     if os.path.lexists(destination):
         raise UsageError(f"{destination} exists already: remove it, or name another place.")
-
-
-def _lock(handle: int, destination: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise _busy(destination) from error
-    except OSError:
-        pass  # a file system that knows no locks
 
 
 def _kept(partial: Path) -> str:

@@ -73,7 +73,8 @@ ScorerOption = Annotated[
     ScorerName | None,
     typer.Option(
         "--scorer",
-        help="Rank events by a score trained on the picture, or the question too; by attention; by density.",
+        help="Rank events by a score trained on the picture (visual), or the question too; by attention; "
+        "by density, as hub models do.",
     ),
 ]
 ConeTokensOption = Annotated[

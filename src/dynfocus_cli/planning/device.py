@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import platform
+import sys
 from pathlib import Path
 
 import psutil
@@ -81,8 +82,10 @@ def give_back_early() -> None:
     a 7B network then held 4 GB more than it used, and no plan could foresee what. Fresh pages cost time, in
     S-DPC a third, next to minutes in the language model: worth it for large networks alone.
     """
+    if not sys.platform.startswith("linux"):
+        return
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
+    if hasattr(libc, "mallopt"):  # musl has none
         libc.mallopt(_MMAP_THRESHOLD, LARGE_BLOCK)
 
 

@@ -43,7 +43,6 @@ class Film(NamedTuple):
 STANDARD = Film()
 FILMS: dict[str, Film] = {name: Film(look=look) for name, look in LOOKS.items()} | {
     "large": Film(size=2 * SIZE),
-    "fps12": Film(fps=12),
     "fps50": Film(fps=50),
     "crf35": Film(crf=35),
 }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from dynfocus_cli.errors import ModelUnavailable, UsageError
+from dynfocus_cli.folder_lock import FolderInUse, locked
 
 FILE = "run.json"
 SUFFIX = ".training"
@@ -42,17 +42,18 @@ def begun(destination: Path, begins_with: Mapping[str, Any]) -> Iterator[Path]:
     """
     require_free(destination)
     folder = run_folder(destination)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise ModelUnavailable(f"{folder} cannot be written: {error.strerror}.") from error
-    try:
-        _lock(handle, folder)
+    with ExitStack() as lock:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.enter_context(locked(folder))
+        except FolderInUse as error:
+            raise ModelUnavailable(
+                f"{folder} is in use by another process: wait for it, or stop it."
+            ) from error
+        except OSError as error:
+            raise ModelUnavailable(f"{folder} cannot be written: {error.strerror}.") from error
         _agree(folder, json.loads(json.dumps(begins_with)))
         yield folder
-    finally:
-        os.close(handle)
 
 
 def save(path: Path, record: Mapping[str, Any]) -> None:
@@ -102,12 +103,3 @@ def _agree(folder: Path, now: dict[str, Any]) -> None:
 
 def _said(value: Any) -> str:
     return "none" if value is None else str(value)
-
-
-def _lock(handle: int, folder: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ModelUnavailable(f"{folder} is in use by another process: wait for it, or stop it.") from error
-    except OSError:
-        pass  # a file system that knows no locks

@@ -15,6 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
+from dynfocus_cli.video.cores import usable_cores
 from dynfocus_cli.video.unreadable import not_opened
 
 MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
@@ -129,7 +130,7 @@ def prepare(container: InputContainer, stream: VideoStream, *, lanes: int = 1) -
     # Most HEVC is written so that rows of one picture can be decoded side by side, and these threads do not
     # mind frames that are left out: 1.6 times as fast on two cores, where frame threads are 1.1 times.
     stream.thread_type = "SLICE" if stream.codec_context.name == "hevc" else "AUTO"
-    cores = len(os.sched_getaffinity(0)) // lanes
+    cores = usable_cores() // lanes
     stream.thread_count = min(THREADS_A_CORE * cores, MAX_THREADS) if cores > 1 else 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 

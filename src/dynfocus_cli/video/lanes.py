@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynfocus_cli.types import VideoSource
+from dynfocus_cli.video.cores import usable_cores
 
 MAX_LANES = 4
 """Each has a decoder with pictures of its own: with more, 4K video would take gigabytes."""
@@ -60,6 +60,6 @@ def share_out(source: VideoSource, moments_s: Sequence[float], batch_size: int) 
 def _lanes(source: VideoSource, moments_s: Sequence[float]) -> int:
     if source.container not in _SEEKABLE or source.timing != "stamped" or not moments_s:
         return 1
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     worth = int((moments_s[-1] - moments_s[0]) / MIN_SPAN_S)
     return max(1, min(cores, MAX_LANES, worth, len(moments_s)))

@@ -122,10 +122,12 @@ class VlmOutline:
     def scorer(self, question: str | None, wanted: Scorer | None) -> Asked:
         """How dense and distinct an event is, or what it has of the question. Raises UsageError."""
         if wanted == "attention":
-            raise UsageError(f"{self.name} has no Q-Former: take --scorer visual or question.")
+            raise UsageError(f"{self.name} has no Q-Former: take --scorer density or question.")
+        if wanted == "visual":
+            raise UsageError(f"{self.name} has no score network: take --scorer density or question.")
         if wanted == "question" and question is None:
             raise UsageError("--scorer question needs a question: give one with --question.")
-        default: Scorer = "question" if self.selector is not None and question is not None else "visual"
+        default: Scorer = "question" if self.selector is not None and question is not None else "density"
         return Asked(question, wanted or default)
 
     def multiple_choice(self, asked: Asked, options: Sequence[Option]) -> Asked:

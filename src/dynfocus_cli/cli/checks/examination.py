@@ -37,7 +37,7 @@ def _checks(settings: Settings | None) -> dict[str, Callable[[], Check]]:
         "cuda": lambda: machine.cuda(device),
         "models": storage.models_folder,
         "model": lambda: storage.model(model, device),
-        "memory": lambda: storage.memory(model, device),
+        "memory": lambda: storage.memory(model, device, quantize),
         "cache": storage.cache,
     }
 

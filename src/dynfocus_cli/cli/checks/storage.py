@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dynfocus_cli.cli.checks.check import Check
-from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, first_line
+from dynfocus_cli.errors import DynFocusError, ModelUnavailable, OutOfMemory, first_line
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints.choice import DeviceKind
+    from dynfocus_cli.checkpoints.footprint import Quantization
 
 LITTLE_DISK = 1 << 30
 """Bytes; a disk with less room is worth a note."""
@@ -38,18 +39,21 @@ def model(wanted: str | None, device: str | None) -> Check:
     return Check("model", "note" if notice else "ok", f"{name}, {readable(size)}, {folder}", notice)
 
 
-def memory(wanted: str | None, device: str | None) -> Check:
-    """What is free, next to the weights of that model."""
+def memory(wanted: str | None, device: str | None, quantize: str | None) -> Check:
+    """What is free, next to what the weights of that model take where and as they would run."""
     from dynfocus_cli.checkpoints.size import readable
 
     kind, free = _place(device)
     where = "on the GPU" if kind == "cuda" else "for the CPU"
     try:
-        name, folder, _ = _chosen(wanted, kind, free)
-        size = sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
-    except (ModelUnavailable, OSError):
-        return Check("memory", "ok", f"{readable(free)} free {where}")  # the model has a line of its own
-    said = f"{readable(free)} free {where}; {name} takes {readable(size)}"
+        from dynfocus_cli.checkpoints import outline_model
+
+        outline = outline_model(wanted, kind, cast("Quantization | None", quantize))
+    except (DynFocusError, OSError, ImportError):
+        return Check("memory", "ok", f"{readable(free)} free {where}")  # the cause has a line of its own
+    size, runs_in = outline.memory.weights, outline.info.quantization
+    quantized = "" if runs_in == "none" else f" in {runs_in}"
+    said = f"{readable(free)} free {where}; {outline.name} takes {readable(size)}{quantized}"
     if size > free:
         todo = "Close other programs, or take a smaller model or --quantize nf4."
         return Check("memory", "fix", said, todo, OutOfMemory.exit_code)

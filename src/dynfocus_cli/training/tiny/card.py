@@ -220,8 +220,8 @@ def _more(measured: Measured) -> str:
         ]
         told.append(
             "The same questions on the same clips, filmed in other ways (edges smoothed, hues turned by 15 "
-            "degrees, digits\nin another font, twice the resolution, 12 or 50 frames a second, a poor "
-            "codec's quality); points against the\nplain clips, with 95 % intervals:\n\n"
+            "degrees, digits\nin another font, twice the resolution, 50 frames a second in place of 12, a "
+            "poor codec's quality); points\nagainst the plain clips, with 95 % intervals:\n\n"
             f"{_table(['look', 'accuracy', 'points'], rows)}"
         )
     if measured.fresh is not None:
