@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -20,10 +19,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import child
 from decode_clips import FPS, barcode_of
+from dynfocus_cli.video.cores import usable_cores
 
 SIZE = 224
-CORES = len(os.sched_getaffinity(0))
+CORES = usable_cores()
 Pictures = NDArray[np.uint8]
 Decode = Callable[[str, Sequence[float]], Pictures]
 
@@ -91,42 +92,34 @@ def ffmpeg_one() -> Decode:
     """One process; `select` passes the frames by number, from a seek to the first of them on."""
 
     def decode(video: str, moments: Sequence[float]) -> Pictures:
-        step = moments[1] - moments[0]
-        # `fps=round=up` at a rate gives the frame on screen at k / rate, as the others do.
-        command = ["ffmpeg", "-v", "error", "-ss", f"{moments[0]:.6f}", "-i", video, "-an", "-sn"]
-        command += ["-vf", f"fps={1 / step:.9f}:round=up,scale={SIZE}:{SIZE}:flags=bicubic"]
-        command += ["-frames:v", str(len(moments)), "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
-        return _pictures(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        return _pictures(_said(one_command(video, moments)))
 
     return decode
+
+
+def one_command(video: str, moments: Sequence[float]) -> list[str]:
+    step = moments[1] - moments[0]
+    # `fps=round=up` at a rate gives the frame on screen at k / rate, as the others do.
+    command = ["ffmpeg", "-v", "error", "-ss", f"{moments[0]:.6f}", "-i", video, "-an", "-sn"]
+    command += ["-vf", f"fps={1 / step:.9f}:round=up,scale={SIZE}:{SIZE}:flags=bicubic"]
+    return [*command, "-frames:v", str(len(moments)), "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
 
 
 def ffmpeg_each() -> Decode:
     """A process for each moment, as many at a time as there are cores."""
 
-    def one(video: str, moment: float) -> Pictures:
-        command = [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-threads",
-            "1",
-            "-ss",
-            f"{moment:.6f}",
-            "-i",
-            video,
-            "-an",
-            "-sn",
-        ]
-        command += ["-frames:v", "1", "-vf", f"scale={SIZE}:{SIZE}:flags=bicubic"]
-        command += ["-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
-        return _pictures(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-
     def decode(video: str, moments: Sequence[float]) -> Pictures:
         with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
-            return np.concatenate(list(pool.map(lambda moment: one(video, moment), moments)))
+            said = pool.map(lambda moment: _said(each_command(video, moment)), moments)
+            return np.concatenate([_pictures(data) for data in said])
 
     return decode
+
+
+def each_command(video: str, moment: float) -> list[str]:
+    command = ["ffmpeg", "-v", "error", "-threads", "1", "-ss", f"{moment:.6f}", "-i", video, "-an", "-sn"]
+    command += ["-frames:v", "1", "-vf", f"scale={SIZE}:{SIZE}:flags=bicubic"]
+    return [*command, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
 
 
 TOOLS: dict[str, Callable[[], Decode]] = {
@@ -144,6 +137,10 @@ TOOLS: dict[str, Callable[[], Decode]] = {
 def number_at(moment: float) -> int:
     """The frame on screen, in clips of an even rate; moments are on its grid, up to rounding."""
     return int(moment * FPS + 1e-6)
+
+
+def _said(command: list[str]) -> bytes:
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
 
 def _pictures(data: bytes) -> Pictures:
@@ -170,11 +167,15 @@ def main() -> None:
     tool, video, *moments = sys.argv[1:]
     decode = TOOLS[tool]()
     before, cpu_s, began = _reset_peak(), _cpu_s(), time.perf_counter()
-    pictures = decode(video, [float(moment) for moment in moments])
+    times = [float(moment) for moment in moments]
+    pictures = decode(video, times)
     spent_s, cpu_s = time.perf_counter() - began, _cpu_s() - cpu_s
     peak = _status("VmHWM") - before
-    if tool.startswith("ffmpeg"):
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
+    # Of ffmpeg's own process, once more by itself: that of a child of this one would be this one's.
+    if tool == "ffmpeg":
+        peak = child.run(one_command(video, times)).peak_bytes
+    elif tool == "ffmpeg-each":
+        peak = child.run(each_command(video, times[len(times) // 2])).peak_bytes
     numbers = [barcode_of(picture) for picture in pictures]
     print(json.dumps({"wall_s": spent_s, "cpu_s": cpu_s, "peak_bytes": peak, "numbers": numbers}))
 

@@ -4,21 +4,20 @@ at most 6 GB of memory, and loading and asking the result at most 8 GB.
     python benchmarks/full_size.py --folder /some/disk/with/25/GB --out benchmarks/results/full-size.json
 
 The weights are random, since only their shapes matter here; nothing is downloaded. Each step is a process of
-its own, whose peak resident memory the kernel reports; a conversion that is done already is not repeated.
+its own, whose peak resident memory is measured whatever this one has held (`child.py`); a conversion that is
+done already is not repeated.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
+import child
 from provenance import provenance
 from random_llama_vid import write
 
@@ -65,24 +64,17 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def measured(name: str, command: list[str]) -> tuple[dict[str, float], str]:
+def measured(name: str, command: list[str]) -> tuple[dict[str, float], bytes]:
     """Seconds and peak resident bytes of a process, and what it printed."""
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed with {os.waitstatus_to_exitcode(status)}")
-    found = {"seconds": round(time.monotonic() - began, 1), "peak_bytes": usage.ru_maxrss * 1024}
+    done = child.run(command)
     most = MOST_BYTES.get(name)
     verdict = (
         ""
         if most is None
-        else f", at most {most / 1e9:.0f}: {'met' if found['peak_bytes'] <= most else 'NOT met'}"
+        else f", at most {most / 1e9:.0f}: {'met' if done.peak_bytes <= most else 'NOT met'}"
     )
-    print(f"{name:9} {found['seconds']:.0f} s, peak {found['peak_bytes'] / 1e9:.2f} GB{verdict}")
-    return found, said
+    print(f"{name:9} {done.seconds:.0f} s, peak {done.peak_bytes / 1e9:.2f} GB{verdict}")
+    return {"seconds": round(done.seconds, 1), "peak_bytes": done.peak_bytes}, done.said
 
 
 def size_of(folder: Path, pattern: str) -> int:

@@ -46,7 +46,7 @@ def _runs(numbers: tuple[int, ...]) -> Iterator[list[int]]:
 
 
 def test_little_work_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes.os, "sched_getaffinity", lambda process: range(16))
+    monkeypatch.setattr(lanes, "usable_cores", lambda: 16)
     hour, minute = [float(time) for time in range(0, 3600, 18)], [float(time) for time in range(60)]
     assert share_out(SOURCE, hour, 32).count == lanes.MAX_LANES
     assert share_out(SOURCE, minute, 32).count == 2
@@ -61,7 +61,7 @@ def test_lanes_give_what_one_decoder_gives(tmp_path: Path, monkeypatch: pytest.M
     def pixels(most: int) -> list[bytes]:
         monkeypatch.setattr(lanes, "MAX_LANES", most)
         monkeypatch.setattr(lanes, "MIN_SPAN_S", 1.0)
-        monkeypatch.setattr(lanes.os, "sched_getaffinity", lambda process: range(8))
+        monkeypatch.setattr(lanes, "usable_cores", lambda: 8)
         assert share_out(source, moments, 16).count == most
         batches = decode_frames(source, moments, width=48, height=48, fit="squash", batch_size=16)
         rows = [row for batch in batches for row in batch.pixels]
