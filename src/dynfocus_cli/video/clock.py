@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
@@ -31,7 +32,7 @@ PACKETS_AT_SPLICE = 4
 _BROADCAST = frozenset({"mpegts", "mpeg"})
 """Containers made for streams that are cut and joined: their clock may be any time after a splice."""
 
-_WITHOUT_DECODING_TIMES = frozenset({"matroska,webm"})
+_WITHOUT_DECODING_TIMES = frozenset({"matroska,webm", "nut"})
 """Containers whose decoding times FFmpeg works out from the presentation times."""
 
 _WITHOUT_PRESENTATION_TIMES = frozenset({"avi"})
@@ -80,7 +81,7 @@ class Splices:
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._tick = float(stream.time_base or 1)
-        self._jump = JUMP_S / self._tick if container.format.name in _BROADCAST else float("inf")
+        self._jump = JUMP_S / self._tick if container.format.name in _BROADCAST else math.inf
         self._step_back = STEP_BACK_S / self._tick
         self._guessed = container.format.name in _WITHOUT_DECODING_TIMES
         self._interval = round(1 / float(stream.guessed_rate or 25) / self._tick)
@@ -132,14 +133,15 @@ class Splices:
         self._sync = shown if self._sync is None else max(self._sync, shown)
 
     def _is_new(self, is_sync_point: bool, shown: int, decoded: int) -> bool:
-        """The clock starts anew at this packet: decoding times go back, or, as they may be guesses, a sync
-        point is shown before what was decoded before it."""
+        """The clock starts anew at this packet: decoding times go back, or, where they are guesses or step
+        little, a sync point is shown before what was decoded before it."""
         assert self._decoded is not None
         step = decoded - self._decoded
-        back = self._step_back if step >= 0 else 0
-        if is_sync_point and self._sync is not None and shown <= self._sync - back:
+        if not self._guessed and (step > self._jump or step < -self._step_back):
             return True
-        return step > self._jump or (step < -self._step_back and not self._guessed)
+        back = self._step_back if step >= 0 else 0
+        may_be_small = self._guessed or self._jump < math.inf
+        return may_be_small and is_sync_point and self._sync is not None and shown <= self._sync - back
 
 
 class DecoderOrder:

@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 from typing import BinaryIO
 
 from av.video.stream import VideoStream
@@ -30,7 +31,8 @@ class TrackHeader:
     margins: Margins = NO_MARGINS
     encrypted: bool = False
     edits: int = 0
-    """Parts of the media that an edit list plays: FFmpeg gives their packets, not the list."""
+    """Parts of the media that an edit list plays, and gaps between and after them: FFmpeg gives the packets,
+    not the list."""
 
 
 def read_track_header(stream: VideoStream) -> TrackHeader:
@@ -212,15 +214,15 @@ def _sample_description(trak: bytes) -> TrackHeader:
 
 
 def _count_edits(trak: bytes) -> int:
-    """All edits but the empty ones, which show nothing."""
-    edits = 0
+    """All edits but the empty ones at the beginning, by which a track begins late."""
+    media_times: list[int] = []
     for edts in _boxes(trak, b"edts"):
         for elst in _boxes(edts, b"elst"):
             entry = ">QqI" if elst[0] == 1 else ">IiI"  # duration, media time, rate
             size = struct.calcsize(entry)
             whole = elst[8 : 8 + (len(elst) - 8) // size * size]
-            edits += sum(media_time != -1 for _, media_time, _ in struct.iter_unpack(entry, whole))
-    return edits
+            media_times += [media_time for _, media_time, _ in struct.iter_unpack(entry, whole)]
+    return len(list(dropwhile(lambda media_time: media_time == -1, media_times)))
 
 
 def _clean_aperture(clap: bytes, width: int, height: int) -> Margins:
