@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from dynfocus_cli.checkpoints import download, find_model, load_model, pull
 from dynfocus_cli.checkpoints.describe import describe
 from dynfocus_cli.checkpoints.entries import ENTRIES, PREFERRED, ModelEntry, RemoteFile, Repository
-from dynfocus_cli.checkpoints.families import FAMILIES
+from dynfocus_cli.checkpoints.families import FAMILIES, PUBLIC, SELECTORS
 from dynfocus_cli.checkpoints.footprint import SMALL
 from dynfocus_cli.checkpoints.hub_cache import HubId
 from dynfocus_cli.cli.app import app
@@ -219,8 +219,8 @@ def test_entries_are_sound() -> None:
     for name, entry in ENTRIES.items():
         assert entry.name == name
         assert entry.bytes > 0
-        assert (entry.family is None) == (entry.footprint is None)
-        assert entry.family is None or entry.family in FAMILIES
+        assert (entry.family in FAMILIES) == (entry.footprint is not None)
+        assert entry.family is None or entry.family in PUBLIC
         for repository in entry.repositories:
             assert repository.revision == "main" or len(bytes.fromhex(repository.revision)) == 20
             assert HubId.parse(repository.id) == HubId(repository.id, None)
@@ -234,7 +234,8 @@ def test_preferred_models_have_entries() -> None:
         assert len(set(names)) == len(names)
         assert set(names) <= ENTRIES.keys()
     # Everything but the model that is the fallback has a place among what suits GPUs.
-    assert set(PREFERRED["cuda"]) == ENTRIES.keys() - {"dynfocus-tiny"}
+    answering = {name for name, entry in ENTRIES.items() if entry.family not in SELECTORS}
+    assert set(PREFERRED["cuda"]) == answering - {"dynfocus-tiny"}
     for name in PREFERRED["cpu"]:
         footprint = ENTRIES[name].footprint
         assert footprint is not None
