@@ -37,6 +37,8 @@ def target(flag: str, out: str, suffixes: tuple[str, ...], *, several: bool) -> 
         UsageError: an unknown suffix, one file for several videos, or a place that cannot be written to.
     """
     path = Path(out)
+    if out == "-" and flag == "--csv":
+        raise UsageError("--csv - is for `dynfocus inspect`: here stdout has the answer. Name a file.")
     if out in ("", "-"):
         raise UsageError(f"{flag} needs the name of a file or folder, got {out!r}.")
     if path.is_dir() or out.endswith("/") or not path.suffix:

@@ -107,9 +107,17 @@ def ask(
             seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), written
         )
         check = _check(run, seen, chosen, written.text) if options.check else None
-        return Answer(written.text, evidence, options_ranked, check)
+        truncated = written.generated >= options.generation.max_new_tokens  # the end mark is not counted
+        if truncated:
+            evidence = replace(evidence, warnings=(*evidence.warnings, _cut_off(written.generated)))
+        return Answer(written.text, evidence, options_ranked, check, truncated)
 
     return _within_memory(video, question, model, options, tuple(choices), progress, begun, recall, answer)
+
+
+def _cut_off(tokens: int) -> str:
+    count = "1 token" if tokens == 1 else f"{tokens} tokens"
+    return f"The answer was cut off after {count}: raise --max-new-tokens."
 
 
 def inspect(

@@ -336,3 +336,5 @@ class Answer:
     options: tuple[Option, ...] = ()
     """What was to choose from, in the order given; `answer` is then a letter."""
     check: Check | None = None
+    truncated: bool = False
+    """Whether it was cut off by the most tokens that an answer may have."""

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dynfocus_cli.cli.app import app
+from strict_schema import validate
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def test_info_and_clear(filled: Path) -> None:
     assert shown.exit_code == 0
     assert shown.stdout == f"folder  {filled}\nvideos  1\nsize    3.0 MiB\nlimit   5.0 GiB\n"
     record = json.loads(runner.invoke(app, ["cache", "info", "--json"]).stdout)
+    validate(record)
     assert record == {
         "schema": "dynfocus.cache/1",
         "folder": str(filled),

@@ -31,6 +31,9 @@ def offered(*words: str, **environment: str) -> list[str]:
 def test_commands_options_and_choices():
     assert offered("ins") == ["inspect"]
     assert offered("ch") == ["chat"]
+    assert offered("he") == ["help"]
+    assert offered("help", "mo") == ["models"]
+    assert offered("help", "in") == ["inspect"]
     assert offered("chat", "--max") == ["--max-frames", "--max-new-tokens"]
     assert offered("models", "") == ["list", "info", "pull", "convert", "quantize"]
     assert offered("ask", "--max") == ["--max-frames", "--max-new-tokens"]

@@ -13,6 +13,7 @@ import pytest
 
 from dynfocus_cli.checkpoints.registry import bundled_models
 from dynfocus_cli.cli.checks import machine
+from strict_schema import validate
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def examine(run):
         result = run("doctor", "--json")
         record = json.loads(result.stdout)
         assert record["schema"] == "dynfocus.doctor/1"
+        validate(record)
         assert record["code"] == result.exit_code
         assert result.stderr == ""
         return result.exit_code, {check["name"]: check for check in record["checks"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,29 @@ def test_synth_into_a_file_is_a_usage_error(run, clip):
 
 def test_synth_needs_a_clip(run, tmp_path):
     assert run("synth", str(tmp_path / "out"), "--clips", "0").exit_code == 2
+
+
+def test_rows_on_standard_output(stand_in, run, clip):
+    result = run("inspect", clip("a.mp4"), "--csv", "-", "-q")
+    assert result.exit_code == 0
+    heading, *rows = result.stdout.splitlines()
+    assert heading == "index,time_s,timecode,event,meaningful,score,tokens"
+    assert rows == ["0,0.000,00:00:00.000,0,true,1.0000,40", "1,1.000,00:00:01.000,1,false,0.0000,2"]
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inspect", "a.mp4", "--csv", "-", "--json"),
+        ("inspect", "a.mp4", "--csv", "-", "--output", "o.jsonl"),
+        ("inspect", "a.mp4", "b.mp4", "--csv", "-"),
+        ("ask", "a.mp4", "q", "--csv", "-"),
+    ],
+)
+def test_rows_share_standard_output_with_nothing(stand_in, run, clip, arguments):
+    clip("a.mp4"), clip("b.mp4")
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--csv -" in result.stderr
+    assert stand_in.loads == []

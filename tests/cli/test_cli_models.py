@@ -297,3 +297,9 @@ def test_info_of_a_model_that_is_not_here_yet() -> None:
     for file in files:
         assert f"  {file['path']}" in shown.stdout
         assert file["sha256"] is None or file["sha256"] in shown.stdout
+
+
+def test_a_quantized_copy_keeps_its_licence(run, tmp_path):
+    folder = tmp_path / "small"
+    assert run("models", "quantize", "dynfocus-tiny", str(folder), "--to", "int8", "-q").exit_code == 0
+    assert "licence       Apache-2.0\n" in run("models", "info", str(folder)).stdout

@@ -204,6 +204,9 @@ def test_twice_is_the_same(tiny, video: str) -> None:
 
 
 def test_long_answers_end(tiny, video: str) -> None:
+    cut = tiny.ask(video, "Why?", options(max_new_tokens=1))
+    assert cut.truncated
+    assert cut.evidence.warnings[-1] == "The answer was cut off after 1 token: raise --max-new-tokens."
     answer = tiny.ask(video, "Why?", options(max_new_tokens=5))
     assert answer.evidence.tokens.generated <= 5
 

@@ -30,6 +30,8 @@ SCHEMAS = (
     "dynfocus.model_entry/1",
     "dynfocus.training_plan/1",
     "dynfocus.training/1",
+    "dynfocus.doctor/1",
+    "dynfocus.cache/1",
 )
 
 # The example of the design document, as the contract has it.
@@ -58,7 +60,7 @@ ADDED = ("subtitles", "health")
 """Fields beyond the contract, at the end, and not required: older records lack them."""
 
 OPTIONAL = {
-    "dynfocus.answer/1": ("question_id", "key", "settings", "options", "check"),
+    "dynfocus.answer/1": ("question_id", "key", "settings", "options", "check", "truncated"),
     "dynfocus.inspection/1": ("question_id", "key", "settings"),
     "dynfocus.plan/1": ("question_id",),
     "dynfocus.error/1": ("question", "question_id", "key", "settings"),
@@ -119,6 +121,7 @@ def test_the_contracts_example_is_valid_and_in_our_order(make_inspection):
     example = json.loads(EXAMPLE)
     validate(example)
     ours = answer_record(Answer("A dog.", make_inspection(question="What?")))
+    assert ours.pop("truncated") is False
     added = {key: ours[key] for key in ADDED}
     assert keys(ours) == keys({**example, "warnings": ours["warnings"], **added})
 
@@ -126,7 +129,7 @@ def test_the_contracts_example_is_valid_and_in_our_order(make_inspection):
 def test_answer_and_inspection_describe_the_same_evidence():
     answer = load_schema("dynfocus.answer/1")["properties"]
     inspection = load_schema("dynfocus.inspection/1")["properties"]
-    own = {"schema", "question", "answer", "options", "check"}
+    own = {"schema", "question", "answer", "truncated", "options", "check"}
     assert {k: v for k, v in answer.items() if k not in own} == {
         k: v for k, v in inspection.items() if k not in own
     }

@@ -45,13 +45,16 @@ def convert(
     """Writes `source` as a model folder of ours, and returns it.
 
     Args:
-        licence, origin: of the source, for the model's record, where they are known.
+        licence, origin: of the source, for the model's record, where they are known; a folder that was
+            converted before has its own.
 
     Raises:
         UsageError: `destination` exists.
         ModelUnavailable: the source is incomplete, damaged or of another model; or the disk is too small, or
             fails; or another process is writing `destination`.
     """
+    if (before := Conversion.load(source.folder)) is not None:
+        licence, origin = licence or before.licence, origin or before.origin
     with workplace(destination) as partial:
         try:
             with sound(source.folder):

@@ -15,6 +15,15 @@ def readable(number: int) -> str:
     return f"{size:.0f} {UNITS[unit]}" if unit == 0 else f"{size:.1f} {UNITS[unit]}"
 
 
+def binary(number: int) -> str:
+    """The largest binary unit that leaves at least 1, as memory and the cache are measured: 5368709120 -> 5.0
+    GiB."""
+    size, units = float(number), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:
+        size, units = size / 1024, units[1:]
+    return f"{number} bytes" if units[0] == "bytes" else f"{size:.1f} {units[0]}"
+
+
 class Megabytes:
     """Tells a `Progress` of bytes, a piece a megabyte."""
 

@@ -26,12 +26,21 @@ from dynfocus_cli.errors import UsageError
 PANELS = VIDEOS, MODELS, MACHINE = "Videos", "Models", "This machine"
 """What commands are about, in the order of the help page."""
 
+ASK_EXAMPLES = """\b
+Examples:
+  dynfocus ask video.mp4 "What is she doing at 08:00?"
+  dynfocus ask video.mp4 "What falls?" --at 1:20 --html page.html
+  dynfocus ask video.mp4 "Who wins?" --choice A="the dog" --choice B="the cat"
+  dynfocus ask clips/ "Is there a dog?" --output answers.jsonl
+  find . -name '*.mp4' | dynfocus ask - "Is there a dog?" --jsonl | jq .answer
+"""
+
 
 class _Root(TyperGroup):
     """`dynfocus help COMMAND`, and commands listed by what they are about."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args[:1] == ["help"]:
+        if args[:1] == ["help"] and not ctx.resilient_parsing:  # which completes a command line
             args = [*args[1:], "--help"]
         return super().parse_args(ctx, args)
 
@@ -59,7 +68,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Answer a question about a video.")(ask)
+app.command(
+    cls=Configured,
+    rich_help_panel=VIDEOS,
+    short_help="Answer a question about a video.",
+    epilog=ASK_EXAMPLES,
+)(ask)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Ask a video one question after the other.")(
     chat
 )
@@ -70,6 +84,22 @@ app.command(cls=Configured, rich_help_panel=MODELS, short_help="Train a model on
 app.command(cls=Plain, rich_help_panel=MACHINE, short_help="Say whether it can work here, or what to do.")(
     doctor
 )
+
+
+def _command_names() -> list[str]:
+    return list(typer.main.get_group(app).commands)
+
+
+@app.command("help", cls=Plain, rich_help_panel=MACHINE, short_help="Say more about a command.")
+def _help(
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND", autocompletion=_command_names, help="Of this program.")
+    ],
+) -> None:
+    """Say more about a command."""
+    raise AssertionError("`_Root` reads `help COMMAND` as `COMMAND --help`")
+
+
 app.add_typer(cache, rich_help_panel=MACHINE)
 # The option is defined apart from what it names, and knows nothing of it.
 get_args(ModelOption)[1].autocompletion = model_names

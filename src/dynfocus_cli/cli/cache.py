@@ -26,26 +26,30 @@ app = typer.Typer(
 @app.command()
 def info(json: JsonOption = False) -> None:
     """Show where the cache is and how much it holds."""
+    from dynfocus_cli.checkpoints.size import binary
+
     with reported():
         found = _reached(_cache().info)
         if json:
             return write_record(_record(found))
-        limit = _size(found.limit) if found.limit else "0, so nothing is kept"
+        limit = binary(found.limit) if found.limit else "0, so nothing is kept"
         write_line(f"folder  {found.folder}")
         write_line(f"videos  {found.videos}")
-        write_line(f"size    {_size(found.size)}")
+        write_line(f"size    {binary(found.size)}")
         write_line(f"limit   {limit}")
 
 
 @app.command()
 def clear(json: JsonOption = False) -> None:
     """Remove all that the cache holds, and nothing else."""
+    from dynfocus_cli.checkpoints.size import binary
+
     with reported():
         removed = _reached(_cache().clear)
         if json:
             return write_record(_record(removed))
         videos = "1 video" if removed.videos == 1 else f"{removed.videos} videos"
-        write_line(f"Removed the features of {videos}: {_size(removed.size)} freed.")
+        write_line(f"Removed the features of {videos}: {binary(removed.size)} freed.")
 
 
 def _cache() -> FeatureCache:
@@ -74,11 +78,3 @@ def _record(found: CacheInfo) -> dict[str, object]:
         "bytes": found.size,
         "limit_bytes": found.limit,
     }
-
-
-def _size(number: int) -> str:
-    """The largest binary unit that leaves at least 1: 5368709120 -> 5.0 GiB."""
-    size, units = float(number), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while size >= 1024 and len(units) > 1:
-        size, units = size / 1024, units[1:]
-    return f"{number} bytes" if units[0] == "bytes" else f"{size:.1f} {units[0]}"

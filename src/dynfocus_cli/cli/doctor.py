@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.output import on_terminal, write_line, write_record
+from dynfocus_cli.cli.output import wrapped, write_line, write_record
 
 if TYPE_CHECKING:
     from dynfocus_cli.cli.checks.check import Check
@@ -50,16 +48,5 @@ def doctor(json: JsonOption = False) -> None:
 
 def _lines(check: Check) -> list[str]:
     """A line for the finding and one for the remedy; on a terminal they are wrapped at words."""
-    begin = f"{check.state:<4}  {check.name:<12}  "
-    indent = " " * _INDENT
-    lines = [begin + check.said, *([indent + check.todo] if check.todo else [])]
-    if not on_terminal():
-        return lines
-    width = shutil.get_terminal_size().columns
-    if width < 3 * _INDENT:
-        indent = indent[:6]
-    wrapped = (
-        textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-        for line in lines
-    )
-    return [line for lines in wrapped for line in lines]
+    finding = wrapped(f"{check.state:<4}  {check.name:<12}  ", check.said)
+    return [*finding, *wrapped(" " * _INDENT, check.todo)] if check.todo else finding

@@ -13,11 +13,24 @@ from dynfocus_cli.errors import SomeVideosFailed, UsageError
 
 if TYPE_CHECKING:
     from dynfocus_cli.cli.each import Job
+    from dynfocus_cli.cli.output import Format
     from dynfocus_cli.export import ExportOptions
     from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Answer, Inspection
 
 Result = TypeVar("Result", "Answer", "Inspection")
+
+
+STDOUT = "-"
+"""As the name of a file, standard output."""
+
+
+def check_rows(format: Format, output: str | None, dry_run: bool) -> None:
+    """Raises UsageError where `--csv -` would share standard output with something else, or have no rows."""
+    if format != "text" or output is not None or dry_run:
+        raise UsageError(
+            "--csv - writes the rows to standard output, in place of --json, --jsonl, --output and --dry-run."
+        )
 
 
 def check_exports(options: ExportOptions | None, asked: QuestionFile) -> None:

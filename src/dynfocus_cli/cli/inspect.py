@@ -77,7 +77,7 @@ def inspect(
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
-        from dynfocus_cli.cli.exporting import Exporting, check_exports
+        from dynfocus_cli.cli.exporting import STDOUT, Exporting, check_exports, check_rows
         from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
@@ -90,6 +90,10 @@ def inspect(
         search = opt.search(recursive, glob)
         wanted = opt.ModelRequest(model, device, quantize, selector_model)
         to = opt.output(output, retry_failed, "inspect", wanted, run_options, format, dry_run)
+        rows = csv == STDOUT
+        if rows:
+            check_rows(format, output, dry_run)
+            csv = None
         exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
         check_exports(exports, asked)
 
@@ -115,12 +119,14 @@ def inspect(
                 from dynfocus_cli.cli.forecast import show_forecasts
 
                 return show_forecasts(job, run_options, wanted)
+            if rows and job.several:
+                raise UsageError("--csv - writes the rows of one video and there are several: name a folder.")
             exporting = Exporting(exports, job)
             first = True
 
             def show(video: str, query: Query | None, inspection: Inspection) -> None:
                 nonlocal first
-                _show(video, query, inspection, job, first)
+                _show(video, query, inspection, job, first, rows=rows)
                 first = False
 
             for_each(exporting.job, wanted.load, work, exporting.beside(show), begin=begin)
@@ -144,7 +150,9 @@ def _asked(videos: list[str], question: str | None, questions: str | None) -> Qu
     return read_questions(questions)
 
 
-def _show(video: str, query: Query | None, inspection: Inspection, job: Job, first: bool) -> None:
+def _show(
+    video: str, query: Query | None, inspection: Inspection, job: Job, first: bool, *, rows: bool
+) -> None:
     from dynfocus_cli import report
     from dynfocus_cli.cli.evidence import show_evidence, show_warnings
 
@@ -152,7 +160,13 @@ def _show(video: str, query: Query | None, inspection: Inspection, job: Job, fir
     if job.as_records:
         job.put(video, query, report.inspection_record(inspection))
     else:
-        _write_table(inspection, where, job.question(query), job.videos.several, first)
+        if rows:
+            from dynfocus_cli.report.exports import csv_table
+
+            for line in csv_table(inspection).splitlines():
+                write_line(line)
+        else:
+            _write_table(inspection, where, job.question(query), job.videos.several, first)
         if not job.quiet:
             show_evidence(inspection, where, job.tally, table=False)
     show_warnings(inspection, where, job.warnings)

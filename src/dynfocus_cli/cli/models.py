@@ -11,7 +11,7 @@ import typer
 from dynfocus_cli.cli import progress
 from dynfocus_cli.cli.completion import model_names, pullable_names
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.output import write_line, write_record
+from dynfocus_cli.cli.output import wrapped, write_line, write_record
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints.describe import ModelDescription
@@ -58,7 +58,8 @@ def list_(json: JsonOption = False) -> None:
             return write_record(models_record(models_folder(), models))
         width = max(len(model.name) for model in models)
         for model in models:
-            write_line(f"{model.name:<{width}}  {_state(model):<29}  {model.what}")
+            for line in wrapped(f"{model.name:<{width}}  {_state(model):<29}  ", model.what):
+                write_line(line)
 
 
 @app.command()
@@ -195,9 +196,13 @@ def quantize(
 
         def work(bar: Progress) -> Path:
             from dynfocus_cli.checkpoints.convert import convert as write
+            from dynfocus_cli.checkpoints.describe import describe
             from dynfocus_cli.checkpoints.sources.own import own_source
 
-            return write(own_source(folder), destination, to, bar)
+            made = describe(name, folder)
+            return write(
+                own_source(folder), destination, to, bar, licence=made.licence or "", origin=made.origin
+            )
 
         _make(destination.name, work, json, quiet)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from typing import Any, Literal
 
 from dynfocus_cli.cli.interrupts import uninterrupted
@@ -49,6 +51,18 @@ def write_piece(text: str) -> None:
 def on_terminal() -> bool:
     """Whether stdout is read by a person; there may be no stdout at all (`>&-`)."""
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def wrapped(begin: str, text: str) -> list[str]:
+    """`begin` and `text` as a line; on a terminal too narrow for it `text` goes on below itself, between two
+    words, or near the left edge where there is little room."""
+    if not on_terminal():
+        return [begin + text]
+    width = shutil.get_terminal_size().columns
+    indent = " " * (len(begin) if len(begin) < width / 2 else min(len(begin), 6))
+    return textwrap.wrap(
+        begin + text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def visible(text: str) -> str:

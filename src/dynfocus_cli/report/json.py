@@ -28,6 +28,7 @@ def answer_record(answer: Answer) -> Record:
         "video": evidence.source.path,
         "question": evidence.question,
         "answer": answer.answer,
+        "truncated": answer.truncated,
         **_evidence(evidence),
         **_options(answer),
         **_check(answer.check),

@@ -109,7 +109,7 @@ def _weights(folder: Path) -> list[Path]:
 
 
 def cache() -> Check:
-    from dynfocus_cli.checkpoints.size import readable
+    from dynfocus_cli.checkpoints.size import binary
     from dynfocus_cli.features.cache import FeatureCache
 
     cache = FeatureCache.of_user()
@@ -120,7 +120,7 @@ def cache() -> Check:
         size = cache.info().size
     except OSError as error:
         return Check("cache", "note", f"{cache.folder} cannot be read: {error.strerror}", todo)
-    said = f"{cache.folder}: {readable(size)} of {readable(cache.limit)}"
+    said = f"{cache.folder}: {binary(size)} of {binary(cache.limit)}"
     return _folder("cache", cache.folder, said, todo)
 
 
