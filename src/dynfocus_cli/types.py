@@ -90,7 +90,7 @@ class SamplingPlan:
     fps: float | None
     """Base rate in frames a second that the plan really has (after `max_frames`); focus spans are denser."""
     times_s: tuple[float, ...]
-    """Strictly increasing, relative to the first displayed frame."""
+    """Strictly increasing, in seconds, from where players begin."""
     start_s: float
     end_s: float
     focus: tuple[Span, ...] = ()
@@ -107,7 +107,7 @@ class FrameBatch:
     pixels: NDArray[np.uint8]
     """(B, height, width, 3), RGB."""
     times_s: tuple[float, ...]
-    """The sampled moments, relative to the first displayed frame."""
+    """The sampled moments, in seconds, from where players begin."""
     pts_s: tuple[float, ...]
     """Presentation times of the frames that are on screen at those moments, relative likewise."""
     conditions: tuple[Condition, ...]

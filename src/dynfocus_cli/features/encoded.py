@@ -17,7 +17,7 @@ class EncodedFrames:
     """Sampled frames with their patch features; no question has touched them."""
 
     times_s: tuple[float, ...]
-    """The sampled moments, strictly increasing, seconds from the first displayed frame."""
+    """The sampled moments, strictly increasing, in seconds."""
     pts_s: tuple[float, ...]
     """Presentation time of the frame on screen at each, likewise."""
     conditions: tuple[Condition, ...]

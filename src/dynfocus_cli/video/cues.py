@@ -30,7 +30,7 @@ _REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31}\d{0,
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A text and when it is on screen, in seconds from the first displayed frame."""
+    """A text and when it is on screen, in seconds from where players begin."""
 
     start_s: float
     end_s: float

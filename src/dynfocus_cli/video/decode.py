@@ -31,7 +31,7 @@ def decode_frames(
 ) -> Iterator[FrameBatch]:
     """The frames on screen at `times_s`, upright, in batches of at most `batch_size`.
 
-    Moments are seconds from the first displayed frame and must not go back. Two moments on one frame give it
+    Moments are seconds from where players begin and must not go back. Two moments on one frame give it
     twice. `squash` scales the displayed picture to `width` x `height` pixels; `center_crop` scales it until
     it covers them and cuts off equally on both sides. Decoding goes on in threads of its own while the caller
     works, a bounded number of batches ahead: memory does not grow with the video's length.

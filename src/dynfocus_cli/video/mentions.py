@@ -123,7 +123,7 @@ _MOMENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """The moments and spans of the video that a question names, seconds from the first displayed frame."""
+    """The moments and spans of the video that a question names, in seconds."""
 
     moments: tuple[float, ...] = ()
     """Sorted, each before the end of the video."""

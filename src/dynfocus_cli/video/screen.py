@@ -22,7 +22,7 @@ _HIDDEN_FRAMES = frozenset({"vp8"})
 def frames_on_screen(
     source: VideoSource, moments_s: Sequence[float], hwaccel: HWAccel | None = None, lanes: int = 1
 ) -> Iterator[tuple[TimedFrame, Condition]]:
-    """The frame on screen at each moment, seconds from the first displayed frame; moments do not go back.
+    """The frame on screen at each moment, in seconds; moments do not go back.
 
     Finder gives the frames of all stretches of the file that are as they should be. Where something is
     irregular, from a moment to the next sync point, Playhead decodes all there is. `lanes` is how many such
