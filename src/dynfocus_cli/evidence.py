@@ -145,6 +145,7 @@ def report(
             *_damage(seen.health),
             *_wrong_duration(seen.source),
             *_restarts(seen.source),
+            *filter(None, (seen.source.colour_warning,)),
             *model.unfamiliar(seen.frames, asked.question),
         ),
     )

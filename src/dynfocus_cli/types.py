@@ -71,6 +71,10 @@ class VideoSource:
     """What the file calls the time of its first frame, `HH:MM:SS:FF`; empty where it says nothing."""
     mirrored: bool = False
     """The decoded picture is mirrored left to right for display, before it is turned."""
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Pixels of the decoded picture that are not displayed: at the left, the top, the right, the bottom."""
+    colour_warning: str = ""
+    """Why its colours will not be right, a sentence; empty where they will."""
     timing: Timing = "stamped"
     first_frame_s: float = 0.0
     """When the first frame is shown: after 0 where sound comes before it."""

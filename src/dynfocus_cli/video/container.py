@@ -9,9 +9,11 @@ from typing import TypeVar
 
 import av
 from av.audio.stream import AudioStream
+from av.codec import CodecContext
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
@@ -34,6 +36,8 @@ MAX_PIXELS = 8192 * 8192
 
 MAX_STREAMS = 256
 """A broadcast recording has dozens; each costs memory before a packet is read."""
+
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 60.0, 60.0
 """Of one call into FFmpeg. A demuxer that has lost its way can read on and on within a single call."""
@@ -113,6 +117,18 @@ def video_stream(container: InputContainer, index: int) -> VideoStream:
     if not isinstance(stream, VideoStream) or stream.codec_context is None:
         raise VideoUnreadable(f"{container.name} changed while it was read. Try again when it is complete.")
     return stream
+
+
+def decoder_of(stream: VideoStream) -> VideoCodecContext:
+    """What decodes the stream's packets: FFmpeg's own decoder, or libvpx's where WebM has transparency, which
+    FFmpeg's leaves out."""
+    own = stream.codec_context
+    if own.name not in _ALPHA_DECODERS or stream.metadata.get("alpha_mode") != "1":
+        return own
+    transparent = CodecContext.create(_ALPHA_DECODERS[own.name], "r")
+    assert isinstance(transparent, VideoCodecContext)
+    transparent.options = own.options
+    return transparent
 
 
 def keeps_times(container: InputContainer) -> bool:

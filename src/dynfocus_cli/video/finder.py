@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from dynfocus_cli.types import Timing, VideoSource
 from dynfocus_cli.video.clock import MAX_REORDER, can_seek, timed_packets
-from dynfocus_cli.video.container import open_container, prepare, video_stream
+from dynfocus_cli.video.container import decoder_of, open_container, prepare, video_stream
 from dynfocus_cli.video.playhead import EPSILON_S, SEEK_GAP_S, SEEK_MARGINS_S, TimedFrame
 
 MAX_AHEAD_BYTES = 32 << 20
@@ -167,7 +167,7 @@ class Finder:
         self._container = open_container(self._source.path, hwaccel=self._hwaccel)
         self._stream = video_stream(self._container, self._source.stream_index)
         prepare(self._container, self._stream, lanes=self._lanes)
-        self._decoder = self._stream.codec_context
+        self._decoder = decoder_of(self._stream)
         # Damage raises instead of being painted over, so that it is known which frames to doubt.
         self._decoder.options = {**self._decoder.options, "err_detect": "explode"}
 

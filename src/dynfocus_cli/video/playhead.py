@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import Timing, VideoSource
 from dynfocus_cli.video.clock import DecoderOrder, can_seek, timed_packets
-from dynfocus_cli.video.container import open_container, prepare, video_stream
+from dynfocus_cli.video.container import decoder_of, open_container, prepare, video_stream
 
 EPSILON_S = 1e-6
 """A frame due at the asked moment is on screen, although sums of floats may put the moment just before it."""
@@ -60,6 +60,7 @@ def timed_frames(
     last_s: float | None = None
     waiting, fruitless, sound = after_seek, 0, True
     time_base = stream.time_base or Fraction(0)
+    decoder = decoder_of(stream)
     order = DecoderOrder(time_base, frame_interval_s) if timing == "unstamped" else None
     for packet in timed_packets(container, stream, timing):
         if waiting:
@@ -69,7 +70,7 @@ def timed_frames(
         if order is not None and packet.size:
             order.send(packet)
         try:
-            pictures = stream.decode(packet)
+            pictures = decoder.decode(packet)
             sound = sound and not packet.is_corrupt
         except av.FFmpegError:
             pictures, sound = [], False

@@ -19,8 +19,13 @@ from dynfocus_cli.video.orientation import frame_orientation
 from dynfocus_cli.video.playhead import MAX_PACKETS_WITHOUT_FRAME
 from dynfocus_cli.video.stamps import Stamps
 from dynfocus_cli.video.timeline import ALONE, early_timing, read_timeline
-from dynfocus_cli.video.track_header import read_track_header
+from dynfocus_cli.video.track_header import NO_MARGINS, Margins, TrackHeader, fits, read_track_header
 from dynfocus_cli.video.unreadable import encrypted, not_decoded
+
+_DOLBY_VISION = (
+    "This is Dolby Vision of profile 5, whose colours FFmpeg cannot convert: they are wrong, as green. "
+    "Give a version in HDR10 or SDR."
+)
 
 RATE_PACKETS = 512
 """Packets from the start whose times tell whether the frame rate is even: bounded, whatever the length."""
@@ -47,7 +52,8 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
         timeline = read_timeline(container, stream, head, first.pts)
         orientation = frame_orientation(first, packet=packet)
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        width, height = max(1, round(first.width * aspect)), first.height
+        left, top, right, bottom = margins = _margins(first, header)
+        width, height = max(1, round((first.width - left - right) * aspect)), first.height - top - bottom
         return VideoSource(
             path=name,
             duration_s=timeline.duration_s,
@@ -63,6 +69,8 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
             container=container.format.name,
             timecode=_timecode(container, stream),
             mirrored=orientation.mirrored,
+            margins=margins,
+            colour_warning=_DOLBY_VISION if header.dolby_vision_only else "",
             timing=timeline.timing,
             first_frame_s=timeline.first_frame_s,
             fastest_fps=timeline.fastest_fps,
@@ -84,6 +92,11 @@ def _head(
             break
         head.add(packet)
     return head, first, begin
+
+
+def _margins(first: av.VideoFrame, header: TrackHeader) -> Margins:
+    """The header's, where they leave something of the picture."""
+    return header.margins if fits(header.margins, first.width, first.height) else NO_MARGINS
 
 
 def _decoded(stream: VideoStream, packet: Packet[VideoStream]) -> list[av.VideoFrame]:

@@ -24,12 +24,20 @@ MAX_HEADER_BYTES = 64 << 20
 """Of one element that is read into memory; the index of a day of video takes less."""
 
 
+def fits(margins: Margins, width: int, height: int) -> bool:
+    """Whether something of a picture of that size is left between the margins."""
+    left, top, right, bottom = margins
+    return min(margins) >= 0 and left + right < width and top + bottom < height
+
+
 @dataclass(frozen=True, slots=True)
 class TrackHeader:
     """Of one video track."""
 
     margins: Margins = NO_MARGINS
     encrypted: bool = False
+    dolby_vision_only: bool = False
+    """Its colours are in Dolby's own space (profile 5), with no other way to show them."""
     edits: int = 0
     """Parts of the media that an edit list plays, and gaps between and after them: FFmpeg gives the packets,
     not the list."""
@@ -159,6 +167,9 @@ def _number(content: bytes) -> int:
 _SAMPLE_ENTRY_BYTES = 78
 """Of a video's sample description before the boxes in it."""
 
+_OWN_COLOURS = 5
+"""The profile of Dolby Vision without a base that others can show."""
+
 _ENCRYPTED_ENTRIES = frozenset({b"encv", b"drmi"})
 """Sample descriptions of the common encryption and of FairPlay."""
 
@@ -210,7 +221,9 @@ def _sample_description(trak: bytes) -> TrackHeader:
     parts = content[16 + _SAMPLE_ENTRY_BYTES : 8 + size]
     width, height = struct.unpack(">HH", content[40:44])
     margins = next((_clean_aperture(clap, width, height) for clap in _boxes(parts, b"clap")), NO_MARGINS)
-    return TrackHeader(margins, entry in _ENCRYPTED_ENTRIES or any(_boxes(parts, b"sinf")))
+    encrypted = entry in _ENCRYPTED_ENTRIES or any(_boxes(parts, b"sinf"))
+    dolby_vision = [box[2] >> 1 for box in _boxes(parts, b"dvcC")]
+    return TrackHeader(margins, encrypted, dolby_vision == [_OWN_COLOURS])
 
 
 def _count_edits(trak: bytes) -> int:

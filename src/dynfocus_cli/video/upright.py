@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
+from dynfocus_cli.video.colour import has_alpha, is_high_range, on_white, source_matrix, to_standard_range
 from dynfocus_cli.video.orientation import Orientation, frame_orientation
+from dynfocus_cli.video.track_header import fits
 
 Fit = Literal["squash", "center_crop"]
 
@@ -27,28 +29,67 @@ class Upright:
         self.width, self.height = width, height
         self._path = source.path
         self._orientation = Orientation(source.rotation, source.mirrored)
+        self._margins = source.margins
+        self._cropped = any(source.margins)
         self._scaled = (width, height)
         if fit == "center_crop":
             self._scaled = _covering((source.width, source.height), (width, height))
-        self._reformatter = VideoReformatter()
+        self._reformatter, self._whole = VideoReformatter(), VideoReformatter()
 
     def __call__(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
         """Shape: (height, width, 3), RGB."""
         orientation = frame_orientation(picture, self._orientation)
         width, height = self._scaled[::-1] if orientation.swaps_sides else self._scaled
         try:
-            scaled = self._reformatter.reformat(
-                picture, width, height, format="rgb24", interpolation=_INTERPOLATION, threads=1
-            )
+            scaled = self._rgb(picture, width, height)
         except av.FFmpegError as error:
             raise VideoUnreadable(
                 f"{self._path}: pixel format {picture.format.name} is not supported. Convert it to H.264 MP4."
             ) from error
-        turned = orientation.upright(
-            np.asarray(scaled.to_ndarray(), np.uint8)
-        )  # (scaled height, scaled width, 3)
+        # (scaled height, scaled width, 3)
+        turned = orientation.upright(np.asarray(scaled.to_ndarray(), np.uint8))
         left, top = (self._scaled[0] - self.width) // 2, (self._scaled[1] - self.height) // 2
         return turned[top : top + self.height, left : left + self.width]
+
+    def _rgb(self, picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+        """The picture in rgb24, of that size."""
+        if self._cropped or has_alpha(picture):
+            picture = self._bare(picture)
+        high_range = is_high_range(picture)
+        scaled = self._reformatter.reformat(
+            picture,
+            width,
+            height,
+            # Mapped when it is small, in all its bits.
+            format="rgb48le" if high_range else "rgb24",
+            src_colorspace=source_matrix(picture),
+            interpolation=_INTERPOLATION,
+            threads=1,
+        )
+        return to_standard_range(scaled) if high_range else scaled
+
+    def _bare(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """The picture in RGB and of its own size, without margins and transparency."""
+        transparent = has_alpha(picture)
+        name = "rgba" if transparent else "rgb48le"
+        whole = self._whole.reformat(
+            picture,
+            format=name,
+            src_colorspace=source_matrix(picture),
+            interpolation=_INTERPOLATION,
+            threads=1,
+        )
+        pixels: NDArray[Any] = whole.to_ndarray()
+        if fits(self._margins, picture.width, picture.height):  # its size may have changed
+            left, top, right, bottom = self._margins
+            pixels = pixels[top : len(pixels) - bottom, left : pixels.shape[1] - right]
+        if transparent:
+            pixels = on_white(pixels)
+        bare = av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(pixels), format="rgb24" if transparent else "rgb48le"
+        )
+        bare.color_trc, bare.color_primaries = picture.color_trc, picture.color_primaries
+        return bare
 
 
 def _covering(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
