@@ -224,7 +224,7 @@ def language(model: LoadedModel, tokens: int, device: str) -> dict[str, Any]:
                     written = generate(model.network, model.prompt, video, QUESTION, (), options)
                 wait(device)
                 spent.append(time.perf_counter() - began)
-                found["written"] = len(written)
+                found["written"] = len(written.ids)
     except Exception as error:
         if not ran_out(error):
             raise

@@ -433,8 +433,8 @@ OTHER_OPTIONS: dict[str, Any] = {
     "subtitles": "auto",
     "check": True,
 }
-HOW = ("hwaccel", "cache")
-"""Where and how an answer is computed: a run may go on elsewhere."""
+HOW = ("hwaccel", "cache", "anyway")
+"""Where and how an answer is computed, and whether there is to be one: a run may go on elsewhere."""
 
 
 def with_option(options: RunOptions, name: str, value: Any) -> RunOptions:

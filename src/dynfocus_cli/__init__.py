@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.errors import (
         DynFocusError,
         ModelUnavailable,
+        OutOfDomain,
         OutOfMemory,
         UsageError,
         VideoUnreadable,
@@ -53,6 +54,7 @@ __all__ = [
     "Inspection",
     "ModelUnavailable",
     "Option",
+    "OutOfDomain",
     "OutOfMemory",
     "Outcome",
     "Query",
@@ -79,6 +81,7 @@ _HOME_OF = {
     "Inspection": "types",
     "ModelUnavailable": "errors",
     "Option": "types",
+    "OutOfDomain": "errors",
     "OutOfMemory": "errors",
     "Outcome": "batch",
     "Query": "question_file",

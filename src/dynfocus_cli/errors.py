@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import ModelOffer
 
 
 class DynFocusError(Exception):
@@ -27,6 +30,19 @@ class ModelUnavailable(DynFocusError):
     """The model is unknown, incomplete, or cannot run on this machine."""
 
     exit_code = 4
+
+
+class OutOfDomain(DynFocusError):
+    """No model was named, and the shipped one was not trained on such a video or question."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, reason: str = "", offer: ModelOffer | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """The first of the message's clauses: what is out of the model's training."""
+        self.offer = offer
+        """A model to fetch that can answer about any video; None where none fits into this machine."""
 
 
 class OutOfMemory(DynFocusError):

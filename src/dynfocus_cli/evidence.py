@@ -9,11 +9,13 @@ from dynfocus_cli.backends.protocol import Asked, Backend, Choice, Outline, Sigh
 from dynfocus_cli.budget import FramePrice
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import Encoding
+from dynfocus_cli.out_of_domain import notices
 from dynfocus_cli.planning.memory import MemoryNeed
 from dynfocus_cli.planning.run_plan import Request, RunPlan, TokenLimit
 from dynfocus_cli.types import (
     CacheUse,
     Condition,
+    DomainCheck,
     Forecast,
     FrameEvidence,
     Health,
@@ -91,9 +93,11 @@ def report(
     seed: int,
     timings: Timings,
     written: Written | None,
+    domain: DomainCheck | None,
 ) -> Inspection:
     """The evidence; `written` is the answer, where there is one."""
     outline, choice = model.outline, chosen.choice
+    told = notices(outline.name, domain, answers=written is not None)
     key_frames, price = set(choice.key_frames), choice.price
     tokens = [price.other] * len(choice.events)
     for number, index in enumerate(choice.key_frames):
@@ -139,6 +143,7 @@ def report(
         cache=seen.cache,
         seed=seed,
         warnings=(
+            *told,
             *seen.warnings,
             *asked.warnings,
             *chosen.warnings,
@@ -146,8 +151,9 @@ def report(
             *_wrong_duration(seen.source),
             *_restarts(seen.source),
             *filter(None, (seen.source.colour_warning,)),
-            *model.unfamiliar(seen.frames, asked.question),
         ),
+        in_domain=None if domain is None else domain.in_domain,
+        notices=told,
     )
 
 

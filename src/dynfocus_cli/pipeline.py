@@ -20,6 +20,7 @@ from dynfocus_cli.features.encoding import Encoding, VisionTower, encode_video
 from dynfocus_cli.features.recall import Recall
 from dynfocus_cli.model.generation import Listener
 from dynfocus_cli.multiple_choice import check_options, ranked
+from dynfocus_cli.out_of_domain import notices, refusal
 from dynfocus_cli.planning.device import free_memory, ran_out, release, require_room, same_device
 from dynfocus_cli.planning.economy import spare_more
 from dynfocus_cli.planning.focus import focus_frames, focus_left_out
@@ -39,6 +40,7 @@ from dynfocus_cli.types import (
     Answer,
     Check,
     Counterfactual,
+    DomainCheck,
     Forecast,
     Inspection,
     Option,
@@ -92,6 +94,7 @@ def ask(
         VideoUnreadable: no frame can be had of the file.
         UsageError: a time past the end, a budget too small, a scorer that the model lacks, a question that is
             empty, too long or no text, or choices that are no choice.
+        OutOfDomain: nobody named the model, and it was not trained on such a video or question.
         OutOfMemory: not even a single frame fits, or memory ran out after every fallback.
     """
     check_question(question)
@@ -99,18 +102,23 @@ def ask(
 
     def answer(run: Run) -> Answer:
         seen = _see(run)
+        domain = _check_domain(run, seen)
         chosen = _choose(run, seen)
+        for line in notices(model.outline.name, domain, answers=True):
+            progress.notice(line)
         written, options_ranked, closer = _answer(run, seen, chosen.sight, chosen.choice, progress.write)
         if closer is not None:
             seen = seen.beside(closer)
         evidence = report(
-            seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), written
+            seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), written, domain
         )
-        check = _check(run, seen, chosen, written.text) if options.check else None
+        # Two guesses that agree would look like evidence.
+        checked = options.check and evidence.in_domain is not False
+        check = _check(run, seen, chosen, written.text) if checked else None
         truncated = written.generated >= options.generation.max_new_tokens  # the end mark is not counted
         if truncated:
             evidence = replace(evidence, warnings=(*evidence.warnings, _cut_off(written.generated)))
-        return Answer(written.text, evidence, options_ranked, check, truncated)
+        return Answer(written.text, evidence, options_ranked, check, truncated, written.attention)
 
     return _within_memory(video, question, model, options, tuple(choices), progress, begun, recall, answer)
 
@@ -136,7 +144,11 @@ def inspect(
     def selection(run: Run) -> Inspection:
         seen = _see(run)
         chosen = _choose(run, seen)
-        return report(seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), None)
+        with run.watch("select"):
+            domain = model.check_domain(seen.source, seen.frames, run.asked)
+        return report(
+            seen, chosen, run.asked, model, options.generation.seed, run.watch.timings(), None, domain
+        )
 
     return _within_memory(video, question, model, options, (), progress, begun, recall, selection)
 
@@ -250,6 +262,20 @@ def _see(run: Run) -> Seen:
     return seen if selected is None else seen.beside(selected)
 
 
+def _check_domain(run: Run, seen: Seen) -> DomainCheck | None:
+    """Whether the model was trained on such a video and question.
+
+    Raises:
+        OutOfDomain: it was not, nobody named it, and no answer is asked for anyway.
+    """
+    fallback = run.model.outline.fallback
+    with run.watch("select"):
+        check = run.model.check_domain(seen.source, seen.frames, run.asked)
+    if check is not None and not check.in_domain and fallback is not None and not run.options.anyway:
+        raise refusal(run.model.outline.name, check, fallback)
+    return check
+
+
 def _encode(run: Run, moments_s: Sequence[float], tower: VisionTower, begun: Begun | None = None) -> Encoding:
     decoding = run.options.decoding
     return encode_video(
@@ -322,7 +348,7 @@ def _answer(
             return written, (), closer
         found = sight.likelihoods(choice, close, run.asked, seen.said)
         options, best = ranked(run.choices, found.log_likelihoods)
-        return Written(best.letter, 0, found.prompt), options, closer
+        return Written(best.letter, 0, found.prompt, found.attention), options, closer
 
 
 def _check(run: Run, seen: Seen, chosen: Chosen, answer: str) -> Check:

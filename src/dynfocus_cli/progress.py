@@ -14,6 +14,9 @@ class Progress(Protocol):
     def advance(self, n: int) -> None:
         """`n` more pieces of the current stage are done."""
 
+    def notice(self, line: str) -> None:
+        """What must stand above the answer."""
+
     def write(self, text: str) -> None:
         """More of the answer's text, as the language model writes it; joined, the pieces are the answer. A
         stage that begins in between (memory ran out) says that the answer begins anew."""
@@ -26,6 +29,9 @@ class Silent:
         """Not shown."""
 
     def advance(self, n: int) -> None:
+        """Not shown."""
+
+    def notice(self, line: str) -> None:
         """Not shown."""
 
     def write(self, text: str) -> None:

@@ -53,7 +53,14 @@ def settings_of(command: str, model: ModelInfo, options: RunOptions) -> str:
         "quantization": model.quantization,
         "selector": model.selector,
     }
-    changed = _changed(replace(options, decoding=DecodingOptions(), subtitles=_subtitles(options.subtitles)))
+    changed = _changed(
+        replace(
+            options,
+            decoding=DecodingOptions(),
+            subtitles=_subtitles(options.subtitles),
+            anyway=False,  # it decides whether there is an answer, not which
+        )
+    )
     words = [f"{name}={value}" for name, value in (named | changed).items() if value != ""]
     return shlex.join([command, *words])
 

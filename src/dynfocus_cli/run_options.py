@@ -134,6 +134,8 @@ class RunOptions:
     """`off`, `auto`, or the path of a subtitle file."""
     check: bool = False
     """Answer twice more, from other frames, to see what the answer rests on."""
+    anyway: bool = False
+    """Answer also where no model was named and the shipped one was not trained for it."""
 
     def __post_init__(self) -> None:
         given = {"--at": self.sampling.at_s is not None, "--check": self.check}

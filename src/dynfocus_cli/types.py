@@ -134,6 +134,48 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelOffer:
+    """A public model that `dynfocus models pull` would fetch for this machine."""
+
+    name: str
+    quantization: Literal["none", "int8", "nf4"]
+    """What it is to run in here."""
+    bytes: int
+    """What is downloaded."""
+
+    @property
+    def command(self) -> str:
+        """What fetches it."""
+        quantize = "" if self.quantization == "none" else f" --quantize {self.quantization}"
+        return f"dynfocus models pull {self.name}{quantize}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Why the shipped model runs: none was named, and no better one that is installed fits."""
+
+    reason: str
+    """Why no other model is taken, as a clause."""
+    offer: ModelOffer | None
+    """What could be fetched; None where it is here already, or nothing that is known fits here."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainCheck:
+    """Whether a video and a question are such as a model was trained on."""
+
+    video: tuple[str, ...] = ()
+    """In what the video is not, as clauses; empty where it is."""
+    question: tuple[str, ...] = ()
+    """In what the question is not."""
+
+    @property
+    def in_domain(self) -> bool:
+        """Whether neither departs from the training."""
+        return not (self.video or self.question)
+
+
+@dataclass(frozen=True, slots=True)
 class SelectionInfo:
     """What DPE was asked to do."""
 
@@ -290,6 +332,10 @@ class Inspection:
     cache: CacheUse = "off"
     seed: int = 0
     warnings: tuple[str, ...] = ()
+    in_domain: bool | None = None
+    """Whether video and question are such as the model was trained on; None where it does not say."""
+    notices: tuple[str, ...] = ()
+    """The first of the warnings: those that have to be read before the answer."""
 
     @property
     def key_frames(self) -> tuple[FrameEvidence, ...]:
@@ -342,3 +388,6 @@ class Answer:
     check: Check | None = None
     truncated: bool = False
     """Whether it was cut off by the most tokens that an answer may have."""
+    attention: tuple[float, ...] | None = None
+    """What share of its attention to the video the answer gave to the tokens of each frame of the evidence;
+    the sum is 1. None where the model does not tell."""

@@ -16,7 +16,7 @@ from dynfocus_cli.checkpoints.choice import (
     DeviceKind,
     choose,
     default_model,
-    notice,
+    explain_fallback,
     suggestion,
 )
 from dynfocus_cli.checkpoints.entries import ENTRIES, PREFERRED
@@ -110,20 +110,28 @@ def test_networks_of_ours() -> None:
 def test_the_notice_names_the_command_for_this_hardware(
     device: DeviceKind, free: float, command: str
 ) -> None:
-    said = notice([], device, int(free * GB))
-    assert f"`{command}`" in said
-    assert said.startswith("dynfocus-tiny answers, which knows generated clips alone.")
-    assert said.count(". ") == 1
+    fallback = explain_fallback([], device, int(free * GB))
+    assert fallback.offer is not None
+    assert fallback.offer.command == command
+    assert fallback.offer.bytes == ENTRIES[fallback.offer.name].download_bytes
+    said = Choice("dynfocus-tiny", TINY, None, fallback).notice
+    assert said.startswith("dynfocus-tiny answers, which knows generated clips alone: no model for any video")
+    assert f"`{command}` fetches one for any video" in said
 
 
 def test_the_notice_says_why_what_is_installed_is_not_taken() -> None:
-    said = notice(installed("qwen3-vl-8b", run_as="none"), "cuda", 11 * GB)
-    assert "qwen3-vl-8b is installed, but needs 21.3 GB of free memory, and 11.0 GB are free." in said
-    assert "pull" not in said  # it is what would be named
-    said = notice(installed("qwen3-vl-2b"), "cpu", 11 * GB)
-    assert "qwen3-vl-2b is installed, but is too large for a quick answer on a CPU" in said
-    assert "`dynfocus models pull smolvlm2-500m`" in said
-    assert "No public model that is known here fits into 1.0 GB." in notice([], "cpu", GB)
+    fallback = explain_fallback(installed("qwen3-vl-8b", run_as="none"), "cuda", 11 * GB)
+    assert fallback.reason == (
+        "qwen3-vl-8b is installed, but needs 21.3 GB of free memory, and 11.0 GB are free"
+    )
+    assert fallback.offer is None  # it is what would be named
+    fallback = explain_fallback(installed("qwen3-vl-2b"), "cpu", 11 * GB)
+    assert "qwen3-vl-2b is installed, but is too large for a quick answer on a CPU" in fallback.reason
+    assert fallback.offer is not None
+    assert fallback.offer.name == "smolvlm2-500m"
+    fallback = explain_fallback([], "cpu", GB)
+    assert fallback.reason.endswith("none that is known fits into 1.0 GB")
+    assert fallback.offer is None
 
 
 def test_every_known_model_fits_what_it_says_it_needs() -> None:
@@ -158,7 +166,7 @@ def test_what_is_on_the_disk_is_chosen_from(models: Path) -> None:
     free = 8 * GB
     fallback = default_model("cpu", free)
     assert (fallback.name, fallback.folder, fallback.quantization) == ("dynfocus-tiny", TINY, None)
-    assert fallback.notice is not None
+    assert fallback.fallback is not None
     write_public(models / "org--name", "smolvlm")
     assert default_model("cpu", free) == Choice("org/name", models / "org--name", "none")
     assert default_model("cpu", with_head_room(2 * PARAMETERS) - 1).name == "dynfocus-tiny"

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 import dynfocus_cli
 from dynfocus_cli.cli.app import app
-from dynfocus_cli.cli.transcript import evidence_line, short_timecode
+from dynfocus_cli.cli.transcript import evidence_line
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features import encoding
 from dynfocus_cli.run_options import check_question
 from dynfocus_cli.types import Answer, Check, Counterfactual
+from dynfocus_cli.video.timecode import short_timecode
 from strict_schema import validate
 from video.clips import write_clip
 

@@ -19,8 +19,8 @@ def written(
 ) -> tuple[list[int], str]:
     tokens = torch.randn(30, model.config.text_config.hidden_size, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        ids = generate(model, prompt, tokens, "What is it?", (), GenerationOptions(**options), listener)
-    return ids, prompt.read(ids)
+        answer = generate(model, prompt, tokens, "What is it?", (), GenerationOptions(**options), listener)
+    return answer.ids, prompt.read(answer.ids)
 
 
 def by_hand(model: DynFocusModel, prompt: PromptWriter, count: int) -> list[int]:

@@ -56,11 +56,11 @@ EXAMPLE = """
 WITH_MAKERS = ("stock",)
 """Fields of models that their makers run in another way."""
 
-ADDED = ("subtitles", "health")
+ADDED = ("in_domain", "subtitles", "health")
 """Fields beyond the contract, at the end, and not required: older records lack them."""
 
 OPTIONAL = {
-    "dynfocus.answer/1": ("question_id", "key", "settings", "options", "check", "truncated"),
+    "dynfocus.answer/1": ("question_id", "key", "settings", "options", "check", "truncated", "attention"),
     "dynfocus.inspection/1": ("question_id", "key", "settings"),
     "dynfocus.plan/1": ("question_id",),
     "dynfocus.error/1": ("question", "question_id", "key", "settings"),
@@ -129,7 +129,7 @@ def test_the_contracts_example_is_valid_and_in_our_order(make_inspection):
 def test_answer_and_inspection_describe_the_same_evidence():
     answer = load_schema("dynfocus.answer/1")["properties"]
     inspection = load_schema("dynfocus.inspection/1")["properties"]
-    own = {"schema", "question", "answer", "truncated", "options", "check"}
+    own = {"schema", "question", "answer", "truncated", "options", "check", "attention"}
     assert {k: v for k, v in answer.items() if k not in own} == {
         k: v for k, v in inspection.items() if k not in own
     }

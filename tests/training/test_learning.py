@@ -151,12 +151,12 @@ def test_the_loss_is_how_unlikely_ask_finds_the_answer(data: Path, tmp_path: Pat
         found = rank_answers(
             model.network,
             model.prompt,
-            sight._tokens(choice, asked),
+            sight._tokens(choice, asked)[0],
             one.example.question,
             (),
             [one.example.answer],
         )
-        expected.append(-found[0] / len(one.answer))
+        expected.append(-found.log_likelihoods[0] / len(one.answer))
     loss = lesson.learner(lesson.batches[0])
     assert_close(float(loss), sum(expected) / 4, atol=1e-4, rtol=0)
 

@@ -13,10 +13,12 @@ from dynfocus_cli.backends.protocol import Asked, Choice, Defaults, Likelihoods,
 from dynfocus_cli.budget import Allowance, FramePrice
 from dynfocus_cli.checkpoints.quantization import Quantization
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.features.domain import Domain
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.model.alternatives import named_alternatives
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.generation import Listener, generate, rank_answers
 from dynfocus_cli.model.network import DynFocusModel
@@ -25,7 +27,7 @@ from dynfocus_cli.model.stages import EventSelection, Question, VideoFeatures
 from dynfocus_cli.planning.memory import MemoryModel, RunShape
 from dynfocus_cli.planning.speed import time_layers
 from dynfocus_cli.run_options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
-from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.types import DomainCheck, Fallback, ModelInfo, Option, Scorer, TimeForecast, VideoSource
 from dynfocus_cli.video import with_time_codes
 
 UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
@@ -34,14 +36,6 @@ SCORED_BY = {
     "attention": "the Q-Former's attention from the question to the frames",
     "density": "how dense and how distinct each is",
 }
-UNFAMILIAR = (
-    "This does not look like the generated clips that {name} was trained on (distance {distance:.1f}, where "
-    "its own world stays below {threshold:.1f}): what it says is a guess; or name another --model."
-)
-FOREIGN_LETTERS = (
-    "{name} was trained on questions in English alone, and this one has letters that it never read: take the "
-    "answer as a guess, or name another --model."
-)
 FOREIGN = "{flag} is for models of the Hugging Face hub: {name} has learned to read {price} tokens a frame."
 
 
@@ -62,8 +56,8 @@ class ModelOutline:
     memory: MemoryModel
     """What it takes."""
     info: ModelInfo
-    notice: str = ""
-    """Why this model answers, where none was named; told where a video is not of its world."""
+    fallback: Fallback | None = None
+    """Why this model answers, where none was named."""
     caveat: str = ""
     """What a plan by it does not know exactly."""
 
@@ -160,6 +154,9 @@ class LoadedModel:
     outline: ModelOutline
     network: DynFocusModel
     familiarity: Familiarity | None
+    """How its training world looks; None makes no claim."""
+    domain: Domain
+    """What else is known of its training."""
 
     @property
     def config(self) -> DynFocusConfig:
@@ -224,19 +221,24 @@ class LoadedModel:
         """A video in front of the network."""
         return NativeSight(self, frames)
 
-    def unfamiliar(self, frames: EncodedFrames, question: str | None) -> tuple[str, ...]:
-        """Warnings where frames or question are unlike those that the network was trained on."""
-        known, name = self.familiarity, self.info.name
-        if known is None:
-            return ()
-        warnings: list[str] = []
-        if any(letter.isalpha() and not letter.isascii() for letter in question or ""):
-            warnings.append(FOREIGN_LETTERS.format(name=name))
-        if not known.is_familiar(frames.patches):
-            distance = known.distance(frames.patches)
-            warnings.append(UNFAMILIAR.format(name=name, distance=distance, threshold=known.threshold))
-        # Why this model answers is of interest where it is not at home.
-        return (*warnings, self.outline.notice) if warnings and self.outline.notice else tuple(warnings)
+    @torch.inference_mode()
+    def check_domain(self, source: VideoSource, frames: EncodedFrames, asked: Asked) -> DomainCheck | None:
+        """By what the model folder says of its training; None where it says nothing."""
+        known, domain = self.familiarity, self.domain
+        if known is None and domain == Domain():
+            return None
+        shots = None
+        if domain.shots is not None:
+            patches = frames.patches.to(self.device, self.outline.dtype).unsqueeze(0)
+            connector = self.network.connector
+            counted = connector.count_shots(connector.prepare(patches))
+            shots = None if counted is None else int(counted)
+        departures = domain.video_departures(source, frames.times_s, shots)
+        if known is not None and not known.is_familiar(frames.patches):
+            departures = (*departures, "it looks like none that training had")
+        if asked.question is None:
+            return DomainCheck(departures)
+        return DomainCheck(departures, domain.question_departures(asked.text, asked.answers))
 
 
 class NativeSight:
@@ -286,30 +288,47 @@ class NativeSight:
     ) -> Written:
         """CCE's tokens and the question to the language model."""
         model, question = self._model, asked.text
-        tokens = self._tokens(choice, asked)
-        ids = generate(model.network, model.prompt, tokens, question, subtitles, options, listener)
-        return Written(model.prompt.read(ids), len(ids), model.prompt.length(question, subtitles))
+        tokens, frame_of_token = self._tokens(choice, asked)
+        length = model.prompt.length(question, subtitles)
+        alternatives = named_alternatives(question) if model.config.answer_named_alternative else ()
+        if alternatives and options.temperature == 0:
+            ranked = rank_answers(model.network, model.prompt, tokens, question, subtitles, alternatives)
+            text = alternatives[ranked.best]
+            if listener is not None:
+                listener(text)
+            shares = self._frame_shares(ranked.attention, frame_of_token)
+            return Written(text, len(model.prompt.answer(text)) - 1, length, shares)
+        answer = generate(model.network, model.prompt, tokens, question, subtitles, options, listener)
+        shares = self._frame_shares(answer.attention, frame_of_token)
+        return Written(model.prompt.read(answer.ids), len(answer.ids), length, shares)
 
     @torch.inference_mode()
     def likelihoods(
         self, choice: Choice, closer: EncodedFrames | None, asked: Asked, subtitles: Sequence[str]
     ) -> Likelihoods:
         """Of each answer with the end mark after it."""
-        model, tokens = self._model, self._tokens(choice, asked)
-        found = rank_answers(model.network, model.prompt, tokens, asked.text, subtitles, asked.answers)
-        return Likelihoods(found, model.prompt.length(asked.text, subtitles))
+        model = self._model
+        tokens, frame_of_token = self._tokens(choice, asked)
+        ranked = rank_answers(model.network, model.prompt, tokens, asked.text, subtitles, asked.answers)
+        shares = self._frame_shares(ranked.attention, frame_of_token)
+        return Likelihoods(ranked.log_likelihoods, model.prompt.length(asked.text, subtitles), shares)
 
-    def _tokens(self, choice: Choice, asked: Asked) -> Tensor:
-        """(M, D_l): cones and rods in time order."""
+    def _tokens(self, choice: Choice, asked: Asked) -> tuple[Tensor, Tensor]:
+        """Cones and rods in time order (M, D_l), and the frame of each (M,)."""
         selection: EventSelection = choice.inner
-        tokens, _ = self._model.network.video_tokens(
+        tokens, frame_of_token = self._model.network.video_tokens(
             self._features,
             selection,
             self._model.encode_question(asked.text if asked.question is not None else None),
             self._times_s,
             self._mask(choice.pinned),
         )
-        return tokens[0]
+        return tokens[0], frame_of_token[0]
+
+    def _frame_shares(self, attention: Tensor, frame_of_token: Tensor) -> tuple[float, ...]:
+        """What each frame's tokens were given together; both (M,)."""
+        shares = attention.new_zeros(self._features.frames)
+        return tuple(shares.index_add(0, frame_of_token, attention).tolist())
 
     def _mask(self, frames: Sequence[int]) -> Tensor | None:
         """(1, T) bool, or None where no frame is named."""

@@ -18,7 +18,7 @@ from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.model.generation import Listener
 from dynfocus_cli.planning.memory import Memory, RunShape
 from dynfocus_cli.run_options import GenerationOptions, RunOptions, SelectionOptions
-from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.types import DomainCheck, Fallback, ModelInfo, Option, Scorer, TimeForecast, VideoSource
 
 if TYPE_CHECKING:
     from dynfocus_cli.run_options import SamplingOptions
@@ -85,6 +85,8 @@ class Written:
     """Its tokens, without the end mark."""
     prompt: int
     """Text tokens that the language model read beside the video's."""
+    attention: tuple[float, ...] | None = None
+    """The share of its attention to the video that went to each frame; None where the model does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class Likelihoods:
     log_likelihoods: tuple[float, ...]
     prompt: int
     """Text tokens that the language model read beside the video's."""
+    attention: tuple[float, ...] | None = None
+    """The likeliest answer's share of attention to each frame; None where the model does not tell."""
 
 
 class Outline(Protocol):
@@ -126,6 +130,10 @@ class Outline(Protocol):
     @property
     def defaults(self) -> Defaults:
         """What it does where nothing is asked for."""
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """Why it runs, where no model was named and it is the shipped one that steps in."""
 
     def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
         """Tokens of the prompt without the video."""
@@ -203,8 +211,8 @@ class Backend(Protocol):
         """A video in front of the model; its frames have been through `tower`, and `selector_frames` are the
         same through `selector_tower`."""
 
-    def unfamiliar(self, frames: EncodedFrames, question: str | None) -> tuple[str, ...]:
-        """Warnings where frames or question are unlike all that the model learned from."""
+    def check_domain(self, source: VideoSource, frames: EncodedFrames, asked: Asked) -> DomainCheck | None:
+        """Whether video and question are such as the model was trained on; None where it does not say."""
 
 
 class Sight(Protocol):

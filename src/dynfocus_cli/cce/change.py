@@ -48,18 +48,38 @@ class RodChange(nn.Module):
             patches: (B, T, N, D_v).
             returns: (B, T, R, D_l).
         """
+        hidden = self._hidden(rods, patches)
+        told: Tensor = self.tell(hidden)
+        if self.shots is not None:
+            told = told + self.shots(_content(hidden)).unsqueeze(2)
+        return told
+
+    def count_shots(self, rods: Tensor, patches: Tensor) -> Tensor:
+        """How many shots each video has: (B,), whole numbers from 1 on. Shapes as for `forward`.
+
+        Raises:
+            ValueError: shots are not told apart.
+        """
+        if self.shots is None:
+            raise ValueError("this network does not tell shots apart")
+        return 1 + self.shots.count(_content(self._hidden(rods, patches)))[:, -1].round().long()
+
+    def _hidden(self, rods: Tensor, patches: Tensor) -> Tensor:
+        """(B, T, R, 2 D_l): each rod beside those around it, and the frame's transients."""
         rods = F.layer_norm(rods, rods.shape[-1:])
         steps = (*range(-self.window, 0), *range(1, self.window + 1))
         around = [rods - beside(rods, step) for step in steps]
         seen, strengths = transients(patches, self.window)
         common = torch.cat((F.layer_norm(seen, seen.shape[-1:]).flatten(2), strengths), dim=-1)
         every = common.to(rods.dtype).unsqueeze(2).expand(-1, -1, rods.shape[2], -1)
-        hidden = F.gelu(self.compare(torch.cat((rods, *around, every), dim=-1)))
-        told: Tensor = self.tell(hidden)
-        if self.shots is not None:
-            # A cut is where the content becomes another, whatever the first rod was asked to look at.
-            told = told + self.shots(hidden[:, :, 1:].mean(2)).unsqueeze(2)
-        return told
+        hidden: Tensor = F.gelu(self.compare(torch.cat((rods, *around, every), dim=-1)))
+        return hidden
+
+
+def _content(hidden: Tensor) -> Tensor:
+    """What cuts are found in: a cut is where the content becomes another, whatever the first rod was asked to
+    look at. Shape: (B, T, R, width) -> (B, T, width)."""
+    return hidden[:, :, 1:].mean(2)
 
 
 def transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:

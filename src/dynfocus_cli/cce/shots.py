@@ -37,11 +37,15 @@ class ShotNumbers(nn.Module):
             hidden: (B, T, width).
             returns: (B, T, D_l).
         """
-        chance = self.cut(hidden).squeeze(-1).float().sigmoid()  # (B, T)
-        found = (chance > 0.5).float() + chance - chance.detach()
-        count = torch.cat((torch.zeros_like(found[:, :1]), found[:, 1:]), dim=1).cumsum(1)
+        count = self.count(hidden)
         last = self.number.num_embeddings - 1
         here = count.detach().round().long().clamp(max=last)
         number, following = self.number(here), self.number((here + 1).clamp(max=last))
         told: Tensor = number + (count - count.detach()).unsqueeze(-1).to(number.dtype) * (following - number)
         return told
+
+    def count(self, hidden: Tensor) -> Tensor:
+        """Cuts from the first frame up to each one. Shape: (B, T, width) -> (B, T) float32."""
+        chance = self.cut(hidden).squeeze(-1).float().sigmoid()  # (B, T)
+        found = (chance > 0.5).float() + chance - chance.detach()
+        return torch.cat((torch.zeros_like(found[:, :1]), found[:, 1:]), dim=1).cumsum(1)

@@ -15,6 +15,7 @@ from dynfocus_cli.checkpoints.record import quantization_here
 from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, find_model, installed_models
 from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.types import Fallback, ModelOffer
 
 DeviceKind = Literal["cpu", "cuda"]
 
@@ -47,8 +48,18 @@ class Choice:
     folder: Path
     quantization: Quantization | None
     """What it is to run in; None: as it is stored."""
-    notice: str | None = None
-    """What the user should know of the choice."""
+    fallback: Fallback | None = None
+    """Why it is the shipped model, where it is."""
+
+    @property
+    def notice(self) -> str:
+        """What the user should know of the choice; mostly nothing."""
+        if self.fallback is None:
+            return ""
+        said = f"{DEFAULT_MODEL} answers, which knows generated clips alone: {self.fallback.reason}."
+        if (offer := self.fallback.offer) is None:
+            return said
+        return f"{said} `{offer.command}` fetches one for any video, of {readable(offer.bytes)}."
 
 
 def default_model(device: DeviceKind, free: int) -> Choice:
@@ -64,7 +75,7 @@ def default_model(device: DeviceKind, free: int) -> Choice:
     if (chosen := choose(installed, device, free)) is not None:
         return chosen
     name, folder = find_model(DEFAULT_MODEL)
-    return Choice(name, folder, None, notice(installed, device, free))
+    return Choice(name, folder, None, explain_fallback(installed, device, free))
 
 
 def choose(installed: Sequence[Candidate], device: DeviceKind, free: int) -> Choice | None:
@@ -112,10 +123,10 @@ def _fitting(
     return next((kind for kind in tried if kind in weights and with_head_room(weights[kind]) <= free), None)
 
 
-def notice(installed: Sequence[Candidate], device: DeviceKind, free: int) -> str:
-    """What to say where none of the installed models was chosen: why, and what to do."""
+def explain_fallback(installed: Sequence[Candidate], device: DeviceKind, free: int) -> Fallback:
+    """Why none of the installed models was chosen, and which one could be fetched."""
     place = "GPU" if device == "cuda" else "CPU"
-    said = [f"{DEFAULT_MODEL} answers, which knows generated clips alone."]
+    reason = "no model for any video is installed"
     public = {candidate.name: candidate for candidate in installed if candidate.public}
     for candidate in sorted(public.values(), key=lambda one: min(one.weights.values()))[:1]:
         least = min(candidate.weights.values())
@@ -123,19 +134,15 @@ def notice(installed: Sequence[Candidate], device: DeviceKind, free: int) -> str
         if needed > free:
             lack = f"needs {readable(needed)} of free memory, and {readable(free)} are free"
         else:
-            lack = f"is too large for a quick answer on a {place}: name it with --model for a slow one"
-        said.append(f"{candidate.name} is installed, but {lack}.")
+            lack = f"is too large for a quick answer on a {place} (--model {candidate.name} for a slow one)"
+        reason = f"{candidate.name} is installed, but {lack}"
     found = suggestion(device, free)
     if found is None:
-        return " ".join([*said, f"No public model that is known here fits into {readable(free)}."])
+        return Fallback(f"{reason}, and none that is known fits into {readable(free)}", None)
     entry, kind = found
-    if entry.name not in public:
-        asked = "" if kind == "none" else f" --quantize {kind}"
-        said.append(
-            f"`dynfocus models pull {entry.name}{asked}` fetches one for any video that suits this {place}, "
-            f"of {readable(entry.download_bytes)}."
-        )
-    return " ".join(said)
+    if entry.name in public:
+        return Fallback(reason, None)
+    return Fallback(reason, ModelOffer(entry.name, kind, entry.download_bytes))
 
 
 def _installed() -> Iterator[Candidate]:

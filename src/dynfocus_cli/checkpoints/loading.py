@@ -40,6 +40,7 @@ from dynfocus_cli.checkpoints.registry import available_entry, find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files, open_safetensors
 from dynfocus_cli.errors import ModelUnavailable, UsageError
+from dynfocus_cli.features.domain import Domain
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
@@ -47,7 +48,7 @@ from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.planning.device import free_memory, give_back_early, require_room
 from dynfocus_cli.planning.memory import MemoryModel
-from dynfocus_cli.types import ModelInfo
+from dynfocus_cli.types import Fallback, ModelInfo
 
 if TYPE_CHECKING:
     from dynfocus_cli.backends.vlm.selector import SelectorOutline
@@ -133,11 +134,11 @@ def _outline(
     quantize: Quantization | None,
     selector: SelectorRequest | None,
 ) -> Outline:
-    notice = ""
+    fallback = None
     if name_or_path is None:
         kind_of_device: DeviceKind = "cuda" if place.type == "cuda" else "cpu"
         chosen = default_model(kind_of_device, free_memory(place))
-        name, folder, notice = chosen.name, chosen.folder, chosen.notice or ""
+        name, folder, fallback = chosen.name, chosen.folder, chosen.fallback
         quantize = quantize or chosen.quantization
     else:
         name, folder = find_model(name_or_path)
@@ -151,7 +152,7 @@ def _outline(
         chooser = None if selector is None else selector.outline(place)
         return outline_vlm(name, folder, model_type, place, kind, chooser)
     _refuse_selector(name, selector)
-    return _outline_native(name, folder, place, quantize, notice)
+    return _outline_native(name, folder, place, quantize, fallback)
 
 
 def _refuse_selector(name: str, selector: SelectorRequest | None) -> None:
@@ -201,9 +202,9 @@ def _outline_published(entry: ModelEntry, place: torch.device, quantize: Quantiz
 
 
 def _outline_native(
-    name: str, folder: Path, place: torch.device, quantize: Quantization | None, notice: str
+    name: str, folder: Path, place: torch.device, quantize: Quantization | None, fallback: Fallback | None
 ) -> ModelOutline:
-    """Of the paper's network; `notice` says why it was chosen where none was named."""
+    """Of the paper's network; `fallback` says why it was chosen where none was named."""
     with part(folder, "config.json"):
         config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
         kind = quantization_of(folder, getattr(config, "quantization_config", None), quantize)
@@ -241,7 +242,7 @@ def _outline_native(
         dtype=dtype,
         memory=memory,
         info=ModelInfo(name, "dynfocus", revision(folder), kind, place.type, config_digest(folder)),
-        notice=notice,
+        fallback=fallback,
     )
 
 
@@ -264,8 +265,8 @@ def load_weights(outline: ModelOutline, *, learns: bool = False) -> LoadedModel:
         network = _network(outline, learns)
     familiarity = Familiarity.load(folder)
     if familiarity is not None:
-        _check_familiarity(folder, familiarity, config.vision_config.hidden_size)
-    return LoadedModel(outline.info, outline, network, familiarity)
+        _check_familiarity(folder, familiarity, config)
+    return LoadedModel(outline.info, outline, network, familiarity, Domain.load(folder))
 
 
 def _model_type(folder: Path) -> str:
@@ -289,10 +290,12 @@ def _model_type(folder: Path) -> str:
     return str(kind)
 
 
-def _check_familiarity(folder: Path, known: Familiarity, width: int) -> None:
-    """Raises ModelUnavailable where it was measured on features of another width."""
+def _check_familiarity(folder: Path, known: Familiarity, config: DynFocusConfig) -> None:
+    """Raises ModelUnavailable where it was measured on features of another width, or on other patches."""
+    width = config.vision_config.hidden_size
     shapes = tuple(known.mean.shape), tuple(known.whitening.shape)
-    if shapes != ((width,), (width, width)):
+    fits = known.classifier is None or known.classifier.fits(3 * width + config.patches)
+    if shapes != ((width,), (width, width)) or not fits:
         raise ModelUnavailable(
             f"The familiarity.safetensors in {folder} is of other features: its mean is {shapes[0]} and its "
             f"whitening {shapes[1]}, and the vision encoder's width is {width}."

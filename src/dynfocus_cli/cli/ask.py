@@ -11,7 +11,7 @@ from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.output import format_of, on_terminal, one_line, write_line
 from dynfocus_cli.cli.streaming import Streamed
-from dynfocus_cli.errors import UsageError
+from dynfocus_cli.errors import OutOfDomain, UsageError
 
 if TYPE_CHECKING:
     from dynfocus_cli.backends.protocol import Backend
@@ -64,6 +64,7 @@ def ask(
     stock: opt.StockOption = False,
     selector_model: opt.SelectorModelOption = None,
     check: opt.CheckOption = False,
+    anyway: opt.AnywayOption = False,
     choice: opt.ChoiceOption = None,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
     max_new_tokens: opt.MaxNewTokensOption = opt.DEFAULT_MAX_NEW_TOKENS,
@@ -100,6 +101,7 @@ def ask(
             DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
             subtitles,
             check,
+            anyway,
         )
         search = opt.search(recursive, glob)
         wanted = opt.ModelRequest(model, device, quantize, selector_model)
@@ -123,9 +125,23 @@ def ask(
             from dynfocus_cli import pipeline
 
             assert query is not None, "there is no asking without a question"
-            return pipeline.ask(
-                video, query.text, loaded, run_options, progress, query.choices, begun, recall
-            )
+
+            def answer(by: Backend, begun: Begun | None) -> Answer:
+                return pipeline.ask(
+                    video, query.text, by, run_options, progress, query.choices, begun, recall
+                )
+
+            try:
+                return answer(loaded, begun)
+            except OutOfDomain as error:
+                if job.several or job.as_records:
+                    raise
+                from dynfocus_cli.cli.offer import accepted_model
+
+                better = accepted_model(error, wanted, progress)
+                if better is None:
+                    raise
+                return answer(better, None)
 
         with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
             if dry_run:
@@ -194,18 +210,20 @@ def _is_video(argument: str) -> bool:
 
 def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: Streamed | None) -> None:
     from dynfocus_cli import report
-    from dynfocus_cli.cli.evidence import show_check, show_evidence, show_options, show_warnings
+    from dynfocus_cli.cli.evidence import show_check, show_evidence, show_notices, show_options, show_warnings
+    from dynfocus_cli.report.terminal import most_attended
 
     evidence, where = answer.evidence, job.where(video, query)
     if job.as_records:
         job.put(video, query, report.answer_record(answer))
     else:
         if streamed is not None:
-            streamed.finish(answer.answer)
+            streamed.finish(answer.answer)  # its notices were shown before it was begun
         else:
+            show_notices(evidence, where, job.warnings)
             write_line(f"{job.prefix(video, query)}{one_line(answer.answer)}")
         if not job.quiet:
             show_options(answer)
             show_check(answer)
-            show_evidence(evidence, where, job.tally, table=not job.several)
-    show_warnings(evidence, where, job.warnings)
+            show_evidence(evidence, where, job.tally, table=not job.several, attended=most_attended(answer))
+    show_warnings(evidence, where, job.warnings, notices=job.as_records)

@@ -34,6 +34,7 @@ def chat(
     stock: opt.StockOption = False,
     selector_model: opt.SelectorModelOption = None,
     check: opt.CheckOption = False,
+    anyway: opt.AnywayOption = False,
     seed: opt.SeedOption = opt.DEFAULT_SEED,
     max_new_tokens: opt.MaxNewTokensOption = opt.DEFAULT_MAX_NEW_TOKENS,
     temperature: opt.TemperatureOption = opt.DEFAULT_TEMPERATURE,
@@ -66,6 +67,7 @@ def chat(
             DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
             subtitles,
             check,
+            anyway,
         )
         if video == STDIN:
             raise UsageError("chat reads questions from standard input: name the video as a file.")

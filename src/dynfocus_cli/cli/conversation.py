@@ -70,13 +70,13 @@ class Conversation:
         at_s = self._options.sampling.at_s
         if at_s is None:
             return "> "
-        from dynfocus_cli.cli.transcript import short_timecode
+        from dynfocus_cli.video.timecode import short_timecode
 
         return f"at {short_timecode(at_s)}> "
 
     def introduce(self) -> None:
         """Says which video it is about."""
-        from dynfocus_cli.cli.transcript import short_timecode
+        from dynfocus_cli.video.timecode import short_timecode
 
         source = self._source
         say(f"{source.path}: {short_timecode(source.duration_s)}, {source.width}x{source.height}.")
@@ -147,12 +147,14 @@ class Conversation:
         elif streamed is not None:
             streamed.finish(answer.answer)
         else:
+            for notice in answer.evidence.notices:
+                say(f"Warning: {one_line(notice)}")
             write_line(one_line(answer.answer))
         if not self._as_records and not self._quiet:
             show_check(answer)
             _show_evidence(answer)
         told = answer.evidence.warnings
-        for warning in told:
+        for warning in told[0 if self._as_records else len(answer.evidence.notices) :]:
             if warning not in self._warned:
                 say(f"Warning: {one_line(warning)}")
         self._warned = told
@@ -191,7 +193,7 @@ class Conversation:
             say(row)
 
     def _look_at(self, time: str) -> None:
-        from dynfocus_cli.cli.transcript import short_timecode
+        from dynfocus_cli.video.timecode import short_timecode
 
         sampling = self._options.sampling
         if time and time != "off":

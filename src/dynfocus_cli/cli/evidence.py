@@ -12,22 +12,30 @@ if TYPE_CHECKING:
     from dynfocus_cli.types import Answer, Counterfactual, Inspection
 
 
-def show_evidence(inspection: Inspection, where: str, tally: Tally, *, table: bool) -> None:
+def show_evidence(
+    inspection: Inspection, where: str, tally: Tally, *, table: bool, attended: str = ""
+) -> None:
     """Timeline, budget and times, in text mode; headed with `where` in case there are several. The first
-    result's times tell what loading the model took."""
+    result's times tell what loading the model took.
+
+    Args:
+        attended: the frames that an answer attended to most, as `report.terminal.most_attended` names them.
+    """
     from dynfocus_cli.report.terminal import print_selection, print_timings, stderr_console
 
     if where and not on_terminal():
         say(f"\n{where}")  # on a terminal it stands right above, with the result
     console = stderr_console()
-    print_selection(console, inspection, table=table)
+    print_selection(console, inspection, table=table, attended=attended)
     print_timings(console, inspection, tally.loading_s if tally.is_first else None)
 
 
 def show_options(answer: Answer) -> None:
-    """What there was to choose from, the likeliest first."""
+    """What there was to choose from, the likeliest first; nothing of guesses, whose shares mean nothing."""
     from dynfocus_cli.multiple_choice import by_share
 
+    if answer.evidence.in_domain is False:
+        return
     for option, share in by_share(answer.options):
         say(f"{option.letter}  {share:6.1%}  {' '.join(option.text.split())}")
 
@@ -48,7 +56,17 @@ def _counterfactual(what: str, found: Counterfactual) -> str:
     return f"{what} ({frames}, {found.tokens} tokens): {verdict}, {words!r}"
 
 
-def show_warnings(inspection: Inspection, where: str, warnings: Warnings) -> None:
-    """One line each, in every format and also with --quiet; with `where` in case there are several."""
-    for warning in dict.fromkeys(inspection.warnings):
+def show_notices(inspection: Inspection, where: str, warnings: Warnings) -> None:
+    """The warnings that have to be read before the answer."""
+    for notice in inspection.notices:
+        warnings.say(notice, where)
+
+
+def show_warnings(inspection: Inspection, where: str, warnings: Warnings, *, notices: bool) -> None:
+    """One line each, in every format and also with --quiet; with `where` in case there are several.
+
+    Args:
+        notices: whether to show those too that stand above an answer in text.
+    """
+    for warning in dict.fromkeys(inspection.warnings[0 if notices else len(inspection.notices) :]):
         warnings.say(warning, where)

@@ -169,7 +169,7 @@ def _show(
             _write_table(inspection, where, job.question(query), job.videos.several, first)
         if not job.quiet:
             show_evidence(inspection, where, job.tally, table=False)
-    show_warnings(inspection, where, job.warnings)
+    show_warnings(inspection, where, job.warnings, notices=True)
 
 
 def _write_table(inspection: Inspection, where: str, question: str, with_video: bool, first: bool) -> None:

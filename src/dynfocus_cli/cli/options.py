@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -104,6 +104,13 @@ CheckOption = Annotated[
     bool,
     typer.Option("--check", help="Answer again from even frames, and without the key frames."),
 ]
+AnywayOption = Annotated[
+    bool,
+    typer.Option(
+        "--anyway",
+        help="Answer by the shipped dynfocus-tiny also where it was not trained on such a video or question.",
+    ),
+]
 ChoiceOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -200,6 +207,10 @@ class ModelRequest:
     device: Device
     quantize: Quantization | None
     selector: str | None = None
+
+    def named(self, name: str) -> ModelRequest:
+        """The same for the model of this name."""
+        return replace(self, name=name)
 
     def load(self) -> Backend:
         """The model with its weights."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dynfocus_cli.cli.errors import say
 from dynfocus_cli.progress import Silent
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class _Unseen(Silent):
             self.write("\n")
             self._begun = False
 
+    def notice(self, line: str) -> None:
+        if self._write is not None:  # else it is said with the result, which comes in one piece
+            say(f"Warning: {line}")
+
     def write(self, text: str) -> None:
         if self._write is not None:
             self._begun = True
@@ -72,6 +77,11 @@ class _Seen(_Unseen):
 
     def advance(self, n: int) -> None:
         self._display.advance(n)
+
+    def notice(self, line: str) -> None:
+        if self._write is not None:
+            self._display.stop()
+            super().notice(line)
 
     def write(self, text: str) -> None:
         if self._write is not None:

@@ -12,7 +12,7 @@ from dynfocus_cli.errors import UsageError
 from dynfocus_cli.outputs import write_whole
 from dynfocus_cli.report import answer_record, line_of
 from dynfocus_cli.report.spans import shown_name
-from dynfocus_cli.video.timecode import format_timecode
+from dynfocus_cli.video.timecode import short_timecode
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import Answer
@@ -35,11 +35,6 @@ def evidence_line(answer: Answer, width: int | None = None) -> str:
         if width is None or len(line) <= width:
             return line
     return f"{frames}{rest}"
-
-
-def short_timecode(seconds: float) -> str:
-    """A time without hours and milliseconds that say nothing: 00:00:23.500 -> 00:23.5"""
-    return format_timecode(seconds).removeprefix("00:").rstrip("0").removesuffix(".")
 
 
 def save(answers: Sequence[Answer], path: Path, *, replace: bool) -> None:

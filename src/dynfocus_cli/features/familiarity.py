@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.features.world_classifier import WorldClassifier
 
 FILE_NAME = "familiarity.safetensors"
+_PREFIX = "classifier."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,13 @@ class Familiarity:
     whitening: Tensor
     """(D_v, D_v): features times this have unit covariance in the training world."""
     threshold: float
-    """Distance that nearly all held-out videos of the training world stay below."""
+    """Distance that held-out videos of the training world stay below."""
+    classifier: WorldClassifier | None = None
+    """Tells frames of the training world from others; None in folders that have the distribution alone."""
+
+    def whitened(self, patches: Tensor) -> Tensor:
+        """Features with mean 0 and unit covariance in the training world, in float32; the shape stays."""
+        return (patches.float() - self.mean.to(patches.device)) @ self.whitening.to(patches.device)
 
     def distance(self, patches: Tensor) -> float:
         """How far a video lies from the training world: the mean squared Mahalanobis distance over its
@@ -36,12 +44,28 @@ class Familiarity:
         Shape:
             patches: (T, N, D_v).
         """
-        offset = (patches.float() - self.mean.to(patches.device)) @ self.whitening.to(patches.device)
-        return float(offset.square().mean())
+        return float(self.whitened(patches).square().mean())
 
     def is_familiar(self, patches: Tensor) -> bool:
         """Whether the video lies where held-out videos of the training world do. Shape: (T, N, D_v)."""
-        return self.distance(patches) <= self.threshold
+        if self.distance(patches) > self.threshold:
+            return False
+        return self.classifier is None or self.log_odds(patches) >= self.classifier.least
+
+    def log_odds(self, patches: Tensor) -> float:
+        """Of the video's frames being of the training world, by the classifier; 0 without one.
+
+        Shape:
+            patches: (T, N, D_v).
+        """
+        return 0.0 if self.classifier is None else self.classifier.log_odds(self.whitened(patches))
+
+    def widened(self, distance: float, log_odds: float) -> Familiarity:
+        """The same, with videos as far out as these taken for familiar too."""
+        known = self.classifier
+        if known is not None:
+            known = replace(known, least=min(known.least, log_odds))
+        return replace(self, threshold=max(self.threshold, distance), classifier=known)
 
     @classmethod
     def measure(cls, videos: list[Tensor], margin: float) -> Familiarity:
@@ -64,6 +88,8 @@ class Familiarity:
             "whitening": self.whitening.contiguous(),
             "threshold": torch.tensor(self.threshold),
         }
+        if self.classifier is not None:
+            tensors |= {f"{_PREFIX}{name}": value for name, value in self.classifier.tensors().items()}
         save_file(tensors, folder / FILE_NAME)
 
     @classmethod
@@ -78,6 +104,8 @@ class Familiarity:
             return None
         try:
             tensors = load_file(path)
-            return cls(tensors["mean"], tensors["whitening"], float(tensors["threshold"]))
+            kept = {name.removeprefix(_PREFIX): tensors[name] for name in tensors if name.startswith(_PREFIX)}
+            classifier = WorldClassifier.of(kept) if kept else None
+            return cls(tensors["mean"], tensors["whitening"], float(tensors["threshold"]), classifier)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelUnavailable(f"{path} cannot be used: {error}") from error

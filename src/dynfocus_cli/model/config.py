@@ -124,6 +124,9 @@ class DynFocusConfig(PreTrainedConfig):
     """Default limit on sampled frames."""
     prompt_template: str = "<video> {question}"
     """The prompt; `<video>` marks the place of the video tokens."""
+    answer_named_alternative: bool = False
+    """Whether a question that names things to choose from is answered by the likeliest of them, for a network
+    that was trained on short answers."""
     untrained: tuple[str, ...] | list[str] = ()
     """Parts whose weights are random as yet: answers mean nothing until they are trained."""
 

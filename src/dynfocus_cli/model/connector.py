@@ -205,6 +205,16 @@ class CooperativeConnector(nn.Module):
             tokens = tokens + marked * self.focus_mark.to(tokens.dtype)
         return tokens, frame_of_token
 
+    def count_shots(self, features: VideoFeatures) -> Tensor | None:
+        """How many shots each video has: (B,), or None where the network does not tell them apart."""
+        if self.change is None or self.change.shots is None:
+            return None
+        queries, points = self.read(features, None), self._points(features)
+        batch = points.shape[:2]
+        both = self.rods(queries.flatten(0, 1), points.flatten(0, 1), self.config.content_side)
+        rods = torch.cat(both, dim=1).unflatten(0, batch)  # (B, T, R, D_v)
+        return self.change.count_shots(rods, features.patches)
+
     def _events(
         self,
         features: VideoFeatures,

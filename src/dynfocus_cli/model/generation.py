@@ -4,19 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from inspect import signature
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedTokenizerBase, TextStreamer
 
+from dynfocus_cli.model.attention import attention_to
+from dynfocus_cli.model.caching import cached
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
 from dynfocus_cli.run_options import GenerationOptions
 
 Listener = Callable[[str], None]
 """Told each piece of an answer's text as it is written; joined, the pieces are the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer's tokens."""
+
+    ids: list[int]
+    """Without the end mark."""
+    attention: Tensor
+    """(M,): the share of its attention that each video token was given, see `attention_to`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedAnswers:
+    """Given answers, each with how likely it is."""
+
+    log_likelihoods: tuple[float, ...]
+    """Of each answer with the end mark after it."""
+    attention: Tensor
+    """(M,), of the likeliest answer."""
+
+    @property
+    def best(self) -> int:
+        """The likeliest answer's place; of equals the earlier one."""
+        return self.log_likelihoods.index(max(self.log_likelihoods))
 
 
 def generate(
@@ -27,8 +54,8 @@ def generate(
     subtitles: Sequence[str],
     options: GenerationOptions,
     listener: Listener | None = None,
-) -> list[int]:
-    """The answer's token ids, without the end mark: at temperature 0 the likeliest, else drawn by the seed.
+) -> Completion:
+    """The answer's tokens: at temperature 0 the likeliest, else drawn by the seed.
 
     Shape:
         video_tokens: (M, D_l).
@@ -48,10 +75,12 @@ def generate(
             eos_token_id=prompt.tokenizer.eos_token_id,
             pad_token_id=prompt.tokenizer.pad_token_id,
             streamer=None if listener is None else Pieces(prompt.tokenizer, listener),
+            return_dict_in_generate=True,
             **sampling,
         )
-    ids: list[int] = generated[0].tolist()
-    return [token for token in ids if token != prompt.tokenizer.eos_token_id]
+    ids = [token for token in generated.sequences[0].tolist() if token != prompt.tokenizer.eos_token_id]
+    cache = generated.past_key_values
+    return Completion(ids, attention_to(language_model, cache, inputs, ids, _place(prompt, video_tokens)))
 
 
 def rank_answers(
@@ -61,8 +90,8 @@ def rank_answers(
     question: str,
     subtitles: Sequence[str],
     answers: Sequence[str],
-) -> tuple[float, ...]:
-    """The logarithm of the probability of each of `answers` and the end mark after it.
+) -> RankedAnswers:
+    """How likely each of `answers` is.
 
     Shape:
         video_tokens: (M, D_l).
@@ -71,7 +100,10 @@ def rank_answers(
     cache = DynamicCache()
     model: Any = network.language_model
     last = model(inputs_embeds=inputs, **cached(model, cache)).logits[0, -1]
-    return likelihoods(model, cache, last, [prompt.answer(answer) for answer in answers])
+    ids = [prompt.answer(answer) for answer in answers]
+    found = likelihoods(model, cache, last, ids)
+    best = ids[found.index(max(found))][:-1]
+    return RankedAnswers(found, attention_to(model, cache, inputs, best, _place(prompt, video_tokens)))
 
 
 def likelihoods(
@@ -95,12 +127,6 @@ def likelihoods(
     return tuple(sums)
 
 
-def cached(model: Any, cache: DynamicCache) -> dict[str, Any]:
-    """The arguments by which a model reads and fills a cache; transformers renamed the one in 5.24."""
-    name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
-    return {name: cache, "use_cache": True}
-
-
 def _inputs(
     network: DynFocusModel,
     prompt: PromptWriter,
@@ -116,6 +142,12 @@ def _inputs(
 
     text = words(prompt.after_video(question, subtitles))
     return torch.cat((words(prompt.before_video), video_tokens.to(text.dtype), text)).unsqueeze(0)
+
+
+def _place(prompt: PromptWriter, video_tokens: Tensor) -> slice:
+    """Where the video tokens stand in the prompt."""
+    first = len(prompt.before_video)
+    return slice(first, first + len(video_tokens))
 
 
 @contextmanager

@@ -32,6 +32,7 @@ def answer_record(answer: Answer) -> Record:
         **_evidence(evidence),
         **_options(answer),
         **_check(answer.check),
+        **_attention(answer.attention),
     }
 
 
@@ -48,6 +49,11 @@ def _options(answer: Answer) -> Record:
         for option in answer.options
     ]
     return {"options": options}
+
+
+def _attention(shares: tuple[float, ...] | None) -> Record:
+    """How much the answer attended to each frame; nothing where the model does not tell."""
+    return {} if shares is None else {"attention": [_rounded(share, 4) for share in shares]}
 
 
 def _check(check: Check | None) -> Record:
@@ -200,6 +206,7 @@ def _evidence(of: Inspection) -> Record:
         "cache": {"features": of.cache},
         "seed": of.seed,
         "warnings": list(of.warnings),
+        "in_domain": of.in_domain,
         "subtitles": None
         if of.subtitles is None
         else {

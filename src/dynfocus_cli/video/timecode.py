@@ -50,6 +50,11 @@ def format_timecode(seconds: float) -> str:
     return f"{hours:02d}:{minutes:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
 
 
+def short_timecode(seconds: float) -> str:
+    """A time without hours and milliseconds that say nothing: 00:00:23.500 -> 00:23.5"""
+    return format_timecode(seconds).removeprefix("00:").rstrip("0").removesuffix(".")
+
+
 def _total_seconds(text: str, parts: dict[str, str | None]) -> float:
     hours, minutes, seconds = (parts.get(unit) for unit in ("hours", "minutes", "seconds"))
     if seconds is not None and (hours or minutes) is not None and float(seconds) >= 60:

@@ -17,7 +17,8 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from dynfocus_cli.backends.vlm.frames import VideoTokens
-from dynfocus_cli.model.generation import Listener, Pieces, cached
+from dynfocus_cli.model.caching import cached
+from dynfocus_cli.model.generation import Listener, Pieces
 from dynfocus_cli.run_options import GenerationOptions
 
 if TYPE_CHECKING:

@@ -77,6 +77,10 @@ class VlmOutline:
         """The poster's settings for long videos."""
         return DEFAULTS
 
+    @property
+    def fallback(self) -> None:
+        """It is never what steps in."""
+
     def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
         """Tokens of the prompt without the video and its time stamps."""
         return self.prompt.length(question, subtitles)
@@ -228,9 +232,8 @@ class VlmModel:
         """A video in front of the model."""
         return VlmSight(self, source, frames, wanted, selector_frames)
 
-    def unfamiliar(self, frames: EncodedFrames, question: str | None) -> tuple[str, ...]:
-        """Nothing is unlike what these models were trained on."""
-        return ()
+    def check_domain(self, source: VideoSource, frames: EncodedFrames, asked: Asked) -> None:
+        """What these models were trained on is not known."""
 
     @property
     def _vision_parameter(self) -> Tensor:

@@ -66,7 +66,7 @@ def _chosen(wanted: str | None, kind: DeviceKind, free: int) -> tuple[str, Path,
         from dynfocus_cli.checkpoints.choice import default_model
 
         choice = default_model(kind, free)
-        return choice.name, choice.folder, choice.notice or ""
+        return choice.name, choice.folder, choice.notice
     from dynfocus_cli.checkpoints.registry import find_model
 
     return *find_model(wanted), ""

@@ -68,12 +68,6 @@ class ClipStore:
             maps[name] = np.memmap(path, np.float16, mode, shape=(rows, *shape))
         self._patches, self._prototypes = maps["patches"], maps["prototypes"]
 
-    def encode_some(
-        self, model: DynFocusModel, preprocessing: Preprocessing, seed: int, clips: int
-    ) -> list[Tensor]:
-        """Patch features (T, N, D_v) of the first `clips` clips, as the vision encoder gives them."""
-        return [self._encode(clip, model, preprocessing, seed) for clip in range(clips)]
-
     @torch.no_grad()
     def _encode(self, clip: int, model: DynFocusModel, preprocessing: Preprocessing, seed: int) -> Tensor:
         script, size = self.scripts[clip], preprocessing.size

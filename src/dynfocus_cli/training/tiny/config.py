@@ -72,4 +72,5 @@ def tiny_config(tokenizer: PreTrainedTokenizerFast) -> DynFocusConfig:
         fps=1.0,
         max_frames=128,
         prompt_template="<video> {question} answer:",
+        answer_named_alternative=True,
     )

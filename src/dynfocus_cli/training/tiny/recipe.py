@@ -26,7 +26,6 @@ from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.checkpoints.identity import revision
-from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.network import DynFocusModel
 from dynfocus_cli.model.prompt import PromptWriter
@@ -36,6 +35,7 @@ from dynfocus_cli.training.tiny.answers import initialise
 from dynfocus_cli.training.tiny.clips import ClipStore
 from dynfocus_cli.training.tiny.config import IMAGE_SIZE, tiny_config
 from dynfocus_cli.training.tiny.curriculum import CURRICULUM, FURTHER, TYPES, Student, learn_to_answer
+from dynfocus_cli.training.tiny.domain import write_domain
 from dynfocus_cli.training.tiny.grounding import Looker, learn_to_look, wake
 from dynfocus_cli.training.tiny.tokenizer import train_tokenizer
 from dynfocus_cli.training.tiny.vision import VisionLearner, learn_vision
@@ -46,8 +46,6 @@ LESSON_CLIPS, LESSON_SEED = 3000, 1_000_000
 EXAM_CLIPS, EXAM_SEED = 150, 500_000
 VISION_STEPS, VISION_BATCH = 12000, 32
 GROUNDING_STEPS, FURTHER_GROUNDING_STEPS = 4000, 1500
-FAMILIARITY_MARGIN = 1.25
-"""How far beyond the farthest held-out clip a video of another world begins."""
 
 PREPROCESSING = Preprocessing(size=IMAGE_SIZE, fit="squash")
 
@@ -169,15 +167,11 @@ class Recipe:
         if change is not None and change.shots is not None:
             numbers = change.shots.number.weight.data
             numbers[MAX_SCENES:] = numbers[MAX_SCENES - 1]  # no clip has had so many shots
-        known = Familiarity.measure(
-            self.exam.encode_some(self.model, PREPROCESSING, self.seed, min(60, len(self.exam.scripts))),
-            FAMILIARITY_MARGIN,
-        )
         out.mkdir(parents=True, exist_ok=True)
         self.model.bfloat16().save_pretrained(out)
         self.prompt.tokenizer.save_pretrained(out)
         PREPROCESSING.save(out)
-        known.save(out)
+        write_domain(out, self.model, PREPROCESSING)
         for written in out.iterdir():
             written.chmod(0o644)  # safetensors writes for the owner's eyes alone
 

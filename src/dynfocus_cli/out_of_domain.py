@@ -1,0 +1,39 @@
+"""What is said, and done, where a video or a question is unlike all that a model was trained on."""
+
+from __future__ import annotations
+
+from dynfocus_cli.checkpoints.size import readable
+from dynfocus_cli.errors import OutOfDomain
+from dynfocus_cli.types import DomainCheck, Fallback
+
+GUESS = "take the answer as a guess, or name another --model."
+LEARNED_ELSEWHERE = "what is meaningful was learned from other ones."
+
+
+def notices(name: str, check: DomainCheck | None, *, answers: bool) -> tuple[str, ...]:
+    """A sentence each for video and question, where they depart from what the model `name` was trained on.
+
+    Args:
+        answers: whether an answer is given, or key frames alone.
+    """
+    if check is None or check.in_domain:
+        return ()
+    return tuple(f"{reason}: {GUESS if answers else LEARNED_ELSEWHERE}" for reason in _reasons(name, check))
+
+
+def refusal(name: str, check: DomainCheck, fallback: Fallback) -> OutOfDomain:
+    """The error in place of an answer by a model that nobody named."""
+    offer, reason = fallback.offer, _reasons(name, check)[0]
+    fetch = "" if offer is None else f": `{offer.command}` fetches one ({readable(offer.bytes)})"
+    return OutOfDomain(
+        f"{reason}, and {fallback.reason}{fetch}. With --anyway {name} guesses.", reason, offer
+    )
+
+
+def _reasons(name: str, check: DomainCheck) -> list[str]:
+    reasons = []
+    if check.video:
+        reasons.append(f"{name} was not trained on such a video ({'; '.join(check.video)})")
+    if check.question:
+        reasons.append(f"{name} was not trained on such a question ({'; '.join(check.question)})")
+    return reasons
