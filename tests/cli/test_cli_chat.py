@@ -424,7 +424,7 @@ def test_the_shipped_model():
     assert result.exit_code == 0, result.stderr
     assert result.stdout == "purple\nhouse\n"
     assert "   16  12.000  00:00:12.000" in result.stderr
-    assert "00:20 " in result.stderr.splitlines()[-1]
+    assert "00:20;" in result.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("flags", [[], ["--no-cache"]])
@@ -437,7 +437,7 @@ def test_the_second_question_decodes_nothing(flags, monkeypatch):
         return decode_for(source, moments_s, *arguments)
 
     monkeypatch.setattr(encoding, "decode_for", counted)
-    lines = "Who?\nWhat color is the 7?\nWho?\n"
+    lines = "How many scenes are there?\nWhat color is the 7?\nHow many scenes are there?\n"
     chat = CliRunner().invoke(app, ["chat", DEMO, *flags], input=lines)
     assert (chat.exit_code, len(chat.stdout.splitlines())) == (0, 3)
     assert len(decoded) == 1
