@@ -145,7 +145,7 @@ def test_the_answer_on_stdout_and_the_evidence_on_stderr() -> None:
     assert re.search(r"\d+ video tokens = 40 × 4 \(key frames\) \+ 2 × \d+ \(others\)", done.stderr)
     assert re.search(r"All patches would take \d+", done.stderr)
     assert re.search(r"Context: \d+ of 2048 tokens left", done.stderr)
-    assert re.search(r"decode .* encode .* select .* generate .* total", done.stderr, re.DOTALL)
+    assert re.search(r"decode .* encode .* select .* generate .*total", done.stderr, re.DOTALL)
     assert "Warning" not in done.stderr, "the clip is of the model's own world"
     assert "\x1b" not in done.stdout + done.stderr
 

@@ -50,7 +50,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, when) -> lis
 def test_smaller_batches_give_the_same_answer(tiny: DynFocus, video: str, monkeypatch) -> None:
     expected = tiny.ask(video, "Why?", OPTIONS)
     failures = fail(monkeypatch, tiny.model.network, "encode_frames", lambda pixels: len(pixels) > 2)
-    found = tiny.ask(video, "Why?", OPTIONS)
+    found = DynFocus(tiny.model).ask(video, "Why?", OPTIONS)  # the one above has the frames in memory
     assert len(failures) == 2  # 12 frames, 3, and then one at a time
     assert found.answer == expected.answer
     assert found.evidence.frames == expected.evidence.frames
@@ -99,7 +99,8 @@ def test_little_free_memory_is_planned_for(tiny: DynFocus, video: str, monkeypat
     assert any(line.startswith("Memory is short (") for line in planned.warnings)
     monkeypatch.setattr(pipeline, "free_memory", lambda device: beside * 9 // 10)
     found = tiny.ask(video, "Why?", options)
-    assert found.evidence.warnings == planned.warnings
+    told = tuple(line for line in found.evidence.warnings if not line.startswith("The answer was cut off"))
+    assert told == planned.warnings
     assert len(found.evidence.frames) == len(planned.sampling.times_s)
     assert found.evidence.tokens.video == planned.tokens.video < plan.tokens.video
     monkeypatch.setattr(pipeline, "free_memory", lambda device: 1000)

@@ -139,7 +139,8 @@ def test_fewer_key_frames_than_asked_for_are_warned_of(
 def test_a_named_moment_that_the_budget_leaves_out(tiny, video: str) -> None:
     found = tiny.inspect(video, "What is shown at 00:05?", options(at_s=20.0, budget=98))
     assert found.warnings[-2:] == (
-        "--budget 98 has room for only 1 of 4 key frames: raise it, or sample fewer frames.",
+        "--budget 98 has room for only 1 of 4 key frames, and details in the rest can be lost: raise it, or "
+        "sample fewer frames.",
         "There are key frames for only 1 of 2 named moments.",
     )
 

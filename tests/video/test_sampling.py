@@ -46,7 +46,6 @@ def test_too_many_frames_are_spread_over_the_span() -> None:
     made = plan(limit=15)
     assert made.times_s == tuple(4.0 * place for place in range(15))
     assert made.fps == 0.25
-    assert made.warnings == ()
 
 
 def test_an_asked_rate_that_is_lowered_is_said() -> None:
@@ -207,3 +206,23 @@ def test_a_question_with_a_time_looks_elsewhere_where_a_question_without_one_doe
     far = [time for time in plan(video(600.0), limit=128, moments=(300.0,)).times_s if not 296 <= time <= 304]
     assert len(far) >= 100
     assert set(far) <= set(usual)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "options", "said"),
+    [
+        (600.0, {}, "allow 128 frames: one every 4.7 s, and what shows only in between is not seen"),
+        (600.0, {"fps": 2.0}, "--fps 2 asks for 1200 frames, but"),
+        (600.0, {"max_frames": 600}, None),
+        (150.0, {}, None),  # a little sparser than by default is no news
+        (600.0, {"frames": 20}, None),  # as many as were asked for
+    ],
+)
+def test_a_plan_says_how_far_apart_frames_are(
+    duration_s: float, options: dict[str, Any], said: str | None
+) -> None:
+    planned = plan_sampling(
+        video(duration_s), SamplingOptions(**options), Mentions(), default_fps=1.0, default_max_frames=128
+    )
+    assert len(planned.warnings) == (said is not None)
+    assert said is None or said in planned.warnings[0]

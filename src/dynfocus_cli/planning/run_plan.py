@@ -16,6 +16,9 @@ from dynfocus_cli.subtitling import most_subtitle_tokens
 from dynfocus_cli.types import Option, SamplingPlan, VideoSource
 from dynfocus_cli.video import Mentions, Subtitles, find_mentions, find_subtitles, plan_sampling, probe
 
+LOST = ", and details in the rest can be lost"
+"""What fewer key frames do to the ground of an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -44,8 +47,8 @@ class TokenLimit:
             return ()
         room = f"has room for only {allowance.key_frames} of {allowance.wanted} key frames"
         if self.by == "budget":
-            return (f"--budget {self.tokens} {room}: raise it, or sample fewer frames.",)
-        return (f"The model's context {room}: sample fewer frames, or ask for a shorter answer.",)
+            return (f"--budget {self.tokens} {room}{LOST}: raise it, or sample fewer frames.",)
+        return (f"The model's context {room}{LOST}: sample fewer frames, or ask for a shorter answer.",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ FOCUS_HALF_WIDTH_S = 4.0
 
 FOCUS_DENSITY = 2.0
 """Rate inside a focus span, as a multiple of the base rate."""
+SPARSER = 1.5
+"""From this many times the default interval between frames on it is told, unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +174,14 @@ def _base(
         wanted = min(options.frames, shown)
         rate = own_fps if wanted == shown else max(min(default_fps, own_fps), wanted / length_s)
         asked = asked_by or f"--frames {options.frames}"
-    if asked is not None and wanted > limit:
+    if wanted > limit and (asked is not None or wanted > SPARSER * limit):
+        cause = "--max-frames, or the tokens left, allow"
+        begin = (
+            f"{asked} asks for {wanted} frames, but {cause} {limit}" if asked else f"{cause} {limit} frames"
+        )
         warnings.append(
-            f"{asked} asks for {wanted} frames, but --max-frames, or the tokens left, allow {limit}."
+            f"{begin}: one every {length_s / limit:.1f} s, and what shows only in between is not seen. "
+            "--start and --end look at a part more closely."
         )
     count, exact = min(wanted, limit), options.frames is not None
     return _Base(span, count, exact, limit, rate, own_fps, source.frame_times_s)
