@@ -172,7 +172,8 @@ def test_instructblip(originals: Any, tmp_path: Path) -> None:
 )
 def test_what_was_not_trained_is_told(layout: str, said: list[str], originals: Any, tmp_path: Path) -> None:
     folder = converted(originals[layout][0], tmp_path / "model")
-    warnings = ask(folder).answer.evidence.warnings
+    every = ask(folder).answer.evidence.warnings
+    warnings = [line for line in every if not line.startswith("The answer was cut off")]
     assert len(warnings) == len(said)
     assert all(part in warning for part, warning in zip(said, warnings, strict=True))
 

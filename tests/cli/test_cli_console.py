@@ -56,6 +56,7 @@ def write_clip(path: Path, seed: int) -> None:
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DYNFOCUS_MODEL", "dynfocus-tiny")  # by name it answers about noise too
 
 
 def dynfocus(*arguments: object, stdin: bytes = b"", **more) -> subprocess.CompletedProcess[bytes]:

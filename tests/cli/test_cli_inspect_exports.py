@@ -123,7 +123,6 @@ def test_one_video_into_a_folder(stand_in, run, video):
         (["--html", "out.pdf"], "ends in .html or .htm, or a folder"),
         (["--contact-sheet", "out.gif"], "ends in .jpg or .jpeg or .png"),
         (["--chapters", "out.srt"], "ends in .vtt or .ffmeta"),
-        (["--csv", "-"], "--csv needs the name of a file or folder"),
         (["--csv", ""], "--csv needs the name of a file or folder"),
         (["--edl", "gone/out.edl"], "there is no folder gone"),
         (["--save-frames", "a.mp4"], "it is no folder"),

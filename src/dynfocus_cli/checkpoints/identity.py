@@ -13,7 +13,7 @@ from dynfocus_cli.features.digests import digest_of
 DIGITS = 12
 """Hex digits of a short digest."""
 
-_BESIDE = ("familiarity.safetensors", "question_tokenizer/*")
+_BESIDE = ("familiarity.safetensors", "domain.json", "question_tokenizer/*")
 """Of our own networks, beside the files that transformers knows."""
 
 

@@ -42,9 +42,9 @@ class Domain:
     shots: int | None = None
     """The most scenes that a clip had; counted by the network itself."""
     words: frozenset[str] = frozenset()
-    """Words of the questions, in lower case; a time is one word. None: any question will do."""
+    """Words of questions and answers, in lower case; a time is one word. None: any question will do."""
     pairs: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
-    """Words that stood side by side, a question's beginning and end included."""
+    """Words that stood side by side in questions, their beginnings and ends included."""
 
     def video_departures(
         self, source: VideoSource, times_s: Sequence[float], shots: int | None
@@ -98,6 +98,7 @@ class Domain:
             self,
             aspect_ratios=ratios,
             until_s=None if self.until_s is None else max(self.until_s, until_s),
+            shots=None,  # nobody counted theirs
             words=frozenset(words),
             pairs=frozenset(pairs),
         )

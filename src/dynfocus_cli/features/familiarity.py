@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -59,13 +59,6 @@ class Familiarity:
             patches: (T, N, D_v).
         """
         return 0.0 if self.classifier is None else self.classifier.log_odds(self.whitened(patches))
-
-    def widened(self, distance: float, log_odds: float) -> Familiarity:
-        """The same, with videos as far out as these taken for familiar too."""
-        known = self.classifier
-        if known is not None:
-            known = replace(known, least=min(known.least, log_odds))
-        return replace(self, threshold=max(self.threshold, distance), classifier=known)
 
     @classmethod
     def measure(cls, videos: list[Tensor], margin: float) -> Familiarity:

@@ -27,8 +27,8 @@ class WorldClassifier:
     scale: Tensor
     weights: Tensor
     bias: float
-    least: float
-    """The least log odds of a video of the training world."""
+    least: float = 0.0
+    """The least log odds of a video that is taken for one of the training world: even ones."""
 
     def log_odds(self, whitened: Tensor) -> float:
         """Of a video's frames being of the training world: the mean over the frames.
@@ -57,13 +57,10 @@ class WorldClassifier:
         return cls(tensors["centre"], tensors["scale"], tensors["weights"], *numbers)
 
     @classmethod
-    def fit(
-        cls, inside: Sequence[Tensor], outside: Sequence[Tensor], held_out: Sequence[Tensor], margin: float
-    ) -> WorldClassifier:
+    def fit(cls, inside: Sequence[Tensor], outside: Sequence[Tensor]) -> WorldClassifier:
         """Learns from videos of the training world and from others, each (T, N, D_v), whitened.
 
-        A video counts as much as any other, whatever its length, and both sides count alike. `least` lies
-        `margin` below the least log odds of `held_out`, which is of the training world.
+        A video counts as much as any other, whatever its length, and both sides count alike.
         """
         videos = [summary(video).double() for video in (*inside, *outside)]
         features = torch.cat(videos)  # (sum of T, F)
@@ -96,9 +93,7 @@ class WorldClassifier:
 
         optimizer.step(loss)
         learned = weights.detach()
-        fitted = cls(centre.float(), scale.float(), learned[:-1].float(), float(learned[-1]), 0.0)
-        least = min(fitted.log_odds(video) for video in held_out) - margin
-        return cls(fitted.centre, fitted.scale, fitted.weights, fitted.bias, least)
+        return cls(centre.float(), scale.float(), learned[:-1].float(), float(learned[-1]))
 
 
 def summary(whitened: Tensor) -> Tensor:

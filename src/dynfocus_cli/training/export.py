@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dynfocus_cli.backends.native import LoadedModel
 from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.checkpoints.shards import SHARD_BYTES, write_index
+from dynfocus_cli.features.domain import Domain
 from dynfocus_cli.model.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training.parts import learning_parts
@@ -46,6 +47,8 @@ def export(model: LoadedModel, folder: Path, stage: Stage, progress: Progress) -
     outline.preprocessing.save(folder)
     if model.familiarity is not None:
         model.familiarity.save(folder)
+    if model.domain != Domain():
+        model.domain.save(folder)
     for written in folder.iterdir():
         if written.is_file():
             written.chmod(0o666 & ~_umask())  # safetensors writes for the owner's eyes alone

@@ -209,7 +209,16 @@ class _Run:
         # Nothing was held back, or it got better: then these videos are of the model's world from now on.
         if known is not None and (trained.better or not held):
             threshold = max(known.threshold, FAMILIAR_MARGIN * farthest)
-            model = replace(model, familiarity=Familiarity(known.mean, known.whitening, threshold))
+            # The classifier was fitted against other videos, which these may be.
+            model = replace(
+                model,
+                familiarity=Familiarity(known.mean, known.whitening, threshold),
+                domain=model.domain.widened(
+                    [one.source for one in train],
+                    max((one.sampling.times_s[-1] for one in train), default=0.0),
+                    [one.example.question for one in train],
+                ),
+            )
         with workplace(destination) as partial:
             export(model, partial, self.prepared.settings.stage, self.progress)
             shutil.copyfile(self.work / LOG, partial / "training_log.jsonl")
@@ -251,9 +260,9 @@ def _on_worlds(model: LoadedModel, farthest: float) -> list[str]:
     if known is None or farthest <= known.threshold:
         return []
     return [
-        f"Of the videos not all look like those that {model.info.name} was trained on (distance "
-        f"{farthest:.1f}, where its own world stays below {known.threshold:.1f}), and its vision encoder "
-        "does not learn: what it cannot tell apart, the rest cannot learn. A larger --model may see more."
+        f"Of the videos not all look like those that {model.info.name} was trained on, and its vision "
+        "encoder does not learn: what it cannot tell apart, the rest cannot learn. A larger --model may see "
+        "more."
     ]
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from dynfocus_cli.synth.world import MAX_SCENES
-from dynfocus_cli.training.tiny import recipe
+from dynfocus_cli.training.tiny import domain, recipe
 from dynfocus_cli.training.tiny.answers import Phase
 from dynfocus_cli.training.tiny.recipe import Recipe
 
@@ -23,6 +23,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recipe:
     monkeypatch.setattr(recipe, "FURTHER_GROUNDING_STEPS", 2)
     monkeypatch.setattr(recipe, "LESSON_CLIPS", 3)
     monkeypatch.setattr(recipe, "EXAM_CLIPS", 2)
+    monkeypatch.setattr(domain, "CLIPS", 8)
+    monkeypatch.setattr(domain, "QUESTION_CLIPS", 8)
     return Recipe(tmp_path / "run", 1, SHIPPED)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,6 +33,7 @@ from dynfocus_cli.planning.memory import RunShape
 from dynfocus_cli.planning.speed import time_stock
 from dynfocus_cli.run_options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
 from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.video.moments import steps
 
 LEAST_CONES = 16
 """Tokens that a key frame keeps however short they are, as the paper's fine prototypes."""
@@ -120,7 +120,7 @@ class VlmOutline:
     def stock_tokens(self, source: VideoSource) -> int:
         """Of the frames that `--stock` would look at, all kept."""
         stock = self.family.stock_sampling(source)
-        frames = min(stock.frames or 1, max(1, math.ceil(source.duration_s * source.fps)))
+        frames = min(stock.frames or 1, steps(source.duration_s, source.fps))
         return self.price(source, frames, SelectionOptions(stock=True)).total(frames, frames)
 
     def scorer(self, question: str | None, wanted: Scorer | None) -> Asked:

@@ -13,7 +13,7 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.model.config import DynFocusConfig
 from dynfocus_cli.model.skeleton import parameter_shapes
 
-_KEPT = ("familiarity.safetensors",)
+_KEPT = ("familiarity.safetensors", "domain.json")
 """What else a model folder may hold that belongs to the model."""
 
 

@@ -49,8 +49,8 @@ QUESTION_CLIPS = 1500
 """Clips whose questions give the words: all things in all wordings."""
 SMALLER, LARGER = (0.3, 0.6), (1.8, 2.6)
 """Sizes of things, as multiples of the world's, that are foreign to it."""
-DISTANCE_MARGIN, ODDS_MARGIN = 1.25, 1.0
-"""How far beyond the farthest held-out clip another world begins: times the distance, and log odds."""
+DISTANCE_MARGIN = 1.25
+"""How many times as far as the farthest held-out clip another world begins."""
 
 Encode = Callable[["NDArray[np.uint8]"], Tensor]
 """(T, size, size, 3) RGB to patch features (T, N, D_v)."""
@@ -62,36 +62,36 @@ def measure_familiarity(encode: Encode, size: int, clips: int) -> Familiarity:
     Args:
         size: pixels a side that the encoder takes.
     """
-    held_out = [encode(frames) for frames in _world(SEED + clips, clips * 3 // 4, size)]
-    inside = [encode(frames) for frames in _world(SEED, clips, size)]
+    held_out = [encode(frames) for frames in world_frames(SEED + clips, clips * 3 // 4, size)]
+    inside = [encode(frames) for frames in world_frames(SEED, clips, size)]
     fitted = Familiarity.measure([*inside, *held_out], DISTANCE_MARGIN)
-    small = _world(SEED + 10 * clips, max(2, clips * 3 // 10), size, SMALLER)
-    large = _world(SEED + 20 * clips, max(2, clips // 5), size, LARGER)
-    others = (*small, *large, *_textures(max(2, clips // 2), size), *_blanks(max(2, clips // 10), size))
-    outside = [fitted.whitened(encode(frames)) for frames in others]
-    classifier = WorldClassifier.fit(
-        [fitted.whitened(video) for video in inside],
-        outside,
-        [fitted.whitened(video) for video in held_out],
-        ODDS_MARGIN,
+    small = world_frames(SEED + 10 * clips, max(2, clips * 3 // 10), size, SMALLER)
+    large = world_frames(SEED + 20 * clips, max(2, clips // 5), size, LARGER)
+    others = (
+        *small,
+        *large,
+        *textures(SEED, max(2, clips // 2), size),
+        *blanks(SEED, max(2, clips // 10), size),
     )
+    outside = [fitted.whitened(encode(frames)) for frames in others]
+    classifier = WorldClassifier.fit([fitted.whitened(video) for video in inside], outside)
     return replace(fitted, classifier=classifier)
 
 
 def training_domain(clips: int) -> Domain:
-    """The limits of the generated world, and the words of its questions."""
+    """The limits of the generated world, and the words of its questions and answers."""
     words, pairs = set[str](), set[tuple[str, str]]()
     for clip in range(clips):
         script = write_script(SEED + clip)
         observed = observe(script, [float(second) for second in range(script.duration_s)])
         for question in ask(observed, random.Random(clip), 24, wordings=TRAINING):
             read = words_of(question.question)
-            words |= set(read)
+            words |= {*read, *words_of(question.answer)}
             pairs |= set(pairs_of(read))
     return Domain(ASPECT_RATIOS, UNTIL_S, MAX_SCENES, frozenset(words), frozenset(pairs))
 
 
-def _world(
+def world_frames(
     seed: int, clips: int, size: int, scales: tuple[float, float] | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames of clips in many looks; with `scales`, of things as many times as large."""
@@ -118,11 +118,11 @@ def _scaled(script: Script, scale: float) -> Script:
     )
 
 
-def _textures(count: int, size: int) -> Iterator[NDArray[np.uint8]]:
+def textures(seed: int, count: int, size: int) -> Iterator[NDArray[np.uint8]]:
     """Noise whose amplitude falls with a power of the frequency, as that of photographs does."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
     for number in range(count):
-        rng = np.random.default_rng(SEED + number)
+        rng = np.random.default_rng(seed + number)
         spectrum = np.maximum(frequency, 1 / size) ** -rng.uniform(0.5, 2.6)
         grey, frames = rng.random() < 0.7, []
         for _ in range(4):
@@ -137,9 +137,9 @@ def _textures(count: int, size: int) -> Iterator[NDArray[np.uint8]]:
         yield np.stack(frames)
 
 
-def _blanks(count: int, size: int) -> Iterator[NDArray[np.uint8]]:
+def blanks(seed: int, count: int, size: int) -> Iterator[NDArray[np.uint8]]:
     """Pictures of one colour."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     for _ in range(count):
         yield np.full((2, size, size, 3), rng.integers(0, 256, 3), dtype=np.uint8)
 
