@@ -101,7 +101,7 @@ def main() -> None:
         "--model",
         type=Path,
         nargs="+",
-        default=[Path("weights/dynfocus-tiny"), Path("weights/second-seed/model")],
+        default=[Path("weights/second-seed/model"), Path("weights/dynfocus-tiny")],
         help="folders that `make tiny` wrote; several are taken in turn, one a seed",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the lessons")

@@ -85,7 +85,7 @@ def ask(
     jsonl: opt.JsonlOption = False,
     quiet: opt.QuietOption = False,
 ) -> None:
-    """Answer a question about a video, and show which frames the answer rests on."""
+    """Answer a question about a video, and show its key frames and the frames that the answer attended to."""
     with reported():
         videos, asked = _asked(videos, question, questions, opt.choices(choice))
         opt.check_subtitles(subtitles)
@@ -211,7 +211,7 @@ def _is_video(argument: str) -> bool:
 def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: Streamed | None) -> None:
     from dynfocus_cli import report
     from dynfocus_cli.cli.evidence import show_check, show_evidence, show_notices, show_options, show_warnings
-    from dynfocus_cli.report.terminal import most_attended
+    from dynfocus_cli.report.reasons import most_attended
 
     evidence, where = answer.evidence, job.where(video, query)
     if job.as_records:

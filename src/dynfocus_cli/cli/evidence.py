@@ -19,7 +19,7 @@ def show_evidence(
     result's times tell what loading the model took.
 
     Args:
-        attended: the frames that an answer attended to most, as `report.terminal.most_attended` names them.
+        attended: the frames that an answer attended to most, as `report.reasons.most_attended` names them.
     """
     from dynfocus_cli.report.terminal import print_selection, print_timings, stderr_console
 

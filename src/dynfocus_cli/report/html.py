@@ -19,7 +19,7 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 
 from dynfocus_cli.multiple_choice import by_share
-from dynfocus_cli.report.reasons import CLUSTERINGS, SCORERS, key_frame_reason
+from dynfocus_cli.report.reasons import CLUSTERINGS, SCORERS, key_frame_reason, most_attended
 from dynfocus_cli.report.spans import EventSpan, event_spans, last_moment, shown_name
 from dynfocus_cli.video.timecode import format_timecode
 
@@ -110,6 +110,7 @@ def inspection_page(
         of=inspection,
         answer=answer,
         choices=_choices(answer),
+        attended="" if answer is None else most_attended(answer),
         verdicts=_verdicts(answer),
         cards=[_card(inspection, picture) for picture in pictures],
         scorers=SCORERS,
@@ -160,8 +161,8 @@ def _card(inspection: Inspection, picture: KeyFramePicture) -> _Card:
 
 
 def _choices(answer: Answer | None) -> list[_Choice]:
-    """What there was to choose from, in the order given."""
-    if answer is None:
+    """What there was to choose from, in the order given; nothing of guesses, whose shares mean nothing."""
+    if answer is None or answer.evidence.in_domain is False:
         return []
     shares = {option.letter: share for option, share in by_share(answer.options)}
     return [

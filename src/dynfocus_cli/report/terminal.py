@@ -9,15 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from dynfocus_cli.report.timeline import ASCII, UNICODE, Glyphs, timeline
-from dynfocus_cli.video.timecode import short_timecode
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import Answer, Forecast, FrameEvidence, Inspection, TokenBill
+    from dynfocus_cli.types import Forecast, FrameEvidence, Inspection, TokenBill
 
-
-MOST_ATTENDED = 3
-"""Frames that are named. Of 610 right answers about generated clips the second that decides is among the
-three most attended frames in 98 %, and among the key frames in 90 %."""
 
 _COLUMNS = ("frame", "time_s", "timecode", "event", "score", "tokens")
 
@@ -92,21 +87,6 @@ def _source(inspection: Inspection, times: str) -> str:
         if count:
             parts.append(f"{count} sampled {'frame' if count == 1 else 'frames'} {what}")
     return f"Video: {'; '.join(parts)}."
-
-
-def most_attended(answer: Answer) -> str:
-    """The frames that an answer attended to most, key frames or not; nothing where the model does not tell.
-
-    `00:09 (25%), 00:23 (13%), 00:20.5 (9%)`
-    """
-    if answer.attention is None:
-        return ""
-    ranked = sorted(
-        zip(answer.evidence.frames, answer.attention, strict=True), key=lambda one: (-one[1], one[0].index)
-    )
-    return ", ".join(
-        f"{short_timecode(frame.time_s)} ({share:.0%})" for frame, share in ranked[:MOST_ATTENDED]
-    )
 
 
 def print_timings(console: Console, inspection: Inspection, loading_s: float | None = None) -> None:

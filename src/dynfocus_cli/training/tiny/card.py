@@ -40,8 +40,9 @@ TEMPLATE = """\
 # dynfocus-tiny
 
 DynFocus (Han et al., CVPR 2025) in miniature, trained from nothing on generated clips. It shows the whole
-mechanism on a CPU, offline. It is no model of the real world: asked about real footage it answers with
-shapes and colours all the same, and `dynfocus` says so in a warning.
+mechanism on a CPU, offline. It is no model of the real world: where nobody named it, `dynfocus` gives no
+answer by it about real footage, nor to questions with words that it never read, and where somebody did, a
+guess below a warning.
 
 Revision `{revision}`, {parameters:.1f} million parameters, bfloat16. Licence: Apache-2.0, as the project.
 
@@ -60,8 +61,7 @@ after; motion; colour changes; number of scenes; what flashes up.
 
 {questions} questions on {clips} clips that training never saw (`dynfocus synth --seed {seed}`), decoded from
 their mp4 files by `ask`'s own path, exact match. *Majority* always gives a type's most frequent answer.
-*Question only* guesses from the question, having learned from those on 2,000 other clips. *Black* is the same
-model shown black frames, *no time* the same frames in a drawn order.{interval}
+*Question only* guesses from the question, having learned from those on 2,000 other clips.{twins}{interval}
 
 {accuracy_table}
 {more}
@@ -80,7 +80,9 @@ Most are found by {best}.
 - Brief events were learned of where frames stand at most two seconds apart. Further apart, what shows in one
   frame need not have been brief.
 - Times are read as MM:SS. Hours are not understood.
-- Wordings far from the templates are guessed at. So is everything outside of its world.
+- `domain.json` and `familiarity.safetensors` say what it was trained on: pictures that are nearly square,
+  moments up to two minutes, up to 6 scenes, how its frames look, and the words of its questions. Outside of
+  them it guesses (`benchmarks/domain.py` says how well the border is seen).
 
 ## How it was trained
 
@@ -98,8 +100,10 @@ the answer is by now). A step's questions are those below for up to 32 frames, a
 
 {phases}
 
-What was logged of losses and validation is in `{log}`. {history}
+{logged}{history}
 """
+
+TWINS = " *Black* is the same\nmodel shown black frames, *no time* the same frames in a drawn order."
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,13 @@ def write_card(out: Path, measured: Measured, work: Path, parameters: int, histo
             for phase in map(asdict, CURRICULUM)
         ],
     )
+    lines = [
+        json.dumps({"stage": stage} | line) + "\n"
+        for stage in (VISION, GROUNDING, ANSWERS)
+        for line in log_lines(work / stage)
+        if line["step"] % LOGGED_EVERY == 0
+    ]
+    logged = f"What was logged of losses and validation is in `{LOG_NAME}`. " if lines else ""
     text = TEMPLATE.format(
         revision=revision(out),
         parameters=parameters / 1e6,
@@ -168,6 +179,7 @@ def write_card(out: Path, measured: Measured, work: Path, parameters: int, histo
         clips=accuracy["clips"],
         seed=accuracy["seed"],
         accuracy_table=accuracy_table,
+        twins=TWINS if "black" in figures else "",
         interval=_interval(accuracy),
         more=_more(measured),
         frames=32,
@@ -184,16 +196,13 @@ def write_card(out: Path, measured: Measured, work: Path, parameters: int, histo
         exam=EXAM_CLIPS,
         exam_seed=EXAM_SEED,
         phases=phases,
-        log=LOG_NAME,
+        logged=logged,
         history=history,
     )
     assert len(DIGITS) == 10, "the card says 0 to 9"
     (out / "README.md").write_text(text, encoding="utf-8")
-    with (out / LOG_NAME).open("w", encoding="utf-8") as file:
-        for stage in (VISION, GROUNDING, ANSWERS):
-            for line in log_lines(work / stage):
-                if line["step"] % LOGGED_EVERY == 0:
-                    file.write(json.dumps({"stage": stage} | line) + "\n")
+    if lines:
+        (out / LOG_NAME).write_text("".join(lines), encoding="utf-8")
 
 
 def _interval(accuracy: dict[str, Any]) -> str:
