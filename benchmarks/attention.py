@@ -1,4 +1,4 @@
-"""Hypothesis: the frames that an answer attended to most show what decides it more often than the key frames do.
+"""Hypothesis: the frames that an answer attended to most show what decides it more often than key frames do.
 
 Of right answers to questions about generated clips for which the generator knows a few deciding seconds: how
 often one of these is on a key frame, and how often among the one or three most attended frames.
@@ -55,7 +55,7 @@ def main() -> None:
                 counts[kind].update(found(answer, deciding))
     shares = {
         kind: {"answers": count["answers"]}
-        | {way: round(count[way] / count["answers"], 4) for way in ("key_frames", "first", "three")}
+        | {way: round(count[way] / count["answers"], 4) for way in ("key_frames", "first", "three", "either")}
         for kind, count in sorted(counts.items())
     }
     for kind, row in shares.items():
@@ -73,12 +73,8 @@ def found(answer: dynfocus_cli.Answer, deciding: list[float]) -> Counter[str]:
     assert answer.attention is not None
     nearest = {min(frames, key=lambda frame: abs(frame.time_s - time_s)).index for time_s in deciding}
     ranked = sorted(range(len(frames)), key=lambda index: -answer.attention[index])
-    return Counter(
-        answers=1,
-        key_frames=any(frames[index].meaningful for index in nearest),
-        first=ranked[0] in nearest,
-        three=bool(nearest & set(ranked[:3])),
-    )
+    key, three = any(frames[index].meaningful for index in nearest), bool(nearest & set(ranked[:3]))
+    return Counter(answers=1, key_frames=key, first=ranked[0] in nearest, three=three, either=key or three)
 
 
 if __name__ == "__main__":
