@@ -128,6 +128,8 @@ def test_a_missing_video_exits_3_without_loading_a_model(stand_in, run, clip, tm
     ],
 )
 def test_one_video_exits_with_its_own_code(stand_in, run, clip, error, code):
+    import torch  # noqa: F401, torch's own errors are known once it is loaded, as it is when one is raised
+
     stand_in.errors = {"a.mp4": error}
     result = run("ask", clip("a.mp4"), "q")
     assert result.exit_code == code
