@@ -52,7 +52,7 @@ bench: setup  ## measure accuracy, frame selection and start-up time
 	"$(BIN)/python" benchmarks/startup.py
 
 tiny: setup  ## train dynfocus-tiny from nothing; resumes where it stopped
-	"$(BIN)/python" -m dynfocus_cli.training.tiny
+	"$(BIN)/python" -m dynfocus_tiny
 
 wheel: setup  ## build the wheel, weights included
 	"$(BIN)/python" -m pip wheel --quiet --no-deps --wheel-dir "$(DIST)" .

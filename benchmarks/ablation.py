@@ -57,16 +57,16 @@ from torch import Tensor
 
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.dpe.density_peaks import cluster
-from dynfocus_cli.model.network import DynFocusModel
-from dynfocus_cli.model.stages import EventSelection, Question, VideoFeatures
+from dynfocus_cli.network.network import DynFocusModel
+from dynfocus_cli.network.stages import EventSelection, Question, VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES
 from dynfocus_cli.synth.world import LONG, SHORT
-from dynfocus_cli.training.tiny.answers import Phase, Write, study
-from dynfocus_cli.training.tiny.clips import ClipStore
-from dynfocus_cli.training.tiny.curriculum import Student, learn_to_answer
-from dynfocus_cli.training.tiny.lessons import Exercise, compose, draw_exercises
-from dynfocus_cli.training.tiny.precision import lesson_precision
-from dynfocus_cli.training.tiny.recipe import EXAM_SEED, LESSON_SEED, PREPROCESSING, trained_model
+from dynfocus_tiny.answers import Phase, Write, study
+from dynfocus_tiny.clips import ClipStore
+from dynfocus_tiny.curriculum import Student, learn_to_answer
+from dynfocus_tiny.lessons import Exercise, compose, draw_exercises
+from dynfocus_tiny.precision import lesson_precision
+from dynfocus_tiny.recipe import EXAM_SEED, LESSON_SEED, PREPROCESSING, trained_model
 from provenance import provenance
 
 RESAMPLES = 5_000

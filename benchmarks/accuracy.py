@@ -193,8 +193,8 @@ def ask_clip(job: Job) -> list[dict]:
     import torch
 
     from dynfocus_cli import pipeline
+    from dynfocus_cli.options import SelectionOptions
     from dynfocus_cli.progress import Silent
-    from dynfocus_cli.run_options import SelectionOptions
 
     torch.set_num_threads(1)
     model = _model(job.model, job.quantize)
@@ -233,7 +233,7 @@ _loaded: dict = {}
 
 def _model(name: str | None, quantize: str | None):
     if (name, quantize) not in _loaded:
-        from dynfocus_cli.checkpoints import load_model
+        from dynfocus_cli.models.open import load_model
 
         _loaded[name, quantize] = load_model(name, "auto", quantize)
     return _loaded[name, quantize]

@@ -179,8 +179,8 @@ def answer_clip(folder: Path, seed: int, model_name: str, clip: Clip) -> list[di
     import torch
 
     from dynfocus_cli import pipeline
+    from dynfocus_cli.options import DecodingOptions
     from dynfocus_cli.progress import Silent
-    from dynfocus_cli.run_options import DecodingOptions
     from dynfocus_cli.types import Option
 
     torch.set_num_threads(1)
@@ -221,7 +221,7 @@ _loaded: dict = {}
 
 def _model(model_name: str):
     if model_name not in _loaded:
-        from dynfocus_cli.checkpoints import load_model
+        from dynfocus_cli.models.open import load_model
 
         _loaded[model_name] = load_model(model_name, "auto")
     return _loaded[model_name]

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from dynfocus_cli.model.config import DynFocusConfig
-    from dynfocus_cli.model.connector import CooperativeConnector
+    from dynfocus_cli.network.config import DynFocusConfig
+    from dynfocus_cli.network.connector import CooperativeConnector
 
 SETTINGS = ("paper", "llama_vid", "release")
 FRAMES = (200, 400)
@@ -152,7 +152,7 @@ def build(setting: str, queries: Tensor, device: str) -> CooperativeConnector:
     import torch
     from torch import nn
 
-    from dynfocus_cli.model.connector import CooperativeConnector
+    from dynfocus_cli.network.connector import CooperativeConnector
 
     torch.manual_seed(0)
     with torch.device("meta"):
@@ -170,7 +170,7 @@ def config_of(setting: str) -> DynFocusConfig:
     from transformers import LlamaConfig
 
     from dynfocus_cli.checkpoints.sources.llama_vid import LLAMA_VID_SETTINGS, RELEASE_SETTINGS
-    from dynfocus_cli.model.config import DynFocusConfig
+    from dynfocus_cli.network.config import DynFocusConfig
 
     changes = {"paper": {}, "llama_vid": LLAMA_VID_SETTINGS, "release": RELEASE_SETTINGS}[setting]
     if changes:
@@ -197,7 +197,7 @@ def step(connector: CooperativeConnector, visual: Tensor, queries: Tensor) -> Ca
     """The whole connector on one video."""
     import torch
 
-    from dynfocus_cli.model.stages import Question
+    from dynfocus_cli.network.stages import Question
 
     config = connector.config
     if not config.class_token:
@@ -224,7 +224,7 @@ def qformer(device: str) -> torch.nn.Module:
     """The Q-Former alone, with random weights."""
     import torch
 
-    from dynfocus_cli.model.question_encoder import QuestionEncoder
+    from dynfocus_cli.network.question_encoder import QuestionEncoder
 
     torch.manual_seed(0)
     with torch.device(device):

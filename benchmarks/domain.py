@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from dynfocus_cli.backends.native import LoadedModel
+    from dynfocus_cli.models.dynfocus import LoadedModel
 
 SEED = 4_000_000_000
 NONSENSE = (
@@ -64,7 +64,7 @@ def main() -> None:
     import torch
 
     import dynfocus_cli
-    from dynfocus_cli.backends.native import LoadedModel
+    from dynfocus_cli.models.dynfocus import LoadedModel
 
     torch.set_num_threads(1)
     loaded = dynfocus_cli.load(arguments.model, device="cpu")
@@ -72,7 +72,7 @@ def main() -> None:
     assert isinstance(model, LoadedModel)
     assert model.familiarity is not None
     looks = {}
-    for kind, videos in drawn(arguments.clips, model.outline.preprocessing.size):
+    for kind, videos in drawn(arguments.clips, model.spec.preprocessing.size):
         familiar = [model.familiarity.is_familiar(encoded(model, frames)) for frames in videos]
         looks[kind] = {"videos": len(familiar), "in_domain": round(sum(familiar) / len(familiar), 4)}
         print(f"{kind:24} {looks[kind]['in_domain']:.1%} of {len(familiar)}")
@@ -99,7 +99,7 @@ def main() -> None:
 
 def drawn(clips: int, size: int) -> Iterator[tuple[str, Iterator[NDArray[np.uint8]]]]:
     """Kinds of videos by name; only how frames look, not their shape, length or cuts."""
-    from dynfocus_cli.training.tiny import domain
+    from dynfocus_tiny import domain
 
     yield "its world", domain.world_frames(SEED, clips, size)
     for scale in (0.4, 0.5, 0.6, 0.8, 1.3, 2.0):

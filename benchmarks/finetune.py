@@ -115,18 +115,18 @@ def asked(model: str, data: Path) -> dict[str, Any]:
     import torch
 
     from dynfocus_cli import pipeline
-    from dynfocus_cli.checkpoints import load_model
-    from dynfocus_cli.features.recall import Recall
+    from dynfocus_cli.features.memory_cache import MemoryFeatureCache
+    from dynfocus_cli.models.open import load_model
+    from dynfocus_cli.options import DecodingOptions, RunOptions, SamplingOptions
     from dynfocus_cli.progress import Silent
-    from dynfocus_cli.run_options import DecodingOptions, RunOptions, SamplingOptions
 
     torch.set_num_threads(1)
-    loaded, recall = load_model(model, "cpu"), Recall()
+    loaded, memory_cache = load_model(model, "cpu"), MemoryFeatureCache()
     options = RunOptions(SamplingOptions(frames=FRAMES), decoding=DecodingOptions(cache=False))
     right: dict[str, list[bool]] = {}
     for line in map(json.loads, data.read_text(encoding="utf-8").splitlines()):
         video, question, wanted = str(data.with_name(line["video"])), line["question"], line["answer"]
-        given = pipeline.ask(video, question, loaded, options, Silent(), recall=recall).answer
+        given = pipeline.ask(video, question, loaded, options, Silent(), memory_cache=memory_cache).answer
         kind = {"What is": "thing", "What co": "color"}.get(question[:7], "appears")
         right.setdefault(kind, []).append(given == wanted)
         if kind == "thing":

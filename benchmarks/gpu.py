@@ -29,7 +29,7 @@ from provenance import provenance
 from random_llama_vid import write
 
 if TYPE_CHECKING:
-    from dynfocus_cli.backends.native import LoadedModel
+    from dynfocus_cli.models.dynfocus import LoadedModel
 
 QUESTION = "What is the man doing?"
 HOUR_S = 3600
@@ -132,12 +132,12 @@ class Watch:
 
 def measure(folder: str, video: str, device: str, frames: list[int]) -> dict[str, Any]:
     """Everything about one model folder."""
-    from dynfocus_cli.checkpoints.loading import load_weights, outline_model
+    from dynfocus_cli.models.open import load_weights, read_model_spec
 
-    outline = outline_model(folder, device)
+    spec = read_model_spec(folder, device)
     reset(device)
     began = time.perf_counter()
-    model = load_weights(outline)
+    model = load_weights(spec)
     found: dict[str, Any] = {
         "load_s": round(time.perf_counter() - began, 2),
         "load_peak_bytes": peak(device),
@@ -162,7 +162,7 @@ def measure(folder: str, video: str, device: str, frames: list[int]) -> dict[str
 def run(model: LoadedModel, video: str, frames: int, device: str) -> dict[str, Any]:
     """One question by `ask`'s own path, after one that warms everything up."""
     from dynfocus_cli import pipeline
-    from dynfocus_cli.run_options import (
+    from dynfocus_cli.options import (
         DecodingOptions,
         GenerationOptions,
         RunOptions,
@@ -176,7 +176,7 @@ def run(model: LoadedModel, video: str, frames: int, device: str) -> dict[str, A
         generation=GenerationOptions(max_new_tokens=ANSWER_TOKENS),
         decoding=DecodingOptions(cache=False),
     )
-    plan = pipeline.forecast(video, QUESTION, model.outline, options)
+    plan = pipeline.forecast(video, QUESTION, model.spec, options)
     for _ in range(2):
         watch = Watch(device)
         reset(device)
@@ -206,14 +206,14 @@ def language(model: LoadedModel, tokens: int, device: str) -> dict[str, Any]:
     """The language model alone on so many video tokens: first token, rate, and peak."""
     import torch
 
-    from dynfocus_cli.model.generation import generate
-    from dynfocus_cli.planning.device import ran_out
-    from dynfocus_cli.run_options import GenerationOptions
+    from dynfocus_cli.device import ran_out
+    from dynfocus_cli.network.generation import generate
+    from dynfocus_cli.options import GenerationOptions
 
     words = model.config.text_config.hidden_size
     found: dict[str, Any] = {"video_tokens": tokens}
     try:
-        video = torch.randn(tokens, words, device=model.device, dtype=model.outline.dtype) * 0.02
+        video = torch.randn(tokens, words, device=model.device, dtype=model.spec.dtype) * 0.02
         seconds: dict[int, list[float]] = {1: [], 1 + ANSWER_TOKENS: []}
         reset(device)
         for _ in range(3):

@@ -97,9 +97,9 @@ def measure(model: str, frames: int, device: str) -> dict[str, int]:
     import torch
 
     from dynfocus_cli import pipeline
-    from dynfocus_cli.checkpoints.loading import load_weights, outline_model
+    from dynfocus_cli.models.open import load_weights, read_model_spec
+    from dynfocus_cli.options import DecodingOptions, GenerationOptions, RunOptions, SamplingOptions
     from dynfocus_cli.progress import Silent
-    from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, RunOptions, SamplingOptions
 
     options = RunOptions(
         sampling=SamplingOptions(frames=frames),
@@ -107,14 +107,14 @@ def measure(model: str, frames: int, device: str) -> dict[str, int]:
         decoding=DecodingOptions(cache=False),
     )
     question = "What is the man doing?"
-    outline = outline_model(model, device)
-    plan = pipeline.forecast(str(DEMO), question, outline, options)
+    spec = read_model_spec(model, device)
+    plan = pipeline.forecast(str(DEMO), question, spec, options)
     before = psutil.Process().memory_info().rss
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     else:
         Path("/proc/self/clear_refs").write_text("5")  # the kernel's peak begins anew
-    reply = pipeline.ask(str(DEMO), question, load_weights(outline), options, Silent())
+    reply = pipeline.ask(str(DEMO), question, load_weights(spec), options, Silent())
     measured = torch.cuda.max_memory_allocated() if device == "cuda" else peak_resident() - before
     return {
         "planned_bytes": plan.memory.peak,

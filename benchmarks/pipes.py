@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dynfocus_cli.results import ResultFile
+from dynfocus_cli.batch.results import ResultFile
 from dynfocus_cli.synth.world import write_script
 from dynfocus_cli.synth.write import clip_seed, write_video
 from provenance import provenance

@@ -81,7 +81,8 @@ def main() -> None:
 
 def size_of(model: str, kind: str, folder: Path) -> dict[str, int]:
     """Bytes of the weights, in the folder that would be loaded and in memory once they are."""
-    from dynfocus_cli.checkpoints import find_model, load_model
+    from dynfocus_cli.checkpoints import find_model
+    from dynfocus_cli.models.open import load_model
 
     _, place = find_model(model)
     if kind != "none":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from dynfocus_cli.checkpoints.sources.recipe import Recipe
-    from dynfocus_cli.model.config import DynFocusConfig
+    from dynfocus_cli.network.config import DynFocusConfig
 
 STD = 0.02
 SHARD_WEIGHTS = 5_000_000_000
@@ -43,7 +43,7 @@ def write(folder: Path, layers: int | None = None) -> None:
     from dynfocus_cli.checkpoints.sources.language_model import language_model_key_map
     from dynfocus_cli.checkpoints.sources.llama_vid import connector_recipes
     from dynfocus_cli.checkpoints.sources.qformer import qformer_key_map
-    from dynfocus_cli.model.skeleton import parameter_shapes
+    from dynfocus_cli.network.skeleton import parameter_shapes
 
     folder.mkdir(parents=True)
     config = shape_of_7b(layers)
@@ -82,7 +82,7 @@ def shape_of_7b(layers: int | None = None) -> DynFocusConfig:
     """LLaMA-VID 7B's sizes, with fewer layers where that is asked for."""
     from transformers import InstructBlipVisionConfig, LlamaConfig
 
-    from dynfocus_cli.model.config import DynFocusConfig
+    from dynfocus_cli.network.config import DynFocusConfig
 
     fewer = {} if layers is None else {"num_hidden_layers": layers}
     language = LlamaConfig(

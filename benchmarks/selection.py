@@ -39,7 +39,7 @@ def main() -> None:
 
     import torch
 
-    from dynfocus_cli.checkpoints import load_model
+    from dynfocus_cli.models.open import load_model
     from dynfocus_cli.synth.world import write_script
     from dynfocus_cli.synth.write import clip_seed, write_video
 
@@ -94,7 +94,7 @@ def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tup
 
     from dynfocus_cli.dpe.density_peaks import cluster
     from dynfocus_cli.dpe.topk import hard_topk
-    from dynfocus_cli.run_options import SamplingOptions
+    from dynfocus_cli.options import SamplingOptions
     from dynfocus_cli.video import decode_frames, find_mentions, plan_sampling, probe
 
     source = probe(path)
@@ -105,7 +105,7 @@ def choices(path: str, model, rng: random.Random) -> tuple[list[float], dict[tup
         default_fps=model.config.fps,
         default_max_frames=model.config.max_frames,
     )
-    scaling = model.outline.preprocessing
+    scaling = model.spec.preprocessing
     batches = decode_frames(
         source, plan.times_s, width=scaling.size, height=scaling.size, fit=scaling.fit, batch_size=FRAMES
     )

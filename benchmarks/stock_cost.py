@@ -152,15 +152,15 @@ def measure(folder: Path, way: Way) -> dict[str, Any]:
     import torch
 
     from dynfocus_cli import pipeline
-    from dynfocus_cli.checkpoints import load_model
-    from dynfocus_cli.progress import Silent
-    from dynfocus_cli.run_options import (
+    from dynfocus_cli.models.open import load_model
+    from dynfocus_cli.options import (
         DecodingOptions,
         GenerationOptions,
         RunOptions,
         SamplingOptions,
         SelectionOptions,
     )
+    from dynfocus_cli.progress import Silent
     from memory import peak_resident
     from operations import OperationCounter, of_looks, of_prefill, of_vision
     from wide_qwen3_vl import CUT
@@ -184,7 +184,7 @@ def measure(folder: Path, way: Way) -> dict[str, Any]:
     evidence = reply.evidence
     bill, seconds = evidence.tokens, evidence.timings_s
     looks = of_looks(
-        model.outline.family,
+        model.spec.family,
         evidence.source,
         len(evidence.frames),
         None if way.stock else len(evidence.key_frames),
@@ -247,28 +247,28 @@ def summary(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> dict[str,
 
 def counted(capped: Path, uncapped: Path, size: tuple[int, int]) -> list[dict[str, Any]]:
     """Whole models at the poster's settings, from their sizes alone; the prompt's own text is left out."""
-    from dynfocus_cli.checkpoints.loading import outline_model
-    from dynfocus_cli.run_options import SelectionOptions
+    from dynfocus_cli.models.open import read_model_spec
+    from dynfocus_cli.options import SelectionOptions
     from dynfocus_cli.types import VideoSource
     from operations import of_looks, of_prefill, of_vision
     from wide_qwen3_vl import PUBLISHED
 
     width, height = size
     source = VideoSource("", float(FRAMES), width, height, 30.0, "h264", 0, False, 0, 0.0)
-    outlines: list[Any] = [outline_model(str(folder), "cpu") for folder in (uncapped, capped)]
+    specs: list[Any] = [read_model_spec(str(folder), "cpu") for folder in (uncapped, capped)]
     asked: list[tuple[str, Any, SelectionOptions, int | None]] = [
-        (name, outline, SelectionOptions(stock=True), None)
-        for name, outline in zip(("stock, uncapped", "stock, its pixel cap"), outlines, strict=True)
+        (name, spec, SelectionOptions(stock=True), None)
+        for name, spec in zip(("stock, uncapped", "stock, its pixel cap"), specs, strict=True)
     ]
     for cone_tokens in (None, 38):
         for prototypes, ratio in POSTER:
             keys = round(prototypes * ratio)
             name = f"ours, L={prototypes} K={keys}" + (f", {cone_tokens} cones" if cone_tokens else "")
-            asked.append((name, outlines[1], SelectionOptions(cone_tokens=cone_tokens), keys))
+            asked.append((name, specs[1], SelectionOptions(cone_tokens=cone_tokens), keys))
     rows: list[dict[str, Any]] = []
-    for name, outline, wanted, keys in asked:
-        tokens = outline.price(source, FRAMES, wanted).total(FRAMES, keys or FRAMES)
-        looks = of_looks(outline.family, source, FRAMES, keys)
+    for name, spec, wanted, keys in asked:
+        tokens = spec.price(source, FRAMES, wanted).total(FRAMES, keys or FRAMES)
+        looks = of_looks(spec.family, source, FRAMES, keys)
         row: dict[str, Any] = {"size": f"{width}x{height}", "way": name, "video_tokens": tokens}
         for model, shape in PUBLISHED.items():
             vision, prefill = of_vision(shape, looks), of_prefill(shape, tokens)

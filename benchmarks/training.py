@@ -70,10 +70,10 @@ def throughput(device: str) -> dict[str, Any]:
     """Examples a second of each way, and their ratios."""
     import torch
 
+    from dynfocus_cli.options import DecodingOptions, RunOptions, SamplingOptions
     from dynfocus_cli.progress import Silent
-    from dynfocus_cli.run_options import DecodingOptions, RunOptions, SamplingOptions
     from dynfocus_cli.training.batches import Batches
-    from dynfocus_cli.training.footage import Footage
+    from dynfocus_cli.training.feature_store import FeatureStore
     from dynfocus_cli.training.learner import Learner
     from dynfocus_cli.training.loading import let_learn, load_for_training
     from dynfocus_cli.training.parts import learning
@@ -96,10 +96,10 @@ def throughput(device: str) -> dict[str, Any]:
         )
         prepared = prepare(request)
         model = load_for_training(prepared)
-        footage = Footage(Path(folder) / "features", model, options)
-        train, _ = footage.gather(prepared.train, Silent())
+        feature_store = FeatureStore(Path(folder) / "features", model, options)
+        train, _ = feature_store.gather(prepared.train, Silent())
         let_learn(model, prepared)
-        batches = Batches(train, footage, model.outline, options, prepared.settings)
+        batches = Batches(train, feature_store, model.spec, options, prepared.settings)
         optimizer = torch.optim.AdamW([weights for _, weights in learning(model.network)], lr=1e-5)
 
         def step(number: int, dtype: torch.dtype | None, anew: bool) -> None:
@@ -107,12 +107,10 @@ def throughput(device: str) -> dict[str, Any]:
             if anew:
                 # As without a store: the videos of this batch are decoded and encoded for it.
                 place = Path(folder) / f"anew-{number}"
-                fresh = Footage(place, model, options)
+                fresh = FeatureStore(place, model, options)
                 drawn = [train[batches.place(number * settings.batch + at)] for at in range(settings.batch)]
                 kept, _ = fresh.gather(drawn, Silent())
-                lessons = Batches(
-                    kept, fresh, model.outline, options, replace(prepared.settings, max_steps=1)
-                )
+                lessons = Batches(kept, fresh, model.spec, options, replace(prepared.settings, max_steps=1))
             lesson = lessons[0 if anew else number]
             Learner(model.network, model.prompt, model.device, dtype)(lesson).backward()
             optimizer.step()
@@ -176,10 +174,10 @@ def two_steps(model_folder: str, frames: int, device: str, folder: Path) -> dict
     import psutil
     import torch
 
+    from dynfocus_cli.options import DecodingOptions, RunOptions, SamplingOptions
     from dynfocus_cli.progress import Silent
-    from dynfocus_cli.run_options import DecodingOptions, RunOptions, SamplingOptions
     from dynfocus_cli.training.batches import Batches
-    from dynfocus_cli.training.footage import Footage
+    from dynfocus_cli.training.feature_store import FeatureStore
     from dynfocus_cli.training.learner import Learner
     from dynfocus_cli.training.loading import let_learn, load_for_training
     from dynfocus_cli.training.parts import learning, part_of
@@ -204,10 +202,10 @@ def two_steps(model_folder: str, frames: int, device: str, folder: Path) -> dict
         else:
             Path("/proc/self/clear_refs").write_text("5")  # the kernel's peak begins anew
         model = load_for_training(prepared)
-        footage = Footage(Path(features), model, options)
-        train, _ = footage.gather(prepared.train[:2], Silent())
+        feature_store = FeatureStore(Path(features), model, options)
+        train, _ = feature_store.gather(prepared.train[:2], Silent())
         let_learn(model, prepared)
-        batches = Batches(train, footage, model.outline, options, prepared.settings)
+        batches = Batches(train, feature_store, model.spec, options, prepared.settings)
         learner = Learner(model.network, model.prompt, model.device, prepared.autocast).train()
         frozen = {
             name: weights.clone() for name, weights in model.network.named_parameters() if "norm" in name

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-MINIATURES = Path(__file__).resolve().parents[1] / "tests" / "backends"
+MINIATURES = Path(__file__).resolve().parents[1] / "tests" / "models"
 TOTAL_PIXELS = 25_165_824
 """Of all frames together, in the published video_preprocessor_config.json: 12 288 tokens, however many frames
 and however large."""

@@ -9,13 +9,13 @@ import torch
 from typer.testing import CliRunner
 
 from dynfocus_cli import pipeline
-from dynfocus_cli.checkpoints.loading import load_model
 from dynfocus_cli.cli.app import app
-from dynfocus_cli.model.stages import EventSelection, Question
-from dynfocus_cli.planning.economy import Economy
-from dynfocus_cli.planning.run_plan import plan_run, read_request
+from dynfocus_cli.models.open import load_model
+from dynfocus_cli.network.stages import EventSelection, Question
+from dynfocus_cli.options import DecodingOptions, RunOptions
+from dynfocus_cli.planning.memory_plan import MemoryPlan
+from dynfocus_cli.planning.plan import plan_run, read_request
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.run_options import DecodingOptions, RunOptions
 from dynfocus_cli.stopwatch import Stopwatch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +31,7 @@ QUESTION = "What is shown at 00:05?"
 def video_tokens(device: str) -> tuple[torch.Tensor, EventSelection]:
     """The tokens (1, M, D_l) and selection of random pixels, the same on each device; both on the CPU."""
     model = load_model(str(WEIGHTS), device)
-    side = model.outline.preprocessing.size
+    side = model.spec.preprocessing.size
     pixels = torch.randn(FRAMES, 3, side, side, generator=torch.Generator().manual_seed(0)).to(model.device)
     question = model.encode_question(QUESTION)
     assert isinstance(question, Question)
@@ -87,9 +87,9 @@ def test_the_vision_encoder_can_leave_the_gpu_and_come_back() -> None:
     options = RunOptions(decoding=DecodingOptions(cache=False))
     answers = {}
     for tower in ("resident", "swapped", "offloaded", "resident"):
-        asked = model.outline.scorer(QUESTION, None)
-        request = read_request(str(DEMO), asked, model.outline, options)
-        plan = plan_run(request, model.outline, options, 10**12, Economy(8, 68, tower=tower))
+        asked = model.spec.scorer(QUESTION, None)
+        request = read_request(str(DEMO), asked, model.spec, options)
+        plan = plan_run(request, model.spec, options, 10**12, MemoryPlan(8, 68, tower=tower))
         seen = pipeline._see(pipeline.Run(request, plan, model, asked, options, (), Silent(), Stopwatch()))
         answers.setdefault(tower, seen.frames.patches)
         expected = "cpu" if tower != "resident" else "cuda"
@@ -104,4 +104,4 @@ def test_planned_memory_on_cuda() -> None:
     before = torch.cuda.memory_allocated()
     model = load_model(str(WEIGHTS), "cuda")
     taken = torch.cuda.memory_allocated() - before
-    assert model.outline.memory.weights == pytest.approx(taken, rel=0.1)
+    assert model.spec.memory.weights == pytest.approx(taken, rel=0.1)

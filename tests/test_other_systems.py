@@ -64,10 +64,10 @@ IMPORTED = """
     print(len(found))
 """
 USED = """
-    from dynfocus_cli.checkpoints.workplace import finish, workplace
-    from dynfocus_cli.planning.device import free_memory, give_back_early, whole_memory
+    from dynfocus_cli.checkpoints.staging import finish, staging
+    from dynfocus_cli.device import free_memory, give_back_early, whole_memory
 
-    with workplace(pathlib.Path("model")) as partial:
+    with staging(pathlib.Path("model")) as partial:
         (partial / "config.json").write_text("{{}}")
         finish(partial, pathlib.Path("model"))
     assert 0 < free_memory(torch.device("cpu")) <= whole_memory()

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
-    from dynfocus_cli.backends.protocol import Backend
-    from dynfocus_cli.batch import Outcome, Search
-    from dynfocus_cli.checkpoints.quantization import Quantization
+    from dynfocus_cli.batch.questions import Query, QuestionFile, read_questions
+    from dynfocus_cli.batch.videos import Outcome, Search
     from dynfocus_cli.errors import (
         DynFocusError,
         ModelUnavailable,
@@ -29,17 +28,18 @@ if TYPE_CHECKING:
         UsageError,
         VideoUnreadable,
     )
-    from dynfocus_cli.export import write_export
-    from dynfocus_cli.pictures import key_frame_pictures
-    from dynfocus_cli.progress import Progress
-    from dynfocus_cli.question_file import Query, QuestionFile, read_questions
-    from dynfocus_cli.run_options import (
+    from dynfocus_cli.models.protocol import Backend
+    from dynfocus_cli.options import (
         DecodingOptions,
         GenerationOptions,
         RunOptions,
         SamplingOptions,
         SelectionOptions,
     )
+    from dynfocus_cli.progress import Progress
+    from dynfocus_cli.quantization import Quantization
+    from dynfocus_cli.report.export import write_export
+    from dynfocus_cli.report.pictures import key_frame_pictures
     from dynfocus_cli.types import Answer, FrameEvidence, Inspection, Option
 
 __version__ = "0.1.0"
@@ -74,27 +74,27 @@ __all__ = [
 
 _HOME_OF = {
     "Answer": "types",
-    "DecodingOptions": "run_options",
+    "DecodingOptions": "options",
     "DynFocusError": "errors",
     "FrameEvidence": "types",
-    "GenerationOptions": "run_options",
+    "GenerationOptions": "options",
     "Inspection": "types",
     "ModelUnavailable": "errors",
     "Option": "types",
     "OutOfDomain": "errors",
     "OutOfMemory": "errors",
-    "Outcome": "batch",
-    "Query": "question_file",
-    "QuestionFile": "question_file",
-    "RunOptions": "run_options",
-    "SamplingOptions": "run_options",
-    "Search": "batch",
-    "SelectionOptions": "run_options",
+    "Outcome": "batch.videos",
+    "Query": "batch.questions",
+    "QuestionFile": "batch.questions",
+    "RunOptions": "options",
+    "SamplingOptions": "options",
+    "Search": "batch.videos",
+    "SelectionOptions": "options",
     "UsageError": "errors",
     "VideoUnreadable": "errors",
-    "key_frame_pictures": "pictures",
-    "read_questions": "question_file",
-    "write_export": "export",
+    "key_frame_pictures": "report.pictures",
+    "read_questions": "batch.questions",
+    "write_export": "report.export",
 }
 """Public name -> module of this package that defines it."""
 
@@ -131,7 +131,7 @@ def load(
         UsageError: it is stored quantized in another way than `quantize` says.
         OutOfMemory: its weights are more than the memory that is free.
     """
-    from dynfocus_cli.checkpoints import load_model
+    from dynfocus_cli.models.open import load_model
 
     return DynFocus(load_model(model, device, quantize, selector))
 
@@ -140,10 +140,10 @@ class DynFocus:
     """A loaded model: `ask` and `inspect` do what the commands of these names do."""
 
     def __init__(self, model: Backend) -> None:
-        from dynfocus_cli.features.recall import Recall
+        from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
         self.model = model
-        self._recall = Recall()
+        self._memory_cache = MemoryFeatureCache()
 
     def __repr__(self) -> str:
         return f"DynFocus({self.model.info})"
@@ -187,9 +187,9 @@ class DynFocus:
         """
         from os import PathLike, fspath
 
-        from dynfocus_cli import batch
-        from dynfocus_cli.question_file import Query, QuestionFile
-        from dynfocus_cli.video_questions import VideoQuestions
+        from dynfocus_cli.batch import videos as batch
+        from dynfocus_cli.batch.questions import Query, QuestionFile
+        from dynfocus_cli.batch.video_questions import VideoQuestions
 
         paths = [fspath(path) for path in ([videos] if isinstance(videos, str | PathLike) else videos)]
         if not isinstance(questions, QuestionFile):
@@ -217,8 +217,8 @@ class DynFocus:
         from os import fspath
 
         from dynfocus_cli import pipeline
+        from dynfocus_cli.options import RunOptions
         from dynfocus_cli.progress import Silent
-        from dynfocus_cli.run_options import RunOptions
 
         return pipeline.inspect(
             fspath(video),
@@ -226,7 +226,7 @@ class DynFocus:
             self.model,
             options or RunOptions(),
             progress or Silent(),
-            recall=self._recall,
+            memory_cache=self._memory_cache,
         )
 
     def _ask(
@@ -240,8 +240,8 @@ class DynFocus:
         from os import fspath
 
         from dynfocus_cli import pipeline
+        from dynfocus_cli.options import RunOptions
         from dynfocus_cli.progress import Silent
-        from dynfocus_cli.run_options import RunOptions
 
         return pipeline.ask(
             fspath(video),
@@ -250,5 +250,5 @@ class DynFocus:
             options or RunOptions(),
             progress or Silent(),
             choices,
-            recall=self._recall,
+            memory_cache=self._memory_cache,
         )

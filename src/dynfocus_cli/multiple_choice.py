@@ -8,7 +8,7 @@ from math import exp
 from string import ascii_uppercase
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.run_options import check_question
+from dynfocus_cli.options import check_question
 from dynfocus_cli.types import Option
 
 INSTRUCTION = "Answer with the letter of the right option, and nothing else."

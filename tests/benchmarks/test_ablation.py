@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.model.stages import VideoFeatures
+from dynfocus_cli.network.stages import VideoFeatures
 from dynfocus_cli.synth.questions import QUESTION_TYPES, ask, observe
-from dynfocus_cli.training.tiny.answers import Phase
-from dynfocus_cli.training.tiny.clips import ClipStore
-from dynfocus_cli.training.tiny.curriculum import Student
-from dynfocus_cli.training.tiny.lessons import Exercise
-from dynfocus_cli.training.tiny.recipe import fresh_model
+from dynfocus_tiny.answers import Phase
+from dynfocus_tiny.clips import ClipStore
+from dynfocus_tiny.curriculum import Student
+from dynfocus_tiny.lessons import Exercise
+from dynfocus_tiny.recipe import fresh_model
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from conversions import TINY, converted
 
-from dynfocus_cli.checkpoints import find_model, load_model
+from dynfocus_cli.checkpoints import find_model
 from dynfocus_cli.checkpoints.describe import describe, verify
 from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.record import Conversion
 from dynfocus_cli.checkpoints.registry import find_entry, list_models, models_folder
 from dynfocus_cli.checkpoints.size import Megabytes, readable
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.models.open import load_model
 from dynfocus_cli.progress import Silent
 
 

@@ -15,7 +15,7 @@ from conversions import converted
 from huggingface_hub import constants
 from typer.testing import CliRunner
 
-from dynfocus_cli.checkpoints import download, find_model, load_model, pull
+from dynfocus_cli.checkpoints import download, find_model, pull
 from dynfocus_cli.checkpoints.describe import describe
 from dynfocus_cli.checkpoints.entries import ENTRIES, PREFERRED, ModelEntry, RemoteFile, Repository
 from dynfocus_cli.checkpoints.families import FAMILIES, PUBLIC, SELECTORS
@@ -23,6 +23,7 @@ from dynfocus_cli.checkpoints.footprint import SMALL
 from dynfocus_cli.checkpoints.hub_cache import HubId
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.errors import ModelUnavailable, UsageError
+from dynfocus_cli.models.open import load_model
 from dynfocus_cli.progress import Silent
 from hub import LARGE, Hub, serving, stated, take_for_real
 

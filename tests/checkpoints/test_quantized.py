@@ -18,11 +18,12 @@ from torch import Tensor
 from transformers import BitsAndBytesConfig, LlamaConfig
 
 import dynfocus_cli as dynfocus
-from dynfocus_cli.checkpoints import load_model, shards
+from dynfocus_cli.checkpoints import shards
 from dynfocus_cli.checkpoints.describe import describe
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.model.network import DynFocusModel
-from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, SamplingOptions
+from dynfocus_cli.models.open import load_model
+from dynfocus_cli.network.network import DynFocusModel
+from dynfocus_cli.options import DecodingOptions, GenerationOptions, SamplingOptions
 
 
 def on_load(folder: Path, kind: str) -> dict[str, Tensor]:
@@ -141,7 +142,7 @@ def test_loading_has_no_full_precision_peak(kind: str, tmp_path: Path, monkeypat
     code = """
         import sys
         from pathlib import Path
-        from dynfocus_cli.checkpoints import load_model
+        from dynfocus_cli.models.open import load_model
         def resident(name):
             lines = Path("/proc/self/status").read_text().splitlines()
             return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))

@@ -22,7 +22,7 @@ from torch.testing import assert_close
 from transformers import BertTokenizer
 
 import dynfocus_cli as dynfocus
-from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.options import DecodingOptions, GenerationOptions, SamplingOptions, SelectionOptions
 from dynfocus_cli.types import Answer
 
 QUESTION = "What is the man doing?"
@@ -34,7 +34,7 @@ SYSTEM = (
 
 
 @dataclass
-class Asked:
+class ScoredQuestion:
     """An answer, and what went through the network for it."""
 
     answer: Answer
@@ -43,7 +43,7 @@ class Asked:
     logits: Tensor
 
 
-def ask(folder: Path) -> Asked:
+def ask(folder: Path) -> ScoredQuestion:
     """Asks by the spine, and listens at the network's two ends."""
     model = dynfocus.load(str(folder), device="cpu")
     network = model.model.network
@@ -73,7 +73,7 @@ def ask(folder: Path) -> Asked:
     with torch.no_grad():
         whole: Any = network.language_model
         logits = whole(inputs_embeds=inputs[0]).logits[0]
-    return Asked(answer, torch.cat(pixels), inputs[0][0], logits)
+    return ScoredQuestion(answer, torch.cat(pixels), inputs[0][0], logits)
 
 
 def prompt_ids(source: Path) -> tuple[list[int], list[int]]:
@@ -102,7 +102,7 @@ def read_by_hand(weights: Weights, pixels: Tensor, vocabulary: Path, tower: asse
     )
 
 
-def check(asked: Asked, tokens: Tensor, chosen: list[int], expected: Tensor, before: int) -> None:
+def check(asked: ScoredQuestion, tokens: Tensor, chosen: list[int], expected: Tensor, before: int) -> None:
     frames = asked.answer.evidence.frames
     assert [frame.index for frame in frames if frame.meaningful] == chosen
     assert asked.answer.evidence.tokens.video == len(tokens)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import BertTokenizer
 
-from dynfocus_cli.backends.native import LoadedModel
-from dynfocus_cli.checkpoints import load_model
+from dynfocus_cli.models.dynfocus import LoadedModel
+from dynfocus_cli.models.open import load_model
 
 GOLDEN = ROOT / "tests" / "golden" / "k_prompts_sampling.json"
 ODD = [

@@ -54,7 +54,7 @@ class StandIn:
             raise self.load_error
         return SimpleNamespace(info=self.model)
 
-    def outline_model(
+    def read_model_spec(
         self, name_or_path: str | None, device: str, quantize: str | None, selector: str | None = None
     ) -> Any:
         return SimpleNamespace(info=self.model)
@@ -67,7 +67,7 @@ class StandIn:
         options: Any,
         progress: Any,
         begun: Any = None,
-        recall: Any = None,
+        memory_cache: Any = None,
     ) -> Inspection:
         self.calls.append((video, question, options))
         progress.stage("encode", 2)
@@ -99,7 +99,7 @@ class StandIn:
         progress: Any,
         choices: Any = (),
         begun: Any = None,
-        recall: Any = None,
+        memory_cache: Any = None,
     ) -> Answer:
         evidence = self.inspect(video, question, model, options, progress)
         for piece in self.answer.partition(" "):
@@ -112,12 +112,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     library = StandIn()
     pipeline = ModuleType("dynfocus_cli.pipeline")
     pipeline.__dict__.update(ask=library.ask, inspect=library.inspect)
-    checkpoints = ModuleType("dynfocus_cli.checkpoints")
-    checkpoints.__dict__.update(load_model=library.load_model, outline_model=library.outline_model)
-    for module in (pipeline, checkpoints):
+    opening = ModuleType("dynfocus_cli.models.open")
+    opening.__dict__.update(load_model=library.load_model, read_model_spec=library.read_model_spec)
+    for module in (pipeline, opening):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        # `from dynfocus_cli import pipeline` asks the package first.
-        monkeypatch.setattr(dynfocus_cli, module.__name__.rpartition(".")[2], module, raising=False)
+    # `from dynfocus_cli import pipeline` asks the package first.
+    monkeypatch.setattr(dynfocus_cli, "pipeline", pipeline, raising=False)
     return library
 
 

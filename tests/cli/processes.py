@@ -21,7 +21,7 @@ import conftest, types
 library = conftest.StandIn()
 for name, contents in {{
     "pipeline": dict(ask=library.ask, inspect=library.inspect),
-    "checkpoints": dict(load_model=library.load_model),
+    "models.open": dict(load_model=library.load_model),
 }}.items():
     module = types.ModuleType("dynfocus_cli." + name)
     module.__dict__.update(contents)

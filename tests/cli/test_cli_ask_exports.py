@@ -90,7 +90,7 @@ def test_several_videos_fill_a_folder(stand_in, run, video):
 
 def test_a_result_in_the_file_says_that_its_page_is_there(stand_in, run, video, monkeypatch):
     name = video("a.mp4")
-    monkeypatch.setattr("dynfocus_cli.export.Exporter.write", interrupt)
+    monkeypatch.setattr("dynfocus_cli.report.export.Exporter.write", interrupt)
     result = run("ask", name, "q", "--html", "out.html", "--output", "out.jsonl")
     assert result.exit_code == 130
     assert not Path("out.jsonl").exists()

@@ -18,7 +18,7 @@ from dynfocus_cli.cli.app import app
 from dynfocus_cli.cli.transcript import evidence_line
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features import encoding
-from dynfocus_cli.run_options import check_question
+from dynfocus_cli.options import check_question
 from dynfocus_cli.types import Answer, Check, Counterfactual
 from dynfocus_cli.video.timecode import short_timecode
 from strict_schema import validate

@@ -163,7 +163,7 @@ def test_a_model_that_is_not_installed(examine, monkeypatch):
 
 
 def test_too_little_memory(examine, monkeypatch):
-    monkeypatch.setattr("dynfocus_cli.planning.device.free_memory", lambda device: 1000)
+    monkeypatch.setattr("dynfocus_cli.device.free_memory", lambda device: 1000)
     code, found = examine()
     assert (code, found["memory"]["state"]) == (5, "fix")
 
@@ -244,12 +244,14 @@ def test_without_any_package_but_typer(tmp_path: Path):
 
 def test_memory_is_what_the_weights_take_as_they_would_run(examine, monkeypatch):
     """And not what their file has: quantized they take less."""
-    from dynfocus_cli.checkpoints import outline_model
+    from dynfocus_cli.models.open import read_model_spec
 
-    plain, quantized = (outline_model("dynfocus-tiny", "cpu", kind).memory.weights for kind in (None, "nf4"))
+    plain, quantized = (
+        read_model_spec("dynfocus-tiny", "cpu", kind).memory.weights for kind in (None, "nf4")
+    )
     assert quantized < plain
     free = (plain + quantized) // 2
-    monkeypatch.setattr("dynfocus_cli.planning.device.free_memory", lambda device: free)
+    monkeypatch.setattr("dynfocus_cli.device.free_memory", lambda device: free)
     monkeypatch.setenv("DYNFOCUS_MODEL", "dynfocus-tiny")
     code, found = examine()
     assert (code, found["memory"]["state"]) == (5, "fix")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dynfocus_cli import export, outputs
+from dynfocus_cli.report import export, outputs
 from video.clips import write_clip
 
 FILES = {
@@ -243,7 +243,8 @@ def test_help_does_not_import_what_writes_the_files():
         "from dynfocus_cli.cli.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print([name for name in ('jinja2', 'PIL', 'av', 'dynfocus_cli.export') if name in sys.modules])"
+        "names = ('jinja2', 'PIL', 'av', 'dynfocus_cli.report.export')\n"
+        "print([name for name in names if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "--contact-sheet" in done.stdout

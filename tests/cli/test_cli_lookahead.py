@@ -11,10 +11,10 @@ import pytest
 import dynfocus_cli
 from dynfocus_cli import RunOptions, SamplingOptions, VideoUnreadable, pipeline
 from dynfocus_cli.cli.lookahead import one_ahead
-from dynfocus_cli.decoding_ahead import begin
 from dynfocus_cli.features import encoding
+from dynfocus_cli.options import DecodingOptions
+from dynfocus_cli.pipeline.prefetch import begin
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.run_options import DecodingOptions
 
 DEMO = str(Path(__file__).parents[2] / "examples" / "demo.mp4")
 OPTIONS = RunOptions(decoding=DecodingOptions(cache=False))

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from dynfocus_cli.batch.results import ResultFile
 from dynfocus_cli.errors import ModelUnavailable, VideoUnreadable
-from dynfocus_cli.results import ResultFile
 from strict_schema import validate
 
 ASK = ("ask", "d", "What?", "--output", "out.jsonl")

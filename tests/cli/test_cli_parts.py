@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 
 import dynfocus_cli
-from dynfocus_cli import run_options, types
+from dynfocus_cli import options as run_options
+from dynfocus_cli import types
 from dynfocus_cli.cli import options
 from dynfocus_cli.cli.errors import failure_of
 from dynfocus_cli.cli.interrupts import uninterrupted

@@ -115,7 +115,8 @@ def test_each_path_exists(document):
 def test_each_name_of_the_paper_map_resolves(name):
     path, _, attribute = name.partition("::")
     module = path.removesuffix(".py").replace("/", ".")
-    functools.reduce(getattr, attribute.split("."), importlib.import_module(f"dynfocus_cli.{module}"))
+    home = module.removeprefix("recipes.") if module.startswith("recipes.") else f"dynfocus_cli.{module}"
+    functools.reduce(getattr, attribute.split("."), importlib.import_module(home))
 
 
 def test_the_readme_shows_both_commands_on_its_first_screen():

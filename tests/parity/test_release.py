@@ -41,10 +41,10 @@ from dynfocus_cli.dpe.kmeans import kmeans
 from dynfocus_cli.dpe.score import ScoreNetwork
 from dynfocus_cli.dpe.topk import hard_topk, minmax_normalise, perturbed_indicators
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.connector import CooperativeConnector
-from dynfocus_cli.model.prompt import VICUNA_V1
-from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.connector import CooperativeConnector
+from dynfocus_cli.network.prompt import VICUNA_V1
+from dynfocus_cli.options import SamplingOptions
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import decode_frames, find_mentions, plan_sampling, probe
 
@@ -155,7 +155,7 @@ def test_the_whole_connector(name: str, golden: GoldenCase, monkeypatch: pytest.
     if "kmeans_init_perm" in tensors:
         # The one thing that is random: which frames the clusters start from.
         initial = tensors["kmeans_init_perm"][:80].sort().values
-        monkeypatch.setattr("dynfocus_cli.model.connector.initial_frames", lambda *_: initial)
+        monkeypatch.setattr("dynfocus_cli.network.connector.initial_frames", lambda *_: initial)
     whole = connector(tensors, RELEASE_SETTINGS)
     x = tensors["x"].unsqueeze(0)
     with torch.no_grad():

@@ -11,13 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynfocus_cli.budget import FramePrice
-from dynfocus_cli.checkpoints.quantization import quantized
+from dynfocus_cli.cce.budget import FramePrice
 from dynfocus_cli.errors import OutOfMemory
-from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.network import DynFocusModel
-from dynfocus_cli.planning.economy import Economy, plan_economy, spare_more
-from dynfocus_cli.planning.memory import MemoryModel, RunShape, find_room
+from dynfocus_cli.models.memory import MemoryModel, RunShape, find_room
+from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.network import DynFocusModel
+from dynfocus_cli.planning.memory_plan import MemoryPlan, next_fallback, plan_memory
+from dynfocus_cli.quantization import quantized
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -104,14 +104,14 @@ def test_what_is_planned_fits(shape: RunShape, device: torch.device, free: int) 
     one = memory.need(replace(shape, frames=1, video_tokens=40, batch=1), tower_away=device is GPU)
     if one.beside > int(0.95 * free):
         with pytest.raises(OutOfMemory, match="are needed beside the weights"):
-            plan_economy(memory, shape, free, PRICE)
+            plan_memory(memory, shape, free, PRICE)
         return
-    economy = plan_economy(memory, shape, free, PRICE)
-    tokens = shape.video_tokens if economy.most_tokens is None else economy.most_tokens
-    planned = replace(shape, frames=economy.most_frames, video_tokens=tokens, batch=economy.batch)
-    assert memory.need(planned, tower_away=economy.tower == "swapped").beside <= free
-    changed = (economy.batch, economy.most_frames, economy.most_tokens, economy.tower)
-    assert bool(economy.told) == (changed != (shape.batch, shape.frames, None, "resident"))
+    memory_plan = plan_memory(memory, shape, free, PRICE)
+    tokens = shape.video_tokens if memory_plan.most_tokens is None else memory_plan.most_tokens
+    planned = replace(shape, frames=memory_plan.most_frames, video_tokens=tokens, batch=memory_plan.batch)
+    assert memory.need(planned, tower_away=memory_plan.tower == "swapped").beside <= free
+    changed = (memory_plan.batch, memory_plan.most_frames, memory_plan.most_tokens, memory_plan.tower)
+    assert bool(memory_plan.told) == (changed != (shape.batch, shape.frames, None, "resident"))
 
 
 def test_time_is_given_up_before_frames() -> None:
@@ -121,7 +121,7 @@ def test_time_is_given_up_before_frames() -> None:
     plans = []
     for percent in range(110, 0, -1):
         try:
-            plans.append(plan_economy(memory, HOUR, whole * percent // 100, PRICE))
+            plans.append(plan_memory(memory, HOUR, whole * percent // 100, PRICE))
         except OutOfMemory:
             break
     first = {
@@ -139,16 +139,16 @@ def test_time_is_given_up_before_frames() -> None:
 def test_on_a_cpu_the_vision_encoder_has_nowhere_to_go() -> None:
     memory = nf4(CPU)
     assert find_room(memory, HOUR, 10**12, PRICE, tower_away=True) is None
-    assert spare_more(Economy(1, 8), "encode", "cpu").most_frames == 4
+    assert next_fallback(MemoryPlan(1, 8), "encode", "cpu").most_frames == 4
 
 
 def test_what_is_done_without_after_memory_ran_out() -> None:
-    economy: Economy | None = Economy(batch=32, most_frames=5)
+    memory_plan: MemoryPlan | None = MemoryPlan(batch=32, most_frames=5)
     steps = []
     for stage in ("encode", "encode", "encode", "encode", "generate", "generate", "select", "select"):
-        economy = spare_more(economy, stage, "cuda") if economy else None
-        if economy:
-            steps.append((economy.batch, economy.tower, economy.most_frames))
+        memory_plan = next_fallback(memory_plan, stage, "cuda") if memory_plan else None
+        if memory_plan:
+            steps.append((memory_plan.batch, memory_plan.tower, memory_plan.most_frames))
     assert steps == [
         (8, "resident", 5),
         (2, "resident", 5),
@@ -157,8 +157,8 @@ def test_what_is_done_without_after_memory_ran_out() -> None:
         (1, "offloaded", 2),
         (1, "offloaded", 1),
     ]
-    assert economy is None
-    swapped = spare_more(Economy(32, 5), "generate", "cuda")
+    assert memory_plan is None
+    swapped = next_fallback(MemoryPlan(32, 5), "generate", "cuda")
     assert (swapped.tower, swapped.batch) == ("swapped", 32)
     assert swapped.told == (
         "Memory ran out (stage: generate): the vision encoder leaves the GPU while the answer is written.",

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dynfocus_cli.pictures import fit_within, key_frame_pictures
 from dynfocus_cli.report.contact_sheet import contact_sheet
+from dynfocus_cli.report.pictures import fit_within, key_frame_pictures
 from dynfocus_cli.video.probing import probe
 from video.clips import read_barcode, write_clip
 

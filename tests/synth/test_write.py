@@ -188,8 +188,8 @@ def test_seeds_are_apart_from_each_other_and_from_those_of_training(
     one: tuple[int, int], other: tuple[int, int]
 ) -> None:
     assert (clip_seed(*one) == clip_seed(*other)) == (one == other)
-    # training/tiny/recipe.py: exam from 500 000, lessons from 1 000 000, tokenizer from 2 000 000 + 1500 a
-    # seed, vision 40 random bits above 2^41.
+    # The recipe of dynfocus-tiny: exam from 500 000, lessons from 1 000 000, tokenizer from 2 000 000 +
+    # 1500 a seed, vision 40 random bits above 2^41.
     highest_of_vision = 1 << 41 | (1 << 40) - 1
     highest_of_tokenizer = 2_000_000 + (2**31) * 1500
     assert clip_seed(*one) > max(highest_of_vision, highest_of_tokenizer)

@@ -10,8 +10,8 @@ from typing import Any
 import av
 import numpy as np
 
+from dynfocus_cli.options import DecodingOptions, RunOptions, SamplingOptions
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.run_options import DecodingOptions, RunOptions, SamplingOptions
 from dynfocus_cli.training.finetune import Trained, fine_tune
 from dynfocus_cli.training.preparing import Prepared, TrainingRequest, prepare
 from dynfocus_cli.training.settings import TrainingSettings

@@ -9,8 +9,8 @@ import pytest
 import torch
 from classroom import prepared
 
-from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.planning.memory import MemoryModel
+from dynfocus_cli.models.memory import MemoryModel
+from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.training.forecast import LessonShape, TrainingMemory, TrainingMemoryModel, part_sizes
 
 SHAPE = LessonShape(1, 32, 700, 80, 10, 12)

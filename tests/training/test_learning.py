@@ -10,12 +10,12 @@ from classroom import COLORS, prepared
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
-from dynfocus_cli.model.generation import rank_answers
-from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.network.generation import rank_answers
+from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.training import parts
 from dynfocus_cli.training.batches import Batches
-from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.feature_store import FeatureStore
 from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.loading import let_learn, load_for_training
 
@@ -37,11 +37,11 @@ class Lesson:
     def __init__(self, data: Path, folder: Path, **changes: object) -> None:
         self.prepared = prepared(data, folder / "out", **changes)
         self.model = load_for_training(self.prepared)
-        footage = Footage(folder / "features", self.model, self.prepared.request.options)
-        self.train, self.problems = footage.gather(self.prepared.train, Silent())
+        feature_store = FeatureStore(folder / "features", self.model, self.prepared.request.options)
+        self.train, self.problems = feature_store.gather(self.prepared.train, Silent())
         let_learn(self.model, self.prepared)
         self.batches = Batches(
-            self.train, footage, self.model.outline, self.prepared.request.options, self.prepared.settings
+            self.train, feature_store, self.model.spec, self.prepared.request.options, self.prepared.settings
         )
         self.learner = Learner(
             self.model.network, self.model.prompt, self.model.device, self.prepared.autocast
@@ -77,7 +77,7 @@ def test_instruct_teaches_the_score_network_too(data: Path, tmp_path: Path, scor
 
     from classroom import request
 
-    from dynfocus_cli.run_options import SelectionOptions
+    from dynfocus_cli.options import SelectionOptions
 
     options = request(data, tmp_path).options
     options = replace(options, selection=SelectionOptions(scorer=scorer))
@@ -117,9 +117,9 @@ def test_what_is_planned_to_learn_is_what_learns(data: Path, tmp_path: Path) -> 
 @torch.no_grad()
 def test_the_loss_is_how_unlikely_ask_finds_the_answer(data: Path, tmp_path: Path) -> None:
     """A batch of videos of other lengths, one with a moment that is named, beside `ask`'s own likelihoods."""
-    from dynfocus_cli.backends.protocol import Asked
-    from dynfocus_cli.budget import allow
+    from dynfocus_cli.cce.budget import allow
     from dynfocus_cli.features.encoding import encode_video
+    from dynfocus_cli.models.protocol import ScoredQuestion
     from dynfocus_cli.planning.focus import focus_frames
     from dynfocus_cli.stopwatch import Stopwatch
 
@@ -140,18 +140,16 @@ def test_the_loss_is_how_unlikely_ask_finds_the_answer(data: Path, tmp_path: Pat
             Stopwatch(),
             batch_size=8,
         ).frames.distinct()
-        sight = model.sight(one.source, frames, lesson.prepared.request.options.selection)
-        price = model.outline.price(
-            one.source, len(frames.times_s), lesson.prepared.request.options.selection
-        )
+        session = model.session(one.source, frames, lesson.prepared.request.options.selection)
+        price = model.spec.price(one.source, len(frames.times_s), lesson.prepared.request.options.selection)
         allowed = allow(len(frames.times_s), prototypes=16, key_ratio=0.25, limit=one.limit, price=price)
         pinned = focus_frames(one.sampling, None, frames.times_s, allowed.key_frames)
-        asked = Asked(one.example.question, one.scorer)
-        choice = sight.choose(asked, allowed, pinned, 0)
+        asked = ScoredQuestion(one.example.question, one.scorer)
+        choice = session.choose(asked, allowed, pinned, 0)
         found = rank_answers(
             model.network,
             model.prompt,
-            sight._tokens(choice, asked)[0],
+            session._tokens(choice, asked)[0],
             one.example.question,
             (),
             [one.example.answer],
@@ -184,7 +182,7 @@ def test_every_batch_is_a_function_of_its_number(data: Path, tmp_path: Path) -> 
 
 
 def test_a_scorer_that_the_model_lacks_is_grown(tmp_path: Path) -> None:
-    from dynfocus_cli.checkpoints import load_model
+    from dynfocus_cli.models.open import load_model
 
     network = load_model("dynfocus-tiny", "cpu").network
     before = {name: weights.clone() for name, weights in network.connector.score_network.state_dict().items()}

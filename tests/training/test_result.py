@@ -12,14 +12,14 @@ from classroom import prepared, request, trained, write_class, write_clip
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from dynfocus_cli.checkpoints import load_model
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.models.open import load_model
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.training import finetune, parts, preparing
 from dynfocus_cli.training.batches import collate
 from dynfocus_cli.training.export import export
-from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.feature_store import FeatureStore
 from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.loading import let_learn, load_for_training
 from dynfocus_cli.training.run_record import run_folder
@@ -203,14 +203,14 @@ def test_the_loss_of_what_was_held_back_is_that_of_training(data: Path, tmp_path
     ready = prepared(data, tmp_path / "out", stage="align", precision="float32")
     model = load_for_training(ready)
     options = ready.request.options
-    footage = Footage(tmp_path / "features", model, options)
-    held, broken = footage.gather(ready.train, Silent())
+    feature_store = FeatureStore(tmp_path / "features", model, options)
+    held, broken = feature_store.gather(ready.train, Silent())
     learner = Learner(model.network.float(), model.prompt, model.device, None).train()
-    one_by_one = answer_loss(learner, held, footage, model.outline, options)
+    one_by_one = answer_loss(learner, held, feature_store, model.spec, options)
     assert not broken
     assert all(module.training for module in learner.modules())
     with torch.no_grad():
-        lesson = collate(held, footage, model.outline, options, None)
+        lesson = collate(held, feature_store, model.spec, options, None)
         assert float(learner.eval()(lesson)) == pytest.approx(one_by_one, rel=1e-4)
 
 
@@ -301,8 +301,8 @@ def test_a_video_that_went_is_passed_over(tmp_path: Path) -> None:
     data = write_class(tmp_path / "clips", 3)
     plan = prepared(data, tmp_path / "out", validation="0")
     data.with_name("1.mp4").unlink()
-    footage = Footage(tmp_path / "features", load_for_training(plan), plan.request.options)
-    there, problems = footage.gather(plan.train, Silent())
+    feature_store = FeatureStore(tmp_path / "features", load_for_training(plan), plan.request.options)
+    there, problems = feature_store.gather(plan.train, Silent())
     assert {Path(one.example.video).name for one in there} == {"0.mp4", "2.mp4"}
     assert len(problems) == 2
     assert all("1.mp4 cannot be read any more: No such file" in problem.reason for problem in problems)
@@ -421,7 +421,7 @@ def test_a_model_without_a_score_network_is_given_one(
     data: Path, tmp_path: Path, scorer: str | None, grown: str
 ) -> None:
     """As one that was made of LLaMA-VID's weights."""
-    from dynfocus_cli.run_options import SelectionOptions
+    from dynfocus_cli.options import SelectionOptions
 
     shipped = load_model("dynfocus-tiny", "cpu")
     shipped.network.connector.score_network = None

@@ -8,7 +8,7 @@ import pytest
 from clips import read_barcode, write_clip
 from time_cases import TIME_CASES
 
-from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.options import SamplingOptions
 from dynfocus_cli.types import SamplingPlan, VideoSource
 from dynfocus_cli.video import cues_on_screen, decode_frames, find_mentions, plan_sampling, probe
 from dynfocus_cli.video.cues import Cue

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.options import SamplingOptions
 from dynfocus_cli.types import SamplingPlan, VideoSource
 from dynfocus_cli.video.mentions import Mentions
 from dynfocus_cli.video.sampling import plan_sampling

@@ -12,7 +12,7 @@ from clips import write_clip
 from edit_lists import edit
 from packing import pack_b_frames
 
-Shown = Sequence[tuple[float | Fraction, int]]
+FeatureSample = Sequence[tuple[float | Fraction, int]]
 """When a frame comes on screen, in milliseconds, and its number."""
 
 
@@ -22,7 +22,7 @@ class TimeCase:
 
     name: str
     make: Callable[[Path], object]
-    shown: Shown | None
+    shown: FeatureSample | None
     """None for what FFmpeg's full decode shows."""
     end_ms: float
     restarts_ms: tuple[int, ...] = ()

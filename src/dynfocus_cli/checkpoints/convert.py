@@ -17,17 +17,17 @@ from transformers.utils import logging as transformers_logging
 from dynfocus_cli import __version__
 from dynfocus_cli.checkpoints import record
 from dynfocus_cli.checkpoints.card import write_card
-from dynfocus_cli.checkpoints.quantization import Quantization, settings
 from dynfocus_cli.checkpoints.record import Conversion, SourceFile, digest_of
 from dynfocus_cli.checkpoints.shards import Plan, plan_shards, write_index, write_shard
 from dynfocus_cli.checkpoints.size import Megabytes, readable
 from dynfocus_cli.checkpoints.sources.config_file import sound
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.checkpoints.workplace import abandon, clear, finish, workplace
+from dynfocus_cli.checkpoints.staging import abandon, clear, finish, staging
 from dynfocus_cli.errors import ModelUnavailable, first_line
-from dynfocus_cli.model.skeleton import parameter_shapes
+from dynfocus_cli.network.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
+from dynfocus_cli.quantization import Quantization, settings
 
 DESCRIBING = ("config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
 """What is read of a source beside its weights."""
@@ -55,7 +55,7 @@ def convert(
     """
     if (before := Conversion.load(source.folder)) is not None:
         licence, origin = licence or before.licence, origin or before.origin
-    with workplace(destination) as partial:
+    with staging(destination) as partial:
         try:
             with sound(source.folder):
                 shapes = parameter_shapes(source.config)

@@ -121,9 +121,9 @@ def _describe_public(name: str, folder: Path, family: str) -> ModelDescription:
 
 
 def _describe_own(name: str, folder: Path) -> ModelDescription:
-    from dynfocus_cli.checkpoints.quantization import kind_of
     from dynfocus_cli.checkpoints.sources.config_file import sound
     from dynfocus_cli.checkpoints.sources.own import own_config
+    from dynfocus_cli.quantization import kind_of
 
     config = own_config(folder)
     with sound(folder):

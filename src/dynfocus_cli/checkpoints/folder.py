@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from dynfocus_cli.checkpoints.quantization import Quantization, kind_of
+from dynfocus_cli.device import emulates_bfloat16, ran_out, whole_memory
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError, first_line
-from dynfocus_cli.planning.device import emulates_bfloat16, ran_out, whole_memory
+from dynfocus_cli.quantization import Quantization, kind_of
 
 _COMPLAINTS = {
     "missing_keys": "missing",

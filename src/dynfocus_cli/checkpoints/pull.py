@@ -9,12 +9,12 @@ from pathlib import Path
 from dynfocus_cli.checkpoints.convert import convert
 from dynfocus_cli.checkpoints.download import HUB, fetch, hub_errors
 from dynfocus_cli.checkpoints.entries import ModelEntry, Repository
-from dynfocus_cli.checkpoints.quantization import Quantization
 from dynfocus_cli.checkpoints.registry import models_folder
 from dynfocus_cli.checkpoints.size import Megabytes
 from dynfocus_cli.checkpoints.sources.recognise import open_source
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.progress import Progress
+from dynfocus_cli.quantization import Quantization
 
 
 def pull(entry: ModelEntry, quantization: Quantization, progress: Progress) -> Path:

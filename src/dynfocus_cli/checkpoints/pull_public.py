@@ -34,7 +34,7 @@ from dynfocus_cli.checkpoints.record import Conversion, SourceFile, digest_by_na
 from dynfocus_cli.checkpoints.registry import folder_name, models_folder
 from dynfocus_cli.checkpoints.size import Megabytes, readable
 from dynfocus_cli.checkpoints.sources.config_file import read_config
-from dynfocus_cli.checkpoints.workplace import clear, finish, workplace
+from dynfocus_cli.checkpoints.staging import clear, finish, staging
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.progress import Progress
 
@@ -187,7 +187,7 @@ def _install(
         sizes={name: sizes[name] for name in weights},
         run_as=run_as,
     )
-    with workplace(destination) as partial:
+    with staging(destination) as partial:
         clear(partial)  # what a run that died has left
         for name in weights:
             os.symlink(snapshot.absolute() / name, partial / name)

@@ -16,15 +16,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dynfocus_cli.checkpoints.folder import SMALL_BYTES as RUNS_IN_FLOAT32
-from dynfocus_cli.checkpoints.quantization import Quantization, quantized, stored_bytes
 from dynfocus_cli.checkpoints.sources.recipe import Recipe
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.checkpoints.workplace import flush
+from dynfocus_cli.checkpoints.staging import flush
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.connector import CooperativeConnector
-from dynfocus_cli.model.skeleton import quantized_layers
+from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.connector import CooperativeConnector
+from dynfocus_cli.network.skeleton import quantized_layers
 from dynfocus_cli.progress import Progress
+from dynfocus_cli.quantization import Quantization, quantized, stored_bytes
 
 SHARD_BYTES = 512 << 20
 """Largest shard. One is held in memory while it is written, and safetensors copies it once."""

@@ -14,11 +14,11 @@ from dynfocus_cli.cli.streaming import Streamed
 from dynfocus_cli.errors import OutOfDomain, UsageError
 
 if TYPE_CHECKING:
-    from dynfocus_cli.backends.protocol import Backend
+    from dynfocus_cli.batch.questions import Query, QuestionFile
     from dynfocus_cli.cli.each import Job
-    from dynfocus_cli.decoding_ahead import Begun
+    from dynfocus_cli.models.protocol import Backend
+    from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
-    from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Answer, Option
 
 
@@ -92,7 +92,7 @@ def ask(
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
         from dynfocus_cli.cli.exporting import Exporting, check_exports
-        from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, RunOptions
+        from dynfocus_cli.options import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
             opt.sampling_options(fps, frames, max_frames, start, end, at),
@@ -109,26 +109,26 @@ def ask(
         exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
         check_exports(exports, asked)
 
-        from dynfocus_cli.features.recall import Recall
+        from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
-        recall = Recall()
+        memory_cache = MemoryFeatureCache()
 
-        def begin(video: str, query: Query | None, loaded: Backend) -> Begun:
-            from dynfocus_cli.decoding_ahead import begin as begin_video
+        def begin(video: str, query: Query | None, loaded: Backend) -> Prefetch:
+            from dynfocus_cli.pipeline.prefetch import begin as begin_video
 
             assert query is not None, "there is no asking without a question"
             return begin_video(video, query.text, loaded, run_options, query.choices)
 
         def work(
-            video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Begun | None
+            video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Prefetch | None
         ) -> Answer:
             from dynfocus_cli import pipeline
 
             assert query is not None, "there is no asking without a question"
 
-            def answer(by: Backend, begun: Begun | None) -> Answer:
+            def answer(by: Backend, begun: Prefetch | None) -> Answer:
                 return pipeline.ask(
-                    video, query.text, by, run_options, progress, query.choices, begun, recall
+                    video, query.text, by, run_options, progress, query.choices, begun, memory_cache
                 )
 
             try:
@@ -168,8 +168,8 @@ def _asked(
     arguments: list[str], question: str | None, questions: str | None, choices: tuple[Option, ...]
 ) -> tuple[list[str], QuestionFile]:
     """The videos, and what to ask of them: the parser takes the last argument for the question."""
-    from dynfocus_cli.question_file import Query, QuestionFile, read_questions
-    from dynfocus_cli.run_options import check_question
+    from dynfocus_cli.batch.questions import Query, QuestionFile, read_questions
+    from dynfocus_cli.options import check_question
 
     if questions is not None:
         if question is None:
@@ -194,16 +194,16 @@ def _asked(
 
 def _may_be_video(argument: str) -> bool:
     """Something that is there, or that is called as a video is; its being missing is told later."""
-    from dynfocus_cli.batch import STDIN
-    from dynfocus_cli.video_files import has_video_name
+    from dynfocus_cli.batch.video_files import has_video_name
+    from dynfocus_cli.batch.videos import STDIN
 
     return argument == STDIN or has_video_name(argument) or os.path.exists(argument)
 
 
 def _is_video(argument: str) -> bool:
     """A video where the question should be: the question was left out after several videos."""
-    from dynfocus_cli.batch import STDIN
-    from dynfocus_cli.video_files import has_video_name
+    from dynfocus_cli.batch.video_files import has_video_name
+    from dynfocus_cli.batch.videos import STDIN
 
     return argument == STDIN or (has_video_name(argument) and os.path.exists(argument))
 

@@ -58,7 +58,7 @@ def chat(
     """
     with reported():
         opt.check_subtitles(subtitles)
-        from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, RunOptions
+        from dynfocus_cli.options import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
             opt.sampling_options(fps, frames, max_frames, start, end, at),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dynfocus_cli.run_options import SamplingOptions
+    from dynfocus_cli.options import SamplingOptions
     from dynfocus_cli.types import VideoSource
 
 
@@ -19,7 +19,7 @@ def source_of(video: str, sampling: SamplingOptions, at: str) -> VideoSource:
         UsageError: it is a folder, or a time lies past its end.
         VideoUnreadable: it cannot be read.
     """
-    from dynfocus_cli import batch
+    from dynfocus_cli.batch import videos as batch
 
     if os.path.isdir(video):
         raise UsageError(f"{video} is a folder, and a chat is about one video: name that.")

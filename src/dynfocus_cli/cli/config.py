@@ -26,9 +26,9 @@ from dynfocus_cli.cli.settings import (
     PREFIX,
     SETTINGS,
     VARIABLE,
+    ConfigValue,
     Setting,
     Settings,
-    Settled,
     Value,
 )
 from dynfocus_cli.errors import UsageError, first_line
@@ -94,10 +94,10 @@ def _exists(file: Path) -> bool:
 
 def _of_file(
     file: Path, content: Mapping[str, object]
-) -> tuple[dict[str, Settled], dict[str, dict[str, Settled]]]:
+) -> tuple[dict[str, ConfigValue], dict[str, dict[str, ConfigValue]]]:
     """The top of the file, and its tables."""
-    shared: dict[str, Settled] = {}
-    tables: dict[str, dict[str, Settled]] = {}
+    shared: dict[str, ConfigValue] = {}
+    tables: dict[str, dict[str, ConfigValue]] = {}
     for key, value in content.items():
         if isinstance(value, dict) and key not in SETTINGS:
             if key not in COMMANDS:
@@ -110,10 +110,10 @@ def _of_file(
     return shared, tables
 
 
-def _of_environment() -> dict[str, Settled]:
+def _of_environment() -> dict[str, ConfigValue]:
     found = {
         # The library itself reads and checks the folders' variables.
-        key: Settled(
+        key: ConfigValue(
             key,
             _checked(setting, _parsed(setting, text), setting.variable) if setting.commands else text,
             setting.variable,
@@ -125,7 +125,7 @@ def _of_environment() -> dict[str, Settled]:
     return found
 
 
-def _settled(file: Path, key: str, value: object, command: str | None) -> Settled:
+def _settled(file: Path, key: str, value: object, command: str | None) -> ConfigValue:
     where = f"{file}: {key}" if command is None else f"{file}: [{command}] {key}"
     setting = SETTINGS.get(key)
     of_command = [name for name, one in SETTINGS.items() if command is None or command in one.commands]
@@ -135,7 +135,7 @@ def _settled(file: Path, key: str, value: object, command: str | None) -> Settle
         if not setting.commands:
             raise UsageError(f"{where} belongs to the top of the file, since all commands use it.")
         raise UsageError(f"{where} is an option of {' and '.join(setting.commands)} alone.")
-    return Settled(key, _checked(setting, value, where), where)
+    return ConfigValue(key, _checked(setting, value, where), where)
 
 
 def _checked(setting: Setting, value: object, where: str) -> Value:
@@ -165,7 +165,7 @@ def _checked(setting: Setting, value: object, where: str) -> Value:
 
 def _check_range(setting: Setting, value: Value) -> None:
     """Raises UsageError as the library does, `--FLAG must be ...`."""
-    from dynfocus_cli.run_options import GenerationOptions, SamplingOptions, SelectionOptions
+    from dynfocus_cli.options import GenerationOptions, SamplingOptions, SelectionOptions
 
     flag = f"--{setting.key}"
     match setting.key:
@@ -212,7 +212,7 @@ _FLAGS = {
 }
 
 
-def _check_exclusion(level: Mapping[str, Settled], where: str) -> None:
+def _check_exclusion(level: Mapping[str, ConfigValue], where: str) -> None:
     if "fps" in level and "frames" in level:
         raise UsageError(f"{where}fps and frames exclude each other: leave one of them out.")
 

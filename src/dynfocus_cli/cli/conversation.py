@@ -23,10 +23,10 @@ from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError
 from dynfocus_cli.video.timecode import parse_time
 
 if TYPE_CHECKING:
-    from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.lines import Lines
+    from dynfocus_cli.models.protocol import Backend
+    from dynfocus_cli.options import RunOptions
     from dynfocus_cli.progress import Progress
-    from dynfocus_cli.run_options import RunOptions
     from dynfocus_cli.types import Answer, VideoSource
 
 LEAVING = "Ctrl-C once more ends the chat; /save FILE keeps its answers."
@@ -54,9 +54,9 @@ class Conversation:
         self._options = options
         self._as_records = as_records
         self._quiet = quiet
-        from dynfocus_cli.features.recall import Recall
+        from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
-        self._recall = Recall()
+        self._memory_cache = MemoryFeatureCache()
         self._answers: list[Answer] = []
         self._warned: tuple[str, ...] = ()
         """What the last answer's warnings were: they are not said twice in a row."""
@@ -115,7 +115,9 @@ class Conversation:
         from dynfocus_cli import pipeline
 
         video = self._source.path
-        return pipeline.ask(video, question, self._model, self._options, progress, recall=self._recall)
+        return pipeline.ask(
+            video, question, self._model, self._options, progress, memory_cache=self._memory_cache
+        )
 
     def _ask(self, question: str) -> None:
         streamed = Streamed() if on_terminal() and not self._as_records else None
@@ -217,7 +219,7 @@ class Conversation:
         self.introduce()
 
     def _export(self, name: str) -> None:
-        from dynfocus_cli.export import write_export
+        from dynfocus_cli.report.export import write_export
 
         if not name:
             raise UsageError("/export needs the name of a file, as in: /export page.html")

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from dynfocus_cli import batch
+from dynfocus_cli.batch import videos as batch
+from dynfocus_cli.batch.questions import Query, QuestionFile
+from dynfocus_cli.batch.video_questions import VideoQuestions
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
 from dynfocus_cli.cli.interrupts import interruptible
@@ -19,17 +21,15 @@ from dynfocus_cli.cli.lookahead import one_ahead
 from dynfocus_cli.cli.output import Format, name_of, one_line, write_record
 from dynfocus_cli.cli.tally import Tally, Warnings
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, VideoUnreadable
-from dynfocus_cli.question_file import Query, QuestionFile
-from dynfocus_cli.video_questions import VideoQuestions
 
 if TYPE_CHECKING:
     from dynfocus_cli.cli.resuming import Output, Resumed
-    from dynfocus_cli.decoding_ahead import Begun
+    from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.report.json import Record
 
 Model = TypeVar("Model")
-"""A loaded model, or its outline where nothing is run."""
+"""A loaded model, or its spec where nothing is run."""
 Result = TypeVar("Result")
 
 SHOWN_NAMES = 3
@@ -170,10 +170,10 @@ def _videos(
 def for_each(
     job: Job,
     load: Callable[[], Model],
-    work: Callable[[str, Query | None, Model, Progress, Begun | None], Result],
+    work: Callable[[str, Query | None, Model, Progress, Prefetch | None], Result],
     show: Callable[[str, Query | None, Result], None],
     write: Callable[[str], None] | None = None,
-    begin: Callable[[str, Query | None, Model], Begun] | None = None,
+    begin: Callable[[str, Query | None, Model], Prefetch] | None = None,
 ) -> None:
     """Load the model once, `work` on each question about each video, `show` each result as it comes.
 
@@ -190,9 +190,9 @@ def for_each(
     tally = job.tally
     tally.total = job.total if with_bars else None
 
-    begun: Begun | None = None
+    begun: Prefetch | None = None
 
-    def start(video: str) -> Begun | None:
+    def start(video: str) -> Prefetch | None:
         """Begins the next video. What is wrong with it is told when its turn comes."""
         if begin is None or loaded is None or not (_is_there(video) and _has_work(job, video)):
             return None

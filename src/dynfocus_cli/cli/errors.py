@@ -100,7 +100,7 @@ def trace(error: Exception) -> None:
 def _is_out_of_memory(error: Exception) -> bool:
     if "torch" not in sys.modules:  # then it cannot be torch's error, and this does not import it
         return isinstance(error, MemoryError)
-    from dynfocus_cli.planning.device import ran_out
+    from dynfocus_cli.device import ran_out
 
     return ran_out(error)
 

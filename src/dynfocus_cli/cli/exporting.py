@@ -12,10 +12,10 @@ from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
 from dynfocus_cli.errors import SomeVideosFailed, UsageError
 
 if TYPE_CHECKING:
+    from dynfocus_cli.batch.questions import Query, QuestionFile
     from dynfocus_cli.cli.each import Job
     from dynfocus_cli.cli.output import Format
-    from dynfocus_cli.export import ExportOptions
-    from dynfocus_cli.question_file import Query, QuestionFile
+    from dynfocus_cli.report.export import ExportOptions
     from dynfocus_cli.types import Answer, Inspection
 
 Result = TypeVar("Result", "Answer", "Inspection")
@@ -49,7 +49,7 @@ class Exporting:
         self._exporter = None
         self._failures: list[Failure] = []
         if options is not None:
-            from dynfocus_cli.export import Exporter
+            from dynfocus_cli.report.export import Exporter
 
             paths = list(job.videos.paths)
             self._exporter = Exporter(options, paths)

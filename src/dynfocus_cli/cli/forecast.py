@@ -9,11 +9,11 @@ from dynfocus_cli.cli.each import Job, for_each
 from dynfocus_cli.cli.output import on_terminal, write_line
 
 if TYPE_CHECKING:
-    from dynfocus_cli.backends.protocol import Outline
-    from dynfocus_cli.decoding_ahead import Begun
+    from dynfocus_cli.batch.questions import Query
+    from dynfocus_cli.models.protocol import ModelSpec
+    from dynfocus_cli.options import RunOptions
+    from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
-    from dynfocus_cli.question_file import Query
-    from dynfocus_cli.run_options import RunOptions
     from dynfocus_cli.types import Forecast
 
 
@@ -25,13 +25,13 @@ def show_forecasts(
     """One forecast a video and question, on stdout."""
 
     def work(
-        video: str, query: Query | None, outline: Outline, progress: Progress, begun: Begun | None
+        video: str, query: Query | None, spec: ModelSpec, progress: Progress, begun: Prefetch | None
     ) -> Forecast:
         from dynfocus_cli import pipeline
 
         if query is None:
-            return pipeline.forecast(video, None, outline, options)
-        return pipeline.forecast(video, query.text, outline, options, query.choices)
+            return pipeline.forecast(video, None, spec, options)
+        return pipeline.forecast(video, query.text, spec, options, query.choices)
 
     def show(video: str, query: Query | None, forecast: Forecast) -> None:
         from dynfocus_cli import report

@@ -12,11 +12,11 @@ from dynfocus_cli.cli.output import format_of, on_terminal, write_line
 from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dynfocus_cli.backends.protocol import Backend
+    from dynfocus_cli.batch.questions import Query, QuestionFile
     from dynfocus_cli.cli.each import Job
-    from dynfocus_cli.decoding_ahead import Begun
+    from dynfocus_cli.models.protocol import Backend
+    from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
-    from dynfocus_cli.question_file import Query, QuestionFile
     from dynfocus_cli.types import Inspection
 
 
@@ -78,7 +78,7 @@ def inspect(
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
         from dynfocus_cli.cli.exporting import STDOUT, Exporting, check_exports, check_rows
-        from dynfocus_cli.run_options import DecodingOptions, GenerationOptions, RunOptions
+        from dynfocus_cli.options import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
             opt.sampling_options(fps, frames, max_frames, start, end, at),
@@ -97,22 +97,22 @@ def inspect(
         exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
         check_exports(exports, asked)
 
-        from dynfocus_cli.features.recall import Recall
+        from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
-        recall = Recall()
+        memory_cache = MemoryFeatureCache()
 
-        def begin(video: str, query: Query | None, loaded: Backend) -> Begun:
-            from dynfocus_cli.decoding_ahead import begin as begin_video
+        def begin(video: str, query: Query | None, loaded: Backend) -> Prefetch:
+            from dynfocus_cli.pipeline.prefetch import begin as begin_video
 
             return begin_video(video, None if query is None else query.text, loaded, run_options)
 
         def work(
-            video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Begun | None
+            video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Prefetch | None
         ) -> Inspection:
             from dynfocus_cli import pipeline
 
             text = None if query is None else query.text
-            return pipeline.inspect(video, text, loaded, run_options, progress, begun, recall)
+            return pipeline.inspect(video, text, loaded, run_options, progress, begun, memory_cache)
 
         with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
             if dry_run:
@@ -135,8 +135,8 @@ def inspect(
 
 def _asked(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:
     """What frames are to be chosen for, nothing perhaps."""
-    from dynfocus_cli.question_file import Query, QuestionFile, read_questions
-    from dynfocus_cli.run_options import check_question
+    from dynfocus_cli.batch.questions import Query, QuestionFile, read_questions
+    from dynfocus_cli.options import check_question
 
     if questions is None:
         if question is None:

@@ -53,7 +53,7 @@ def list_(json: JsonOption = False) -> None:
 
         models = list_models()
         if json:
-            from dynfocus_cli.report.models import models_record
+            from dynfocus_cli.cli.model_tables import models_record
 
             return write_record(models_record(models_folder(), models))
         width = max(len(model.name) for model in models)
@@ -224,7 +224,7 @@ def _show(name: str, folder: Path, json: bool, verified: int | None) -> None:
 
     found = describe(name, folder)
     if json:
-        from dynfocus_cli.report.models import model_record
+        from dynfocus_cli.cli.model_tables import model_record
 
         return write_record(model_record(found, verified))
     for label, value in _lines(found):
@@ -238,7 +238,7 @@ def _show_entry(entry: ModelEntry, json: bool) -> None:
     from dynfocus_cli.checkpoints.size import readable
 
     if json:
-        from dynfocus_cli.report.models import entry_record
+        from dynfocus_cli.cli.model_tables import entry_record
 
         return write_record(entry_record(entry))
     size = readable(entry.download_bytes)

@@ -11,8 +11,8 @@ from dynfocus_cli.cli import progress as display
 from dynfocus_cli.errors import OutOfDomain
 
 if TYPE_CHECKING:
-    from dynfocus_cli.backends.protocol import Backend
     from dynfocus_cli.cli.options import ModelRequest
+    from dynfocus_cli.models.protocol import Backend
     from dynfocus_cli.progress import Progress
 
 

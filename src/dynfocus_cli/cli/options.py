@@ -12,12 +12,12 @@ from dynfocus_cli.cli.interrupts import interruptible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dynfocus_cli.backends.protocol import Backend, Outline
-    from dynfocus_cli.batch import Search
+    from dynfocus_cli.batch.videos import Search
     from dynfocus_cli.cli.output import Format
     from dynfocus_cli.cli.resuming import Output
-    from dynfocus_cli.export import ExportOptions
-    from dynfocus_cli.run_options import RunOptions, SamplingOptions, SelectionOptions
+    from dynfocus_cli.models.protocol import Backend, ModelSpec
+    from dynfocus_cli.options import RunOptions, SamplingOptions, SelectionOptions
+    from dynfocus_cli.report.export import ExportOptions
     from dynfocus_cli.types import Option
 
 DEFAULT_MAX_NEW_TOKENS = 64
@@ -215,26 +215,26 @@ class ModelRequest:
     def load(self) -> Backend:
         """The model with its weights."""
         with interruptible():
-            from dynfocus_cli.checkpoints import load_model
+            from dynfocus_cli.models.open import load_model
 
             return load_model(self.name, self.device, self.quantize, self.selector)
 
-    def outline(self) -> Outline:
+    def spec(self) -> ModelSpec:
         """The model without them."""
-        from dynfocus_cli.checkpoints import outline_model
+        from dynfocus_cli.models.open import read_model_spec
 
-        return outline_model(self.name, self.device, self.quantize, self.selector)
+        return read_model_spec(self.name, self.device, self.quantize, self.selector)
 
-    def plan(self) -> Outline:
+    def plan(self) -> ModelSpec:
         """The same, for a dry run, which a model that is still to be fetched can have too."""
-        from dynfocus_cli.checkpoints import plan_model
+        from dynfocus_cli.models.open import published_model_spec
 
-        return plan_model(self.name, self.device, self.quantize, self.selector)
+        return published_model_spec(self.name, self.device, self.quantize, self.selector)
 
 
 def search(recursive: bool, globs: Sequence[str] | None) -> Search:
     """What to take of folders. Raises UsageError for a pattern that no name could be like."""
-    from dynfocus_cli.batch import Search
+    from dynfocus_cli.batch.videos import Search
     from dynfocus_cli.cli.errors import say
     from dynfocus_cli.errors import UsageError
 
@@ -270,9 +270,9 @@ def output(
     from dynfocus_cli.cli.resuming import Output
 
     def settings() -> str:
-        from dynfocus_cli.result_key import settings_of
+        from dynfocus_cli.batch.result_key import settings_of
 
-        return settings_of(command, model.outline().info, options)
+        return settings_of(command, model.spec().info, options)
 
     return Output(path, retry_failed, settings, options.subtitles == "auto", options.decoding.cache)
 
@@ -296,7 +296,7 @@ def sampling_options(
     at: str | None,
 ) -> SamplingOptions:
     """Which moments to look at. Raises UsageError for a time or a combination that makes no sense."""
-    from dynfocus_cli.run_options import SamplingOptions
+    from dynfocus_cli.options import SamplingOptions
 
     return SamplingOptions(
         fps=fps,
@@ -318,7 +318,7 @@ def selection_options(
     stock: bool,
 ) -> SelectionOptions:
     """How many events and key frames, and what each is given. Raises UsageError for values out of range."""
-    from dynfocus_cli.run_options import SelectionOptions
+    from dynfocus_cli.options import SelectionOptions
 
     return SelectionOptions(
         prototypes=prototypes,
@@ -407,7 +407,7 @@ def exports(
     if not embed and asked == (None,) * len(asked):
         return None
     from dynfocus_cli.errors import UsageError
-    from dynfocus_cli.export import ExportOptions
+    from dynfocus_cli.report.export import ExportOptions
 
     if dry_run:
         raise UsageError("--dry-run looks at no frame, so it has no files to write: leave one of them out.")

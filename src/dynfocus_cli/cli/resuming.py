@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dynfocus_cli.batch.result_key import Content, content_of
+from dynfocus_cli.batch.results import Kept, ResultFile
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.interrupts import uninterrupted
 from dynfocus_cli.features.digests import digest_of
-from dynfocus_cli.result_key import Content, content_of
-from dynfocus_cli.results import Kept, ResultFile
 
 if TYPE_CHECKING:
-    from dynfocus_cli.question_file import Query
+    from dynfocus_cli.batch.questions import Query
     from dynfocus_cli.report.json import Record
 
 

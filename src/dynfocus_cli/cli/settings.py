@@ -89,7 +89,7 @@ OTHER_VARIABLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ConfigValue:
     """A value, and who said so."""
 
     key: str
@@ -110,13 +110,13 @@ class Settings:
     file: Path
     """The file in force, or the place where one would be."""
     exists: bool
-    shared: Mapping[str, Settled]
-    tables: Mapping[str, Mapping[str, Settled]]
-    variables: Mapping[str, Settled]
+    shared: Mapping[str, ConfigValue]
+    tables: Mapping[str, Mapping[str, ConfigValue]]
+    variables: Mapping[str, ConfigValue]
 
-    def of_command(self, command: str) -> dict[str, Settled]:
+    def of_command(self, command: str) -> dict[str, ConfigValue]:
         """What holds for a command's options, by key."""
-        found: dict[str, Settled] = {}
+        found: dict[str, ConfigValue] = {}
         for level in (self.shared, self.tables.get(command, {}), self.variables):
             here = {key: value for key, value in level.items() if command in SETTINGS[key].commands}
             for key in here:
@@ -132,12 +132,12 @@ class Settings:
             if not SETTINGS[key].commands and key not in self.variables
         }
 
-    def __iter__(self) -> Iterator[Settled]:
+    def __iter__(self) -> Iterator[ConfigValue]:
         """Everything that somebody said, in force or not."""
         for level in (self.shared, *self.tables.values(), self.variables):
             yield from level.values()
 
-    def overruled(self, settled: Settled) -> bool:
+    def overruled(self, settled: ConfigValue) -> bool:
         """Whether something higher says otherwise, in every command that it would be for."""
         if commands := SETTINGS[settled.key].commands:
             return all(self.of_command(command).get(settled.key) is not settled for command in commands)

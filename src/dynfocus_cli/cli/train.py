@@ -145,7 +145,7 @@ def train(
     Goes on where it was interrupted when the same command is given again.
     """
     with reported():
-        from dynfocus_cli.run_options import DecodingOptions, RunOptions
+        from dynfocus_cli.options import DecodingOptions, RunOptions
         from dynfocus_cli.training.settings import TrainingSettings
 
         settings = TrainingSettings(
@@ -201,7 +201,7 @@ def train(
             )
         _tell_problems(trained.problems[len(prepared.problems) :])
         if json:
-            from dynfocus_cli.report.training import training_record
+            from dynfocus_cli.cli.training_report import training_record
 
             return write_record(training_record(prepared, trained))
         write_line(str(trained.folder))
@@ -217,7 +217,7 @@ def _tell_problems(problems: tuple[Problem, ...]) -> None:
 def _show_plan(prepared: Prepared, json: bool, quiet: bool) -> None:
     import tempfile
 
-    from dynfocus_cli.report.training import plan_lines, plan_record, time_line
+    from dynfocus_cli.cli.training_report import plan_lines, plan_record, time_line
     from dynfocus_cli.training.loading import time_a_step
 
     if not json:  # at once: trying a step takes its time

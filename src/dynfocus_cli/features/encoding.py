@@ -11,8 +11,8 @@ from torch import Tensor
 
 from dynfocus_cli.features.cache import FeatureCache, feature_key
 from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 from dynfocus_cli.features.preprocess import Scaling
-from dynfocus_cli.features.recall import Recall
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import CacheUse, Condition, FrameBatch, Hwaccel, VideoSource
@@ -47,7 +47,7 @@ def encode_video(
     source: VideoSource,
     moments_s: Sequence[float],
     tower: VisionTower,
-    cache: FeatureCache | Recall | None,
+    cache: FeatureCache | MemoryFeatureCache | None,
     hwaccel: Hwaccel,
     progress: Progress,
     watch: Stopwatch,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 
-from dynfocus_cli.budget import Allowance
+from dynfocus_cli.cce.budget import Allowance
 from dynfocus_cli.types import SamplingPlan
 
 

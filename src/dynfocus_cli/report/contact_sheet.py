@@ -12,7 +12,7 @@ from dynfocus_cli.report.lettering import draw_text
 from dynfocus_cli.report.spans import shown_name
 
 if TYPE_CHECKING:
-    from dynfocus_cli.pictures import KeyFramePicture
+    from dynfocus_cli.report.pictures import KeyFramePicture
     from dynfocus_cli.types import Inspection
 
 PAPER, INK, FAINT, BAR = "#14161a", "#f2f3f5", "#a3a9b5", "#5cc8a4"

@@ -24,7 +24,7 @@ from dynfocus_cli.report.spans import EventSpan, event_spans, last_moment, shown
 from dynfocus_cli.video.timecode import format_timecode
 
 if TYPE_CHECKING:
-    from dynfocus_cli.pictures import KeyFramePicture
+    from dynfocus_cli.report.pictures import KeyFramePicture
     from dynfocus_cli.types import Answer, Counterfactual, FrameEvidence, Inspection, Option
 
 TEMPLATE = "inspection.html.j2"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dynfocus_cli.backends.native import ModelOutline
-from dynfocus_cli.budget import Allowance, allow
-from dynfocus_cli.model.stages import Exploration, Question, VideoFeatures
+from dynfocus_cli.cce.budget import Allowance, allow
+from dynfocus_cli.models.dynfocus import DynFocusSpec
+from dynfocus_cli.network.stages import Exploration, Question, VideoFeatures
+from dynfocus_cli.options import RunOptions
 from dynfocus_cli.planning.focus import focus_frames
-from dynfocus_cli.run_options import RunOptions
-from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.feature_store import FeatureStore
 from dynfocus_cli.training.planned import Planned
 from dynfocus_cli.training.settings import TrainingSettings
 from dynfocus_cli.types import Scorer
@@ -55,13 +55,13 @@ class Batches:
     def __init__(
         self,
         planned: Sequence[Planned],
-        footage: Footage,
-        outline: ModelOutline,
+        feature_store: FeatureStore,
+        spec: DynFocusSpec,
         options: RunOptions,
         settings: TrainingSettings,
     ) -> None:
-        self._planned, self._footage = planned, footage
-        self._outline, self._options, self._settings = outline, options, settings
+        self._planned, self._feature_store = planned, feature_store
+        self._read_spec, self._options, self._settings = spec, options, settings
         self.steps = settings.steps(len(planned))
         self._order: tuple[int, list[int]] = (-1, [])
         """The epoch that was drawn from last, and its order."""
@@ -80,7 +80,7 @@ class Batches:
             noise = torch.Generator().manual_seed(settings.seed * 1_000_003 + number)
             sigma = sigma_at(settings.sigma, number // settings.accumulate, self.steps)
             exploration = Exploration(sigma, settings.samples, noise)
-        return collate(planned, self._footage, self._outline, self._options, exploration)
+        return collate(planned, self._feature_store, self._read_spec, self._options, exploration)
 
     def place(self, draw: int) -> int:
         """Which example is drawn as the `draw`-th of the run."""
@@ -99,16 +99,16 @@ def sigma_at(first: float, step: int, steps: int) -> float:
 
 def collate(
     planned: Sequence[Planned],
-    footage: Footage,
-    outline: ModelOutline,
+    feature_store: FeatureStore,
+    spec: DynFocusSpec,
     options: RunOptions,
     exploration: Exploration | None,
 ) -> Batch:
     """Examples as a batch, their selections sized as `ask` would size them."""
     alike: dict[tuple[int, int, int, Scorer], list[int]] = {}
-    shown = [footage.show(one) for one in planned]
+    shown = [feature_store.show(one) for one in planned]
     allowed = [
-        _allowance(one, len(what.times_s), outline, options) for one, what in zip(planned, shown, strict=True)
+        _allowance(one, len(what.times_s), spec, options) for one, what in zip(planned, shown, strict=True)
     ]
     for place, (one, what, allowance) in enumerate(zip(planned, shown, allowed, strict=True)):
         kind = (len(what.times_s), allowance.events, allowance.key_frames, one.scorer)
@@ -118,7 +118,7 @@ def collate(
         pinned = torch.zeros(len(places), frames, dtype=torch.bool)
         for row, place in enumerate(places):
             times_s = shown[place].times_s
-            if outline.defaults.pin_focus:
+            if spec.defaults.pin_focus:
                 named = focus_frames(planned[place].sampling, None, times_s, key_events)
                 pinned[row, list(named)] = True
         groups.append(
@@ -136,14 +136,14 @@ def collate(
     return Batch(tuple(groups), exploration, options.generation.seed)
 
 
-def _allowance(planned: Planned, frames: int, outline: ModelOutline, options: RunOptions) -> Allowance:
-    wanted, defaults = options.selection, outline.defaults
+def _allowance(planned: Planned, frames: int, spec: DynFocusSpec, options: RunOptions) -> Allowance:
+    wanted, defaults = options.selection, spec.defaults
     return allow(
         frames,
         prototypes=wanted.prototypes or defaults.prototypes,
         key_ratio=wanted.key_ratio or defaults.key_ratio,
         limit=planned.limit,
-        price=outline.price(planned.source, frames, wanted),
+        price=spec.price(planned.source, frames, wanted),
     )
 
 

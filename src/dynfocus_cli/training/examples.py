@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dynfocus_cli.batch import Search
+from dynfocus_cli.batch.videos import Search
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.run_options import check_question
+from dynfocus_cli.options import check_question
 
 DATA_SUFFIXES = (".json", ".jsonl")
 SIDECARS = (".json", ".jsonl", ".txt")

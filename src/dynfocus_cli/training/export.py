@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dynfocus_cli.backends.native import LoadedModel
 from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.checkpoints.shards import SHARD_BYTES, write_index
 from dynfocus_cli.features.domain import Domain
-from dynfocus_cli.model.skeleton import parameter_shapes
+from dynfocus_cli.models.dynfocus import LoadedModel
+from dynfocus_cli.network.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training.parts import learning_parts
 from dynfocus_cli.training.settings import Stage
@@ -34,17 +34,17 @@ def export(model: LoadedModel, folder: Path, stage: Stage, progress: Progress) -
     Raises:
         OSError: the disk is at fault.
     """
-    outline, network = model.outline, model.network
+    spec, network = model.spec, model.network
     config = network.config
     shapes = parameter_shapes(config)
     dtype = _dtype(model, shapes)
     progress.stage("convert", len(shapes))
     _write_weights(network, shapes, dtype, folder, progress)
-    outline.prompt.tokenizer.save_pretrained(folder)
-    questions = outline.folder / "question_tokenizer"
+    spec.prompt.tokenizer.save_pretrained(folder)
+    questions = spec.folder / "question_tokenizer"
     if questions.is_dir():
         shutil.copytree(questions, folder / questions.name, dirs_exist_ok=True)
-    outline.preprocessing.save(folder)
+    spec.preprocessing.save(folder)
     if model.familiarity is not None:
         model.familiarity.save(folder)
     if model.domain != Domain():
@@ -118,7 +118,7 @@ def _whole(owners: dict[str, nn.Module], name: str) -> Tensor:
 def _dtype(model: LoadedModel, shapes: dict[str, tuple[int, ...]]) -> torch.dtype:
     """What runs in float32, and still will at that size, keeps what it learned to the last digit."""
     size = 4 * sum(torch.Size(shape).numel() for shape in shapes.values())
-    whole = model.outline.dtype is torch.float32 and size <= SMALL_BYTES
+    whole = model.spec.dtype is torch.float32 and size <= SMALL_BYTES
     return torch.float32 if whole else torch.bfloat16
 
 

@@ -12,18 +12,18 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from dynfocus_cli.backends.native import LoadedModel
 from dynfocus_cli.checkpoints.size import readable
-from dynfocus_cli.checkpoints.workplace import finish, flush, workplace
+from dynfocus_cli.checkpoints.staging import finish, flush, staging
+from dynfocus_cli.device import ran_out
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
-from dynfocus_cli.planning.device import ran_out
+from dynfocus_cli.models.dynfocus import LoadedModel
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training import run_record
 from dynfocus_cli.training.batches import Batches
 from dynfocus_cli.training.examples import Problem
 from dynfocus_cli.training.export import export
-from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.feature_store import FeatureStore
 from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.loading import let_learn, load_for_training, quietly
 from dynfocus_cli.training.model_card import write_card
@@ -90,16 +90,16 @@ def fine_tune(prepared: Prepared, progress: Progress, tell: Tell, warn: Tell) ->
         try:
             model = load_for_training(prepared)
             run = _Run(
-                prepared, model, Footage(work / "features", model, request.options), work, progress, tell
+                prepared, model, FeatureStore(work / "features", model, request.options), work, progress, tell
             )
-            train, broken = run.footage.gather(prepared.train, progress)
+            train, broken = run.feature_store.gather(prepared.train, progress)
             if not train:
                 raise UsageError(f"No video of {request.data} can be decoded: {broken[0]}")
-            farthest = run.footage.farthest  # of what is learned from, not of what is held back
-            held, broken_too = run.footage.gather(prepared.validation, progress)
+            farthest = run.feature_store.farthest  # of what is learned from, not of what is held back
+            held, broken_too = run.feature_store.gather(prepared.validation, progress)
             if prepared.validation and not held:
                 raise UsageError(f"No video to validate on can be decoded: {broken_too[0]}")
-            warnings = [*_on_videos(run.footage.doubtful), *_on_worlds(model, farthest)]
+            warnings = [*_on_videos(run.feature_store.doubtful), *_on_worlds(model, farthest)]
             for warning in warnings:
                 warn(warning)
             let_learn(model, prepared)
@@ -148,7 +148,7 @@ class _Run:
 
     prepared: Prepared
     model: LoadedModel
-    footage: Footage
+    feature_store: FeatureStore
     work: Path
     progress: Progress
     tell: Tell
@@ -169,7 +169,7 @@ class _Run:
         """Leads the model through its steps, and leaves the best of its weights in it; returns their step and
         what they score."""
         prepared, settings, model = self.prepared, self.prepared.settings, self.model
-        batches = Batches(train, self.footage, model.outline, prepared.request.options, settings)
+        batches = Batches(train, self.feature_store, model.spec, prepared.request.options, settings)
         every = prepared.request.validate_every or max(
             1, len(train) // (settings.batch * settings.accumulate)
         )
@@ -219,7 +219,7 @@ class _Run:
                     [one.example.question for one in train],
                 ),
             )
-        with workplace(destination) as partial:
+        with staging(destination) as partial:
             export(model, partial, self.prepared.settings.stage, self.progress)
             shutil.copyfile(self.work / LOG, partial / "training_log.jsonl")
             write_card(partial, self.prepared, model, trained, train, held, list(log_lines(self.work)))
@@ -241,7 +241,7 @@ class _Run:
         """Of the weights as they are."""
         options, autocast = self.prepared.request.options, self.prepared.autocast
         score = validate(self.model, [one.example for one in held], options, self.progress, autocast)
-        loss = answer_loss(learner, held, self.footage, self.model.outline, options)
+        loss = answer_loss(learner, held, self.feature_store, self.model.spec, options)
         return replace(score, loss=loss if math.isfinite(loss) else None)
 
 

@@ -1,6 +1,6 @@
 """How much memory a training takes, part by part, from a network's sizes alone.
 
-As in `planning/memory.py`, multiples of widths count what is alive at once in transformers', peft's and
+As in `models/memory.py`, multiples of widths count what is alive at once in transformers', peft's and
 bitsandbytes' code; `benchmarks/training.py` compares the sums with what steps take.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import torch
 
-from dynfocus_cli.checkpoints.quantization import Quantization
 from dynfocus_cli.dpe.score import ScoreNetwork
-from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.connector import QFORMER_PATCHES
-from dynfocus_cli.model.skeleton import parameter_shapes, quantized_layers
-from dynfocus_cli.planning.memory import MemoryModel
+from dynfocus_cli.models.memory import MemoryModel
+from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.connector import QFORMER_PATCHES
+from dynfocus_cli.network.skeleton import parameter_shapes, quantized_layers
+from dynfocus_cli.quantization import Quantization
 from dynfocus_cli.training.parts import LORA_LAYERS, PARTS, PartSize, learning_parts, part_of
 from dynfocus_cli.training.planned import Planned
 from dynfocus_cli.training.settings import Stage, Tune

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dynfocus_cli.model.network import DynFocusModel
-from dynfocus_cli.model.prompt import PromptWriter
-from dynfocus_cli.model.stages import Question, VideoFeatures
+from dynfocus_cli.network.network import DynFocusModel
+from dynfocus_cli.network.prompt import PromptWriter
+from dynfocus_cli.network.stages import Question, VideoFeatures
 from dynfocus_cli.training.batches import Batch, Group
 
 IGNORED = -100

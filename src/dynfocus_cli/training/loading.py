@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 
-from dynfocus_cli.backends.native import LoadedModel
 from dynfocus_cli.checkpoints.folder import SMALL_BYTES
-from dynfocus_cli.checkpoints.loading import load_weights
-from dynfocus_cli.planning.device import release
+from dynfocus_cli.device import release
+from dynfocus_cli.models.dynfocus import LoadedModel
+from dynfocus_cli.models.open import load_weights
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training import parts
 from dynfocus_cli.training.batches import Batches
-from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.feature_store import FeatureStore
 from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.preparing import Prepared, learned_scorer
 
@@ -28,14 +28,14 @@ TIMED_STEPS = 2
 
 def load_for_training(prepared: Prepared) -> LoadedModel:
     """The weights, with a score network where the scorer needs one."""
-    model = load_weights(prepared.outline, learns=True)
+    model = load_weights(prepared.spec, learns=True)
     if prepared.grown is not None:
         parts.grow_score_network(model.network, prepared.grown, prepared.settings.seed)
     scorer = learned_scorer(prepared.request)
     if scorer is not None:
         model.network.config.scorer = scorer
     # The network has a config of its own, and now perhaps another one than its folder's.
-    return replace(model, outline=replace(model.outline, config=model.network.config))
+    return replace(model, spec=replace(model.spec, config=model.network.config))
 
 
 def let_learn(model: LoadedModel, prepared: Prepared) -> None:
@@ -61,7 +61,7 @@ def quietly(prepared: Prepared) -> Iterator[None]:
     """For a small network one thread: its tensors are too small to be shared, and on busy cores two threads
     are five times slower."""
     before = torch.get_num_threads()
-    if prepared.outline.device.type == "cpu" and prepared.outline.memory.weights <= SMALL_BYTES:
+    if prepared.spec.device.type == "cpu" and prepared.spec.memory.weights <= SMALL_BYTES:
         torch.set_num_threads(1)
     try:
         with warnings.catch_warnings():
@@ -78,7 +78,7 @@ def time_a_step(prepared: Prepared, folder: Path, progress: Progress) -> float |
     Args:
         folder: for the features of the videos that are looked at; empty.
     """
-    if prepared.outline.memory.weights > SMALL_BYTES or not prepared.fits:
+    if prepared.spec.memory.weights > SMALL_BYTES or not prepared.fits:
         return None
     with quietly(prepared):
         return _timed(prepared, folder, progress)
@@ -90,12 +90,14 @@ def _timed(prepared: Prepared, folder: Path, progress: Progress) -> float | None
     drawn = prepared.train[: few.batch * few.accumulate]
     options = prepared.request.options
     # Nothing is to be left behind, so the cache of features stays as it is.
-    footage = Footage(folder, model, replace(options, decoding=replace(options.decoding, cache=False)))
-    kept, _ = footage.gather(drawn, progress)
+    feature_store = FeatureStore(
+        folder, model, replace(options, decoding=replace(options.decoding, cache=False))
+    )
+    kept, _ = feature_store.gather(drawn, progress)
     if not kept:
         return None
     let_learn(model, prepared)
-    batches = Batches(kept, footage, model.outline, options, few)
+    batches = Batches(kept, feature_store, model.spec, options, few)
     learner = Learner(model.network, model.prompt, model.device, prepared.autocast)
     optimizer = torch.optim.AdamW([weights for _, weights in parts.learning(learner)], lr=0.0)
     taken = []

@@ -10,7 +10,7 @@ from dynfocus_cli import __version__
 from dynfocus_cli.training.examples import videos_of
 
 if TYPE_CHECKING:
-    from dynfocus_cli.backends.native import LoadedModel
+    from dynfocus_cli.models.dynfocus import LoadedModel
     from dynfocus_cli.training.finetune import Trained
     from dynfocus_cli.training.planned import Planned
     from dynfocus_cli.training.preparing import Prepared
@@ -32,15 +32,15 @@ def write_card(
     log: Sequence[dict[str, Any]],
 ) -> None:
     """Writes `README.md` into `folder`; `train` and `held` are what could be decoded."""
-    settings, outline = prepared.settings, prepared.outline
+    settings, spec = prepared.settings, prepared.spec
     name = prepared.request.destination.name
     losses = [line["loss"] for line in log if "loss" in line]
     tenth = max(1, len(losses) // 10)
     lines = [
         f"# {name}",
         "",
-        f"A DynFocus network for `dynfocus ask --model`, trained from {outline.name} (revision "
-        f"`{outline.info.revision}`) with dynfocus {__version__}. The licence of {outline.name} holds for "
+        f"A DynFocus network for `dynfocus ask --model`, trained from {spec.name} (revision "
+        f"`{spec.info.revision}`) with dynfocus {__version__}. The licence of {spec.name} holds for "
         "what was made of it, and so may that of the data.",
         "",
         "## Data",

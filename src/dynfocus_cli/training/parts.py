@@ -11,7 +11,7 @@ from torch import nn
 
 from dynfocus_cli.dpe.score import ScoreNetwork
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.model.network import DynFocusModel
+from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.training.settings import Stage, Tune
 
 Part = Literal["score network", "connector", "language model"]

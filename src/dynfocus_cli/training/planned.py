@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from dynfocus_cli.backends.native import ModelOutline
 from dynfocus_cli.errors import UsageError, VideoUnreadable
-from dynfocus_cli.planning.run_plan import Request, plan_run
-from dynfocus_cli.run_options import RunOptions
+from dynfocus_cli.models.dynfocus import DynFocusSpec
+from dynfocus_cli.options import RunOptions
+from dynfocus_cli.planning.plan import Request, plan_run
 from dynfocus_cli.training.examples import Example, Problem
 from dynfocus_cli.types import SamplingPlan, Scorer, VideoSource
 from dynfocus_cli.video import find_mentions, probe
@@ -38,11 +38,11 @@ class Planned:
 
 
 def plan_examples(
-    examples: Iterable[Example], outline: ModelOutline, options: RunOptions, longest_question: int
+    examples: Iterable[Example], spec: DynFocusSpec, options: RunOptions, longest_question: int
 ) -> tuple[list[Planned], list[Problem]]:
     """Probes each video once, and plans each example; what cannot be used is passed over and named."""
     sources: dict[str, VideoSource | str] = {}
-    found = list(_each(examples, outline, options, longest_question, sources))
+    found = list(_each(examples, spec, options, longest_question, sources))
     return (
         [one for one in found if isinstance(one, Planned)],
         [one for one in found if isinstance(one, Problem)],
@@ -51,7 +51,7 @@ def plan_examples(
 
 def _each(
     examples: Iterable[Example],
-    outline: ModelOutline,
+    spec: DynFocusSpec,
     options: RunOptions,
     longest_question: int,
     sources: dict[str, VideoSource | str],
@@ -67,17 +67,17 @@ def _each(
             yield Problem(example.where, source)
             continue
         try:
-            yield _plan(example, source, outline, options, longest_question)
+            yield _plan(example, source, spec, options, longest_question)
         except UsageError as error:
             yield Problem(example.where, str(error))
 
 
 def _plan(
-    example: Example, source: VideoSource, outline: ModelOutline, options: RunOptions, longest_question: int
+    example: Example, source: VideoSource, spec: DynFocusSpec, options: RunOptions, longest_question: int
 ) -> Planned:
     """Raises UsageError where question, answer and a key frame together are more than the context."""
-    prompt = outline.prompt
-    asked = outline.scorer(example.question, options.selection.scorer)
+    prompt = spec.prompt
+    asked = spec.scorer(example.question, options.selection.scorer)
     answer = prompt.answer(example.answer)
     # As `ask` would plan it, unless the answer is longer than any that `ask` leaves room for.
     room = max(options.generation.max_new_tokens, len(answer))
@@ -87,10 +87,10 @@ def _plan(
         find_mentions(example.question, source.duration_s),
         None,
         asked.text,
-        outline.text_tokens(asked.text),
+        spec.text_tokens(asked.text),
         (),
     )
-    plan = plan_run(request, outline, options, PLENTY)
+    plan = plan_run(request, spec, options, PLENTY)
     return Planned(
         example,
         source,

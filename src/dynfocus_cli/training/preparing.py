@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from dynfocus_cli.backends.native import ModelOutline
 from dynfocus_cli.checkpoints.folder import SMALL_BYTES
-from dynfocus_cli.checkpoints.loading import outline_model
-from dynfocus_cli.checkpoints.quantization import Quantization
 from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL
+from dynfocus_cli.device import free_memory
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.planning.device import free_memory
-from dynfocus_cli.run_options import RunOptions
+from dynfocus_cli.models.dynfocus import DynFocusSpec
+from dynfocus_cli.models.open import read_model_spec
+from dynfocus_cli.options import RunOptions
+from dynfocus_cli.quantization import Quantization
 from dynfocus_cli.training import parts, run_record
 from dynfocus_cli.training.examples import Problem, read_examples
 from dynfocus_cli.training.forecast import LessonShape, TrainingMemory, TrainingMemoryModel, part_sizes
@@ -59,7 +59,7 @@ class Prepared:
     """A request with all that was found out before weights are loaded."""
 
     request: TrainingRequest
-    outline: ModelOutline
+    spec: DynFocusSpec
     settings: TrainingSettings
     """With nothing left open."""
     tune: Tune
@@ -92,22 +92,22 @@ def prepare(request: TrainingRequest) -> Prepared:
         ModelUnavailable: the model, or a package.
     """
     run_record.require_free(request.destination)
-    outline = _outline(request)
-    settings, tune = _settled(request.settings, outline)
+    spec = _read_spec(request)
+    settings, tune = _settled(request.settings, spec)
     if tune != "full" and "language model" in learning_parts(settings.stage):
         parts.require_peft()
-    grown = _grown(outline, request, settings)
-    to_train, to_validate, problems = _examples(request, _scoring(outline, request, grown), settings.seed)
-    sizes = part_sizes(outline.config, settings.stage, tune, settings.lora_rank, grown)
+    grown = _grown(spec, request, settings)
+    to_train, to_validate, problems = _examples(request, _scoring(spec, request, grown), settings.seed)
+    sizes = part_sizes(spec.config, settings.stage, tune, settings.lora_rank, grown)
     autocast = torch.bfloat16 if settings.precision == "bf16" else None
     checkpointing = bool(settings.checkpointing)
     model = TrainingMemoryModel(
-        outline.config, outline.memory, sizes, tune, settings.lora_rank, autocast is not None, checkpointing
+        spec.config, spec.memory, sizes, tune, settings.lora_rank, autocast is not None, checkpointing
     )
-    shape = LessonShape.largest(to_train, len(outline.prompt.before_video), settings.batch)
+    shape = LessonShape.largest(to_train, len(spec.prompt.before_video), settings.batch)
     return Prepared(
         request=request,
-        outline=outline,
+        spec=spec,
         settings=settings,
         tune=tune,
         train=to_train,
@@ -116,7 +116,7 @@ def prepare(request: TrainingRequest) -> Prepared:
         sizes=tuple(sizes),
         memory=model.need(shape),
         autocast=autocast,
-        free=free_memory(outline.device),
+        free=free_memory(spec.device),
         grown=grown,
     )
 
@@ -149,8 +149,8 @@ def begins_with(prepared: Prepared) -> dict[str, Any]:
     if settings.stage == "align":
         unused |= {"tune", "lora_rank", "sigma", "samples"}
     return {
-        "model": f"{prepared.outline.name} {prepared.outline.info.revision}",
-        "quantization": prepared.outline.quantization,
+        "model": f"{prepared.spec.name} {prepared.spec.info.revision}",
+        "quantization": prepared.spec.quantization,
         **{flag: fields[name] for name, flag in flags.items() if name not in unused},
         "steps": prepared.steps,
         "--fps": sampling.fps,
@@ -183,14 +183,14 @@ def _files(planned: Sequence[Planned]) -> str:
 
 
 def _examples(
-    request: TrainingRequest, outline: ModelOutline, seed: int
+    request: TrainingRequest, spec: DynFocusSpec, seed: int
 ) -> tuple[tuple[Planned, ...], tuple[Planned, ...], tuple[Problem, ...]]:
     """What to train on, what to validate on, and what was passed over. Only what can be used is divided, so
     that a damaged video costs neither side more than itself."""
     share_of(request.validation)  # what makes no sense is said before videos are looked at
-    longest = outline.config.longest_question
+    longest = spec.config.longest_question
     read = read_examples(request.data, request.media, recursive=request.recursive)
-    planned, broken = plan_examples(read.usable, outline, request.options, longest)
+    planned, broken = plan_examples(read.usable, spec, request.options, longest)
     problems = (*read.problems, *broken)
     try:
         if not planned:
@@ -207,7 +207,7 @@ def _examples(
     by_example = {one.example: one for one in planned}
     known = [by_example[example] for example in validation if example in by_example]
     others = [example for example in validation if example not in by_example]
-    more, broken_too = plan_examples(others, outline, request.options, longest)
+    more, broken_too = plan_examples(others, spec, request.options, longest)
     if validation and not (known or more):
         raise UsageError(
             f"Of {request.validation} no example is left to validate on.{_also(tuple(broken_too))}"
@@ -224,36 +224,36 @@ def _also(problems: Sequence[Problem]) -> str:
     return f" Passed over: {str(problems[0]).removesuffix('.')}{more}."
 
 
-def _outline(request: TrainingRequest) -> ModelOutline:
+def _read_spec(request: TrainingRequest) -> DynFocusSpec:
     """The model, quantized where QLoRA asks for it."""
     # Not the model that `ask` would take: that may be a public one, or one that is no base to begin with.
     wanted = request.model or DEFAULT_MODEL
-    outline = outline_model(wanted, request.device, request.quantize)
-    if not isinstance(outline, ModelOutline):
+    spec = read_model_spec(wanted, request.device, request.quantize)
+    if not isinstance(spec, DynFocusSpec):
         raise UsageError(
-            f"{outline.name} is no DynFocus network: `dynfocus train` trains those, the shipped "
+            f"{spec.name} is no DynFocus network: `dynfocus train` trains those, the shipped "
             "dynfocus-tiny or one of `dynfocus models convert`."
         )
     tune = request.settings.tune
     if tune == "qlora" and request.quantize == "none":
         raise UsageError("--tune qlora trains over 4 bits: leave --quantize none out, or take --tune lora.")
-    if tune == "qlora" and outline.quantization == "none":
-        outline = outline_model(wanted, request.device, "nf4")
-        assert isinstance(outline, ModelOutline)
-    if outline.quantization == "int8":
+    if tune == "qlora" and spec.quantization == "none":
+        spec = read_model_spec(wanted, request.device, "nf4")
+        assert isinstance(spec, DynFocusSpec)
+    if spec.quantization == "int8":
         raise UsageError("A model in int8 cannot be trained: take it in 16 bits, or in nf4 (--tune qlora).")
-    if tune in ("lora", "full") and outline.quantization == "nf4":
+    if tune in ("lora", "full") and spec.quantization == "nf4":
         raise UsageError(
-            f"{outline.name} is in 4 bits here, and --tune {tune} takes a model in 16 or 32: take --tune "
+            f"{spec.name} is in 4 bits here, and --tune {tune} takes a model in 16 or 32: take --tune "
             "qlora, or one that is not quantized."
         )
-    return outline
+    return spec
 
 
-def _settled(wanted: TrainingSettings, outline: ModelOutline) -> tuple[TrainingSettings, Tune]:
+def _settled(wanted: TrainingSettings, spec: DynFocusSpec) -> tuple[TrainingSettings, Tune]:
     """What was left open."""
-    small = outline.memory.weights <= SMALL_BYTES
-    tune: Tune = wanted.tune or ("qlora" if outline.quantization == "nf4" else "full" if small else "lora")
+    small = spec.memory.weights <= SMALL_BYTES
+    tune: Tune = wanted.tune or ("qlora" if spec.quantization == "nf4" else "full" if small else "lora")
     rate = wanted.rate
     if rate is None:
         full = SMALL_RATE if small else LARGE_RATE
@@ -263,11 +263,11 @@ def _settled(wanted: TrainingSettings, outline: ModelOutline) -> tuple[TrainingS
         checkpointing = not small
     precision = wanted.precision
     if precision == "auto":
-        half = outline.device.type == "cuda" or outline.dtype != torch.float32
+        half = spec.device.type == "cuda" or spec.dtype != torch.float32
         precision = "bf16" if half else "float32"
-    if precision == "float32" and (outline.dtype != torch.float32 or outline.quantization != "none"):
+    if precision == "float32" and (spec.dtype != torch.float32 or spec.quantization != "none"):
         if wanted.precision == "float32":
-            raise UsageError(f"{outline.name} runs in 16 bits here: leave --precision out, or take bf16.")
+            raise UsageError(f"{spec.name} runs in 16 bits here: leave --precision out, or take bf16.")
         precision = "bf16"
     settled = replace(wanted, rate=rate, checkpointing=checkpointing, precision=precision)
     if wanted.stage == "instruct":
@@ -275,9 +275,9 @@ def _settled(wanted: TrainingSettings, outline: ModelOutline) -> tuple[TrainingS
     return settled, tune
 
 
-def _grown(outline: ModelOutline, request: TrainingRequest, settings: TrainingSettings) -> bool | None:
+def _grown(spec: DynFocusSpec, request: TrainingRequest, settings: TrainingSettings) -> bool | None:
     """Whether a score network has to be added, and reads the question then."""
-    wanted, config = request.options.selection.scorer, outline.config
+    wanted, config = request.options.selection.scorer, spec.config
     if settings.stage == "align":
         return None
     if wanted in ("attention", "density"):
@@ -289,11 +289,11 @@ def _grown(outline: ModelOutline, request: TrainingRequest, settings: TrainingSe
     return True if wanted == "question" and not config.question_aware_score else None
 
 
-def _scoring(outline: ModelOutline, request: TrainingRequest, grown: bool | None) -> ModelOutline:
-    """The outline as if it had the score network that is to be added, and the scorer that is to learn."""
-    config = type(outline.config).from_dict(outline.config.to_dict())
+def _scoring(spec: DynFocusSpec, request: TrainingRequest, grown: bool | None) -> DynFocusSpec:
+    """The spec as if it had the score network that is to be added, and the scorer that is to learn."""
+    config = type(spec.config).from_dict(spec.config.to_dict())
     if grown is not None:
         config.score_network, config.question_aware_score = True, grown
         config.scorer = "question" if grown else "visual"
     config.scorer = learned_scorer(request) or config.scorer
-    return replace(outline, config=config)
+    return replace(spec, config=config)

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
-from dynfocus_cli.checkpoints.quantization import quieten
+from dynfocus_cli.quantization import quieten
 
 quieten()  # the Trainer imports peft where it is installed, and that imports bitsandbytes
 
@@ -28,9 +28,9 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from transformers.trainer_callback import PrinterCallback  # noqa: E402
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
-from dynfocus_cli.checkpoints.workplace import flush  # noqa: E402
+from dynfocus_cli.checkpoints.staging import flush  # noqa: E402
 from dynfocus_cli.errors import ModelUnavailable, UsageError  # noqa: E402
-from dynfocus_cli.model.network import DynFocusModel  # noqa: E402
+from dynfocus_cli.network.network import DynFocusModel  # noqa: E402
 from dynfocus_cli.training.parts import learning, part_of  # noqa: E402
 from dynfocus_cli.training.run_checkpoints import (  # noqa: E402
     STATE,

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 import torch
 
 from dynfocus_cli import pipeline
-from dynfocus_cli.backends.native import LoadedModel, ModelOutline
-from dynfocus_cli.counterfactuals import is_other
 from dynfocus_cli.errors import VideoUnreadable
-from dynfocus_cli.features.recall import Recall
+from dynfocus_cli.features.memory_cache import MemoryFeatureCache
+from dynfocus_cli.models.dynfocus import DynFocusSpec, LoadedModel
+from dynfocus_cli.options import RunOptions
+from dynfocus_cli.pipeline.counterfactuals import is_other
 from dynfocus_cli.progress import Progress, Silent
-from dynfocus_cli.run_options import RunOptions
 from dynfocus_cli.training.batches import collate
 from dynfocus_cli.training.examples import Example
-from dynfocus_cli.training.footage import Footage
+from dynfocus_cli.training.feature_store import FeatureStore
 from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.planned import Planned
 
@@ -61,7 +61,7 @@ def validate(
         DynFocusError: a question could not be asked.
     """
     progress.stage("validate", len(examples))
-    network, recall, vision = model.network, Recall(), model.vision_device
+    network, memory_cache, vision = model.network, MemoryFeatureCache(), model.vision_device
     modes = {module: module.training for module in network.modules()}
     network.eval()
     right = tokens = 0
@@ -78,7 +78,7 @@ def validate(
                 asked = replace(options, generation=replace(options.generation, max_new_tokens=room))
                 try:
                     answer = pipeline.ask(
-                        example.video, example.question, model, asked, Silent(), recall=recall
+                        example.video, example.question, model, asked, Silent(), memory_cache=memory_cache
                     )
                 except VideoUnreadable:
                     continue  # it was sound when the run began: nothing is answered, which is not right
@@ -95,18 +95,18 @@ def validate(
 def answer_loss(
     learner: Learner,
     held: Sequence[Planned],
-    footage: Footage,
-    outline: ModelOutline,
+    feature_store: FeatureStore,
+    spec: DynFocusSpec,
     options: RunOptions,
 ) -> float:
-    """`Score.loss` of the weights that `learner` has by now; `held` is what `footage` gathered.
+    """`Score.loss` of the weights that `learner` has by now; `held` is what `feature_store` gathered.
 
     One at a time: memory was planned for the batches that are learned from, whose videos may be shorter.
     """
     modes = {module: module.training for module in learner.modules()}
     learner.eval()
     try:
-        losses = [float(learner(collate([one], footage, outline, options, None))) for one in held]
+        losses = [float(learner(collate([one], feature_store, spec, options, None))) for one in held]
     finally:
         for module, mode in modes.items():
             module.training = mode

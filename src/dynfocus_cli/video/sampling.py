@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.run_options import SamplingOptions
+from dynfocus_cli.options import SamplingOptions
 from dynfocus_cli.types import SamplingPlan, Span, VideoSource
 from dynfocus_cli.video.mentions import Mentions
 from dynfocus_cli.video.moments import (

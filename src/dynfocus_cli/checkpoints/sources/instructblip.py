@@ -18,9 +18,9 @@ from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.checkpoints.sources.tensor_files import Part, TensorFiles, checkpoint_files
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.prompt import VICUNA_V1
-from dynfocus_cli.model.skeleton import parameter_shapes
+from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.prompt import VICUNA_V1
+from dynfocus_cli.network.skeleton import parameter_shapes
 
 MODEL_TYPE = "instructblip"
 PREFIX = "instructblip:"

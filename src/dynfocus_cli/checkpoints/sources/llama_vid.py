@@ -20,8 +20,8 @@ from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.checkpoints.sources.tensor_files import Part, TensorFiles, checkpoint_files
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.prompt import VICUNA_V1
+from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.prompt import VICUNA_V1
 
 EVA_FILE = "eva_vit_g.pth"
 

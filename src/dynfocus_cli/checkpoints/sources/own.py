@@ -10,8 +10,8 @@ from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.checkpoints.sources.tensor_files import Part, TensorFiles, checkpoint_files
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.model.config import DynFocusConfig
-from dynfocus_cli.model.skeleton import parameter_shapes
+from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.skeleton import parameter_shapes
 
 _KEPT = ("familiarity.safetensors", "domain.json")
 """What else a model folder may hold that belongs to the model."""

@@ -11,7 +11,7 @@ from dynfocus_cli.checkpoints.sources.llama_vid import is_llama_vid, llama_vid_s
 from dynfocus_cli.checkpoints.sources.own import own_source
 from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.errors import ModelUnavailable, UsageError
-from dynfocus_cli.model.config import DynFocusConfig
+from dynfocus_cli.network.config import DynFocusConfig
 
 KNOWN = "LLaMA-VID, the DynFocus release, InstructBLIP with a Vicuna (in transformers' format), and dynfocus"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap
 from dynfocus_cli.checkpoints.sources.tensor_files import TensorFiles
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.model.config import DynFocusConfig
+from dynfocus_cli.network.config import DynFocusConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,14 +46,14 @@ def memory(wanted: str | None, device: str | None, quantize: str | None) -> Chec
     kind, free = _place(device)
     where = "on the GPU" if kind == "cuda" else "for the CPU"
     try:
-        from dynfocus_cli.checkpoints import outline_model
+        from dynfocus_cli.models.open import read_model_spec
 
-        outline = outline_model(wanted, kind, cast("Quantization | None", quantize))
+        spec = read_model_spec(wanted, kind, cast("Quantization | None", quantize))
     except (DynFocusError, OSError, ImportError):
         return Check("memory", "ok", f"{readable(free)} free {where}")  # the cause has a line of its own
-    size, runs_in = outline.memory.weights, outline.info.quantization
+    size, runs_in = spec.memory.weights, spec.info.quantization
     quantized = "" if runs_in == "none" else f" in {runs_in}"
-    said = f"{readable(free)} free {where}; {outline.name} takes {readable(size)}{quantized}"
+    said = f"{readable(free)} free {where}; {spec.name} takes {readable(size)}{quantized}"
     if size > free:
         todo = "Close other programs, or take a smaller model or --quantize nf4."
         return Check("memory", "fix", said, todo, OutOfMemory.exit_code)
@@ -77,7 +77,7 @@ def _place(device: str | None) -> tuple[DeviceKind, int]:
     try:
         import torch
 
-        from dynfocus_cli.planning.device import free_memory
+        from dynfocus_cli.device import free_memory
 
         kind: DeviceKind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         return kind, free_memory(torch.device(kind))

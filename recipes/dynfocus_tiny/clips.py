@@ -1,0 +1,95 @@
+"""Clips as the later stages see them: features of every second, computed once, kept on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.network import DynFocusModel
+from dynfocus_cli.network.stages import VideoFeatures
+from dynfocus_cli.synth.look import training_look
+from dynfocus_cli.synth.render import render_frame
+from dynfocus_cli.synth.world import SHORT, Script, World, write_script
+from dynfocus_tiny.precision import lesson_precision
+from dynfocus_tiny.vision import augment
+
+
+class ClipStore:
+    """Features of `clips` generated clips at one frame a second, memory-mapped as float16.
+
+    Clip `i` is the script of seed `first_seed + i`. Building resumes after a kill: a clip is counted once its
+    rows are on disk.
+    """
+
+    def __init__(self, folder: Path, clips: int, first_seed: int, world: World = SHORT) -> None:
+        self.folder, self.first_seed = folder, first_seed
+        self.scripts: list[Script] = [write_script(first_seed + clip, world=world) for clip in range(clips)]
+        self.starts = np.cumsum([0, *(script.duration_s for script in self.scripts)])
+        self._patches: np.memmap | None = None
+        self._prototypes: np.memmap | None = None
+
+    def build(self, model: DynFocusModel, preprocessing: Preprocessing, seed: int) -> None:
+        """Renders and encodes the clips that are not on disk yet."""
+        self.open(model.config)
+        assert self._patches is not None
+        assert self._prototypes is not None
+        progress = self.folder / "progress.json"
+        done = json.loads(progress.read_text())["clips"] if progress.exists() else 0
+        for clip in range(done, len(self.scripts)):
+            patches = self._encode(clip, model, preprocessing, seed)
+            with torch.no_grad():
+                features = model.connector.prepare(patches.unsqueeze(0))
+            span = slice(self.starts[clip], self.starts[clip + 1])
+            self._patches[span] = features.patches[0].numpy()
+            self._prototypes[span] = features.prototypes[0].numpy()
+            if (clip + 1) % 100 == 0 or clip + 1 == len(self.scripts):
+                part = progress.with_suffix(".part")
+                part.write_text(json.dumps({"clips": clip + 1}))
+                os.replace(part, progress)
+
+    def open(self, config: DynFocusConfig) -> None:
+        """Maps the features' files, which are made if they are not there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows, width = int(self.starts[-1]), config.vision_config.hidden_size
+        shapes = {"patches": (config.patches, width), "prototypes": (sum(config.spatial_prototypes), width)}
+        maps = {}
+        for name, shape in shapes.items():
+            path = self.folder / f"{name}.f16"
+            mode: Literal["r+", "w+"] = "r+" if path.exists() else "w+"
+            maps[name] = np.memmap(path, np.float16, mode, shape=(rows, *shape))
+        self._patches, self._prototypes = maps["patches"], maps["prototypes"]
+
+    @torch.no_grad()
+    def _encode(self, clip: int, model: DynFocusModel, preprocessing: Preprocessing, seed: int) -> Tensor:
+        script, size = self.scripts[clip], preprocessing.size
+        rng = random.Random(seed * 7_919 + clip)
+        filmed = training_look(rng)
+        frames = [
+            augment(render_frame(script, float(second), 2 * size, filmed), size, rng)
+            for second in range(script.duration_s)
+        ]
+        with lesson_precision():
+            return model.encode_frames(preprocessing(np.stack(frames))).float()
+
+    def features(self, clips: list[int], seconds: list[list[int]]) -> VideoFeatures:
+        """Features of the frames at the given whole seconds of each clip; equally many a clip."""
+        assert self._patches is not None
+        assert self._prototypes is not None
+        rows = [self.starts[clip] + np.asarray(times) for clip, times in zip(clips, seconds, strict=True)]
+        return VideoFeatures(
+            torch.stack([_load(self._patches, index) for index in rows]),
+            torch.stack([_load(self._prototypes, index) for index in rows]),
+        )
+
+
+def _load(array: np.memmap, rows: np.ndarray) -> Tensor:
+    return torch.from_numpy(array[rows].astype(np.float32))

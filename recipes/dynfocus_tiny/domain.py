@@ -1,0 +1,182 @@
+"""The tiny network's domain, measured once it is trained: how frames of its world look to it, and which
+videos and questions it learned from.
+
+    python -m dynfocus_tiny.domain FOLDER
+
+measures the network of a model folder, and writes `familiarity.safetensors` and `domain.json` into it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dynfocus_cli.features.domain import Domain, pairs_of, words_of
+from dynfocus_cli.features.familiarity import Familiarity
+from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.features.world_classifier import WorldClassifier
+from dynfocus_cli.synth.look import PLAIN, training_look
+from dynfocus_cli.synth.questions import ask, observe
+from dynfocus_cli.synth.render import render_frame
+from dynfocus_cli.synth.wordings import TRAINING
+from dynfocus_cli.synth.world import MAX_DURATION_S, MAX_SCENES, Script, write_script
+from dynfocus_cli.synth.write import SIZE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dynfocus_cli.network.network import DynFocusModel
+
+SEED = 3_000_000_000
+"""Scripts from here on are in no lesson and no exam."""
+CLIPS = 400
+"""Clips of the world that are fitted to; three quarters as many measure how far out it reaches."""
+FRAMES = 12
+"""Of each clip, evenly spaced."""
+ASPECT_RATIOS = (0.8, 1.25)
+UNTIL_S = float(MAX_DURATION_S)
+QUESTION_CLIPS = 1500
+"""Clips whose questions give the words: all things in all wordings."""
+SMALLER, LARGER = (0.3, 0.6), (1.8, 2.6)
+"""Sizes of things, as multiples of the world's, that are foreign to it."""
+DISTANCE_MARGIN = 1.25
+"""How many times as far as the farthest held-out clip another world begins."""
+
+Encode = Callable[["NDArray[np.uint8]"], Tensor]
+"""(T, size, size, 3) RGB to patch features (T, N, D_v)."""
+
+
+def measure_familiarity(encode: Encode, size: int, clips: int) -> Familiarity:
+    """How frames of the world look, beside things too small or too large for it, textures and empty pictures.
+
+    Args:
+        size: pixels a side that the encoder takes.
+    """
+    held_out = [encode(frames) for frames in world_frames(SEED + clips, clips * 3 // 4, size)]
+    inside = [encode(frames) for frames in world_frames(SEED, clips, size)]
+    fitted = Familiarity.measure([*inside, *held_out], DISTANCE_MARGIN)
+    small = world_frames(SEED + 10 * clips, max(2, clips * 3 // 10), size, SMALLER)
+    large = world_frames(SEED + 20 * clips, max(2, clips // 5), size, LARGER)
+    others = (
+        *small,
+        *large,
+        *textures(SEED, max(2, clips // 2), size),
+        *blanks(SEED, max(2, clips // 10), size),
+    )
+    outside = [fitted.whitened(encode(frames)) for frames in others]
+    classifier = WorldClassifier.fit([fitted.whitened(video) for video in inside], outside)
+    return replace(fitted, classifier=classifier)
+
+
+def training_domain(clips: int) -> Domain:
+    """The limits of the generated world, and the words of its questions and answers."""
+    words, pairs = set[str](), set[tuple[str, str]]()
+    for clip in range(clips):
+        script = write_script(SEED + clip)
+        observed = observe(script, [float(second) for second in range(script.duration_s)])
+        for question in ask(observed, random.Random(clip), 24, wordings=TRAINING):
+            read = words_of(question.question)
+            words |= {*read, *words_of(question.answer)}
+            pairs |= set(pairs_of(read))
+    return Domain(ASPECT_RATIOS, UNTIL_S, MAX_SCENES, frozenset(words), frozenset(pairs))
+
+
+def world_frames(
+    seed: int, clips: int, size: int, scales: tuple[float, float] | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames of clips in many looks; with `scales`, of things as many times as large."""
+    for number in range(clips):
+        rng = random.Random(seed + number)
+        script = write_script(seed + number)
+        if scales is not None:
+            script = _scaled(script, math.exp(rng.uniform(*map(math.log, scales))))
+        look = training_look(rng) if rng.random() < 0.6 else PLAIN
+        moments = np.linspace(0, script.duration_s - 1, FRAMES)
+        yield np.stack([_resized(render_frame(script, float(t), SIZE, look), size) for t in moments])
+
+
+def _scaled(script: Script, scale: float) -> Script:
+    return replace(
+        script,
+        scenes=tuple(
+            replace(
+                scene,
+                actors=tuple(replace(actor, radius=scale * actor.radius) for actor in scene.actors),
+            )
+            for scene in script.scenes
+        ),
+    )
+
+
+def textures(seed: int, count: int, size: int) -> Iterator[NDArray[np.uint8]]:
+    """Noise whose amplitude falls with a power of the frequency, as that of photographs does."""
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
+    for number in range(count):
+        rng = np.random.default_rng(seed + number)
+        spectrum = np.maximum(frequency, 1 / size) ** -rng.uniform(0.5, 2.6)
+        grey, frames = rng.random() < 0.7, []
+        for _ in range(4):
+            noise = np.fft.fft2(rng.standard_normal((3, size, size))) * spectrum
+            picture = np.fft.ifft2(noise).real.transpose(1, 2, 0)
+            if grey:
+                picture = picture.mean(-1, keepdims=True) * rng.uniform(0.8, 2, 3) + 0.3 * picture
+            picture = (picture - picture.mean()) / picture.std() * rng.uniform(8, 70) + rng.uniform(
+                20, 210, 3
+            )
+            frames.append(np.clip(picture, 0, 255).astype(np.uint8))
+        yield np.stack(frames)
+
+
+def blanks(seed: int, count: int, size: int) -> Iterator[NDArray[np.uint8]]:
+    """Pictures of one colour."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        yield np.full((2, size, size, 3), rng.integers(0, 256, 3), dtype=np.uint8)
+
+
+def _resized(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """As the decoder's scaler does it."""
+    return np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC))
+
+
+def encoder(model: DynFocusModel, preprocessing: Preprocessing) -> Encode:
+    """The vision encoder of a network, as `ask` uses it."""
+
+    @torch.no_grad()
+    def encode(frames: NDArray[np.uint8]) -> Tensor:
+        return model.encode_frames(preprocessing(frames).to(model.dtype)).float()
+
+    return encode
+
+
+def write_domain(folder: Path, model: DynFocusModel, preprocessing: Preprocessing) -> None:
+    """Writes both files into `folder`."""
+    measure_familiarity(encoder(model, preprocessing), preprocessing.size, CLIPS).save(folder)
+    training_domain(QUESTION_CLIPS).save(folder)
+
+
+def main() -> None:
+    from dynfocus_cli.models.dynfocus import LoadedModel
+    from dynfocus_cli.models.open import load_model
+
+    parser = argparse.ArgumentParser(description="Measure the domain of a tiny network.")
+    parser.add_argument("folder", type=Path, help="the model folder")
+    folder = parser.parse_args().folder
+    torch.set_num_threads(1)
+    model = load_model(str(folder), "cpu")
+    assert isinstance(model, LoadedModel)
+    write_domain(folder, model.network, model.spec.preprocessing)
+
+
+if __name__ == "__main__":
+    main()

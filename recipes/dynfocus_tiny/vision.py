@@ -1,0 +1,185 @@
+"""Stage 1 of the tiny recipe: the vision encoder alone, on single frames with dense labels.
+
+Each patch learns to say which shape and colour covers it and where on the grid that thing stands. The
+features stay, frozen, for every later stage; the labels' heads begin the connector's projectors.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import InstructBlipVisionModel
+
+from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.synth.look import Look, training_look
+from dynfocus_cli.synth.render import coverage, render_frame
+from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, write_script
+from dynfocus_cli.training.run_log import add_to_log
+from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
+from dynfocus_tiny.config import IMAGE_SIZE, PATCH_SIZE
+from dynfocus_tiny.precision import lesson_precision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dynfocus_cli.network.network import DynFocusModel
+
+COLOR_NAMES = tuple(COLORS)
+CELLS = 9
+NOTHING = (len(SHAPES), len(COLORS), CELLS)
+"""Shape, colour and cell where nothing is: a class of its own behind each one's."""
+BACKGROUND_WEIGHT = 0.2
+"""Most patches are background: without this the loss would be mostly about them."""
+DIGIT_WEIGHT = 2.0
+"""Digits differ from each other by less than all other shapes do."""
+DECAY = 0.02
+"""Weight decay of all stages."""
+
+
+class DenseHeads(nn.Module):
+    """Linear read-outs of a patch's shape, colour and grid cell; the last class of each is background."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.shape = nn.Linear(width, len(SHAPES) + 1)
+        self.color = nn.Linear(width, len(COLORS) + 1)
+        self.cell = nn.Linear(width, CELLS + 1)
+
+    def as_linear(self) -> tuple[Tensor, Tensor]:
+        """All read-outs as one affine map of un-normed features, for features of unit variance."""
+        weight = torch.cat((self.shape.weight, self.color.weight, self.cell.weight))  # (classes, D_v)
+        bias = torch.cat((self.shape.bias, self.color.bias, self.cell.bias))
+        return weight * self.norm.weight, bias + weight @ self.norm.bias
+
+    def forward(self, patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`(B, N, D_v)` -> logits `(B, N, classes)` for shape, colour and cell."""
+        normed = self.norm(patches)
+        return self.shape(normed), self.color(normed), self.cell(normed)
+
+
+def patch_features(vision: InstructBlipVisionModel, pixels: Tensor) -> Tensor:
+    """Patch features without CLS and without the final norm: `(B, 3, H, W)` -> `(B, N, D_v)`."""
+    return vision.encoder(vision.embeddings(pixels)).last_hidden_state[:, 1:]
+
+
+def draw_batch(rng: random.Random, batch: int, image_size: int, patch_size: int) -> tuple[NDArray, NDArray]:
+    """Random frames of random clips with the labels of their patches.
+
+    Returns pixels `(B, image_size, image_size, 3)` uint8 and labels `(B, N, 3)` int64: shape, colour, cell.
+    """
+    frames = np.empty((batch, image_size, image_size, 3), np.uint8)
+    labels = np.empty((batch, (image_size // patch_size) ** 2, 3), np.int64)
+    for item in range(batch):
+        script = write_script(rng.getrandbits(40) | 1 << 41)
+        time_s = _interesting_second(script, rng)
+        look = training_look(rng)
+        frames[item] = augment(render_frame(script, time_s, 2 * image_size, look), image_size, rng)
+        labels[item] = _labels(script.scene_at(time_s).at(time_s), image_size, patch_size, look)
+    return frames, labels
+
+
+def _interesting_second(script: Script, rng: random.Random) -> float:
+    drawn = rng.random()
+    if script.needles and drawn < 0.3:
+        return float(rng.choice(script.needles).start_s)
+    if drawn < 0.6:
+        digits = [a for scene in script.scenes for a in scene.actors if a.thing.shape in DIGITS]
+        if digits:
+            shown = rng.choice(digits)
+            return rng.uniform(shown.start_s, shown.end_s - 0.01)
+    return rng.randrange(4 * script.duration_s) / 4
+
+
+def augment(frame: NDArray, size: int, rng: random.Random) -> NDArray:
+    """Scales a frame down as a decoder would, with the small damage that video codecs and cameras do."""
+    resample = rng.choice((Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.BILINEAR))
+    scaled = np.asarray(Image.fromarray(frame).resize((size, size), resample), dtype=np.float32)
+    noise = np.random.default_rng(rng.getrandbits(32))
+    gain = noise.normal(1.0, 0.04) * noise.normal(1.0, 0.02, 3)
+    offset = noise.normal(0.0, 5.0)
+    scaled = scaled * gain.astype(np.float32) + np.float32(offset)
+    if rng.random() < 0.5:
+        scaled += noise.normal(0.0, rng.uniform(0.0, 6.0), scaled.shape).astype(np.float32)
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def _labels(sightings: tuple[Sighting, ...], image_size: int, patch_size: int, look: Look) -> NDArray:
+    grid = image_size // patch_size
+    labels = np.empty((grid * grid, 3), np.int64)
+    labels[:] = NOTHING
+    best = np.full(grid * grid, 0.08, np.float32)  # less paint than this leaves a patch background
+    for seen in sightings:
+        mask = coverage(seen, image_size, look).astype(np.float32) / 255.0
+        share = mask.reshape(grid, patch_size, grid, patch_size).mean((1, 3)).reshape(-1)
+        label = (SHAPES.index(seen.thing.shape), COLOR_NAMES.index(seen.thing.color), cell_of(seen))
+        labels[share > best] = label
+        best = np.maximum(best, share)
+    return labels
+
+
+def cell_of(seen: Sighting) -> int:
+    """The grid cell nearest to a thing, 0 to 8, row by row."""
+    return min(2, max(0, round(seen.row))) * 3 + min(2, max(0, round(seen.column)))
+
+
+def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The weighted cross-entropy of the three read-outs, and the accuracy of each over foreground patches."""
+    loss = torch.zeros((), device=labels.device)
+    accuracy = []
+    for kind, scores in enumerate(logits):
+        scores = scores.float()
+        background = scores.shape[-1] - 1
+        weight = torch.ones(background + 1, device=scores.device)
+        weight[background] = BACKGROUND_WEIGHT
+        if kind == 0:
+            weight[[SHAPES.index(digit) for digit in DIGITS]] = DIGIT_WEIGHT
+        target = labels[..., kind]
+        loss = loss + F.cross_entropy(scores.flatten(0, 1), target.flatten(), weight=weight)
+        shown = target != background
+        accuracy.append((scores.argmax(-1) == target)[shown].float().mean())
+    return loss, torch.stack(accuracy)
+
+
+class VisionLearner(nn.Module):
+    """A vision encoder and its heads, and the way from a lesson's number to its loss."""
+
+    def __init__(self, model: DynFocusModel, *, batch: int, seed: int) -> None:
+        super().__init__()
+        model.requires_grad_(False)
+        self.vision = model.vision.requires_grad_(True)
+        self.heads = DenseHeads(model.config.vision_config.hidden_size)
+        self.accuracy = torch.zeros(3)
+        """Of shape, colour and cell, a running mean."""
+        self._batch, self._seed = batch, seed
+        self._preprocessing = Preprocessing(IMAGE_SIZE, "squash")
+
+    def forward(self, number: int) -> Tensor:
+        """The loss of a batch that is drawn from its number alone."""
+        rng = random.Random(self._seed * 1_000_003 + number)
+        pixels, labels = draw_batch(rng, self._batch, IMAGE_SIZE, PATCH_SIZE)
+        with lesson_precision():
+            logits = self.heads(patch_features(self.vision, self._preprocessing(pixels)))
+        loss, accuracy = dense_loss(logits, torch.from_numpy(labels))
+        self.accuracy = 0.95 * self.accuracy + 0.05 * accuracy
+        return loss
+
+
+def learn_vision(folder: Path, learner: VisionLearner, *, steps: int, seed: int) -> None:
+    """Trains in `folder` until `steps`, going on where an earlier call stopped."""
+
+    def on_step(step: int, loss: float) -> None:
+        if step % 100 == 0:
+            shape, color, cell = (round(float(value), 3) for value in learner.accuracy)
+            add_to_log(folder, step=step, shape=shape, color=color, cell=cell)
+
+    course = Course(steps, 1, 1.5e-3, warmup=200, save_every=500, seed=seed, decay=DECAY)
+    groups = [Rates("vision", list(learner.parameters()), 1.0, 1.0)]
+    LessonTrainer(folder, learner, range(steps), groups, course, on_step, torch.device("cpu")).learn()

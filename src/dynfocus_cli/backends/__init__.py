@@ -1,1 +1,0 @@
-"""What runs behind the spine: the native network, and stock video models, by one protocol."""

@@ -1,0 +1,126 @@
+"""What a result is known by: the video's content, the question, and what else an answer depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dynfocus_cli.features.digests import digest_of
+from dynfocus_cli.options import DecodingOptions
+
+if TYPE_CHECKING:
+    from dynfocus_cli.batch.questions import Query
+    from dynfocus_cli.options import RunOptions
+    from dynfocus_cli.types import ModelInfo
+    from dynfocus_cli.video import Subtitles
+
+FORMAT = 2
+"""Of keys. Another number makes other keys, so nothing old is taken for an answer; it is raised where the
+program comes to answer otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an answer depends on in a video, and beside it."""
+
+    key: str
+    """The same for the same content, whatever it is called."""
+    subtitles: str | None = None
+    """The name of the file beside the video whose cues count, where such files are looked for; no part of
+    the key, since it may be moved with the video."""
+
+
+def settings_of(command: str, model: ModelInfo, options: RunOptions) -> str:
+    """All that an answer depends on beside the video's content and the question, as `name=value` words.
+
+    Of the options those that are not at their default. Where and how an answer is computed is no part of it
+    (device, decoding, cache): a run may go on elsewhere.
+
+    Raises:
+        UsageError: the subtitle file cannot be read, or holds no cues.
+    """
+    named = {
+        "model": model.name,
+        "revision": model.revision,
+        "config": model.config,
+        "quantization": model.quantization,
+        "selector": model.selector,
+    }
+    changed = _changed(
+        replace(
+            options,
+            decoding=DecodingOptions(),
+            subtitles=_subtitles(options.subtitles),
+            anyway=False,  # it decides whether there is an answer, not which
+        )
+    )
+    words = [f"{name}={value}" for name, value in (named | changed).items() if value != ""]
+    return shlex.join([command, *words])
+
+
+def _changed(options: Any) -> dict[str, Any]:
+    """The fields of a dataclass, and of those within it, that are not at their default."""
+    found: dict[str, Any] = {}
+    default = type(options)()
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if is_dataclass(value):
+            found |= _changed(value)
+        elif value != getattr(default, field.name):
+            found[field.name] = value
+    return found
+
+
+def _subtitles(wanted: str) -> str:
+    """A subtitle file by its cues: it may have been edited under the same name."""
+    if wanted in ("auto", "off"):
+        return wanted
+    from dynfocus_cli.video.subtitles import Subtitles, read_cues
+
+    return _cues(Subtitles(read_cues(Path(wanted)), ""))[:12]
+
+
+def content_of(
+    video: str, *, digest: Callable[[str], str] = digest_of, subtitles_beside: bool = False
+) -> Content:
+    """What a video is known by: its content's digest, or its path where there is nothing to read.
+
+    Args:
+        digest: SHA-256 of a file's content.
+        subtitles_beside: an answer also depends on the subtitle file beside the video, if there is one.
+    """
+    key = f"path:{os.fsencode(video).hex()}"
+    if os.path.isfile(video):  # a pipe or a device would be read for ever
+        with suppress(OSError):
+            key = f"sha256:{digest(video)}"
+    if subtitles_beside:
+        from dynfocus_cli.video.subtitles import subtitles_beside as find_subtitles
+
+        subtitles, _ = find_subtitles(Path(video)) if "\0" not in video else (None, ())
+        if subtitles is not None:
+            return Content(f"{key} subtitles:{_cues(subtitles)}", subtitles.origin)
+    return Content(key)
+
+
+def _cues(subtitles: Subtitles) -> str:
+    """A digest of what is said and when, whatever the file is called or looks like."""
+    cues = [(cue.start_s, cue.end_s, cue.text) for cue in subtitles.cues]
+    return hashlib.sha256(json.dumps(cues).encode()).hexdigest()
+
+
+def key_of(settings: str, content: Content, query: Query | None) -> str:
+    """The key of a result: equal keys, equal answers."""
+    question: tuple[Any, ...] | None = None
+    if query is not None:
+        question = (query.text, query.id)
+        if query.choices:
+            question += ([(option.letter, option.text) for option in query.choices],)
+    text = json.dumps([FORMAT, settings, content.key, question])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,413 @@
+"""A file of results that outlives crashes: what is in it is not done again.
+
+One record a line, in the order in which they were made; each has its `key` (see `batch/result_key.py`) and
+its `settings` in words. Lines are only ever appended, each by one write, so that after a crash at most the
+last one is torn, and that one is cut off. A record that takes the place of an earlier one, such as the answer
+after a failure, stands behind it until the file is next opened or closed, when it is moved there in a new
+file that replaces the old one at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import RLock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dynfocus_cli.batch.result_key import Content, key_of
+from dynfocus_cli.errors import DynFocusError, UsageError
+
+if TYPE_CHECKING:
+    from dynfocus_cli.batch.questions import Query
+
+SYNC_S = 1.0
+"""Between calls of fsync: a power cut costs the results of so many seconds, a crash of the program none."""
+
+BEGINNING = b'{"schema": "dynfocus.'
+"""How each record begins: nothing else at the end of a file is taken for a torn one, and cut off."""
+
+MODE = os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""How the file is opened; a named pipe is not waited for. Windows lacks the one, and needs the other."""
+
+Record = dict[str, Any]
+
+
+@dataclass(eq=False, slots=True)
+class Kept:
+    """A result in the file."""
+
+    key: str
+    video: str
+    failed: int | None
+    """The exit code of its failure; None for a result."""
+    fresh: bool
+    """Made by this run."""
+    span: tuple[int, int]
+    """Where its line begins and ends, in bytes."""
+    place: int
+    """Which result it is among all, that of the one whose place it took."""
+    replaced: bool = False
+
+
+class _Asked(NamedTuple):
+    """Of one video and question there is one failure at most, and none beside an answer that came later."""
+
+    video: str
+    question: str | None
+    id: str | int | None
+
+
+class ResultFile:
+    """Results in a file that this process alone writes to.
+
+    Args:
+        path: made where there is none.
+
+    Raises:
+        UsageError: it is no file, cannot be written to, or another process writes to it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        """What went otherwise than it should, and harms nothing."""
+        self._results: list[Kept] = []
+        self._by_key: dict[str, list[Kept]] = {}
+        self._failures: dict[_Asked, Kept] = {}
+        self._settings = ""
+        self._size = 0
+        """Bytes, up to the end of the last whole line."""
+        self._synced = time.monotonic()
+        self._made = False
+        self._lock = RLock()
+        """The next video is looked up by another thread than the one that adds results."""
+        self._file = self._open()
+
+    def __enter__(self) -> ResultFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def resume(self, settings: str) -> None:
+        """Reads what earlier runs wrote, and cuts off a line that was not finished.
+
+        Raises:
+            UsageError: it holds anything else, or results of other settings; it is left as it is.
+        """
+        self._settings = settings
+        with open(os.dup(self._file), "rb") as file:
+            file.seek(0)
+            head = file.read(len(BEGINNING))
+        if head != BEGINNING[: len(head)]:  # before a disk image is read as one line
+            raise self._no_result(1)
+        for number, line in self._lines():
+            if line.endswith(b"\n"):
+                self._admit_line(number, line)
+            elif _is_record(line):  # only its line break is missing
+                self._admit_line(number, line + b"\n")
+            elif not _is_torn(line):
+                raise self._no_result(number)
+        size = os.fstat(self._file).st_size
+        if size > self._size:
+            os.ftruncate(self._file, self._size)
+            self._warn(f"{self.path} ended within a line, which was cut off and is done again.")
+        elif size < self._size:
+            self._write(b"\n")
+        self._tidy()
+
+    @property
+    def count(self) -> int:
+        """How many results there are."""
+        return sum(not kept.replaced for kept in self._results)
+
+    @property
+    def failures(self) -> int:
+        """How many of the results are failures."""
+        return sum(kept.failed is not None and not kept.replaced for kept in self._results)
+
+    def find(self, video: str, content: Content, query: Query | None) -> Kept | None:
+        """The result for this video and question that is there already.
+
+        That of another path with the same content does too, where it is the same file or nothing is there any
+        more: the video was moved. A copy beside it has a result of its own.
+        """
+        with self._lock:
+            same = self._by_key.get(key_of(self._settings, content, query), [])
+            kept = next((kept for kept in same if kept.video == video), None)
+            kept = kept or next((kept for kept in same if _is_same_file(kept.video, video)), None)
+            kept = kept or next((kept for kept in same if not os.path.exists(kept.video)), None)
+            if kept is not None and kept.failed is None:
+                self._forget_failure(_asked(video, query), kept)
+            return kept
+
+    def follow(self, kept: Kept, video: str, content: Content) -> None:
+        """Gives the record of a video that was moved its new path, and the name of its subtitle file; of a
+        video that is where it was nothing changes.
+
+        Raises:
+            DynFocusError: it cannot be written; the record stays as it was.
+        """
+        with self._lock:
+            if kept.replaced or kept.video == video or os.path.exists(kept.video):
+                return
+            with open(os.dup(self._file), "rb") as file:
+                file.seek(kept.span[0])
+                record = json.loads(file.read(kept.span[1] - kept.span[0]))
+            record["video"] = video
+            if content.subtitles is not None and record.get("subtitles"):
+                record["subtitles"]["origin"] = content.subtitles
+            _replace(kept, self._append(record, fresh=kept.fresh))
+
+    def add(self, video: str, content: Content, query: Query | None, record: Record) -> None:
+        """Appends a result, marked with its key; it is in the file when this returns.
+
+        The failure of a video that was moved since gives way to it.
+
+        Raises:
+            DynFocusError: it cannot be written, and nothing of it is in the file.
+        """
+        key = key_of(self._settings, content, query)
+        with self._lock:
+            kept = self._append({**record, "key": key, "settings": self._settings}, fresh=True)
+            for other in self._by_key[key]:
+                if other.failed is not None and other is not kept and not os.path.exists(other.video):
+                    _replace(other, kept)
+
+    def _append(self, record: Record, *, fresh: bool) -> Kept:
+        from dynfocus_cli.report.json import line_of
+
+        line = line_of(record)
+        try:
+            self._write(line)
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            raise DynFocusError(
+                f"Cannot write {self.path}: {error.strerror}. What it holds is whole: once that is mended, "
+                "run the same command again to go on."
+            ) from error
+        return self._admit(record, len(line), fresh=fresh)
+
+    def close(self) -> None:
+        """Puts results that took the place of earlier ones there, and lets other processes write."""
+        if self._file < 0:
+            return
+        try:
+            if self._results:
+                self._tidy()
+                with suppress(OSError):
+                    os.fsync(self._file)
+            elif os.fstat(self._file).st_size == 0:
+                # A run that came to nothing leaves nothing, as long as the name still means this file.
+                with suppress(OSError):
+                    if self._made and _is_at(self.path, self._file):
+                        os.unlink(self.path)
+        finally:
+            os.close(self._file)
+            self._file = -1
+
+    def _open(self) -> int:
+        if self.path in ("", "-"):
+            raise UsageError(f"--output needs the name of a file, got {self.path!r}.")
+        while True:
+            self._made = not os.path.lexists(self.path)
+            try:
+                file = os.open(self.path, MODE | os.O_CREAT, 0o666)
+            except (OSError, ValueError) as error:
+                why = (error.strerror if isinstance(error, OSError) else None) or error
+                raise UsageError(f"--output {self.path} cannot be written to: {why}.") from error
+            try:
+                if not stat.S_ISREG(os.fstat(file).st_mode):
+                    raise UsageError(f"--output {self.path} is no file that a run can go on with.")
+                self._lock_file(file)
+                # Another run may have replaced the file between the two, and this lock be one on the old.
+                if _is_at(self.path, file):
+                    return file
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)
+
+    def _lock_file(self, file: int) -> None:
+        try:
+            import fcntl
+        except ImportError:  # not on Windows
+            self._warn(f"{self.path} cannot be locked here: let one run at a time write to it.")
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"--output {self.path} is being written by another run: wait for it, or name another file."
+            ) from error
+        except OSError as error:
+            self._warn(f"{self.path} cannot be locked ({error.strerror}): let one run at a time write to it.")
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        with open(os.dup(self._file), "rb") as file:
+            file.seek(0)
+            yield from enumerate(file, 1)
+
+    def _admit_line(self, number: int, line: bytes) -> None:
+        try:
+            record = json.loads(line)
+            settings = record["settings"]
+            if not isinstance(settings, str):
+                raise self._no_result(number)
+            if settings != self._settings:
+                raise self._other_settings(settings)
+            self._admit(record, len(line), fresh=False)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise self._no_result(number) from error
+
+    def _admit(self, record: Record, length: int, *, fresh: bool) -> Kept:
+        """Takes note of a line that stands at the end of the file."""
+        failure = record.get("error")
+        kept = Kept(
+            record["key"],
+            record["video"],
+            None if failure is None else failure["code"],
+            fresh,
+            (self._size, self._size + length),
+            len(self._results),
+        )
+        self._size += length
+        asked = _Asked(record["video"], record.get("question"), record.get("question_id"))
+        self._forget_failure(asked, kept)
+        for same in self._by_key.setdefault(kept.key, []):
+            if same.video == kept.video and not same.replaced:
+                _replace(same, kept)
+        self._by_key[kept.key] = [same for same in self._by_key[kept.key] if not same.replaced] + [kept]
+        if kept.failed is not None:
+            self._failures[asked] = kept
+        self._results.append(kept)
+        return kept
+
+    def _forget_failure(self, asked: _Asked, by: Kept) -> None:
+        """The failure of an earlier try is no result any more, also where the file was another one then."""
+        failure = self._failures.pop(asked, None)
+        if failure is not None and failure is not by and not failure.replaced:
+            _replace(failure, by)
+
+    def _write(self, line: bytes) -> None:
+        left = line
+        while left:
+            left = left[os.write(self._file, left) :]
+        if time.monotonic() - self._synced >= SYNC_S:
+            os.fsync(self._file)
+            self._synced = time.monotonic()
+
+    def _tidy(self) -> None:
+        """Leaves out what was replaced, by a new file in the place of this one; on failure all stays."""
+        if not any(kept.replaced for kept in self._results):
+            return
+        if os.fstat(self._file).st_size != self._size:
+            return  # a write was broken off, and the next run will see what is there
+        final = os.path.realpath(self.path)
+        temporary = os.path.join(os.path.dirname(final), f".dynfocus-{secrets.token_hex(8)}.tmp")
+        staying = sorted((kept for kept in self._results if not kept.replaced), key=lambda kept: kept.place)
+        mode = stat.S_IMODE(os.fstat(self._file).st_mode)
+        try:
+            new = os.open(temporary, MODE | os.O_CREAT | os.O_EXCL, mode)
+        except OSError as error:
+            return self._untidy(error)
+        try:
+            os.chmod(temporary, mode)  # whatever the mask takes away
+            with open(os.dup(self._file), "rb") as old, open(os.dup(new), "wb") as file:
+                for kept in staying:
+                    old.seek(kept.span[0])
+                    file.write(old.read(kept.span[1] - kept.span[0]))
+            os.fsync(new)
+            self._lock_file(new)  # before anyone can find it under its name
+            os.replace(temporary, final)
+        except BaseException as error:
+            os.close(new)
+            with suppress(OSError):
+                os.unlink(temporary)
+            if isinstance(error, OSError):
+                return self._untidy(error)
+            raise
+        os.close(self._file)
+        self._file = new
+        self._settle(staying)
+
+    def _settle(self, staying: list[Kept]) -> None:
+        """Takes note of where results stand in the new file."""
+        self._size = 0
+        for place, kept in enumerate(staying):
+            length = kept.span[1] - kept.span[0]
+            kept.span, kept.place = (self._size, self._size + length), place
+            self._size += length
+        self._results = staying
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def _untidy(self, error: OSError) -> None:
+        self._warn(
+            f"{self.path} still holds failures beside the results of later tries, which stand behind them: "
+            f"its folder cannot be written to ({error.strerror})."
+        )
+
+    def _no_result(self, number: int) -> UsageError:
+        return UsageError(
+            f"--output {self.path} holds something that --output did not write (line {number}): name another "
+            "file."
+        )
+
+    def _other_settings(self, settings: str) -> UsageError:
+        theirs, ours = shlex.split(settings), shlex.split(self._settings)
+        there = " ".join(word for word in theirs if word not in ours) or "the default"
+        here = " ".join(word for word in ours if word not in theirs) or "the default"
+        return UsageError(
+            f"--output {self.path} holds results of other settings (there {there}; here {here}): name "
+            "another file, or repeat the settings that it was begun with."
+        )
+
+
+def _asked(video: str, query: Query | None) -> _Asked:
+    return _Asked(video, None, None) if query is None else _Asked(video, query.text, query.id)
+
+
+def _replace(old: Kept, new: Kept) -> None:
+    old.replaced = True
+    new.place = min(new.place, old.place)
+
+
+def _is_same_file(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_at(path: str, file: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file))
+    except OSError:
+        return False
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_torn(line: bytes) -> bool:
+    """The beginning of a record; after a power cut there may be zero bytes in place of what was written."""
+    line = line.rstrip(b"\0")
+    return line[: len(BEGINNING)] == BEGINNING[: len(line)]

@@ -1,0 +1,1 @@
+"""Models that answer: opening them, what they cost, and one file a family."""

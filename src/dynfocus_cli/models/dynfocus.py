@@ -1,0 +1,341 @@
+"""The network of the paper, as the spine asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dynfocus_cli.cce.budget import Allowance, FramePrice
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.features.domain import Domain
+from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.encoding import VisionTower
+from dynfocus_cli.features.familiarity import Familiarity
+from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.models.memory import MemoryModel, RunShape
+from dynfocus_cli.models.protocol import Choice, Completion, Defaults, Likelihoods, ScoredQuestion
+from dynfocus_cli.models.speed import time_layers
+from dynfocus_cli.network.alternatives import named_alternatives
+from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.generation import Listener, generate, rank_answers
+from dynfocus_cli.network.network import DynFocusModel
+from dynfocus_cli.network.prompt import PromptWriter
+from dynfocus_cli.network.stages import EventSelection, Question, VideoFeatures
+from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.quantization import Quantization
+from dynfocus_cli.types import DomainCheck, Fallback, ModelInfo, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.video import with_time_codes
+
+UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
+UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
+SCORED_BY = {
+    "attention": "the Q-Former's attention from the question to the frames",
+    "density": "how dense and how distinct each is",
+}
+FOREIGN = "{flag} is for models of the Hugging Face hub: {name} has learned to read {price} tokens a frame."
+
+
+@dataclass(frozen=True, slots=True)
+class DynFocusSpec:
+    """Everything of a model folder but its weights."""
+
+    name: str
+    folder: Path
+    config: DynFocusConfig
+    prompt: PromptWriter
+    preprocessing: Preprocessing
+    quantization: Quantization
+    """What runs; what is stored may be `none`."""
+    device: torch.device
+    dtype: torch.dtype
+    """What the network computes in."""
+    memory: MemoryModel
+    """What it takes."""
+    info: ModelInfo
+    fallback: Fallback | None = None
+    """Why this model answers, where none was named."""
+    caveat: str = ""
+    """What a plan by it does not know exactly."""
+
+    @property
+    def context(self) -> int:
+        """Tokens that the language model can hold."""
+        tokens: int = self.config.text_config.max_position_embeddings
+        return tokens
+
+    @property
+    def defaults(self) -> Defaults:
+        """What the config says."""
+        config = self.config
+        return Defaults(
+            config.fps,
+            config.max_frames,
+            config.prototypes,
+            config.key_ratio,
+            config.temporal_clustering,
+            config.pin_focus,
+        )
+
+    def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
+        """Tokens of the prompt without the video."""
+        return self.prompt.length(question, subtitles)
+
+    def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
+        """As asked for, whatever the video."""
+        return options.sampling
+
+    def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
+        """Cones and rods, whatever the video. Raises UsageError for other numbers of tokens."""
+        price = self.config.frame_price(frames)
+        flags = {"--stock": wanted.stock, "--cone-tokens": wanted.cone_tokens, "--rods none": not wanted.rods}
+        for flag, given in flags.items():
+            if given:
+                told = f"{price.key} or {price.other}"
+                raise UsageError(FOREIGN.format(flag=flag, name=self.name, price=told))
+        return price
+
+    def patches(self, source: VideoSource) -> int:
+        """N, whatever the video."""
+        return self.config.patches
+
+    def stock_tokens(self, source: VideoSource) -> None:
+        """It has no other way."""
+
+    def scorer(self, question: str | None, wanted: Scorer | None) -> ScoredQuestion:
+        """What ranks the events, with a notice where nothing was trained to. Raises UsageError."""
+        config, name = self.config, self.name
+        without = config.scorer_without_question
+        if wanted in ("question", "attention") and question is None:
+            raise UsageError(f"--scorer {wanted} needs a question: give one with --question.")
+        if wanted == "question" and not config.question_aware_score:
+            raise UsageError(f"{name} has no question-aware score: take --scorer {without} or attention.")
+        if wanted == "visual" and not config.score_network:
+            raise UsageError(f"{name} has no score network: take --scorer density or attention.")
+        if wanted == "density" and config.temporal_clustering != "dpc_knn":
+            raise UsageError(f"{name} finds events by k-means, which knows no density: take --scorer visual.")
+        scorer = wanted or (without if question is None else config.scorer)
+        told: tuple[str, ...] = ()
+        if config.untrained:
+            told = (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
+        elif wanted is None and not config.score_network:
+            told = (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
+        return ScoredQuestion(question, scorer, told, self._read(question))
+
+    def _read(self, question: str | None) -> str | None:
+        """The question as the tokenizer sees it: with times as the training wrote them, if it had any."""
+        if question is None or self.config.time_encoding != "timecode":
+            return None
+        return with_time_codes(question)
+
+    def multiple_choice(self, asked: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
+        """The plain question: it was trained on answers, not on letters."""
+        return replace(asked, answers=tuple(option.text for option in options))
+
+    def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
+        """How long a run of this shape would take."""
+        return time_layers(self.config, self.quantization, self.device, self.dtype, shape, answer_tokens)
+
+    def load(self) -> LoadedModel:
+        """The network with its weights; raises as `checkpoints.load_model`."""
+        from dynfocus_cli.models.open import load_weights
+
+        return load_weights(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A network with everything that belongs to it."""
+
+    info: ModelInfo
+    spec: DynFocusSpec
+    network: DynFocusModel
+    familiarity: Familiarity | None
+    """How its training world looks; None makes no claim."""
+    domain: Domain
+    """What else is known of its training."""
+
+    @property
+    def config(self) -> DynFocusConfig:
+        """The network's sizes and settings."""
+        return self.spec.config
+
+    @property
+    def prompt(self) -> PromptWriter:
+        """What writes prompts and reads answers."""
+        return self.spec.prompt
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs; its vision encoder may be elsewhere for want of room."""
+        return self.spec.device
+
+    @property
+    def vision_tower(self) -> VisionTower:
+        """What turns frames into features, whatever the question."""
+        vision = self.network.vision
+        return VisionTower(
+            self.network.encode_frames,
+            self.spec.preprocessing,
+            f"{self.info.revision}{self.info.config}",
+            vision.device,
+            vision.dtype,
+        )
+
+    def tower(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> VisionTower:
+        """The same for every video."""
+        return self.vision_tower
+
+    @property
+    def vision_device(self) -> torch.device:
+        """Where the vision encoder is."""
+        return self.network.vision.device
+
+    def move_vision(self, device: torch.device) -> None:
+        """Puts the vision encoder elsewhere."""
+        vision: torch.nn.Module = self.network.vision
+        vision.to(device)
+
+    def encode_question(self, question: str | None) -> Question | None:
+        """The question as the Q-Former reads it, a batch of one."""
+        if question is None:
+            return None
+        longest = self.network.config.longest_question
+        ids = torch.tensor([self.prompt.question(question, longest)], device=self.device)
+        return Question(ids, torch.ones_like(ids))
+
+    @property
+    def selector_tower(self) -> None:
+        """It has a score network of its own."""
+
+    def session(
+        self,
+        source: VideoSource,
+        frames: EncodedFrames,
+        wanted: SelectionOptions,
+        selector_frames: EncodedFrames | None = None,
+    ) -> NativeSight:
+        """A video in front of the network."""
+        return NativeSight(self, frames)
+
+    @torch.inference_mode()
+    def check_domain(
+        self, source: VideoSource, frames: EncodedFrames, asked: ScoredQuestion
+    ) -> DomainCheck | None:
+        """By what the model folder says of its training; None where it says nothing."""
+        known, domain = self.familiarity, self.domain
+        if known is None and domain == Domain():
+            return None
+        shots = None
+        if domain.shots is not None:
+            patches = frames.patches.to(self.device, self.spec.dtype).unsqueeze(0)
+            connector = self.network.connector
+            counted = connector.count_shots(connector.prepare(patches))
+            shots = None if counted is None else int(counted)
+        departures = domain.video_departures(source, frames.times_s, shots)
+        if known is not None and not known.is_familiar(frames.patches):
+            departures = (*departures, "it looks like none that training had")
+        if asked.question is None:
+            return DomainCheck(departures)
+        return DomainCheck(departures, domain.question_departures(asked.text, asked.answers))
+
+
+class NativeSight:
+    """A video's features, with their spatial prototypes."""
+
+    @torch.inference_mode()
+    def __init__(self, model: LoadedModel, frames: EncodedFrames) -> None:
+        self._model = model
+        patches = frames.patches.to(model.device, model.spec.dtype)
+        self._features: VideoFeatures = model.network.connector.prepare(patches.unsqueeze(0))
+        # float64: ten hours in, float32 is off by milliseconds.
+        self._times_s = torch.tensor([frames.times_s], dtype=torch.float64, device=model.device)
+
+    @torch.inference_mode()
+    def choose(self, asked: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int) -> Choice:
+        """DPE: events, their scores, and the best of them."""
+        selection = self._model.network.connector.select(
+            self._features,
+            events=allowed.events,
+            key_events=allowed.key_frames,
+            scorer=asked.scorer,
+            question=self._model.encode_question(asked.text if asked.question is not None else None),
+            pinned=self._mask(pinned),
+            generator=torch.Generator().manual_seed(seed),
+        )
+        return Choice(
+            events=tuple(selection.assignment[0].tolist()),
+            scores=tuple(selection.scores[0].tolist()),
+            key_frames=tuple(selection.key_frames[0].tolist()),
+            price=self._model.config.frame_price(self._features.frames),
+            pinned=pinned,
+            inner=selection,
+        )
+
+    def closer_tower(self, choice: Choice) -> None:
+        """Every frame was seen as closely as the network sees."""
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        choice: Choice,
+        closer: EncodedFrames | None,
+        asked: ScoredQuestion,
+        subtitles: Sequence[str],
+        options: GenerationOptions,
+        listener: Listener | None,
+    ) -> Completion:
+        """CCE's tokens and the question to the language model."""
+        model, question = self._model, asked.text
+        tokens, frame_of_token = self._tokens(choice, asked)
+        length = model.prompt.length(question, subtitles)
+        alternatives = named_alternatives(question) if model.config.answer_named_alternative else ()
+        if alternatives and options.temperature == 0:
+            ranked = rank_answers(model.network, model.prompt, tokens, question, subtitles, alternatives)
+            text = alternatives[ranked.best]
+            if listener is not None:
+                listener(text)
+            shares = self._frame_shares(ranked.attention, frame_of_token)
+            return Completion(text, len(model.prompt.answer(text)) - 1, length, shares)
+        answer = generate(model.network, model.prompt, tokens, question, subtitles, options, listener)
+        shares = self._frame_shares(answer.attention, frame_of_token)
+        return Completion(model.prompt.read(answer.ids), len(answer.ids), length, shares)
+
+    @torch.inference_mode()
+    def likelihoods(
+        self, choice: Choice, closer: EncodedFrames | None, asked: ScoredQuestion, subtitles: Sequence[str]
+    ) -> Likelihoods:
+        """Of each answer with the end mark after it."""
+        model = self._model
+        tokens, frame_of_token = self._tokens(choice, asked)
+        ranked = rank_answers(model.network, model.prompt, tokens, asked.text, subtitles, asked.answers)
+        shares = self._frame_shares(ranked.attention, frame_of_token)
+        return Likelihoods(ranked.log_likelihoods, model.prompt.length(asked.text, subtitles), shares)
+
+    def _tokens(self, choice: Choice, asked: ScoredQuestion) -> tuple[Tensor, Tensor]:
+        """Cones and rods in time order (M, D_l), and the frame of each (M,)."""
+        selection: EventSelection = choice.inner
+        tokens, frame_of_token = self._model.network.video_tokens(
+            self._features,
+            selection,
+            self._model.encode_question(asked.text if asked.question is not None else None),
+            self._times_s,
+            self._mask(choice.pinned),
+        )
+        return tokens[0], frame_of_token[0]
+
+    def _frame_shares(self, attention: Tensor, frame_of_token: Tensor) -> tuple[float, ...]:
+        """What each frame's tokens were given together; both (M,)."""
+        shares = attention.new_zeros(self._features.frames)
+        return tuple(shares.index_add(0, frame_of_token, attention).tolist())
+
+    def _mask(self, frames: Sequence[int]) -> Tensor | None:
+        """(1, T) bool, or None where no frame is named."""
+        if not frames:
+            return None
+        mask = torch.zeros(1, self._features.frames, dtype=torch.bool, device=self._times_s.device)
+        mask[0, list(frames)] = True
+        return mask

@@ -1,0 +1,178 @@
+"""What has to be said of a family of models to put DynFocus in front of it.
+
+A family is one small file in `models/families/`: how its frames become tokens, what stands around them in
+the prompt, how time is told, and where its makers would have looked.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
+from dynfocus_cli.models.vlm.scaling import FrameScaling, ProcessorFiles
+from dynfocus_cli.options import SamplingOptions
+from dynfocus_cli.types import VideoSource
+
+
+class Family(ABC):
+    """The defaults: square frames of one size, plain positions, `network.model.language_model`."""
+
+    model_type: ClassVar[str]
+    """In config.json."""
+    placeholder: ClassVar[str]
+    """The word that stands for each video token in the prompt."""
+    mark: ClassVar[str]
+    """What the chat template writes for a video; the text of all parts takes its place."""
+    before_answer: ClassVar[str] = ""
+    """What an answer begins with where the template ends right before it."""
+    together: ClassVar[int] = 1
+    """Frames that the makers' own way encodes as one."""
+    has_3d_positions: ClassVar[bool] = False
+    """Whether a position is a time, a row and a column (M-RoPE)."""
+    vision: ClassVar[tuple[str, ...]] = ("model.vision_tower", "model.multi_modal_projector")
+    """Modules between pixels and tokens: they are not quantized, and may be out of the way."""
+
+    def __init__(self, config: Any, files: ProcessorFiles) -> None:
+        """
+        Args:
+            config: transformers' own of the model.
+            files: its preprocessing settings.
+        """
+        self.config = config
+        self.files = files
+
+    # How frames become tokens.
+
+    @abstractmethod
+    def scaling(self, source: VideoSource, frames: int) -> FrameScaling:
+        """Of a frame that keeps all its tokens, one of `frames`."""
+
+    def glance(self, source: VideoSource) -> FrameScaling | None:
+        """Of the first look at every frame, where that is cheaper; None: the same as `scaling`."""
+        return None
+
+    @abstractmethod
+    def grid(self, scaling: FrameScaling) -> Grid:
+        """The tokens of a frame of that size."""
+
+    @abstractmethod
+    def features(self, network: Any, pixels: Tensor, together: int) -> Tensor:
+        """What the vision encoder makes of frames.
+
+        Shape:
+            pixels: (B, 3, H, W).
+            returns: (B, N, D), or with `together` above 1 (B / together, N, D).
+        """
+
+    @abstractmethod
+    def project(self, network: Any, features: Tensor) -> Tensor:
+        """Features (B, N, D) as tokens (B, n, W) in the language model's space."""
+
+    def compared(self, features: Tensor) -> Tensor:
+        """The features (T, N, D) by which frames are told apart: of a square grid, without a class token."""
+        return features
+
+    def patches(self, scaling: FrameScaling) -> int:
+        """What the vision encoder makes of a frame of that size, before any are merged."""
+        side = int(self.vision_config().patch_size)
+        return (scaling.width // side) * (scaling.height // side)
+
+    def kept(self, scaling: FrameScaling) -> int:
+        """Numbers of a frame's features."""
+        return self.patches(scaling) * int(self.vision_config().hidden_size)
+
+    # What stands in the prompt.
+
+    def conversation(self, tokenizer: Any, text: str) -> str:
+        """The prompt for one question about one video, by the model's own chat template, with one `mark`."""
+        content = [{"type": "video"}, {"type": "text", "text": text}]
+        rendered: str = tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        return rendered
+
+    def video_text(self, video: VideoTokens | None) -> str:
+        """What takes the place of `mark`; of no video nothing."""
+        if video is None:
+            return ""
+        return "".join(self.part_text(part, video) for part in video.parts)
+
+    def part_text(self, part: Part, video: VideoTokens) -> str:
+        """A part's placeholders and what stands around them."""
+        return self.placeholder * part.tokens
+
+    # How the language model reads it.
+
+    def language_model(self, network: Any) -> Any:
+        """The part of the network that reads embeddings and gives hidden states."""
+        return network.model.language_model
+
+    def positions(self, network: Any, ids: Tensor, is_video: Tensor, video: VideoTokens) -> Tensor | None:
+        """Positions of all tokens, where they are not just counted: (3, S).
+
+        Shape:
+            ids: (S,) int64.
+            is_video: (S,) bool, where `ids` has placeholders.
+        """
+        return None
+
+    def embedded(self, embeddings: Tensor) -> Tensor:
+        """What of the tokens (M, W) enters the language model as words do: (M, D_l)."""
+        return embeddings
+
+    def beside(self, embeddings: Tensor, is_video: Tensor) -> dict[str, Any]:
+        """What else of them the language model is given."""
+        return {}
+
+    def closing(self, network: Any) -> Tensor | None:
+        """Embeddings (c, D_l) that follow the video's, at placeholders of their own; None: there are none."""
+        return None
+
+    # What its makers do.
+
+    @abstractmethod
+    def stock_sampling(self, source: VideoSource) -> SamplingOptions:
+        """The frames that the makers' own code looks at."""
+
+    @property
+    def pixels_a_patch(self) -> int:
+        """Numbers that the vision encoder reads of a patch."""
+        return 3 * self.together * int(self.vision_config().patch_size) ** 2
+
+    @property
+    def ends(self) -> Sequence[int]:
+        """End marks beside the tokenizer's, by the text config."""
+        found = getattr(self.config.get_text_config(), "eos_token_id", None)
+        return [] if found is None else [found] if isinstance(found, int) else list(found)
+
+    def vision_config(self) -> Any:
+        """Of the vision encoder."""
+        return self.config.vision_config
+
+
+def square_grid(features: Tensor) -> Tensor:
+    """(B, N, D) with N a square as (B, D, side, side)."""
+    side = round(features.shape[1] ** 0.5)
+    return features.transpose(1, 2).unflatten(2, (side, side))
+
+
+def hidden_state(tower: Any, pixels: Tensor, layer: int | Sequence[int]) -> Tensor:
+    """A layer's hidden states (B, N, D), counted as transformers counts: -1 the last layer's, -2 the one
+    before. Of several layers side by side."""
+    states = tower(pixels, output_hidden_states=True).hidden_states
+    layers = [layer] if isinstance(layer, int) else layer
+    return torch.cat([states[each] for each in layers], dim=-1)
+
+
+def even_frames(
+    source: VideoSource, most: int, *, least: int = 1, fps: float | None = None, multiple: int = 1
+) -> SamplingOptions:
+    """`most` frames, evenly spaced; with `fps` as many as that gives, `least` to `most`, a multiple of
+    `multiple`."""
+    count = most if fps is None else max(least, min(most, int(source.duration_s * fps)))
+    return SamplingOptions(frames=max(multiple, count - count % multiple))

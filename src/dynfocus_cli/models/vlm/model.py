@@ -1,0 +1,387 @@
+"""A stock model as the spine asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dynfocus_cli.cce.budget import Allowance, FramePrice
+from dynfocus_cli.dpe.density_peaks import Clusters
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.encoding import VisionTower
+from dynfocus_cli.models.memory import RunShape
+from dynfocus_cli.models.protocol import Choice, Completion, Defaults, Likelihoods, ScoredQuestion
+from dynfocus_cli.models.speed import time_stock
+from dynfocus_cli.models.vlm.decoding import read_prompt, write_on
+from dynfocus_cli.models.vlm.family import Family
+from dynfocus_cli.models.vlm.frames import VideoTokens
+from dynfocus_cli.models.vlm.memory import VlmMemory, looks
+from dynfocus_cli.models.vlm.prompt import ChatWriter
+from dynfocus_cli.models.vlm.selection import distinctness, find_events, rank, similarity
+from dynfocus_cli.models.vlm.selector import Selector, SelectorSpec, best_frames, event_scores
+from dynfocus_cli.models.vlm.skeleton import Skeleton
+from dynfocus_cli.models.vlm.tokens import RODS, assemble, cones, rods
+from dynfocus_cli.multiple_choice import listed
+from dynfocus_cli.network.generation import Listener, likelihoods
+from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.quantization import Quantization
+from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.video.moments import steps
+
+LEAST_CONES = 16
+"""Tokens that a key frame keeps however short they are, as the paper's fine prototypes."""
+STEP = 8
+"""Frames that are projected at a time."""
+
+DEFAULTS = Defaults(
+    fps=1.0, max_frames=200, prototypes=64, key_ratio=0.4, clustering="dpc_knn", pin_focus=True
+)
+"""The poster's long settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class VlmSpec:
+    """Everything of a model but its weights."""
+
+    name: str
+    folder: Path
+    family: Family
+    prompt: ChatWriter
+    skeleton: Skeleton
+    quantization: Quantization
+    """What runs; what is stored may be `none`."""
+    device: torch.device
+    dtype: torch.dtype
+    memory: VlmMemory
+    info: ModelInfo
+    selector: SelectorSpec | None = None
+    """What is to find the frames of a question."""
+    caveat: str = ""
+    """What a plan by it does not know exactly."""
+
+    @property
+    def context(self) -> int:
+        """Tokens that the language model can hold."""
+        tokens: int = self.family.config.get_text_config().max_position_embeddings
+        return tokens
+
+    @property
+    def defaults(self) -> Defaults:
+        """The poster's settings for long videos."""
+        return DEFAULTS
+
+    @property
+    def fallback(self) -> None:
+        """It is never what steps in."""
+
+    def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
+        """Tokens of the prompt without the video and its time stamps."""
+        return self.prompt.length(question, subtitles)
+
+    def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
+        """As asked for; with `--stock` the frames that the makers' own code would look at."""
+        asked = options.sampling
+        if options.selection.stock and self.selector is not None:
+            raise UsageError("--stock chooses no frames: leave --selector-model out.")
+        if not options.selection.stock or asked.frames is not None or asked.fps is not None:
+            return asked
+        # A part of a video is to them a video.
+        end_s = source.duration_s if asked.end_s is None else min(asked.end_s, source.duration_s)
+        part = replace(source, duration_s=max(0.0, end_s - (asked.start_s or 0.0)))
+        stock = self.family.stock_sampling(part)
+        return replace(asked, frames=stock.frames, max_frames=asked.max_frames or stock.frames)
+
+    def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
+        """All tokens or `--cone-tokens` for key frames, two rods or none for others."""
+        family, mark = self.family, self.prompt.mark
+        full = self.patches(source, frames if wanted.stock else 1)
+        if wanted.stock:
+            return FramePrice(full, full, mark=mark, together=family.together)
+        if wanted.cone_tokens is not None and wanted.cone_tokens > full:
+            raise UsageError(
+                f"--cone-tokens {wanted.cone_tokens} is more than the {full} tokens that {self.name} gives a "
+                "frame of this video."
+            )
+        key = wanted.cone_tokens or full
+        least = key if wanted.cone_tokens else min(LEAST_CONES, full)
+        return FramePrice(key, min(RODS, key) if wanted.rods else 0, least, mark)
+
+    def patches(self, source: VideoSource, frames: int = 1) -> int:
+        """Tokens of one of so many frames, were all kept."""
+        return self.family.grid(self.family.scaling(source, frames)).tokens
+
+    def stock_tokens(self, source: VideoSource) -> int:
+        """Of the frames that `--stock` would look at, all kept."""
+        stock = self.family.stock_sampling(source)
+        frames = min(stock.frames or 1, steps(source.duration_s, source.fps))
+        return self.price(source, frames, SelectionOptions(stock=True)).total(frames, frames)
+
+    def scorer(self, question: str | None, wanted: Scorer | None) -> ScoredQuestion:
+        """How dense and distinct an event is, or what it has of the question. Raises UsageError."""
+        if wanted == "attention":
+            raise UsageError(f"{self.name} has no Q-Former: take --scorer density or question.")
+        if wanted == "visual":
+            raise UsageError(f"{self.name} has no score network: take --scorer density or question.")
+        if wanted == "question" and question is None:
+            raise UsageError("--scorer question needs a question: give one with --question.")
+        default: Scorer = "question" if self.selector is not None and question is not None else "density"
+        return ScoredQuestion(question, wanted or default)
+
+    def multiple_choice(self, asked: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
+        """The options below the question, to be answered by a letter."""
+        assert asked.question is not None, "options come with a question"
+        letters = tuple(option.letter for option in options)
+        return replace(asked, prompt=listed(asked.question, options), answers=letters)
+
+    def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
+        """How long a run of this shape would take."""
+        family = self.family
+        seen = looks(family, shape)
+        patches = shape.frames * family.patches(seen.first)
+        if shape.stock:
+            patches //= family.together
+        if seen.closer is not None:
+            patches += shape.key_frames * family.patches(seen.closer)
+        return time_stock(
+            family.vision_config(),
+            patches,
+            family.config.get_text_config(),
+            self.quantization,
+            self.device,
+            self.dtype,
+            shape,
+            answer_tokens,
+        )
+
+    def load(self) -> VlmModel:
+        """The model with its weights; raises as `checkpoints.load_model`."""
+        from dynfocus_cli.models.vlm.loading import load_network
+
+        network = load_network(self)
+        selector = None if self.selector is None else self.selector.load()
+        return VlmModel(self, network, selector)
+
+
+@dataclass(frozen=True, slots=True)
+class VlmModel:
+    """A model with its weights."""
+
+    spec: VlmSpec
+    network: Any
+    """One of transformers' `...ForConditionalGeneration`."""
+    selector: Selector | None = None
+    """What finds the frames of a question, in place of the model's own words."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is reported of it."""
+        return self.spec.info
+
+    def tower(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> VisionTower:
+        """The first look at every frame: a glance where that is cheaper."""
+        family = self.spec.family
+        if wanted.stock:
+            return self.tower_of(family.scaling(source, frames), family.together)
+        return self.tower_of(family.glance(source) or family.scaling(source, frames))
+
+    def tower_of(self, scaling: Any, together: int = 1) -> VisionTower:
+        """The vision encoder for frames of one size."""
+        family, parameter = self.spec.family, self._vision_parameter
+
+        def encode(pixels: Tensor) -> Tensor:
+            if together == 1:
+                return family.features(self.network, pixels, together)
+            count = len(pixels)
+            # The last frames of a video may be too few: the last one stands in, as in the makers' code.
+            last = pixels[-1:].expand(-count % together, -1, -1, -1)
+            features = family.features(self.network, torch.cat((pixels, last)), together)
+            return features.repeat_interleave(together, dim=0)[:count]
+
+        revision = f"{self.info.revision}{self.info.config}"
+        return VisionTower(encode, scaling, revision, parameter.device, parameter.dtype, together)
+
+    @property
+    def vision_device(self) -> torch.device:
+        """Where the vision encoder is."""
+        return self._vision_parameter.device
+
+    def move_vision(self, device: torch.device) -> None:
+        """Puts the modules between pixels and tokens elsewhere."""
+        for name in self.spec.family.vision:
+            self.network.get_submodule(name).to(device)
+
+    @property
+    def selector_tower(self) -> VisionTower | None:
+        """The selector's, where there is one."""
+        return None if self.selector is None else self.selector.tower
+
+    def session(
+        self,
+        source: VideoSource,
+        frames: EncodedFrames,
+        wanted: SelectionOptions,
+        selector_frames: EncodedFrames | None = None,
+    ) -> VlmSight:
+        """A video in front of the model."""
+        return VlmSight(self, source, frames, wanted, selector_frames)
+
+    def check_domain(self, source: VideoSource, frames: EncodedFrames, asked: ScoredQuestion) -> None:
+        """What these models were trained on is not known."""
+
+    @property
+    def _vision_parameter(self) -> Tensor:
+        module = self.network.get_submodule(self.spec.family.vision[0])
+        parameter: Tensor = next(module.parameters())
+        return parameter
+
+
+class VlmSight:
+    """A video's features, as the first look gave them."""
+
+    def __init__(
+        self,
+        model: VlmModel,
+        source: VideoSource,
+        frames: EncodedFrames,
+        wanted: SelectionOptions,
+        selector_frames: EncodedFrames | None = None,
+    ) -> None:
+        self._model = model
+        self._family = model.spec.family
+        self._source = source
+        self._frames = frames
+        self._wanted = wanted
+        self._selector_frames = selector_frames
+
+    @torch.inference_mode()
+    def choose(self, asked: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int) -> Choice:
+        """Events, their scores, and the best of them; with `--stock` every frame."""
+        count, price = len(self._frames.times_s), allowed.price
+        if self._wanted.stock:
+            every = tuple(range(count))
+            return Choice(every, (1.0,) * count, every, price)
+        device = self._model.spec.device
+        mask: Tensor | None = None
+        if pinned:
+            mask = torch.zeros(1, count, dtype=torch.bool, device=device)
+            mask[0, list(pinned)] = True
+        compared = self._family.compared(self._frames.patches).to(device)
+        clusters = find_events(compared, allowed.events, mask)
+        scores = distinctness(clusters)
+        if asked.scorer == "question":
+            assert asked.question is not None, "the scorer was checked"
+            clusters, scores = self._by_question(clusters, asked.question, mask)
+        scores, keys = rank(scores, clusters, allowed.key_frames, mask)
+        return Choice(
+            events=tuple(clusters.assignment[0].tolist()),
+            scores=tuple(scores.tolist()),
+            key_frames=tuple(keys.tolist()),
+            price=price,
+            pinned=pinned,
+        )
+
+    def _by_question(
+        self, clusters: Clusters, question: str, pinned: Tensor | None
+    ) -> tuple[Clusters, Tensor]:
+        """The events, and what each has of the question: (L,). A selector also says which frame shows it."""
+        selector, seen = self._model.selector, self._selector_frames
+        if selector is not None and seen is not None:
+            found = selector.similarities(question, seen).to(clusters.centres.device)  # (T,)
+            scores = event_scores(found, clusters)
+            return replace(clusters, centres=best_frames(found, clusters, pinned)), scores
+        words = self._words(question)
+        tokens = self._projected(self._frames, clusters.centres[0].tolist())[..., : words.shape[-1]]
+        return clusters, similarity(words, tokens)
+
+    def closer_tower(self, choice: Choice) -> VisionTower | None:
+        """Full resolution for key frames, where the first look was a glance."""
+        glance, whole = self._family.glance(self._source), self._family.scaling(self._source, 1)
+        if self._wanted.stock or glance is None or glance == whole:
+            return None
+        return self._model.tower_of(whole)
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        choice: Choice,
+        closer: EncodedFrames | None,
+        asked: ScoredQuestion,
+        subtitles: Sequence[str],
+        options: GenerationOptions,
+        listener: Listener | None,
+    ) -> Completion:
+        """The family's prompt around the chosen tokens, to the language model."""
+        prompt = self._model.spec.prompt
+        read = read_prompt(self._model, *self.prompt(choice, closer, asked, subtitles))
+        ids = write_on(read, prompt.tokenizer, prompt.ends, options, listener)
+        return Completion(prompt.read(ids), len(ids), read.text_tokens)
+
+    @torch.inference_mode()
+    def likelihoods(
+        self, choice: Choice, closer: EncodedFrames | None, asked: ScoredQuestion, subtitles: Sequence[str]
+    ) -> Likelihoods:
+        """Of each letter."""
+        read = read_prompt(self._model, *self.prompt(choice, closer, asked, subtitles))
+        answers = self._model.spec.prompt.answers(asked.answers)
+        return Likelihoods(likelihoods(read.step, read.cache, read.logits, answers), read.text_tokens)
+
+    @torch.inference_mode()
+    def prompt(
+        self, choice: Choice, closer: EncodedFrames | None, asked: ScoredQuestion, subtitles: Sequence[str]
+    ) -> tuple[Tensor, Tensor, VideoTokens]:
+        """All ids (S,), which of them are the video's (S,), and its tokens."""
+        video = self.video_tokens(choice, closer, asked)
+        ids, is_video = self._model.spec.prompt.ids(asked.text, subtitles, video)
+        return ids, is_video, video
+
+    def video_tokens(
+        self, choice: Choice, closer: EncodedFrames | None, asked: ScoredQuestion
+    ) -> VideoTokens:
+        """CCE: cones of key frames and rods of the others, in time order."""
+        family, stock = self._family, self._wanted.stock
+        together = family.together if stock else 1
+        times_s, keys = self._frames.times_s, choice.key_frames
+        grid = family.grid(family.scaling(self._source, len(times_s) if stock else 1))
+        if closer is None:
+            shown, places = self._frames, list(keys[::together])
+        else:
+            shown, places = closer, list(range(len(keys)))
+        pieces = [
+            cones(self._projected(shown, places[at : at + STEP]), grid, choice.price.key)
+            for at in range(0, len(places), STEP)
+        ]
+        tokens, where = (torch.cat(part) for part in zip(*pieces, strict=True))
+        words = self._words(asked.question or "")
+        each = 0 if stock else choice.price.other
+        rod_tokens = partial(self._rods, words=words, each=each) if each else None
+        duration_s = self._source.duration_s
+        return assemble(keys, tokens, where, rod_tokens, grid, times_s, duration_s, together)
+
+    def _rods(self, frames: Sequence[int], words: Tensor, each: int) -> Tensor:
+        """(R, `each`, W): both rods, or the question's view alone."""
+        return torch.cat(
+            [
+                rods(self._projected(self._frames, frames[at : at + STEP]), words)[:, :each]
+                for at in range(0, len(frames), STEP)
+            ]
+        )
+
+    def _projected(self, frames: EncodedFrames, places: Sequence[int]) -> Tensor:
+        """(B, n, W): tokens of the frames at `places`, on the model's device."""
+        spec = self._model.spec
+        vision = self._model.vision_device
+        features = frames.patches[list(places)].to(vision, spec.dtype)
+        return self._family.project(self._model.network, features).to(spec.device)
+
+    def _words(self, question: str) -> Tensor:
+        """(S, D_l): the question's word embeddings."""
+        ids = torch.tensor(self._model.spec.prompt.words(question), device=self._model.spec.device)
+        embedded: Tensor = self._model.network.get_input_embeddings()(ids)
+        return embedded

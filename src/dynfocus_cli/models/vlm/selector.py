@@ -1,0 +1,339 @@
+"""`--selector-model`: a dual encoder of pictures and text, which finds the frames a question is about.
+
+A stock model's features tell frames apart, but not what a question has to do with them. SigLIP and CLIP
+learned just that: embeddings of a picture and of a text that belong together point the same way.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from dynfocus_cli.checkpoints.entries import ModelEntry
+from dynfocus_cli.checkpoints.estimated_tokenizer import not_here
+from dynfocus_cli.checkpoints.families import SELECTORS
+from dynfocus_cli.checkpoints.folder import complaint, part, precision, stored_bytes
+from dynfocus_cli.checkpoints.identity import config_digest, revision
+from dynfocus_cli.checkpoints.public_folder import model_type_of
+from dynfocus_cli.checkpoints.published import published_folder
+from dynfocus_cli.checkpoints.registry import find_model
+from dynfocus_cli.device import free_memory, require_room
+from dynfocus_cli.dpe.density_peaks import Clusters
+from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.features.encoding import VisionTower
+from dynfocus_cli.features.preprocess import Fit
+from dynfocus_cli.models.vlm.scaling import CLIP_MEAN, CLIP_STD, HALF, FrameScaling, ProcessorFiles
+
+_NAFLEX_PATCHES = 256
+"""What transformers' processor takes where its file is silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectorSpec:
+    """A dual encoder without its weights."""
+
+    name: str
+    """As the user calls it."""
+    folder: Path
+    model_type: str
+    config: Any
+    """transformers' own."""
+    tokenizer: Any
+    scaling: FrameScaling
+    revision: str
+    """Digest of the folder, its weights and the files beside them."""
+    device: torch.device
+    dtype: torch.dtype
+    weights: int
+    """Bytes that the weights take."""
+    caveat: str = ""
+    """What a plan by it does not know exactly."""
+
+    def working(self, frames: int) -> int:
+        """Bytes that so many frames take at once on their way through."""
+        vision = self.config.vision_config
+        patches = (self.scaling.width // vision.patch_size) ** 2
+        layer = 4 * vision.hidden_size + 2 * vision.intermediate_size
+        pixels = 3 * self.scaling.width * self.scaling.height
+        return frames * (pixels * (4 + self.dtype.itemsize) + patches * layer * self.dtype.itemsize)
+
+    def load(self) -> Selector:
+        """The model with its weights.
+
+        Raises:
+            ModelUnavailable: the weights are not those of its config.
+            OutOfMemory: they are more than the memory that is free.
+        """
+        network = _load_network(self)
+        return Selector(self.name, self.model_type, network, self.tokenizer, self.scaling, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A dual encoder with its weights."""
+
+    name: str
+    """As the user calls it."""
+    model_type: str
+    network: Any
+    """transformers' SiglipModel, Siglip2Model or CLIPModel."""
+    tokenizer: Any
+    scaling: FrameScaling
+    revision: str
+    """Digest of the folder, its weights and the files beside them."""
+
+    @property
+    def tower(self) -> VisionTower:
+        """A frame's embedding as its only patch: (B, 3, H, W) to (B, 1, D) float32, of length 1."""
+        parameter = next(self.network.parameters())
+        return VisionTower(self._encode, self.scaling, self.revision, parameter.device, parameter.dtype)
+
+    @torch.inference_mode()
+    def text(self, question: str) -> Tensor:
+        """(D,) float32 of length 1, on the CPU; what is too long is cut, as it was in training."""
+        siglip = self.model_type != "clip"
+        ids = self.tokenizer(
+            # SigLIP 2 learned from small letters, which the tokenizer of its fixed sizes does not make of it:
+            # https://github.com/huggingface/transformers/issues/43054
+            question.lower() if siglip else question,
+            # SigLIP's embedding is the last of always 64 places, filled up on the right and without a mask.
+            padding="max_length" if siglip else False,
+            padding_side="right",
+            truncation=True,
+            max_length=self.network.config.text_config.max_position_embeddings,
+            return_tensors="pt",
+        ).input_ids.to(self.network.device)
+        return _unit(self.network.get_text_features(input_ids=ids).pooler_output)[0].cpu()
+
+    def similarities(self, question: str, frames: EncodedFrames) -> Tensor:
+        """The cosine of the question and each frame.
+
+        Shape:
+            frames: (T, 1, D), encoded by `tower`.
+            returns: (T,) float32, on the CPU.
+        """
+        return frames.patches[:, 0].float() @ self.text(question)
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        seen = {"pixel_values": pixels}
+        if self.model_type == "siglip2":
+            patches = _patches(pixels, self.network.config.vision_config.patch_size)
+            across = isqrt(patches.shape[1])
+            ones = patches.new_ones(patches.shape[:2], dtype=torch.int32)
+            grid = torch.tensor([[across, across]], device=pixels.device).expand(len(pixels), 2)
+            seen = {"pixel_values": patches, "pixel_attention_mask": ones, "spatial_shapes": grid}
+        return _unit(self.network.get_image_features(**seen).pooler_output).unsqueeze(1)  # (B, 1, D)
+
+
+def event_scores(similarities: Tensor, clusters: Clusters) -> Tensor:
+    """What each event has of the question: as much as its best frame.
+
+    A chosen event shows one frame at full detail, so it is worth what its best frame is worth. A mean over
+    several would take from an event that shows what was asked for in passing; the centre alone is a frame
+    like the others around it, and knows nothing of the question.
+
+    Shape:
+        similarities: (T,).
+        clusters: of a batch of one.
+        returns: (L,) float32.
+    """
+    lowest = similarities.new_full((clusters.centres.shape[-1],), -torch.inf)
+    return lowest.scatter_reduce(0, clusters.assignment[0], similarities, "amax").float()
+
+
+def best_frames(similarities: Tensor, clusters: Clusters, pinned: Tensor | None = None) -> Tensor:
+    """The frame of each event that has most of the question, the earlier of equals; where the centre is a
+    pinned frame, the centre.
+
+    Example: one question, two events
+
+        similarities  0.1  0.3  0.3  0.2  0.0
+        assignment    0    0    0    1    1    -> 1, 3
+
+    Shape:
+        similarities: (T,).
+        clusters: of a batch of one.
+        pinned: (1, T) bool.
+        returns: (1, L) int64, as `clusters.centres`: distinct frames.
+    """
+    assignment, count = clusters.assignment[0], len(similarities)
+    best = event_scores(similarities, clusters).to(similarities.dtype)[assignment] == similarities  # (T,)
+    places = torch.arange(count, device=similarities.device).masked_fill(~best, count)
+    frames = torch.full_like(clusters.centres[0], count).scatter_reduce(0, assignment, places, "amin")
+    frames = frames.unsqueeze(0)  # (1, L)
+    if pinned is not None:
+        frames = torch.where(pinned.gather(1, clusters.centres), clusters.centres, frames)
+    return frames
+
+
+def read_selector_spec(name_or_path: str, device: torch.device) -> SelectorSpec:
+    """All of a dual encoder but its weights, by name, folder, or id on the hub if it is in the hub's cache.
+    Nothing is fetched.
+
+    Raises:
+        ModelUnavailable: it is not here, no dual encoder, incomplete or damaged.
+    """
+    name, folder = find_model(name_or_path)
+    kind = model_type_of(folder)
+    if kind not in SELECTORS:
+        what = f"a {kind!r} model" if kind else "a model that does not say what it is"
+        raise ModelUnavailable(
+            f"{name} is {what}: --selector-model takes one that encodes both pictures and text, a SigLIP, "
+            "SigLIP 2 or CLIP model."
+        )
+    with part(folder, "config.json"):
+        config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        _require_usable(name, config)
+    with part(folder, "tokenizer"):
+        _require_words(name, folder, kind)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if len(tokenizer) > config.text_config.vocab_size:
+            raise ModelUnavailable(
+                f"The tokenizer in {folder} knows {len(tokenizer)} words, and its network "
+                f"{config.text_config.vocab_size}: they are of different models."
+            )
+    with part(folder, "preprocessor_config.json"):
+        scaling = _scaling(name, folder, config)
+    if not list(folder.glob("model*.safetensors")):
+        raise ModelUnavailable(f"{folder} is incomplete: it has no weights (*.safetensors).")
+    return _read_spec(name, folder, config, tokenizer, scaling, device, stored_bytes(folder))
+
+
+def published_selector_spec(entry: ModelEntry, device: torch.device) -> SelectorSpec:
+    """The same of one that is still to be fetched, by its published configs: to plan with alone."""
+    folder = published_folder(entry.name)
+    config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    scaling = _scaling(entry.name, folder, config)
+    spec = _read_spec(entry.name, folder, config, None, scaling, device, entry.bytes)
+    return replace(spec, caveat=not_here(entry))
+
+
+def _read_spec(
+    name: str,
+    folder: Path,
+    config: Any,
+    tokenizer: Any,
+    scaling: FrameScaling,
+    device: torch.device,
+    stored: int,
+) -> SelectorSpec:
+    dtype = precision(stored, device)
+    with part(folder, "config.json"), torch.device("meta"):
+        parameters = sum(weight.numel() for weight in AutoModel.from_config(config).parameters())
+    return SelectorSpec(
+        name=name,
+        folder=folder,
+        model_type=config.model_type,
+        config=config,
+        tokenizer=tokenizer,
+        scaling=scaling,
+        revision=f"{revision(folder)}{config_digest(folder)}",
+        device=device,
+        dtype=dtype,
+        weights=parameters * dtype.itemsize,
+    )
+
+
+def _load_network(spec: SelectorSpec) -> Any:
+    folder = spec.folder
+    with part(folder, "weights"):
+        require_room(spec.name, spec.weights, free_memory(spec.device))
+        loaded: Any = AutoModel.from_pretrained(
+            folder,
+            config=spec.config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told below, by name
+            dtype=spec.dtype,
+            device_map={"": spec.device},
+        )
+        network, report = loaded
+        problem = complaint(folder, report, ("missing_keys", "mismatched_keys"))
+        if problem is not None:
+            raise ModelUnavailable(problem)
+    return network.eval()
+
+
+def _require_usable(name: str, config: Any) -> None:
+    """What transformers would take, and no similarity comes of."""
+    if getattr(config, "quantization_config", None) is not None:
+        raise ModelUnavailable(f"{name} is stored in fewer bits: take the model that it was made of.")
+    if not getattr(config.vision_config, "vision_use_head", True):
+        raise ModelUnavailable(f"{name} has no head that makes one embedding of a frame's patches.")
+
+
+def _require_words(name: str, folder: Path, kind: str) -> None:
+    """Without its files transformers makes a tokenizer of special tokens alone, and says nothing."""
+
+    def there(*files: str) -> bool:
+        return all((folder / file).is_file() for file in files)
+
+    told = folder / "tokenizer_config.json"
+    settings = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+    sentencepiece = settings.get("tokenizer_class", "SiglipTokenizer").startswith("SiglipTokenizer")
+    if kind == "siglip" and sentencepiece:
+        missing = None if there("spiece.model") else "spiece.model"
+    else:
+        missing = None if there("tokenizer.json") or there("vocab.json", "merges.txt") else "tokenizer.json"
+    if missing is not None:
+        raise ModelUnavailable(f"{name} is incomplete: {folder} has no {missing}.")
+
+
+def _scaling(name: str, folder: Path, config: Any) -> FrameScaling:
+    """How its makers scale and normalise pictures."""
+    told, vision = ProcessorFiles(folder).image, config.vision_config
+    if not told:
+        raise ModelUnavailable(f"{name} is incomplete: {folder} has no preprocessor_config.json.")
+    crop = told.get("do_center_crop", config.model_type == "clip")
+    size: Any = told.get("size") or {}
+    fit: Fit = "center_crop" if crop and not (isinstance(size, dict) and "height" in size) else "squash"
+    if config.model_type == "siglip2":
+        # The most patches that its processor gives a picture, as a square of them: frames of one size.
+        side = isqrt(told.get("max_num_patches", _NAFLEX_PATCHES)) * vision.patch_size
+    else:
+        side = vision.image_size
+        sides = _sides(told.get("crop_size") if crop else size) or {side}
+        if sides != {side}:
+            raise ModelUnavailable(
+                f"{folder} makes pictures of {' x '.join(map(str, sorted(sides)))} pixels, and its network "
+                f"takes squares of {side}."
+            )
+    default = (CLIP_MEAN, CLIP_STD) if config.model_type == "clip" else (HALF, HALF)
+    mean, std = (
+        tuple(float(value) for value in told.get(key, usual))
+        for key, usual in zip(("image_mean", "image_std"), default, strict=True)
+    )
+    (r, g, b), (dr, dg, db) = mean, std
+    return FrameScaling(side, side, fit, (r, g, b), (dr, dg, db))
+
+
+def _sides(size: Any) -> set[int]:
+    """The lengths of the sides that a processor's setting names, in pixels."""
+    if isinstance(size, dict):
+        return {int(length) for length in size.values()}
+    return {int(size)} if size else set()
+
+
+def _patches(pixels: Tensor, side: int) -> Tensor:
+    """Square patches, row by row: (B, 3, H, W) -> (B, N, side * side * 3).
+
+    transformers, image_processing_pil_siglip2.py: convert_image_to_patches.
+    """
+    grid = pixels.unflatten(3, (-1, side)).unflatten(2, (-1, side))  # (B, 3, rows, side, columns, side)
+    return grid.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # (B, N, side * side * 3)
+
+
+def _unit(embeddings: Tensor) -> Tensor:
+    """Of length 1, in float32: what tells one frame's similarity from another's is in the last digits."""
+    return F.normalize(embeddings.float(), dim=-1)

@@ -1,0 +1,129 @@
+"""CCE in front of a stock model: full or thinned tokens for key frames, two for any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dynfocus_cli.dpe.density_peaks import cluster, cluster_means, patch_precision
+from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
+
+RODS = 2
+"""Tokens of a frame that is no key frame, where a key frame has as many."""
+NEIGHBOURS = 5
+"""Of a token's density, at most."""
+
+
+def cones(tokens: Tensor, grid: Grid, count: int) -> tuple[Tensor, Tensor]:
+    """A key frame's tokens, or where `count` are fewer the means of as many clusters of them (S-DPC).
+
+    Shape:
+        tokens: (K, n, W).
+        returns: (K, count, W), and where each lies (K, count, 2): row and column, a cluster's at its centre.
+    """
+    places = _places(grid).expand(len(tokens), -1, -1)  # (K, n, 2)
+    if count >= tokens.shape[1]:
+        return tokens, places
+    nearest = max(1, min(NEIGHBOURS, tokens.shape[1] // count))
+    found = cluster(tokens.float(), count, nearest, precision=patch_precision(tokens.device))
+    means = cluster_means(tokens, found.assignment, count)
+    return means, places.gather(1, found.centres.cpu().unsqueeze(-1).expand(-1, -1, 2))
+
+
+def rods(tokens: Tensor, words: Tensor) -> Tensor:
+    """The question's view of a frame, and the plain one.
+
+    The words of the question look at the frame's tokens by their cosine, which stands in for the trained f_q
+    and f_k of the paper; it is brought to deviation 1 over the frame, so that the softmax neither picks a
+    single token nor weighs all alike, whatever the family's scale.
+
+    Shape:
+        tokens: (T, n, W).
+        words: (S, D_l), D_l <= W.
+        returns: (T, 2, W): attended average, plain average.
+    """
+    width = words.shape[-1]
+    seen = F.normalize(tokens[..., :width].float(), dim=-1)
+    cosine = seen @ F.normalize(words.float(), dim=-1).T  # (T, n, S)
+    spread = cosine.std(dim=1, keepdim=True, correction=0).clamp(min=1e-6)
+    weights = ((cosine - cosine.mean(dim=1, keepdim=True)) / spread).softmax(dim=1).mean(dim=2)  # (T, n)
+    attended = weights.to(tokens.dtype).unsqueeze(1) @ tokens  # (T, 1, W)
+    return torch.cat((attended, tokens.mean(dim=1, keepdim=True)), dim=1)
+
+
+def assemble(
+    key_frames: Sequence[int],
+    key_tokens: Tensor,
+    key_places: Tensor,
+    rod_tokens: Callable[[Sequence[int]], Tensor] | None,
+    grid: Grid,
+    times_s: Sequence[float],
+    duration_s: float,
+    together: int = 1,
+) -> VideoTokens:
+    """All tokens of a video in time order, with runs of other frames as one part each.
+
+    Args:
+        rod_tokens: gives the tokens (R, r, W) of the frames it is given; None: they have none.
+        together: frames that a row of `key_tokens` stands for, each `key_frames` among them.
+
+    Shape:
+        key_tokens: (K / together, c, W).
+        key_places: (K / together, c, 2).
+    """
+    is_key = set(key_frames)
+    others = [] if rod_tokens is None else [frame for frame in range(len(times_s)) if frame not in is_key]
+    rest = rod_tokens(others) if rod_tokens is not None and others else None
+    middle = ((grid.rows - 1) / 2, (grid.columns - 1) / 2)
+    parts: list[Part] = []
+    pieces: list[Tensor] = []
+    keys_done = others_done = 0
+    frame = 0
+    while frame < len(times_s):
+        if frame in is_key:
+            cone = key_tokens[keys_done]
+            shown = times_s[frame : frame + together]
+            rows, columns = key_places[keys_done].T.tolist()
+            stamps = (shown[0],) * len(cone)
+            parts.append(
+                Part(frame, len(shown), stamps, shown[-1], tuple(rows), tuple(columns), is_run=False)
+            )
+            pieces.append(cone)
+            keys_done += 1
+            frame += together
+            continue
+        last = frame
+        while last < len(times_s) and last not in is_key:
+            last += 1
+        if rest is not None:
+            run = rest[others_done : others_done + last - frame]
+            each = run.shape[1]
+            count = run.shape[0] * each
+            stamps = tuple(time_s for time_s in times_s[frame:last] for _ in range(each))
+            parts.append(
+                Part(
+                    frame,
+                    last - frame,
+                    stamps,
+                    stamps[-1],
+                    (middle[0],) * count,
+                    (middle[1],) * count,
+                    is_run=True,
+                )
+            )
+            pieces.append(run.flatten(0, 1))
+            others_done += last - frame
+        frame = last
+    frames = sum(part.frames for part in parts)
+    return VideoTokens(tuple(parts), grid, torch.cat(pieces), duration_s, frames)
+
+
+def _places(grid: Grid) -> Tensor:
+    """(n, 2): row and column of each token; what has no place is in the middle."""
+    rows = torch.arange(grid.rows, dtype=torch.float32).repeat_interleave(grid.columns)
+    columns = torch.arange(grid.columns, dtype=torch.float32).repeat(grid.rows)
+    extra = torch.tensor([[(grid.rows - 1) / 2, (grid.columns - 1) / 2]]).expand(grid.extra, -1)
+    return torch.cat((extra, torch.stack((rows, columns), dim=1)))

@@ -1,0 +1,50 @@
+"""The Q-Former: queries that have read the question and looked at the frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import InstructBlipQFormerModel
+
+from dynfocus_cli.network.config import DynFocusConfig
+
+
+class QuestionEncoder(nn.Module):
+    """Q-Former queries Q_t, conditioned on the question and each frame."""
+
+    def __init__(self, config: DynFocusConfig) -> None:
+        super().__init__()
+        width = config.qformer_config.hidden_size
+        self.queries = nn.Parameter(torch.randn(1, config.num_query_tokens, width) * 0.02)
+        self.visual_norm = nn.LayerNorm(config.vision_config.hidden_size)
+        self.qformer = InstructBlipQFormerModel(config.qformer_config)
+
+    def forward(self, patches: Tensor, question: Tensor | None, mask: Tensor | None = None) -> Tensor:
+        """Queries for every frame.
+
+        Shape:
+            patches: (T, N, D_v), what the queries look at.
+            question: (T, S) token ids, each frame's own copy of its question, or None for no question.
+            mask: (T, S), 1 where `question` holds a token.
+            returns: (T, Q, D_q).
+        """
+        queries = self.queries.expand(patches.shape[0], -1, -1)  # (T, Q, D_q)
+        if question is not None and mask is not None:
+            mask = torch.cat((mask.new_ones(queries.shape[:2]), mask), dim=1)  # (T, Q + S)
+        output = self.qformer(
+            input_ids=question,
+            attention_mask=mask,
+            query_embeds=queries,
+            encoder_hidden_states=self.visual_norm(patches),
+        )
+        return output.last_hidden_state[:, : queries.shape[1]]
+
+    def embed(self, question: Tensor, mask: Tensor) -> Tensor:
+        """One vector a question, for the score network: the mean of its word embeddings.
+
+        Shape:
+            question, mask: (B, S). Returns (B, D_q).
+        """
+        words = self.qformer.embeddings(input_ids=question)  # (B, S, D_q)
+        weight = mask.unsqueeze(-1).to(words.dtype)
+        return (words * weight).sum(1) / weight.sum(1).clamp(min=1.0)

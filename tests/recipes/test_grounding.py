@@ -1,0 +1,119 @@
+"""Glances: which thing of a frame a question is about, and what its rod learns of it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.synth.questions import Question, about
+from dynfocus_cli.synth.world import COLORS, SHAPES, Thing
+from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.run_log import log_lines
+from dynfocus_tiny import grounding
+from dynfocus_tiny.clips import ClipStore
+from dynfocus_tiny.grounding import Looker, draw_glances, grounded, learn_to_look, wake
+from dynfocus_tiny.recipe import fresh_model
+from dynfocus_tiny.vision import NOTHING, cell_of
+
+CLIPS = 3
+
+
+@pytest.fixture(scope="module")
+def taught():
+    """An untrained miniature and its prompts."""
+    return fresh_model(3)
+
+
+@pytest.fixture(scope="module")
+def store(taught, tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
+    """Three clips as an untrained vision encoder sees them: colours and places are in its features."""
+    found = ClipStore(tmp_path_factory.mktemp("clips"), CLIPS, 40)
+    found.build(taught[0], Preprocessing(64, "squash"), 1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("question", "yes", "no"),
+    [
+        (Question("when", "", "", (), (("thing", "red star"),)), ["red star"], ["red ring", "blue star"]),
+        (Question("appear", "", "", (), (("a_thing", "an orange 7"),)), ["orange 7"], ["orange 1", "red 7"]),
+        (
+            Question("first", "", "", (), (("one", "the red star"), ("other", "the pink 3"))),
+            ["red star", "pink 3"],
+            ["pink star", "red 3"],
+        ),
+        (Question("color", "", "", (), (("time", "00:01"), ("shape", "star"))), ["red star"], ["red ring"]),
+        (Question("shape", "", "", (), (("time", "00:01"), ("color", "red"))), ["red ring"], ["blue ring"]),
+        (Question("digit", "", "", (), (("time", "00:01"),)), ["red 0", "blue 9"], ["red star"]),
+        (Question("before", "", "", (), (("thing", "red star"),)), ["red star"], ["red 3", "blue star"]),
+        (Question("count", "", "", (), (("time", "00:01"),)), ["red star", "blue 3"], []),
+    ],
+    ids=lambda value: value.type if isinstance(value, Question) else "",
+)
+def test_what_a_question_is_about(question: Question, yes: list[str], no: list[str]) -> None:
+    meant = about(question)
+    assert all(meant(Thing(*words.split())) for words in yes)
+    assert not any(meant(Thing(*words.split())) for words in no)
+
+
+def test_labels_are_of_the_one_thing_that_is_meant(store: ClipStore) -> None:
+    glances = draw_glances(store, random.Random(0), 12)
+    absent = 0
+    for glance in glances:
+        meant = about(glance.question)
+        scene = store.scripts[glance.clip].scene_at(glance.second)
+        seen = [s for s in scene.at(glance.second) if meant(s.thing)]
+        if glance.label == NOTHING:
+            assert not seen
+            absent += 1
+        else:
+            (one,) = seen
+            shape, color, cell = glance.label
+            assert one.thing == Thing(list(COLORS)[color], SHAPES[shape])
+            assert cell_of(one) == cell
+    assert 0 < absent < len(glances)
+
+
+def test_only_what_looks_is_taught(store: ClipStore) -> None:
+    model, prompt = fresh_model(3)
+    wake(model, 1)
+    looker = Looker(model, prompt, store, 1)
+    looker(0).backward()
+    connector = model.connector
+    assert connector.rods.key.weight.grad.abs().max() > 0
+    assert connector.question_encoder.queries.grad.abs().max() > 0
+    learns = {name for name, _ in learning(looker)}
+    for name, parameter in looker.named_parameters():
+        assert parameter.grad is None or name in learns, name
+    assert not any("vision" in name or "language_model" in name or "fine" in name for name in learns)
+
+
+def test_killed_and_given_again_it_goes_on(
+    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grounding, "SAVE_EVERY", 2)
+    forward = Looker.forward
+
+    def train(folder: Path) -> dict[str, torch.Tensor]:
+        model, prompt = fresh_model(3)
+        wake(model, 1)
+        learn_to_look(folder, Looker(model, prompt, store, 1), store, steps=4, seed=1)
+        return grounded(model).state_dict()
+
+    def killed(self: Looker, number: int) -> torch.Tensor:
+        if number == 3:
+            raise KeyboardInterrupt
+        return forward(self, number)
+
+    whole = train(tmp_path / "whole")
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Looker, "forward", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "halves")
+    halves = train(tmp_path / "halves")
+    assert all(torch.equal(whole[name], halves[name]) for name in whole)
+    assert [line["step"] for line in log_lines(tmp_path / "halves") if "right" in line] == [2, 4]
