@@ -1,8 +1,7 @@
 """The clips of `decode.py`: textured, moving, noisy pictures, each with its number as a barcode in a corner.
 
-A minute is encoded with the field's encoders at their usual settings, and its packets are repeated to ten
-minutes or an hour without encoding anew. So clips are cheap to make, and cost as much to decode as footage
-does.
+Twenty seconds are encoded with the usual encoders and settings, and their packets are repeated to ten minutes
+or an hour without encoding anew. So clips are cheap to make, and cost as much to decode as footage does.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FPS = 30
-LOOP_S = 60
+LOOP_S = 20
 """Seconds that are encoded; the barcode begins again with each repetition."""
 
 BITS = 12
@@ -90,7 +89,7 @@ def make(name: str, folder: Path) -> Path:
 
 
 def barcode_of(pixels: NDArray[np.uint8]) -> int:
-    """The frame's number in its minute, from a scaled RGB picture (height, width, 3)."""
+    """The frame's number in its repetition, from a scaled RGB picture (height, width, 3)."""
     height, width = pixels.shape[:2]
     row = int(height * BAR_HEIGHT / 2)
     cell = width * BAR_WIDTH / BITS

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -21,10 +22,9 @@ from numpy.typing import NDArray
 
 import child
 from decode_clips import FPS, barcode_of
-from dynfocus_cli.video.cores import usable_cores
 
 SIZE = 224
-CORES = usable_cores()
+CORES = len(os.sched_getaffinity(0))
 Pictures = NDArray[np.uint8]
 Decode = Callable[[str, Sequence[float]], Pictures]
 

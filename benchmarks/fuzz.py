@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "video"))
 from mutations import mutate, write_bases
 from structure import kind_of
 
-import dynfocus_cli.video.screen  # noqa: F401  (imported once, before the processes part)
+import dynfocus_cli.video.frames_on_screen  # noqa: F401  (imported once, before the processes part)
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.video import decode_frames, probe
 from fuzz_structure import CLOSED, NOT_TOLD, RIGHT, TOLD, compare

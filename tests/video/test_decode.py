@@ -11,7 +11,7 @@ from matrix import CASES
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video import decode_frames, finder, playhead, probe
+from dynfocus_cli.video import decode_frames, probe, sequential_decoder, sparse_decoder, stream_reader
 
 EVEN = [40 * number for number in range(250)]
 UNEVEN = [0, 40, 80, 300, 340, 900, 940, 980, 1500, 1510, 1550, 4000, 4040, 9000, 9040, 9080, 9500]
@@ -72,13 +72,11 @@ def test_a_seek_that_fails_falls_back_to_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     source = probe(write_clip(tmp_path / "clip.mp4", EVEN))
-    land = playhead.Playhead._land
-
-    def elsewhere(self: playhead.Playhead, seek_s: float, target_s: float) -> bool:
-        return broken == "late" and land(self, target_s + 3.0, target_s)
-
-    monkeypatch.setattr(playhead.Playhead, "_land", elsewhere)
+    monkeypatch.setattr(stream_reader, "SEEK_MARGINS_S", (-3.0,) if broken == "late" else ())
     assert shown(source, [0.0, 5.0, 9.0]) == [0, 125, 225]
+    with sequential_decoder.SequentialDecoder(source) as decoder:
+        frames = [decoder.at(moment) for moment in (0.0, 5.0, 9.0)]
+    assert [read_barcode(frame.picture.to_ndarray(format="rgb24")) for frame in frames] == [0, 125, 225]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +88,7 @@ def test_few_packets_held_give_the_same_frames(
     path = CASES[name].write(tmp_path)
     times, pictures = every_frame(path)
     numbers = [read_barcode(picture) for picture in pictures]
-    monkeypatch.setattr(finder, "MAX_AHEAD_BYTES", 1500)
+    monkeypatch.setattr(sparse_decoder, "MAX_AHEAD_BYTES", 1500)
     for moments in (times, times[::7], [times[-2]], [times[0], times[-1]]):
         assert shown(probe(path), moments) == [numbers[on_screen(times, moment)] for moment in moments]
 
@@ -100,9 +98,11 @@ def test_far_moments_are_reached_without_decoding_all_between(
 ) -> None:
     source = probe(write_clip(tmp_path / "clip.mp4", EVEN))
     seen = []
-    monkeypatch.setattr(playhead, "timed_frames", _counting(playhead.timed_frames, seen))
-    assert shown(source, [9.0]) == [225]
-    assert len(seen) <= 16
+    counting = _counting(sequential_decoder.timed_frames, seen)
+    monkeypatch.setattr(sequential_decoder, "timed_frames", counting)
+    with sequential_decoder.SequentialDecoder(source) as decoder:
+        assert decoder.at(9.0).pts_s == pytest.approx(9.0)
+    assert 1 <= len(seen) <= 16
 
 
 def _counting(original, seen):  # type: ignore[no-untyped-def]

@@ -10,7 +10,7 @@ import pytest
 from clips import write_clip
 
 from dynfocus_cli.video import decode_frames, open_hardware, probe
-from dynfocus_cli.video.upright import Upright
+from dynfocus_cli.video.frame_converter import FrameConverter
 
 EVEN = [40 * number for number in range(100)]
 TOLERANCE = 2
@@ -43,10 +43,10 @@ def test_a_codec_that_no_gpu_decodes() -> None:
 
 def test_the_pictures_of_a_gpu_differ_by_rounding_alone(tmp_path: Path) -> None:
     source = probe(write_clip(tmp_path / "clip.mp4", EVEN, size=(320, 240)))
-    upright = Upright(source, 224, 224, "center_crop")
+    convert = FrameConverter(source, 224, 224, "center_crop")
     with av.open(source.path) as container:
         for frame in container.decode(video=0):
-            planar, paired = upright(frame), upright(frame.reformat(format="nv12"))
+            planar, paired = convert(frame), convert(frame.reformat(format="nv12"))
             assert np.abs(planar.astype(int) - paired.astype(int)).max() <= TOLERANCE
 
 

@@ -22,7 +22,7 @@ from matrix import CASES
 from mutations import mutate, write_bases
 from PIL import Image
 
-import dynfocus_cli.video.screen  # noqa: F401  (imported once, before the processes part)
+import dynfocus_cli.video.frames_on_screen  # noqa: F401  (imported once, before the processes part)
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.video import decode_frames, probe
 

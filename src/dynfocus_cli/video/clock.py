@@ -80,11 +80,14 @@ class Splices:
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._tick = float(stream.time_base or 1)
-        self._jump = JUMP_S / self._tick if container.format.name in _BROADCAST else math.inf
-        self._step_back = STEP_BACK_S / self._tick
-        self._guessed = container.format.name in _WITHOUT_DECODING_TIMES
-        self._interval = round(1 / float(stream.guessed_rate or 25) / self._tick)
+        tick = float(stream.time_base or 1)
+        broadcast = container.format.name in _BROADCAST
+        guessed = container.format.name in _WITHOUT_DECODING_TIMES
+        self._step_back = STEP_BACK_S / tick
+        self._least_step = -math.inf if guessed else -self._step_back
+        self._most_step = JUMP_S / tick if broadcast and not guessed else math.inf
+        self._may_be_small = guessed or broadcast
+        self._interval = round(1 / float(stream.guessed_rate or 25) / tick)
         self.shift = 0
         """Added to the times in the file."""
         self._decoded: int | None = None
@@ -118,30 +121,35 @@ class Splices:
 
     def add(self, packet: Packet[VideoStream]) -> None:
         """Takes note of the next packet."""
-        shown = packet.dts if packet.pts is None else packet.pts
-        decoded = packet.pts if packet.dts is None else packet.dts
+        # Every packet of a file may pass here, and each look at one goes through PyAV: it is looked at once.
+        shown, decoded = packet.pts, packet.dts
+        if shown is None:
+            shown = decoded
+        if decoded is None:
+            decoded = shown
         if shown is None or decoded is None:
             return
-        if self._decoded is not None and self._is_new(packet.is_keyframe, shown, decoded):
+        if self._decoded is not None and self._is_new(packet, shown, decoded - self._decoded):
             self.at.append(self._end)
             self.shift = self._end - shown
             self._sync = None
         if not packet.is_discard:
             self._interval = packet.duration or self._interval
-            self._end = max(self._end, shown + self.shift + self._interval)
+            end = shown + self.shift + self._interval
+            if end > self._end:
+                self._end = end
         self._decoded = decoded
-        self._sync = shown if self._sync is None else max(self._sync, shown)
+        if self._sync is None or shown > self._sync:
+            self._sync = shown
 
-    def _is_new(self, is_sync_point: bool, shown: int, decoded: int) -> bool:
+    def _is_new(self, packet: Packet[VideoStream], shown: int, step: int) -> bool:
         """The clock starts anew at this packet: decoding times go back, or, where they are guesses or step
         little, a sync point is shown before what was decoded before it."""
-        assert self._decoded is not None
-        step = decoded - self._decoded
-        if not self._guessed and (step > self._jump or step < -self._step_back):
+        if not self._least_step <= step <= self._most_step:
             return True
-        back = self._step_back if step >= 0 else 0
-        may_be_small = self._guessed or self._jump < math.inf
-        return may_be_small and is_sync_point and self._sync is not None and shown <= self._sync - back
+        if not self._may_be_small or self._sync is None or shown > self._sync or not packet.is_keyframe:
+            return False
+        return shown <= self._sync - (self._step_back if step >= 0 else 0)
 
 
 class DecoderOrder:

@@ -17,7 +17,6 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from dynfocus_cli.errors import VideoUnreadable
-from dynfocus_cli.video.cores import usable_cores
 from dynfocus_cli.video.unreadable import not_opened
 
 MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
@@ -137,16 +136,22 @@ def keeps_times(container: InputContainer) -> bool:
     return container.format.name != "mpeg"
 
 
-def prepare(container: InputContainer, stream: VideoStream, *, lanes: int = 1) -> None:
-    """Sets the decoder's bounds, and its threads as one of `lanes` decoders that share the processors; the
-    demuxer passes over every other stream."""
+def usable_cores() -> int:
+    """How many this process may run on: fewer than there are where it is bound to some, as Linux can."""
+    bound = getattr(os, "sched_getaffinity", None)
+    return (os.cpu_count() or 1) if bound is None else len(bound(0))
+
+
+def prepare(container: InputContainer, stream: VideoStream, *, workers: int | None = None) -> None:
+    """Sets the decoder's bounds, and its threads as one of `workers` decoders that share the processors, or a
+    single thread, which begins faster; the demuxer passes over every other stream."""
     for other in container.streams:
         if other.index != stream.index:
             other.discard = av.stream.Discard.all
     # Most HEVC is written so that rows of one picture can be decoded side by side, and these threads do not
     # mind frames that are left out: 1.6 times as fast on two cores, where frame threads are 1.1 times.
     stream.thread_type = "SLICE" if stream.codec_context.name == "hevc" else "AUTO"
-    cores = usable_cores() // lanes
+    cores = usable_cores() // workers if workers else 1
     stream.thread_count = min(THREADS_A_CORE * cores, MAX_THREADS) if cores > 1 else 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice, pairwise
 
 import numpy as np
 from av.codec.hwaccel import HWAccel
 
 from dynfocus_cli.types import Condition, FrameBatch, VideoSource
-from dynfocus_cli.video.lanes import MAX_CHUNK_BATCHES, Lanes, share_out
-from dynfocus_cli.video.run_ahead import RunAhead
-from dynfocus_cli.video.screen import frames_on_screen
-from dynfocus_cli.video.upright import Fit, Upright
+from dynfocus_cli.video.background_iterator import BackgroundIterator
+from dynfocus_cli.video.decode_workers import MAX_CHUNK_BATCHES, DecodeWork, divide_work
+from dynfocus_cli.video.frame_converter import Fit, FrameConverter
+from dynfocus_cli.video.frames_on_screen import frames_on_screen
 
 BATCHES_AHEAD = MAX_CHUNK_BATCHES
-"""Decoded batches of a lane that may wait: a chunk, so that no lane waits while another's turn is on."""
+"""Decoded batches of a worker that may wait: a chunk, so that none waits while it is another's turn."""
 
 
 def decode_frames(
@@ -44,39 +45,42 @@ def decode_frames(
         raise ValueError(f"size and batch must be at least 1, got {width = }, {height = }, {batch_size = }")
     if any(not earlier <= later for earlier, later in pairwise(times_s)):
         raise ValueError("times_s must not go back")
-    return _in_order(source, share_out(source, times_s, batch_size), width, height, fit, hwaccel)
+    work = divide_work(source, times_s, batch_size)
+    converter = partial(FrameConverter, source, width, height, fit)
+    return _in_order(source, work, converter, hwaccel)
 
 
 def _in_order(
-    source: VideoSource, lanes: Lanes, width: int, height: int, fit: Fit, hwaccel: HWAccel | None
+    source: VideoSource, work: DecodeWork, converter: Callable[[], FrameConverter], hwaccel: HWAccel | None
 ) -> Iterator[FrameBatch]:
-    """The batches of all lanes, each decoded in a thread of its own."""
+    """The batches of all workers, each of which decodes in a thread of its own."""
     with ExitStack() as running:
-        ahead = [
-            running.enter_context(RunAhead(_batches(source, lanes, lane, upright, hwaccel), BATCHES_AHEAD))
-            for lane in range(lanes.count)
-            for upright in [Upright(source, width, height, fit)]
+        workers = [
+            running.enter_context(
+                BackgroundIterator(_batches(source, work, worker, converter(), hwaccel), BATCHES_AHEAD)
+            )
+            for worker in range(work.workers)
         ]
-        for lane in lanes.lane_of:
-            yield next(ahead[lane])
+        for worker in work.worker_of:
+            yield next(workers[worker])
 
 
 def _batches(
-    source: VideoSource, lanes: Lanes, lane: int, upright: Upright, hwaccel: HWAccel | None
-) -> Iterator[FrameBatch]:
-    """The batches of one lane."""
-    batches = lanes.of(lane)
+    source: VideoSource, work: DecodeWork, worker: int, convert: FrameConverter, hwaccel: HWAccel | None
+) -> Generator[FrameBatch]:
+    """The batches of one worker."""
+    batches = work.of(worker)
     moments = [moment for batch in batches for moment in batch]
-    frames = frames_on_screen(source, moments, hwaccel, lanes.count)
+    frames = frames_on_screen(source, moments, hwaccel, work.workers)
     for batch in batches:
-        pixels = np.empty((len(batch), upright.height, upright.width, 3), np.uint8)
+        pixels = np.empty((len(batch), convert.height, convert.width, 3), np.uint8)
         pts_s: list[float] = []
         conditions: list[Condition] = []
         for row, (frame, condition) in enumerate(islice(frames, len(batch))):
             if pts_s and frame.pts_s - source.start_s == pts_s[-1]:
                 pixels[row] = pixels[row - 1]
             else:
-                pixels[row] = upright(frame.picture)
+                pixels[row] = convert(frame.picture)
             pts_s.append(frame.pts_s - source.start_s)
             conditions.append(condition)
         yield FrameBatch(pixels, batch, tuple(pts_s), tuple(conditions))

@@ -16,9 +16,9 @@ from dynfocus_cli.types import Timing, VideoSource
 from dynfocus_cli.video.clock import timed_packets
 from dynfocus_cli.video.container import open_container, prepare
 from dynfocus_cli.video.orientation import frame_orientation
-from dynfocus_cli.video.playhead import MAX_PACKETS_WITHOUT_FRAME
-from dynfocus_cli.video.stamps import Stamps
-from dynfocus_cli.video.timeline import ALONE, early_timing, read_timeline
+from dynfocus_cli.video.packet_times import PacketTimes
+from dynfocus_cli.video.sequential_decoder import MAX_PACKETS_WITHOUT_FRAME
+from dynfocus_cli.video.timeline import early_timing, read_timeline
 from dynfocus_cli.video.track_header import NO_MARGINS, Margins, TrackHeader, fits, read_track_header
 from dynfocus_cli.video.unreadable import encrypted, not_decoded
 
@@ -42,7 +42,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
     name = os.fspath(path)
     with open_container(name) as container:
         stream = _choose_stream(container, name)
-        prepare(container, stream, lanes=ALONE)
+        prepare(container, stream)
         header = read_track_header(stream)
         head, first, packet = _head(container, stream, early_timing(container, stream, header.edits))
         if header.encrypted or head.encrypted:
@@ -81,9 +81,9 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
 
 def _head(
     container: InputContainer, stream: VideoStream, timing: Timing
-) -> tuple[Stamps, av.VideoFrame | None, bytes]:
+) -> tuple[PacketTimes, av.VideoFrame | None, bytes]:
     """The first packets' times, the first frame that they show, and the first packet's bytes."""
-    head, first, begin = Stamps(container, stream, timing), None, b""
+    head, first, begin = PacketTimes(container, stream, timing), None, b""
     for read, packet in enumerate(timed_packets(container, stream, timing)):
         begin = begin or bytes(packet)
         if first is None and read < MAX_PACKETS_WITHOUT_FRAME:

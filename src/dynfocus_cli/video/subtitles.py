@@ -23,7 +23,7 @@ from dynfocus_cli.errors import UsageError
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video.container import open_container
 from dynfocus_cli.video.cues import Cue, tidy_cues
-from dynfocus_cli.video.playhead import EPSILON_S
+from dynfocus_cli.video.stream_reader import EPSILON_S
 from dynfocus_cli.video.subtitle_text import decode_text
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")

@@ -15,12 +15,9 @@ from av.video.stream import VideoStream
 from dynfocus_cli.types import Timing
 from dynfocus_cli.video.clock import JUMP_S, lacks_presentation_times
 from dynfocus_cli.video.container import keeps_times, open_container, packets, prepare, video_stream
-from dynfocus_cli.video.playhead import timed_frames
-from dynfocus_cli.video.stamps import Stamps, are_uneven
+from dynfocus_cli.video.packet_times import PacketTimes, are_uneven
+from dynfocus_cli.video.sequential_decoder import timed_frames
 from dynfocus_cli.video.transport_stream import clock_is_even
-
-ALONE = 1 << 16
-"""So many lanes that one thread is left for each: threads begin faster than they help with a single frame."""
 
 MAX_FPS = 1000.0
 """Above this a rate is the container's clock, not a rate of frames."""
@@ -72,7 +69,7 @@ def early_timing(container: InputContainer, stream: VideoStream, edits: int) -> 
 
 
 def read_timeline(
-    container: InputContainer, stream: VideoStream, head: Stamps, first_pts: int | None
+    container: InputContainer, stream: VideoStream, head: PacketTimes, first_pts: int | None
 ) -> Timeline:
     """Where the frames' times come from, and what follows from it.
 
@@ -128,11 +125,13 @@ class _Rates:
 class _Pictures:
     """The times of the video's packets, as far as they have to be read."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, head: Stamps, end_s: float) -> None:
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, head: PacketTimes, end_s: float
+    ) -> None:
         self._container, self._stream = container, stream
         self._tick = float(stream.time_base or Fraction(1, 1000))
         self.timing: Timing = "unstamped" if head.is_unstamped else head.timing
-        self.whole: Stamps | None = head if head.complete and self.timing == head.timing else None
+        self.whole: PacketTimes | None = head if head.complete and self.timing == head.timing else None
         self._head, self._tail = head, head
         if self.whole is None and self.timing == "stamped":
             self._tail = _tail(container, stream, end_s)
@@ -152,8 +151,8 @@ class _Pictures:
         """Reads all packets."""
         with open_container(self._container.name) as again:
             stream = video_stream(again, self._stream.index)
-            prepare(again, stream, lanes=ALONE)
-            self.whole = self._tail = Stamps(again, stream, self.timing).read()
+            prepare(again, stream)
+            self.whole = self._tail = PacketTimes(again, stream, self.timing).read()
         self._settle()
 
     def _settle(self) -> None:
@@ -182,9 +181,9 @@ class _Pictures:
         return len(self._tail.shown) / rates.fps if end is None else end * self._tick
 
 
-def _tail(container: InputContainer, stream: VideoStream, end_s: float) -> Stamps:
+def _tail(container: InputContainer, stream: VideoStream, end_s: float) -> PacketTimes:
     """The packets from the last sync point on; none where the end is not declared or not there."""
-    tail = Stamps(container, stream)
+    tail = PacketTimes(container, stream)
     if end_s > 0 and stream.time_base and keeps_times(container):
         try:
             container.seek(int(end_s / stream.time_base), stream=stream)
@@ -209,7 +208,7 @@ def _first_frame_s(container: InputContainer, stream: VideoStream, fps: float) -
     """When the first frame out of the decoder is shown."""
     with open_container(container.name) as again:
         chosen = video_stream(again, stream.index)
-        prepare(again, chosen, lanes=ALONE)
+        prepare(again, chosen)
         first = next(timed_frames(again, chosen, "unstamped", frame_interval_s=1 / fps), None)
     return 0.0 if first is None else first.pts_s
 

@@ -1,4 +1,4 @@
-"""The short way to the frames on screen at planned moments: decode what they need and nothing else."""
+"""Decoding only what the frames on screen at planned moments need."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from types import TracebackType
-from typing import Self
 
 import av
 from av.codec.hwaccel import HWAccel
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from dynfocus_cli.types import Timing, VideoSource
-from dynfocus_cli.video.clock import MAX_REORDER, can_seek, timed_packets
-from dynfocus_cli.video.container import decoder_of, open_container, prepare, video_stream
-from dynfocus_cli.video.playhead import EPSILON_S, SEEK_GAP_S, SEEK_MARGINS_S, TimedFrame
+from dynfocus_cli.video.clock import MAX_REORDER, timed_packets
+from dynfocus_cli.video.sequential_decoder import TimedFrame
+from dynfocus_cli.video.stream_reader import EPSILON_S, StreamReader
 
 MAX_AHEAD_BYTES = 32 << 20
 """Of packets held undecoded. Beyond it the oldest are decoded, though a later sync point might spare them."""
@@ -28,12 +24,12 @@ _DROPPABLE = frozenset({"h264", "hevc"})
 """Codecs whose decoders can leave out frames that no other refers to. On AV1 asking for it loses frames, on
 VP9 it does nothing."""
 
-FOLLOWED: frozenset[Timing] = frozenset({"stamped", "restarting"})
+SPARSELY_DECODED: frozenset[Timing] = frozenset({"stamped", "restarting"})
 """Ways of timing by which the packets alone tell which frame is on screen."""
 
 
-class Irregular(Exception):
-    """The short way cannot vouch for the next frame: Playhead has to find it."""
+class IrregularStream(Exception):
+    """The frame for a moment cannot be told from the packets: `SequentialDecoder` has to find it."""
 
     def __init__(self, reason: str, *, damaged: bool = False) -> None:
         super().__init__(reason)
@@ -42,8 +38,8 @@ class Irregular(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """A packet that was read, and what decides on it: looked up once, since each look goes through PyAV."""
+class _PacketInfo:
+    """A packet and what decides on it: looked up once, since each look goes through PyAV."""
 
     packet: Packet[VideoStream]
     pts: int
@@ -59,16 +55,16 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """What the short way has to leave to Playhead, in seconds on the container's clock."""
+class IrregularSpan:
+    """A part of the file for `SequentialDecoder`, in seconds on the container's clock."""
 
-    until_s: float
+    end_s: float
     """Where the next sync point is shown, or infinity."""
-    due_s: Sequence[float]
+    pts_s: Sequence[float]
     """Presentation times of the frames known to be in it."""
 
 
-class Finder:
+class SparseDecoder(StreamReader):
     """Reads packets ahead until the frame on screen at a moment is known by its time, then decodes from the
     last sync point before it, leaving out frames that neither it nor another one refers to.
 
@@ -76,16 +72,11 @@ class Finder:
         decoded     I0 P3 -  b2          I9 P12 b10
     """
 
-    def __init__(self, source: VideoSource, hwaccel: HWAccel | None = None, lanes: int = 1) -> None:
-        self._source, self._hwaccel, self._lanes = source, hwaccel, lanes
-        self._container: InputContainer
-        self._open()
+    def __init__(self, source: VideoSource, hwaccel: HWAccel | None = None, workers: int = 1) -> None:
+        super().__init__(source, hwaccel, workers)
         self._droppable = self._decoder.codec.canonical_name in _DROPPABLE
-        self._timed = bool(self._stream.time_base) and source.timing in FOLLOWED
+        self._timed = bool(self._stream.time_base) and source.timing in SPARSELY_DECODED
         """False where a packet came without its presentation time."""
-        self._tick = self._stream.time_base or Fraction(1)
-        seeks = can_seek(self._container, source.timing)
-        self._seek_gap = SEEK_GAP_S / float(self._tick) if seeks else math.inf
         self._target = self._last = math.floor(source.start_s / float(self._tick)) - 1
         """The moment looked for, and the presentation time of the frame that the last one came to."""
         end = math.ceil((source.start_s + source.duration_s - EPSILON_S) / float(self._tick)) - 1
@@ -94,30 +85,22 @@ class Finder:
         """Later ones show the same: what an edit list hides at the end is not gone through."""
         self._awaited: deque[int] = deque()
         """Presentation times of the frames that moments came to and that have not come out yet."""
-        self._shown: TimedFrame | None = None
-        self._forget()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._container.close()
+        self._latest: TimedFrame | None = None
+        self._begin(after_seek=False)
 
     def find(self, moments_s: Sequence[float]) -> Iterator[TimedFrame]:
         """The frame on screen at each of the moments, in seconds; moments do not go back. Past the end it is
         the last frame.
 
         Raises:
-            Irregular: the frame for the next moment cannot be told for sure; see `leave_stretch`.
+            IrregularStream: the frame for the next moment cannot be told for sure; see `skip_irregular`.
         """
         self._awaited.clear()
         for moment_s in moments_s:
             self._target = self._ticks(moment_s)
-            if self._target - self._frontier > self._seek_gap and not self._ended:
+            if (self._target - self._frontier) * self._tick > self._seek_gap_s and not self._ended:
                 yield from self._drained()
-                self._seek()
+                self._seek(self._target, self._frontier)
             self._last = self._read_until_known()
             steps = next((at for at, read in enumerate(self._ahead, 1) if read.pts == self._last), 0)
             if steps and not self._primed:
@@ -130,12 +113,12 @@ class Finder:
             yield from self._ready()
         yield from self._drained()
 
-    def leave_stretch(self, moment_s: float) -> Stretch:
-        """Goes on to the first sync point shown after `moment_s`, from where the short way is open again."""
+    def skip_irregular(self, moment_s: float) -> IrregularSpan:
+        """Goes on to the first sync point shown after `moment_s`, from where `find` can begin again."""
         if not self._timed:
-            return Stretch(math.inf, ())
+            return IrregularSpan(math.inf, ())
         target = self._ticks(moment_s)
-        due, until_s = list(self._sent), math.inf
+        passed, end_s = list(self._sent), math.inf
         self._primed = False
         self._out.clear()
         self._sent.clear()
@@ -143,17 +126,17 @@ class Finder:
             while (read := self._ahead.popleft() if self._ahead else self._read()) is not None:
                 if read.is_sync_point and read.pts > target:
                     self._ahead.appendleft(read)
-                    until_s = self._seconds(read.pts)
+                    end_s = self._seconds(read.pts)
                     break
-                due.append(read.pts)
-        except Irregular:
+                passed.append(read.pts)
+        except IrregularStream:
             pass  # no times from here on
-        return Stretch(until_s, sorted(map(self._seconds, due)))
+        return IrregularSpan(end_s, sorted(map(self._seconds, passed)))
 
     def _ticks(self, moment_s: float) -> int:
         """The presentation time at which a frame is on screen at `moment_s` at the latest."""
         if not self._timed:
-            raise Irregular("frames without presentation times")
+            raise IrregularStream("frames without presentation times")
         return min(
             math.floor((self._source.start_s + moment_s + EPSILON_S) / float(self._tick)), self._last_moment
         )
@@ -164,17 +147,13 @@ class Finder:
     # Reading
 
     def _open(self) -> None:
-        self._container = open_container(self._source.path, hwaccel=self._hwaccel)
-        self._stream = video_stream(self._container, self._source.stream_index)
-        prepare(self._container, self._stream, lanes=self._lanes)
-        self._decoder = decoder_of(self._stream)
+        super()._open()
         # Damage raises instead of being painted over, so that it is known which frames to doubt.
         self._decoder.options = {**self._decoder.options, "err_detect": "explode"}
 
-    def _forget(self) -> None:
-        """Begins to read where the demuxer now is."""
+    def _begin(self, *, after_seek: bool) -> None:
         self._packets = timed_packets(self._container, self._stream, self._source.timing)
-        self._ahead: deque[_Read] = deque()
+        self._ahead: deque[_PacketInfo] = deque()
         """Read and not yet decoded, in decoding order."""
         self._frontier = self._last
         """Latest presentation time read."""
@@ -190,16 +169,16 @@ class Finder:
         self._out: dict[int, av.VideoFrame] = {}
         """Decoded frames that a moment awaits, or the next one may."""
 
-    def _read(self) -> _Read | None:
+    def _read(self) -> _PacketInfo | None:
         packet = next(self._packets, None)
         if packet is None or packet.size == 0:
             self._ended = True
             return None
         if packet.pts is None:
             self._timed = False
-            raise Irregular("frames without presentation times")
+            raise IrregularStream("frames without presentation times")
         self._frontier = max(self._frontier, packet.pts)
-        return _Read(packet, packet.pts, packet.is_keyframe, not packet.is_discard, packet.size)
+        return _PacketInfo(packet, packet.pts, packet.is_keyframe, not packet.is_discard, packet.size)
 
     def _read_until_known(self) -> int:
         """Presentation time of the frame on screen at the target; what it does not need is no more ahead."""
@@ -233,33 +212,11 @@ class Finder:
         superseded = any(oldest.pts < read.pts <= self._target for read in self._ahead)
         self._send(oldest, drop=self._target if superseded else oldest.pts)
 
-    def _seek(self) -> None:
-        """Goes to a sync point shown at the target or before, or to the start of the file."""
-        reached = self._frontier
-        for margin_s in SEEK_MARGINS_S:
-            if (landed := self._land(margin_s)) is not None:
-                if landed <= reached:
-                    # No sync point lay in between: the next one is further on than the gap supposed.
-                    self._seek_gap *= 2
-                return
-        self._container.close()
-        self._open()
-        self._forget()
-        self._seek_gap = math.inf
-
-    def _land(self, margin_s: float) -> int | None:
-        """Seeks; where the first sync point met is shown, if that is not after the target."""
-        start = math.floor(self._source.start_s / float(self._tick))
-        earlier = self._target - round(margin_s / float(self._tick))
-        try:
-            self._container.seek(max(earlier, start), stream=self._stream)
-        except av.FFmpegError:
-            return None
-        self._forget()
+    def _first_pts(self) -> int | None:
         while (read := self._read()) is not None:
             if read.is_sync_point:
                 self._ahead.append(read)
-                return read.pts if read.pts <= self._target else None
+                return read.pts
         return None
 
     # Decoding
@@ -267,17 +224,17 @@ class Finder:
     def _prime(self) -> None:
         first = self._ahead[0]
         if not first.is_sync_point:
-            raise Irregular("no sync point to begin at")
+            raise IrregularStream("no sync point to begin at")
         self._decoder.flush_buffers()
         self._primed, self._sync, self._sent, self._fed = True, first.pts, [], 0
         self._out = {pts: out for pts, out in self._out.items() if pts in self._awaited}
 
-    def _send(self, read: _Read, *, drop: int) -> None:
+    def _send(self, read: _PacketInfo, *, drop: int) -> None:
         """Decodes; a frame shown before `drop` may be left out where no other refers to it."""
         if self._sync is not None and read.pts < self._sync:
             return  # of an open group of pictures: shown before the sync point, made from frames before it
         if read.packet.is_corrupt:
-            raise Irregular("a packet was damaged on its way", damaged=True)
+            raise IrregularStream("a packet was damaged on its way", damaged=True)
         if self._droppable:
             self._decoder.skip_frame = "NONREF" if read.pts < drop else "DEFAULT"
         if read.is_shown:
@@ -290,14 +247,14 @@ class Finder:
         try:
             pictures = self._decoder.decode(packet)
         except av.FFmpegError as error:
-            raise Irregular(str(error), damaged=not self._forgets_unread()) from error
+            raise IrregularStream(str(error), damaged=not self._forgets_unread()) from error
         for picture in pictures:
             if picture.pts is None:
-                raise Irregular("a frame came out without its presentation time")
+                raise IrregularStream("a frame came out without its presentation time")
             if picture.is_corrupt:
-                raise Irregular("a frame came out damaged", damaged=True)
+                raise IrregularStream("a frame came out damaged", damaged=True)
             if picture.pts == self._sync and not picture.key_frame:
-                raise Irregular("the container calls a sync point what is none")
+                raise IrregularStream("the container calls a sync point what is none")
             self._out[picture.pts] = picture
         # Full-size pictures: of those that nothing awaits, the target may still come to the last one by it.
         first = max((pts for pts in self._out if pts <= self._target), default=self._target)
@@ -310,19 +267,19 @@ class Finder:
 
     def _ready(self) -> Iterator[TimedFrame]:
         """The awaited frames that have come out."""
-        while self._awaited and (found := self._take(self._awaited[0])) is not None:
+        while self._awaited and (frame := self._take(self._awaited[0])) is not None:
             self._awaited.popleft()
-            yield found
+            yield frame
         first = self._awaited[0] if self._awaited else self._last
         self._sent = [pts for pts in self._sent if pts >= first]
 
     def _take(self, pts: int) -> TimedFrame | None:
         pts_s = self._seconds(pts)
-        if self._shown is None or self._shown.pts_s != pts_s:
+        if self._latest is None or self._latest.pts_s != pts_s:
             if pts not in self._out:
                 return None
-            self._shown = TimedFrame(self._out.pop(pts), pts_s, sound=True)
-        return self._shown
+            self._latest = TimedFrame(self._out.pop(pts), pts_s, intact=True)
+        return self._latest
 
     def _drained(self) -> Iterator[TimedFrame]:
         """All awaited frames, and those that the decoder holds back with them."""
@@ -332,4 +289,4 @@ class Finder:
             self._primed = False
             yield from self._ready()
         if self._awaited:
-            raise Irregular("a frame did not come out")
+            raise IrregularStream("a frame did not come out")

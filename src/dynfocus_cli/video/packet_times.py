@@ -17,7 +17,7 @@ from dynfocus_cli.video.encryption import is_encrypted_packet
 from dynfocus_cli.video.packed_frames import is_packed
 
 
-class Stamps:
+class PacketTimes:
     """Presentation times in units of the stream's clock, which an edit list has not hidden."""
 
     def __init__(self, container: InputContainer, stream: VideoStream, timing: Timing = "stamped") -> None:
@@ -25,6 +25,7 @@ class Stamps:
         self._tick = stream.time_base or Fraction(1, 1000)
         self._order = DecoderOrder(self._tick, 1 / float(stream.guessed_rate or stream.average_rate or 25))
         self._splices = Splices(container, stream)
+        self._may_restart = timing in ("stamped", "restarting")
         self._is_mpeg4 = stream.codec_context.codec.canonical_name == "mpeg4"
         self.shown: list[float] = []
         self.durations: list[float] = []
@@ -43,7 +44,7 @@ class Stamps:
         """Where the clock starts anew, on one timeline."""
         return self._splices.at
 
-    def read(self) -> Stamps:
+    def read(self) -> PacketTimes:
         """Takes note of all packets from where the demuxer is."""
         timing: Timing = "unstamped" if self.timing == "unstamped" else "stamped"  # splices are found here
         for packet in timed_packets(self._container, self._stream, timing):
@@ -56,19 +57,21 @@ class Stamps:
         if packet.size == 0:
             self.complete = True
             return
-        if self.timing in ("stamped", "restarting"):
+        if self._may_restart:
             self._splices.add(packet)
         if packet.is_discard:
             return
-        self.encrypted |= is_encrypted_packet(packet)
+        if packet.is_keyframe:  # looking is slow, and where sync points are in the clear the file decodes
+            self.encrypted |= is_encrypted_packet(packet)
         if self.timing == "unstamped":
             begin_s, end_s = self._order.send(packet)
             self.shown.append(begin_s / float(self._tick))
             self.durations.append((end_s - begin_s) / float(self._tick))
             return
-        self.is_unstamped |= packet.pts is None or (self._is_mpeg4 and is_packed(packet))
-        if packet.pts is not None:
-            self.shown.append(packet.pts + self._splices.shift)
+        pts = packet.pts
+        self.is_unstamped |= pts is None or (self._is_mpeg4 and is_packed(packet))
+        if pts is not None:
+            self.shown.append(pts + self._splices.shift)
             self.durations.append(packet.duration or 0)
         self._reordered_until = packet.dts
 
@@ -93,4 +96,5 @@ def are_uneven(deltas: list[float]) -> bool:
     if not deltas:
         return False
     usual = median(deltas)
-    return any(abs(delta - usual) > max(2.0, 0.05 * usual) for delta in deltas)
+    tolerance = max(2.0, 0.05 * usual)
+    return any(abs(delta - usual) > tolerance for delta in deltas)

@@ -22,7 +22,7 @@ Fit = Literal["squash", "center_crop"]
 _INTERPOLATION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
-class Upright:
+class FrameConverter:
     """Scales and turns decoded pictures; one scaler is set up for all frames of a video."""
 
     def __init__(self, source: VideoSource, width: int, height: int, fit: Fit) -> None:
