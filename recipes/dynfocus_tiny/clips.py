@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.files import write_atomically
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.stages import VideoFeatures
@@ -52,9 +52,7 @@ class ClipStore:
             self._patches[span] = features.patches[0].numpy()
             self._prototypes[span] = features.prototypes[0].numpy()
             if (clip + 1) % 100 == 0 or clip + 1 == len(self.scripts):
-                part = progress.with_suffix(".part")
-                part.write_text(json.dumps({"clips": clip + 1}))
-                os.replace(part, progress)
+                write_atomically(progress, json.dumps({"clips": clip + 1}).encode())
 
     def open(self, config: DynFocusConfig) -> None:
         """Maps the features' files, which are made if they are not there."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from dynfocus_cli.files import TEMPORARY
 from dynfocus_cli.report import export, outputs
 from video.clips import write_clip
 
@@ -42,7 +43,7 @@ def video(tmp_path, monkeypatch):
 
 
 def left_over() -> list[str]:
-    return [name for _, _, names in os.walk(".") for name in names if name.endswith(".tmp")]
+    return [name for _, _, names in os.walk(".") for name in names if name.startswith(TEMPORARY)]
 
 
 def test_all_formats_at_once_leave_stdout_as_it_is(stand_in, run, video):

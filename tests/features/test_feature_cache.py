@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.features.cache import FeatureCache, feature_key, parse_size
-from dynfocus_cli.features.digests import RACY_S
 from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.files import RACY_S
 
 KEY = feature_key("ab", {"revision": "1"})
 GENEROUS = 1 << 30

@@ -16,12 +16,12 @@ import torch
 from builders import IMAGE_SIZE, save_small, small_model
 from safetensors.torch import load_file, save_file
 
+from dynfocus_cli import files
 from dynfocus_cli.checkpoints import bundled_models, find_model
 from dynfocus_cli.checkpoints.convert import convert
 from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.sources.recognise import open_source
 from dynfocus_cli.errors import ModelUnavailable, UsageError
-from dynfocus_cli.features import digests as remembered
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.models import open as loading
 from dynfocus_cli.models.open import load_model
@@ -360,7 +360,7 @@ def test_the_weights_of_a_plain_folder_are_read_once_for_the_revision(
     monkeypatch.setattr(hashlib, "file_digest", file_digest)
     first = revision(folder)
     assert (revision(folder), reads.count(str(weights))) == (first, 1)
-    monkeypatch.setattr(remembered, "_known", {})  # as in the next process
+    monkeypatch.setattr(files, "_digests", {})  # as in the next process
     assert (revision(folder), reads.count(str(weights))) == (first, 1)
     assert first == hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     weights_with(lambda tensors: tensors[QUERY].add_(1e-3))(folder)

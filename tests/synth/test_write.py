@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.files import TEMPORARY
 from dynfocus_cli.synth.questions import QUESTION_TYPES
 from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import write_script
@@ -131,7 +132,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path, blocked: str) -> Non
         out.touch()
     with pytest.raises(UsageError, match=r"cannot be written"):
         list(write_clips(out, 1, SHORT))
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob(f"{TEMPORARY}*"))
     assert not (out / QUESTIONS_FILE).exists(), "a second try is not refused"
 
 

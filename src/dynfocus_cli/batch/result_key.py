@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shlex
 from collections.abc import Callable
@@ -12,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynfocus_cli.features.digests import digest_of
+from dynfocus_cli.files import json_digest, known_digest
 from dynfocus_cli.options import DecodingOptions
 
 if TYPE_CHECKING:
@@ -88,7 +86,7 @@ def _subtitles(wanted: str) -> str:
 
 
 def content_of(
-    video: str, *, digest: Callable[[str], str] = digest_of, subtitles_beside: bool = False
+    video: str, *, digest: Callable[[str], str] = known_digest, subtitles_beside: bool = False
 ) -> Content:
     """What a video is known by: its content's digest, or its path where there is nothing to read.
 
@@ -112,7 +110,7 @@ def content_of(
 def _cues(subtitles: Subtitles) -> str:
     """A digest of what is said and when, whatever the file is called or looks like."""
     cues = [(cue.start_s, cue.end_s, cue.text) for cue in subtitles.cues]
-    return hashlib.sha256(json.dumps(cues).encode()).hexdigest()
+    return json_digest(cues)
 
 
 def key_of(settings: str, content: Content, query: Query | None) -> str:
@@ -122,5 +120,4 @@ def key_of(settings: str, content: Content, query: Query | None) -> str:
         question = (query.text, query.id)
         if query.choices:
             question += ([(option.letter, option.text) for option in query.choices],)
-    text = json.dumps([FORMAT, settings, content.key, question])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return json_digest([FORMAT, settings, content.key, question])[:32]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shlex
 import stat
 import time
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dynfocus_cli.batch.result_key import Content, key_of
 from dynfocus_cli.errors import DynFocusError, UsageError
+from dynfocus_cli.files import TEMPORARY, lock, reason
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
@@ -225,8 +225,7 @@ class ResultFile:
             try:
                 file = os.open(self.path, MODE | os.O_CREAT, 0o666)
             except (OSError, ValueError) as error:
-                why = (error.strerror if isinstance(error, OSError) else None) or error
-                raise UsageError(f"--output {self.path} cannot be written to: {why}.") from error
+                raise UsageError(f"--output {self.path} cannot be written to: {reason(error)}.") from error
             try:
                 if not stat.S_ISREG(os.fstat(file).st_mode):
                     raise UsageError(f"--output {self.path} is no file that a run can go on with.")
@@ -241,18 +240,14 @@ class ResultFile:
 
     def _lock_file(self, file: int) -> None:
         try:
-            import fcntl
-        except ImportError:  # not on Windows
-            self._warn(f"{self.path} cannot be locked here: let one run at a time write to it.")
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
-                f"--output {self.path} is being written by another run: wait for it, or name another file."
-            ) from error
+            free = lock(file)
         except OSError as error:
             self._warn(f"{self.path} cannot be locked ({error.strerror}): let one run at a time write to it.")
+            return
+        if not free:
+            raise UsageError(
+                f"--output {self.path} is being written by another run: wait for it, or name another file."
+            )
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         with open(os.dup(self._file), "rb") as file:
@@ -315,7 +310,7 @@ class ResultFile:
         if os.fstat(self._file).st_size != self._size:
             return  # a write was broken off, and the next run will see what is there
         final = os.path.realpath(self.path)
-        temporary = os.path.join(os.path.dirname(final), f".dynfocus-{secrets.token_hex(8)}.tmp")
+        temporary = os.path.join(os.path.dirname(final), f"{TEMPORARY}{os.urandom(8).hex()}")
         staying = sorted((kept for kept in self._results if not kept.replaced), key=lambda kept: kept.place)
         mode = stat.S_IMODE(os.fstat(self._file).st_mode)
         try:

@@ -6,7 +6,6 @@ journal of what is done, and a shard counts as done only if its digest is the on
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 from dynfocus_cli import __version__
 from dynfocus_cli.checkpoints import record
 from dynfocus_cli.checkpoints.card import write_card
-from dynfocus_cli.checkpoints.record import Conversion, SourceFile, digest_of
+from dynfocus_cli.checkpoints.record import Conversion, SourceFile
 from dynfocus_cli.checkpoints.shards import Plan, plan_shards, write_index, write_shard
 from dynfocus_cli.checkpoints.size import Megabytes, readable
 from dynfocus_cli.checkpoints.sources.config_file import sound
@@ -25,6 +24,7 @@ from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_to
 from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.checkpoints.staging import abandon, clear, finish, staging
 from dynfocus_cli.errors import ModelUnavailable, first_line
+from dynfocus_cli.files import digest_of, write_json
 from dynfocus_cli.network.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.quantization import Quantization, settings
@@ -175,10 +175,4 @@ def _write_config(partial: Path, source: Source, plan: Plan) -> None:
     stored = settings(plan.quantization, plan.compute)
     if stored is not None:
         fields["quantization_config"] = stored
-    _write_json(partial / "config.json", fields)
-
-
-def _write_json(path: Path, content: object) -> None:
-    unfinished = path.with_suffix(".writing")
-    unfinished.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_json(partial / "config.json", fields, sort_keys=True)

@@ -23,13 +23,13 @@ from dynfocus_cli.checkpoints.record import (
     SourceFile,
     bytes_of,
     digest_by_name,
-    digest_of,
     quantization_here,
     reading,
 )
 from dynfocus_cli.checkpoints.registry import entry_of, what_of
 from dynfocus_cli.checkpoints.size import Megabytes
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.files import digest_of
 from dynfocus_cli.progress import Progress
 
 

@@ -26,8 +26,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils.tqdm import tqdm
 
 from dynfocus_cli.checkpoints.entries import RemoteFile
-from dynfocus_cli.checkpoints.record import CHUNK, digest_of
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable
+from dynfocus_cli.files import CHUNK, digest_of
 
 HUB = "https://huggingface.co"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dynfocus_cli.checkpoints.public_folder import missing_file, public_family_of
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.user_folders import expand
+from dynfocus_cli.files import expand
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?"
 _HUB_ID = re.compile(rf"(?P<id>{_PART}/{_PART})(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]{{0,200}}))?")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dynfocus_cli.checkpoints.public_folder import SIDE_FILES
 from dynfocus_cli.checkpoints.record import Conversion, digest_by_name, reading
-from dynfocus_cli.features.digests import digest_of
+from dynfocus_cli.files import known_digest
 
 DIGITS = 12
 """Hex digits of a short digest."""
@@ -48,14 +48,16 @@ def config_digest(folder: Path) -> str:
     for pattern in _BESIDE:
         files += sorted(folder.glob(pattern))
     with reading():
-        return _together(f"{file.relative_to(folder)}:{digest_of(file)} " for file in files if file.is_file())
+        return _together(
+            f"{file.relative_to(folder)}:{known_digest(file)} " for file in files if file.is_file()
+        )
 
 
 def _remembered(file: Path) -> str:
     from dynfocus_cli.features.cache import FeatureCache  # which imports torch
 
     cache = FeatureCache.default()
-    return digest_of(file) if cache is None else cache.digest(file)
+    return known_digest(file) if cache is None else cache.digest(file)
 
 
 def _together(digests: Iterable[str]) -> str:

@@ -30,12 +30,13 @@ from dynfocus_cli.checkpoints.public_folder import (
     require_whole,
     weight_files,
 )
-from dynfocus_cli.checkpoints.record import Conversion, SourceFile, digest_by_name, digest_of
+from dynfocus_cli.checkpoints.record import Conversion, SourceFile, digest_by_name
 from dynfocus_cli.checkpoints.registry import folder_name, models_folder
 from dynfocus_cli.checkpoints.size import Megabytes, readable
 from dynfocus_cli.checkpoints.sources.config_file import read_config
 from dynfocus_cli.checkpoints.staging import clear, finish, staging
 from dynfocus_cli.errors import ModelUnavailable, UsageError
+from dynfocus_cli.files import digest_of
 from dynfocus_cli.progress import Progress
 
 PATIENCE_S = 10.0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,13 +12,11 @@ from typing import Any
 
 from dynfocus_cli.checkpoints.footprint import QUANTIZATIONS, Quantization
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.files import digest_of, write_json
 
 FILE_NAME = "conversion.json"
 
 _SHA256 = re.compile("[0-9a-f]{64}")
-
-CHUNK = 1 << 20
-"""Bytes read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +73,7 @@ class Conversion:
 
     def save(self, folder: Path) -> None:
         """Writes `conversion.json` into `folder`, so that a crash leaves the old one or the new one."""
-        path = folder / FILE_NAME
-        unfinished = path.with_suffix(".writing")
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(self), indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        write_json(folder / FILE_NAME, asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> Conversion | None:
@@ -126,18 +116,3 @@ def reading() -> Iterator[None]:
 def bytes_of(folder: Path) -> int:
     """What the files in and below `folder` take."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def digest_of(path: Path, told: Callable[[int], object] | None = None) -> str:
-    """SHA-256 of a file, in hex; `told` is given the bytes of each piece as it is read."""
-    digest = hashlib.sha256()
-    _feed(digest, path, told)
-    return digest.hexdigest()
-
-
-def _feed(digest: Any, path: Path, told: Callable[[int], object] | None) -> None:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            if told is not None:
-                told(len(chunk))

@@ -21,7 +21,7 @@ from dynfocus_cli.checkpoints.public_folder import (
 from dynfocus_cli.checkpoints.record import Conversion, bytes_of
 from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.user_folders import expand, user_folder
+from dynfocus_cli.files import expand, user_folder
 
 DEFAULT_MODEL = "dynfocus-tiny"
 

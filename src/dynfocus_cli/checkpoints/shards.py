@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -18,8 +17,8 @@ from torch import Tensor
 from dynfocus_cli.checkpoints.folder import SMALL_BYTES as RUNS_IN_FLOAT32
 from dynfocus_cli.checkpoints.sources.recipe import Recipe
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.checkpoints.staging import flush
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.files import atomic_file, json_digest
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.connector import CooperativeConnector
 from dynfocus_cli.network.skeleton import quantized_layers
@@ -56,7 +55,7 @@ class Plan:
     def digest(self) -> str:
         """SHA-256 of all that decides on the shards' content, the source aside."""
         whole = [self.quantization, str(self.dtype), str(self.compute), [*self.shards.items()]]
-        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+        return json_digest(whole)
 
 
 def plan_shards(source: Source, shapes: Mapping[str, tuple[int, ...]], quantization: Quantization) -> Plan:
@@ -103,15 +102,13 @@ def write_shard(path: Path, names: tuple[str, ...], source: Source, plan: Plan, 
             tensors[name] = tensor.to(plan.dtype, copy=True).contiguous()
         progress.advance(1)
     source.files.close()
-    unfinished = path.with_suffix(".writing")
-    try:
-        save_file(tensors, unfinished, metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise _as_os_error(error) from error
-    # safetensors keeps its files from everyone but their owner, whatever the umask says.
-    unfinished.chmod(0o666 & ~_umask())
-    flush(unfinished)
-    unfinished.replace(path)
+    with atomic_file(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise _as_os_error(error) from error
+        # safetensors keeps its files from everyone but their owner, whatever the umask says.
+        temporary.chmod(0o666 & ~_umask())
 
 
 def write_index(folder: Path, files: Sequence[Path]) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dynfocus_cli.errors import ModelUnavailable, UsageError
-from dynfocus_cli.folder_lock import FolderInUse, locked
+from dynfocus_cli.files import FolderInUse, flush, locked_folder
 
 SUFFIX = ".partial"
 
@@ -33,7 +33,7 @@ def staging(destination: Path) -> Iterator[Path]:
     partial = destination.with_name(f"{destination.name}{SUFFIX}")
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        with locked(partial):
+        with locked_folder(partial):
             # Between the steps another process may have finished, and moved away the folder that was there.
             if os.path.lexists(destination):
                 with suppress(OSError):
@@ -74,18 +74,6 @@ def finish(partial: Path, destination: Path) -> None:
     flush(partial)
     partial.rename(destination)
     flush(destination.parent)
-
-
-def flush(path: Path) -> None:
-    """Waits until a file, or a folder's list of files, has reached the disk."""
-    windows = os.name == "nt"  # which opens no folder, and writes out no file that is open to be read
-    if windows and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _refuse(destination: Path) -> None:

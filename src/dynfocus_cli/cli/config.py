@@ -32,7 +32,7 @@ from dynfocus_cli.cli.settings import (
     Value,
 )
 from dynfocus_cli.errors import UsageError, first_line
-from dynfocus_cli.user_folders import expand, user_folder
+from dynfocus_cli.files import expand, user_folder
 
 FILE_NAME = "dynfocus.toml"
 

@@ -12,7 +12,7 @@ from dynfocus_cli.batch.result_key import Content, content_of
 from dynfocus_cli.batch.results import Kept, ResultFile
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.interrupts import uninterrupted
-from dynfocus_cli.features.digests import digest_of
+from dynfocus_cli.files import known_digest
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
@@ -97,7 +97,7 @@ class Output:
         from dynfocus_cli.features.cache import FeatureCache
 
         cache = FeatureCache.default() if self.cache else None
-        return digest_of(path) if cache is None else cache.digest(path)
+        return known_digest(path) if cache is None else cache.digest(path)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ removed whole, so processes share a cache without locks: at worst one decodes wh
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -23,10 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.features.atomic import TEMPORARY, write_atomically
-from dynfocus_cli.features.digests import digest_of
 from dynfocus_cli.features.encoded import EncodedFrames
-from dynfocus_cli.user_folders import expand, user_folder
+from dynfocus_cli.files import TEMPORARY, expand, json_digest, known_digest, user_folder, write_if_possible
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import Condition
@@ -63,8 +60,7 @@ class CacheInfo:
 
 def feature_key(digest: str, settings: Mapping[str, str | int]) -> str:
     """What a video's features are kept under: its content's digest, and the settings they depend on."""
-    text = json.dumps({"format": FORMAT, "file": digest, "settings": dict(settings)}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_digest({"format": FORMAT, "file": digest, "settings": dict(settings)}, sort_keys=True)
 
 
 def parse_size(text: str) -> int:
@@ -111,7 +107,7 @@ class FeatureCache:
 
     def digest(self, path: str | os.PathLike[str]) -> str:
         """SHA-256 of a file's content. Raises OSError where it cannot be read."""
-        return digest_of(path, self._files)
+        return known_digest(path, self._files)
 
     def look_up(self, key: str, moments_s: Sequence[float]) -> EncodedFrames | None:
         """The frames kept under `key` for those of the moments that are known, or None."""
@@ -147,7 +143,7 @@ class FeatureCache:
             }
         )
         name = f"{hashlib.sha256(data).hexdigest()}.safetensors"
-        problem = write_atomically(self._features / key / name, data)
+        problem = write_if_possible(self._features / key / name, data)
         self._make_room(key)
         if problem is None:
             return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.files import reason, write_atomically
 
 LONGEST_STEM = 180
 """Bytes of a video's name in a file's: the rest of a file name's 255 is for what follows."""
@@ -63,7 +63,7 @@ def folder(flag: str, out: str, suffix: str) -> Target:
     except FileExistsError as error:
         raise UsageError(f"{flag} {out} cannot be written to: it is no folder.") from error
     except (OSError, ValueError) as error:
-        raise UsageError(f"{flag} {out} cannot be written to: {_why(error)}.") from error
+        raise UsageError(f"{flag} {out} cannot be written to: {reason(error)}.") from error
     _require_writable(flag, path)
     return Target(path, suffix, is_folder=True)
 
@@ -88,22 +88,7 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         UsageError: it cannot be written, and what stood there still does.
     """
-    # Through a link, and not in its place.
-    final = Path(os.path.realpath(path))
-    temporary = final.with_name(f".dynfocus-{secrets.token_hex(8)}.tmp")
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(final)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_atomically(Path(os.path.realpath(path)), data)  # through a link, and not in its place
     except (OSError, ValueError) as error:
-        raise UsageError(f"Cannot write {path}: {_why(error)}.") from error
-
-
-def _why(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UsageError(f"Cannot write {path}: {reason(error)}.") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import av
 from av.codec.codec import UnknownCodecError
 
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.files import atomic_file
 from dynfocus_cli.synth.look import LOOKS, PLAIN, Look
 from dynfocus_cli.synth.questions import ask, observe
 from dynfocus_cli.synth.render import render_frame
@@ -143,17 +143,12 @@ def write_video(
     `order` names the second of the script that each second of the file shows; by default they are the same.
     """
     order = range(script.duration_s) if order is None else order
-    part = path.with_suffix(".part")
-    try:
-        with av.open(str(part), "w", format="mp4") as container:
-            options = {"crf": str(crf), "preset": "veryfast"}
-            stream = container.add_stream("libx264", rate=fps, options=options)
-            stream.width = stream.height = size
-            stream.pix_fmt = "yuv420p"
-            for second, index in itertools.product(order, range(fps)):
-                pixels = render_frame(script, (second * fps + index) / fps, size, look)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-            container.mux(stream.encode())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_file(path) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:
+        options = {"crf": str(crf), "preset": "veryfast"}
+        stream = container.add_stream("libx264", rate=fps, options=options)
+        stream.width = stream.height = size
+        stream.pix_fmt = "yuv420p"
+        for second, index in itertools.product(order, range(fps)):
+            pixels = render_frame(script, (second * fps + index) / fps, size, look)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())

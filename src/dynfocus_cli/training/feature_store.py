@@ -7,8 +7,6 @@ is larger than memory works all the same.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +18,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dynfocus_cli.errors import ModelUnavailable, VideoUnreadable
-from dynfocus_cli.features.atomic import write_atomically
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.features.encoding import encode_video
+from dynfocus_cli.files import json_digest, write_if_possible
 from dynfocus_cli.models.dynfocus import LoadedModel
 from dynfocus_cli.network.stages import VideoFeatures
 from dynfocus_cli.options import RunOptions
@@ -134,7 +132,7 @@ class FeatureStore:
         ]
         tower = self._model.vision_tower
         key += [tower.revision, str(tower.dtype), tower.device.type, self.gated]
-        name = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+        name = json_digest(key)
         path = self._folder / f"{name}.safetensors"
         if _whole(path):
             return path
@@ -155,7 +153,7 @@ class FeatureStore:
         tensors["distance"] = torch.tensor(far)
         sound = encoding.frames.conditions.count("sound")
         tensors["doubtful"] = torch.tensor(len(moments) - sound)
-        problem = write_atomically(path, save(tensors))
+        problem = write_if_possible(path, save(tensors))
         if problem is not None:
             raise ModelUnavailable(
                 f"The features of {video} cannot be kept in {self._folder} ({problem}): make room, or name "

@@ -13,10 +13,11 @@ from typing import Any
 from safetensors import SafetensorError
 
 from dynfocus_cli.checkpoints.size import readable
-from dynfocus_cli.checkpoints.staging import finish, flush, staging
+from dynfocus_cli.checkpoints.staging import finish, staging
 from dynfocus_cli.device import ran_out
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
+from dynfocus_cli.files import flush, write_json
 from dynfocus_cli.models.dynfocus import LoadedModel
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training import run_record
@@ -161,7 +162,7 @@ class _Run:
         if known is not None:
             return Score(**known)
         score = self._score(learner, held)
-        run_record.save(self.work / BEFORE, asdict(score))
+        write_json(self.work / BEFORE, asdict(score))
         self.tell(f"Before: {_said(score)}.")
         return score
 
@@ -276,7 +277,7 @@ def _keep(folder: Path, learner: Learner, score: dict[str, Any]) -> None:
     writing.mkdir()
     save_file({name: value.detach().cpu() for name, value in learning(learner)}, writing / WEIGHTS)
     flush(writing / WEIGHTS)
-    run_record.save(writing / SCORE, score)
+    write_json(writing / SCORE, score)
     if folder.exists():
         folder.rename(old)
     writing.rename(folder)

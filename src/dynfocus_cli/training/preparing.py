@@ -15,6 +15,7 @@ from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL
 from dynfocus_cli.device import free_memory
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.files import json_digest
 from dynfocus_cli.models.dynfocus import DynFocusSpec
 from dynfocus_cli.models.open import read_model_spec
 from dynfocus_cli.options import RunOptions
@@ -169,7 +170,7 @@ def begins_with(prepared: Prepared) -> dict[str, Any]:
 def _words(planned: Sequence[Planned]) -> str:
     """Which examples they are, in a few letters."""
     said = [(one.example.identity, one.example.question, one.example.answer) for one in planned]
-    return f"{len(said)} (digest {run_record.digest(said)})"
+    return f"{len(said)} (digest {json_digest(said)[:12]})"
 
 
 def _files(planned: Sequence[Planned]) -> str:
@@ -179,7 +180,7 @@ def _files(planned: Sequence[Planned]) -> str:
         with suppress(OSError):  # gone since it was probed: it is named when it is to be encoded
             status = os.stat(one.example.video)
             files[one.example.identity] = (status.st_size, status.st_mtime_ns)
-    return f"{len(files)} (digest {run_record.digest(sorted(files.items()))})"
+    return f"{len(files)} (digest {json_digest(sorted(files.items()))[:12]})"
 
 
 def _examples(

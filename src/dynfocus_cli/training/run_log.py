@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from dynfocus_cli.files import write_atomically
 
 LOG = "log.jsonl"
 
@@ -31,6 +32,4 @@ def rewind(folder: Path, step: int) -> None:
     log = folder / LOG
     lines = [json.dumps(line) + "\n" for line in log_lines(folder) if line.get("step", 0) <= step]
     if log.exists():
-        unfinished = log.with_suffix(".writing")
-        unfinished.write_text("".join(lines), encoding="utf-8")
-        os.replace(unfinished, log)
+        write_atomically(log, "".join(lines).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dynfocus_cli.errors import ModelUnavailable, UsageError
-from dynfocus_cli.folder_lock import FolderInUse, locked
+from dynfocus_cli.files import FolderInUse, locked_folder, write_json
 
 FILE = "run.json"
 SUFFIX = ".training"
@@ -45,7 +44,7 @@ def begun(destination: Path, begins_with: Mapping[str, Any]) -> Iterator[Path]:
     with ExitStack() as lock:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock.enter_context(locked(folder))
+            lock.enter_context(locked_folder(folder))
         except FolderInUse as error:
             raise ModelUnavailable(
                 f"{folder} is in use by another process: wait for it, or stop it."
@@ -56,27 +55,12 @@ def begun(destination: Path, begins_with: Mapping[str, Any]) -> Iterator[Path]:
         yield folder
 
 
-def save(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes a small file of JSON whole, or not at all. Raises OSError."""
-    unfinished = path.with_suffix(".writing")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(record, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
 def load(path: Path) -> dict[str, Any] | None:
-    """What `save` wrote, or None."""
+    """What a file of JSON holds; None where there is none, or a damaged one."""
     with suppress(OSError, ValueError):
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return record
     return None
-
-
-def digest(parts: object) -> str:
-    """A short name for any number of things."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def _agree(folder: Path, now: dict[str, Any]) -> None:
@@ -85,7 +69,7 @@ def _agree(folder: Path, now: dict[str, Any]) -> None:
         raise UsageError(f"{folder / FILE} is damaged, and what was trained cannot be told: remove {folder}.")
     if before is None:
         try:
-            save(folder / FILE, now)
+            write_json(folder / FILE, now)
         except OSError as error:
             raise ModelUnavailable(f"{folder} cannot be written: {error.strerror}.") from error
         return

@@ -28,8 +28,8 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from transformers.trainer_callback import PrinterCallback  # noqa: E402
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
-from dynfocus_cli.checkpoints.staging import flush  # noqa: E402
 from dynfocus_cli.errors import ModelUnavailable, UsageError  # noqa: E402
+from dynfocus_cli.files import flush  # noqa: E402
 from dynfocus_cli.network.network import DynFocusModel  # noqa: E402
 from dynfocus_cli.training.parts import learning, part_of  # noqa: E402
 from dynfocus_cli.training.run_checkpoints import (  # noqa: E402
