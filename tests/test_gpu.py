@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from dynfocus_cli import pipeline
+from dynfocus_cli.pipeline import spine
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.models.open import load_model
 from dynfocus_cli.network.stages import EventSelection, Question
@@ -90,7 +90,7 @@ def test_the_vision_encoder_can_leave_the_gpu_and_come_back() -> None:
         asked = model.spec.scorer(QUESTION, None)
         request = read_request(str(DEMO), asked, model.spec, options)
         plan = plan_run(request, model.spec, options, 10**12, MemoryPlan(8, 68, tower=tower))
-        seen = pipeline._see(pipeline.Run(request, plan, model, asked, options, (), Silent(), Stopwatch()))
+        seen = spine._see(spine.Run(request, plan, model, asked, options, (), Silent(), Stopwatch()))
         answers.setdefault(tower, seen.frames.patches)
         expected = "cpu" if tower != "resident" else "cuda"
         assert model.network.vision.device.type == expected

@@ -31,6 +31,7 @@ from dynfocus_cli.models.memory import RunShape
 from dynfocus_cli.models.vlm import decoding
 from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.options import DecodingOptions
+from dynfocus_cli.pipeline import spine
 from dynfocus_cli.planning.plan import Request, plan_run
 from dynfocus_cli.report import terminal
 from dynfocus_cli.types import VideoSource
@@ -174,7 +175,7 @@ def test_stamps_of_long_videos_have_room(models: dict[str, DynFocus], family: st
     ]
     ids, is_video = prompt.ids(QUESTION, (), VideoTokens(tuple(parts), Grid(1, 1), tokens, 35_999.0, 177))
     text = len(ids) - int(is_video.sum())
-    assert text <= prompt.length(QUESTION) + prompt.timestamp_tokens * len(parts)
+    assert text <= prompt.length(QUESTION) + prompt.mark * len(parts)
 
 
 def source(duration_s: float) -> VideoSource:
@@ -251,7 +252,7 @@ def test_short_memory_does_as_it_says(
     spec, asked = models[family].model.spec, options({"frames": 40}, stock=stock)
     free, shown = 1 << 30, list[int]()
     while True:
-        monkeypatch.setattr(pipeline, "free_memory", lambda device, free=free: free)
+        monkeypatch.setattr(spine, "free_memory", lambda device, free=free: free)
         try:
             plan = pipeline.forecast(str(DEMO), QUESTION, spec, asked)
         except OutOfMemory:

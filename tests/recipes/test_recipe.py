@@ -13,7 +13,7 @@ from dynfocus_tiny import domain, recipe
 from dynfocus_tiny.answers import Phase
 from dynfocus_tiny.recipe import Recipe
 
-SHIPPED = Path(__file__).parents[3] / "weights" / "dynfocus-tiny"
+SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
 
 
 @pytest.fixture
