@@ -8,11 +8,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from dynfocus_cli.pipeline import spine
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.models.open import load_model
 from dynfocus_cli.network.stages import EventSelection, Question
 from dynfocus_cli.options import DecodingOptions, RunOptions
+from dynfocus_cli.pipeline import spine
 from dynfocus_cli.planning.memory_plan import MemoryPlan
 from dynfocus_cli.planning.plan import plan_run, read_request
 from dynfocus_cli.progress import Silent
