@@ -121,8 +121,8 @@ def encoded(model: LoadedModel, frames: NDArray[np.uint8]) -> torch.Tensor:
 def wordings(clips: int) -> Iterator[str]:
     """Questions about so many clips, in words that training never put like this."""
     from dynfocus_cli.synth.questions import ask, observe
-    from dynfocus_cli.synth.wordings import HELD_OUT
     from dynfocus_cli.synth.world import write_script
+    from dynfocus_tiny.wordings import HELD_OUT
 
     for clip in range(clips):
         script = write_script(SEED + clip)

@@ -53,9 +53,9 @@ three things at a time ({figures}; {icons}; digits 0 to 9) in {colors}. Things s
 travel across the picture, or change colour. Brief events of 1 to 2 s ("needles") happen within scenes.
 `dynfocus synth` writes such clips with their questions.
 
-Questions in English, in the wordings of `synth/wordings.py`: what is shown at MM:SS; colour, shape, digit
-and position of a thing at a time; whether, when and how often things are seen; which came first, before and
-after; motion; colour changes; number of scenes; what flashes up.
+Questions in English, in the wordings of `recipes/dynfocus_tiny/wordings.py`: what is shown at MM:SS; colour,
+shape, digit and position of a thing at a time; whether, when and how often things are seen; which came first,
+before and after; motion; colour changes; number of scenes; what flashes up.
 
 ## What it scores
 

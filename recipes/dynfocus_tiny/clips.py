@@ -16,9 +16,9 @@ from dynfocus_cli.files import write_atomically
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.stages import VideoFeatures
-from dynfocus_cli.synth.look import training_look
 from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import SHORT, Script, World, write_script
+from dynfocus_tiny.looks import training_look
 from dynfocus_tiny.precision import lesson_precision
 from dynfocus_tiny.vision import augment
 

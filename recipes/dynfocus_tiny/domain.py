@@ -25,12 +25,13 @@ from dynfocus_cli.features.domain import Domain, pairs_of, words_of
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.features.world_classifier import WorldClassifier
-from dynfocus_cli.synth.look import PLAIN, training_look
+from dynfocus_cli.synth.look import PLAIN
 from dynfocus_cli.synth.questions import ask, observe
 from dynfocus_cli.synth.render import render_frame
-from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.synth.world import MAX_DURATION_S, MAX_SCENES, Script, write_script
 from dynfocus_cli.synth.write import SIZE
+from dynfocus_tiny.looks import training_look
+from dynfocus_tiny.wordings import TRAINING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,7 +23,6 @@ from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import Question as AskedQuestion
 from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, about, ask, observe
-from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.synth.world import SHAPES, Sighting
 from dynfocus_cli.training.parts import learning
 from dynfocus_cli.training.run_log import add_to_log
@@ -31,6 +30,7 @@ from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.precision import lesson_precision
 from dynfocus_tiny.vision import COLOR_NAMES, DECAY, NOTHING, cell_of
+from dynfocus_tiny.wordings import TRAINING
 
 CLIPS, QUESTIONS = 12, 10
 """Clips a batch, and questions a clip; each question looks at up to three frames."""

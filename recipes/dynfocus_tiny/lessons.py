@@ -14,10 +14,10 @@ from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import Question as AskedQuestion
 from dynfocus_cli.network.stages import VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, Question, ask, observe
-from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.narrator import story
 from dynfocus_tiny.witness import dense, happenings
+from dynfocus_tiny.wordings import TRAINING
 
 IGNORED = -100
 WHOLE = 1.25

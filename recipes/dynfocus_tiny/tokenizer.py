@@ -8,8 +8,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from dynfocus_cli.synth.questions import QUESTION_TYPES, ask, observe
-from dynfocus_cli.synth.wordings import TRAINING
 from dynfocus_cli.synth.world import write_script
+from dynfocus_tiny.wordings import TRAINING
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 CORPUS_CLIPS = 1500

@@ -18,12 +18,13 @@ from torch.nn import functional as F
 from transformers import InstructBlipVisionModel
 
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.synth.look import Look, training_look
+from dynfocus_cli.synth.look import Look
 from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, write_script
 from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
 from dynfocus_tiny.config import IMAGE_SIZE, PATCH_SIZE
+from dynfocus_tiny.looks import training_look
 from dynfocus_tiny.precision import lesson_precision
 
 if TYPE_CHECKING:

@@ -96,7 +96,7 @@ marked = st.builds(
     limit=limits,
     price=marked,
 )
-def test_marks_are_counted_where_there_are_tokens(
+def test_timestamps_are_counted_where_there_are_tokens(
     frames: int, prototypes: int, ratio: float, limit: int, price: FramePrice
 ) -> None:
     """Of each key frame, and of each run of others, where these have tokens at all."""
@@ -111,5 +111,5 @@ def test_marks_are_counted_where_there_are_tokens(
     assume(frames <= most)
     found = allow(frames, prototypes=prototypes, key_ratio=ratio, limit=limit, price=price)
     runs = min(frames - found.key_frames, found.key_frames + 1) if price.other else 0
-    text = price.mark * (found.key_frames + runs)
+    text = price.timestamp * (found.key_frames + runs)
     assert found.price.total(frames, found.key_frames) + text <= limit

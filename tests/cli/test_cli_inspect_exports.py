@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from dynfocus_cli.files import TEMPORARY
-from dynfocus_cli.report import export, outputs
+from dynfocus_cli.report import export
+from dynfocus_cli.report.writers.html import MAX_EMBEDDED
 from video.clips import write_clip
 
 FILES = {
@@ -151,7 +152,7 @@ def test_a_video_is_never_replaced(stand_in, run, clip):
 
 
 def test_a_large_video_is_not_embedded(stand_in, run, clip):
-    os.truncate(clip("a.mp4"), export.MOST_EMBEDDED + 1)
+    os.truncate(clip("a.mp4"), MAX_EMBEDDED + 1)
     result = run("inspect", "a.mp4", "--html", "out.html", "--embed")
     assert result.exit_code == 2
     assert "has 32 MiB, and a page holds at most 32" in result.stderr
@@ -165,7 +166,7 @@ def test_a_small_video_is_embedded(stand_in, run, video):
 
 def full_disk(monkeypatch, *suffixes: str) -> None:
     """Writing a file with one of `suffixes` fails as on a full disk, after half of it."""
-    write_whole = outputs.write_whole
+    write_whole = export.write_whole
 
     def write(path, data):
         if path.suffix in suffixes:

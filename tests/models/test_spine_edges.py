@@ -175,7 +175,7 @@ def test_stamps_of_long_videos_have_room(models: dict[str, DynFocus], family: st
     ]
     ids, is_video = prompt.ids(QUESTION, (), VideoTokens(tuple(parts), Grid(1, 1), tokens, 35_999.0, 177))
     text = len(ids) - int(is_video.sum())
-    assert text <= prompt.length(QUESTION) + prompt.mark * len(parts)
+    assert text <= prompt.length(QUESTION) + prompt.timestamp_tokens * len(parts)
 
 
 def source(duration_s: float) -> VideoSource:

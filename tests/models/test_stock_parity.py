@@ -49,7 +49,7 @@ def look(model: VlmModel, reference: Reference, wanted: SelectionOptions) -> tup
         "video.mp4", video.duration, video.width, video.height, 10.0, "h264", 0, False, 0, 0.0
     )
     times_s = tuple(video.seconds)
-    if model.spec.family.glance(source) is not None:
+    if model.spec.family.preview(source) is not None:
         # The stock code was not asked to scale either.
         model.spec.family.files.video |= {"max_pixels": 10**9, "min_pixels": 1}
     scaling = model.spec.family.scaling(source, len(times_s) if wanted.stock else 1)
@@ -76,8 +76,8 @@ def test_the_stock_logits_and_answer(models: dict[str, Any], stock: Stock, famil
     asked = ScoredQuestion(reference.question, "density")
     choice = session.choose(asked, Allowance(count, count, count, price), tuple(range(count)), 0)
     assert choice.key_frames == tuple(range(count))
-    closer = None if wanted.stock else session._frames
-    ids, is_video, video = session.prompt(choice, closer, asked, ())
+    detail = None if wanted.stock else session._frames
+    ids, is_video, video = session.prompt(choice, detail, asked, ())
     assert ids.tolist() == reference.input_ids.tolist()
     assert price.total(count, count) == len(video.embeddings)
     if reference.position_ids is not None:

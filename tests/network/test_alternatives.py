@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dynfocus_cli.network.alternatives import named_alternatives
-from dynfocus_cli.synth.wordings import HELD_OUT, TRAINING
+from dynfocus_tiny.wordings import HELD_OUT, TRAINING
 
 PAIR = ("the red square", "the purple 7")
 FIELDS = {"time": "00:12", "shape": "heart", "color": "red", "thing": "red heart", "a_thing": "a red heart"}

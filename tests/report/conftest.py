@@ -20,6 +20,8 @@ from dynfocus_cli.types import (
     TokenBill,
     VideoSource,
 )
+from dynfocus_cli.video.probing import probe
+from video.clips import write_clip
 
 
 def build_inspection(
@@ -97,3 +99,27 @@ def make_forecast() -> Callable[..., Forecast]:
 @pytest.fixture
 def make_inspection() -> Callable[..., Inspection]:
     return build_inspection
+
+
+@pytest.fixture
+def with_events():
+    """`with_events(inspection, [0, 0, 1])`: the same with frames of these events; more changes its source."""
+
+    def change(inspection, events, **source):
+        frames = tuple(
+            replace(frame, event=event) for frame, event in zip(inspection.frames, events, strict=True)
+        )
+        return replace(inspection, frames=frames, source=replace(inspection.source, **source))
+
+    return change
+
+
+@pytest.fixture
+def on_clip(make_inspection, tmp_path):
+    """`on_clip()`: an inspection of a real clip, as if its frames had been sampled every half second."""
+
+    def make(**settings):
+        path = write_clip(tmp_path / "clip.mp4", range(0, 6000, 100), **settings)
+        return replace(make_inspection(), source=probe(str(path)))
+
+    return make

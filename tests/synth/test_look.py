@@ -10,8 +10,8 @@ import random
 import numpy as np
 import pytest
 
-from dynfocus_cli.synth.digits import BUILT_IN, EXAM_FONT, FONTS, TRAINING_FONTS
-from dynfocus_cli.synth.look import LOOKS, PLAIN, Look, training_look
+from dynfocus_cli.synth.digits import BUILT_IN, EXAM_FONT, FONTS
+from dynfocus_cli.synth.look import LOOKS, PLAIN, Look
 from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import (
     COLORS,
@@ -24,6 +24,8 @@ from dynfocus_cli.synth.world import (
     Thing,
     write_script,
 )
+from dynfocus_tiny.digit_fonts import TRAINING_FONTS
+from dynfocus_tiny.looks import training_look
 
 BLACK = Background("plain", ((0, 0, 0), (0, 0, 0)), 0)
 SIZE = 96

@@ -10,8 +10,8 @@ from collections import Counter
 import pytest
 
 from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, ask, observe, reword
-from dynfocus_cli.synth.wordings import HELD_OUT, TRAINING
 from dynfocus_cli.synth.world import COLORS, Script, write_script
+from dynfocus_tiny.wordings import HELD_OUT, TRAINING
 
 SEEDS = range(120)
 Thing = tuple[str, str]

@@ -150,6 +150,14 @@ CASES = {
     "AV1 mp4": Case("a.mp4", SHORT, "libsvtav1", options=SVT, gop=20),
     "AV1 webm": Case("a.webm", SHORT, "libsvtav1", options=SVT, gop=20),
     "AV1 10 bits": Case("a.mkv", SHORT, "libsvtav1", "yuv420p10le", options=SVT, gop=20),
+    "AV1 one GOP": Case("a.mp4", EVEN, "libsvtav1", options=SVT, gop=300),
+    "AV1 one GOP obu": Case("a.obu", SHORT, "libsvtav1", options=SVT, gop=300),
+    "AV1 low delay": Case(
+        "a.mkv", EVEN, "libsvtav1", options={**SVT, "svtav1-params": "pred-struct=1"}, gop=300
+    ),
+    "AV1 film grain": Case(
+        "a.mkv", SHORT, "libsvtav1", options={**SVT, "svtav1-params": "film-grain=4"}, gop=300
+    ),
     # Older and professional codecs
     "MPEG-1": Case("a.mpg", SHORT, "mpeg1video", options={"bf": "2"}, clock=None),
     "MPEG-2 ps": Case("a.mpg", SHORT, "mpeg2video", options={"bf": "2"}, clock=None),

@@ -18,7 +18,7 @@ class FramePrice:
     other: int
     least: int | None = None
     """The fewest tokens that a key frame may be thinned to where there are not enough; None: it may not."""
-    mark: int = 0
+    timestamp: int = 0
     """Text around a key frame, or around a run of others that have tokens, that says when it is: at most."""
     together: int = 1
     """Frames that share the tokens of one, as the makers of some models pair them."""
@@ -32,14 +32,14 @@ class FramePrice:
         """Video tokens of `frames` frames, `key_frames` of them key frames."""
         return self.key * -(-key_frames // self.together) + self.other * (frames - key_frames)
 
-    def marks(self, frames: int, key_frames: int) -> int:
+    def timestamp_tokens(self, frames: int, key_frames: int) -> int:
         """The most that the text around them takes: of each key frame, and of each run between two."""
         runs = min(frames - key_frames, key_frames + 1) if self.other else 0
-        return self.mark * (-(-key_frames // self.together) + runs)
+        return self.timestamp * (-(-key_frames // self.together) + runs)
 
     def spent(self, frames: int, key_frames: int) -> int:
         """All that a video takes of the context, at most."""
-        return self.total(frames, key_frames) + self.marks(frames, key_frames)
+        return self.total(frames, key_frames) + self.timestamp_tokens(frames, key_frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def most_frames(limit: int, price: FramePrice, every: bool = False) -> int:
             "shorten the question."
         )
     if every:
-        return price.together * max(1, limit // (price.key + price.mark))
+        return price.together * max(1, limit // (price.key + price.timestamp))
     if thin.other == 0:
         return UNBOUNDED
-    around_run = 1 + (limit - thin.key - 3 * thin.mark) // thin.other
+    around_run = 1 + (limit - thin.key - 3 * thin.timestamp) // thin.other
     if around_run > 2:
         return around_run
     return 2 if thin.spent(2, 1) <= limit else 1
@@ -110,6 +110,6 @@ def allow(
     key_frames = wanted
     while key_frames > 1 and thin.spent(frames, key_frames) > limit:
         key_frames -= 1
-    spare = limit - price.other * (frames - key_frames) - price.marks(frames, key_frames)
+    spare = limit - price.other * (frames - key_frames) - price.timestamp_tokens(frames, key_frames)
     key = max(thin.key, min(price.key, spare // key_frames))
     return Allowance(events, key_frames, wanted, price if price.least is None else replace(price, key=key))

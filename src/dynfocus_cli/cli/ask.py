@@ -9,6 +9,7 @@ import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.exporting import NO_EXPORTS, ExportFlags, Exporting, with_export_flags
 from dynfocus_cli.cli.output import format_of, on_terminal, one_line, write_line
 from dynfocus_cli.cli.streaming import Streamed
 from dynfocus_cli.errors import OutOfDomain, UsageError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.types import Answer, Option
 
 
+@with_export_flags
 def ask(
     videos: Annotated[
         list[str],
@@ -74,13 +76,7 @@ def ask(
     hwaccel: opt.HwaccelOption = "none",
     no_cache: opt.NoCacheOption = False,
     dry_run: opt.DryRunOption = False,
-    html: opt.HtmlOption = None,
-    embed: opt.EmbedOption = False,
-    contact_sheet: opt.ContactSheetOption = None,
-    save_frames: opt.SaveFramesOption = None,
-    csv: opt.CsvOption = None,
-    edl: opt.EdlOption = None,
-    chapters: opt.ChaptersOption = None,
+    exports: ExportFlags = NO_EXPORTS,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
     quiet: opt.QuietOption = False,
@@ -91,7 +87,6 @@ def ask(
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
-        from dynfocus_cli.cli.exporting import Exporting, check_exports
         from dynfocus_cli.options import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
@@ -106,8 +101,7 @@ def ask(
         search = opt.search(recursive, glob)
         wanted = opt.ModelRequest(model, device, quantize, selector_model)
         to = opt.output(output, retry_failed, "ask", wanted, run_options, format, dry_run)
-        exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
-        check_exports(exports, asked)
+        export_options = exports.options(asked, dry_run=dry_run)
 
         from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
@@ -148,7 +142,7 @@ def ask(
                 from dynfocus_cli.cli.forecast import show_forecasts
 
                 return show_forecasts(job, run_options, wanted)
-            exporting = Exporting(exports, job)
+            exporting = Exporting(export_options, job)
             streamed = Streamed() if not job.as_records and on_terminal() and not job.several else None
 
             def show(video: str, query: Query | None, answer: Answer) -> None:

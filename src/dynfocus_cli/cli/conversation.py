@@ -20,6 +20,7 @@ from dynfocus_cli.cli.evidence import show_check
 from dynfocus_cli.cli.output import on_terminal, one_line, write_line, write_record
 from dynfocus_cli.cli.streaming import Streamed
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError
+from dynfocus_cli.report.writers import formats
 from dynfocus_cli.video.timecode import parse_time
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 
 LEAVING = "Ctrl-C once more ends the chat; /save FILE keeps its answers."
 
+_PAGE, *_OTHERS = (format.suffixes[0] for format in formats() if format.content)
+
 HELP = {
     "/frames": "show the key frames of the last answer",
     "/at TIME|off": "look closely at this moment (08:00) from now on, or at none",
     "/video FILE": "ask about another video from now on",
     "/save FILE": "write questions and answers into a .md or .jsonl file",
-    "/export FILE": "write the last answer's page (.html), or .jpg, .csv, .edl, .vtt",
+    "/export FILE": f"write the last answer's page ({_PAGE}), or {', '.join(_OTHERS)}",
     "/help": "show this",
     "/quit": "end the chat, as Ctrl-D does",
 }

@@ -1,42 +1,100 @@
-"""The files that `ask` and `inspect` write beside each result."""
+"""The files that `ask` and `inspect` write beside each result: their flags, and what is said of them."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
 from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
 from dynfocus_cli.errors import SomeVideosFailed, UsageError
+from dynfocus_cli.report.writers import Format, formats
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query, QuestionFile
     from dynfocus_cli.cli.each import Job
-    from dynfocus_cli.cli.output import Format
     from dynfocus_cli.report.export import ExportOptions
     from dynfocus_cli.types import Answer, Inspection
 
 Result = TypeVar("Result", "Answer", "Inspection")
 
-
 STDOUT = "-"
 """As the name of a file, standard output."""
 
 
-def check_rows(format: Format, output: str | None, dry_run: bool) -> None:
-    """Raises UsageError where `--csv -` would share standard output with something else, or have no rows."""
-    if format != "text" or output is not None or dry_run:
-        raise UsageError(
-            "--csv - writes the rows to standard output, in place of --json, --jsonl, --output and --dry-run."
+class ExportFlags(NamedTuple):
+    """The flags of formats as given on the command line."""
+
+    outputs: dict[str, str]
+    """OUT by flag."""
+    switches: frozenset[str]
+
+    def to_stdout(self) -> Format | None:
+        """The format that is asked for on standard output, if `inspect` can write it there."""
+        return next(
+            (each for each in formats() if each.to_stdout and self.outputs.get(each.flag) == STDOUT), None
         )
 
+    def options(self, questions: QuestionFile, *, dry_run: bool) -> ExportOptions | None:
+        """The files asked for, or None. Raises UsageError for those that the run cannot write."""
+        if not self.outputs and not self.switches:
+            return None
+        from dynfocus_cli.report.export import ExportOptions
 
-def check_exports(options: ExportOptions | None, asked: QuestionFile) -> None:
-    """Raises UsageError for files of several selections."""
-    if options is not None and len(asked.queries) > 1:
-        raise UsageError("The files of a video show one selection: leave --questions or them out.")
+        if dry_run:
+            raise UsageError(
+                "--dry-run looks at no frame, so it has no files to write: leave one of them out."
+            )
+        options = ExportOptions(self.outputs, self.switches)
+        if len(questions.queries) > 1:
+            raise UsageError("The files of a video show one selection: leave --questions or them out.")
+        return options
+
+
+NO_EXPORTS = ExportFlags({}, frozenset())
+
+
+def with_export_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with the flags of all formats in the place of its parameter `exports`."""
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        parameters += _export_parameters() if parameter.name == "exports" else [parameter]
+
+    @wraps(command)
+    def expanded(**values: Any) -> None:
+        outputs, switches = {}, set()
+        for each in formats():
+            if (out := values.pop(each.parameter)) is not None:
+                outputs[each.flag] = out
+            if each.switch is not None and values.pop(each.switch.parameter):
+                switches.add(each.switch.flag)
+        command(**values, exports=ExportFlags(outputs, frozenset(switches)))
+
+    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return expanded
+
+
+def _export_parameters() -> list[inspect.Parameter]:
+    parameters = []
+    for each in formats():
+        metavar = "DIR" if each.contents else "OUT"
+        option = typer.Option(each.flag, metavar=metavar, help=each.help)
+        parameters.append(_keyword(each.parameter, Annotated[str | None, option], None))
+        if (switch := each.switch) is not None:
+            option = typer.Option(switch.flag, help=switch.help)
+            parameters.append(_keyword(switch.parameter, Annotated[bool, option], False))
+    return parameters
+
+
+def _keyword(name: str, annotation: Any, default: object) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation
+    )
 
 
 class Exporting:
@@ -81,15 +139,12 @@ class Exporting:
     def _write(self, result: Answer | Inspection) -> None:
         if self._exporter is None:
             return
-        from dynfocus_cli.types import Answer
-
-        selection, answer = (result.evidence, result) if isinstance(result, Answer) else (result, None)
-        done = self._exporter.write(selection, answer)
+        exported = self._exporter.write(result)
         if not self.job.quiet:
-            for path in done.written:
+            for path in exported.written:
                 say(f"Wrote {path}")
         failures = []
-        for problem in done.problems:
+        for problem in exported.problems:
             trace(problem)
             failures.append(failure_of(problem))
         for message in dict.fromkeys(failure.message for failure in failures):

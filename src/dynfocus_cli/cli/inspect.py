@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.exporting import NO_EXPORTS, STDOUT, ExportFlags, Exporting, with_export_flags
 from dynfocus_cli.cli.output import format_of, on_terminal, write_line
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.report.writers import ExportSource, Format
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query, QuestionFile
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.types import Inspection
 
 
+@with_export_flags
 def inspect(
     videos: Annotated[
         list[str],
@@ -60,13 +64,7 @@ def inspect(
     hwaccel: opt.HwaccelOption = "none",
     no_cache: opt.NoCacheOption = False,
     dry_run: opt.DryRunOption = False,
-    html: opt.HtmlOption = None,
-    embed: opt.EmbedOption = False,
-    contact_sheet: opt.ContactSheetOption = None,
-    save_frames: opt.SaveFramesOption = None,
-    csv: opt.CsvOption = None,
-    edl: opt.EdlOption = None,
-    chapters: opt.ChaptersOption = None,
+    exports: ExportFlags = NO_EXPORTS,
     json: opt.JsonOption = False,
     jsonl: opt.JsonlOption = False,
     quiet: opt.QuietOption = False,
@@ -77,7 +75,6 @@ def inspect(
         opt.check_subtitles(subtitles)
         format = format_of(json, jsonl)
         from dynfocus_cli.cli.each import for_each, gathered
-        from dynfocus_cli.cli.exporting import STDOUT, Exporting, check_exports, check_rows
         from dynfocus_cli.options import DecodingOptions, GenerationOptions, RunOptions
 
         run_options = RunOptions(
@@ -90,12 +87,15 @@ def inspect(
         search = opt.search(recursive, glob)
         wanted = opt.ModelRequest(model, device, quantize, selector_model)
         to = opt.output(output, retry_failed, "inspect", wanted, run_options, format, dry_run)
-        rows = csv == STDOUT
-        if rows:
-            check_rows(format, output, dry_run)
-            csv = None
-        exports = opt.exports(html, embed, contact_sheet, save_frames, csv, edl, chapters, dry_run)
-        check_exports(exports, asked)
+        rows = exports.to_stdout()
+        if rows is not None:
+            if format != "text" or output is not None or dry_run:
+                raise UsageError(
+                    f"{rows.flag} - writes the rows to standard output, in place of --json, --jsonl, "
+                    "--output and --dry-run."
+                )
+            del exports.outputs[rows.flag]
+        export_options = exports.options(asked, dry_run=dry_run)
 
         from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
@@ -119,14 +119,16 @@ def inspect(
                 from dynfocus_cli.cli.forecast import show_forecasts
 
                 return show_forecasts(job, run_options, wanted)
-            if rows and job.several:
-                raise UsageError("--csv - writes the rows of one video and there are several: name a folder.")
-            exporting = Exporting(exports, job)
+            if rows is not None and job.several:
+                raise UsageError(
+                    f"{rows.flag} - writes the rows of one video and there are several: name a folder."
+                )
+            exporting = Exporting(export_options, job)
             first = True
 
             def show(video: str, query: Query | None, inspection: Inspection) -> None:
                 nonlocal first
-                _show(video, query, inspection, job, first, rows=rows)
+                _show(video, query, inspection, job, first, rows)
                 first = False
 
             for_each(exporting.job, wanted.load, work, exporting.beside(show), begin=begin)
@@ -151,7 +153,7 @@ def _asked(videos: list[str], question: str | None, questions: str | None) -> Qu
 
 
 def _show(
-    video: str, query: Query | None, inspection: Inspection, job: Job, first: bool, *, rows: bool
+    video: str, query: Query | None, inspection: Inspection, job: Job, first: bool, rows: Format | None
 ) -> None:
     from dynfocus_cli import report
     from dynfocus_cli.cli.evidence import show_evidence, show_warnings
@@ -160,10 +162,8 @@ def _show(
     if job.as_records:
         job.put(video, query, report.inspection_record(inspection))
     else:
-        if rows:
-            from dynfocus_cli.report.exports import csv_table
-
-            for line in csv_table(inspection).splitlines():
+        if rows is not None and rows.content is not None:
+            for line in rows.content(ExportSource(inspection), Path(STDOUT)).decode().splitlines():
                 write_line(line)
         else:
             _write_table(inspection, where, job.question(query), job.videos.several, first)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dynfocus_cli.cli.resuming import Output
     from dynfocus_cli.models.protocol import Backend, ModelSpec
     from dynfocus_cli.options import RunOptions, SamplingOptions, SelectionOptions
-    from dynfocus_cli.report.export import ExportOptions
     from dynfocus_cli.types import Option
 
 DEFAULT_MAX_NEW_TOKENS = 64
@@ -357,66 +356,3 @@ def _seconds(flag: str, time: str | None) -> float | None:
         return parse_time(time)
     except UsageError as error:
         raise UsageError(f"{flag}: {error}") from error
-
-
-HtmlOption = Annotated[
-    str | None,
-    typer.Option(
-        "--html",
-        metavar="OUT",
-        help="Write a page with player, timeline and key frames. OUT: a file; a folder for several videos.",
-    ),
-]
-EmbedOption = Annotated[
-    bool, typer.Option("--embed", help="Put the video into the page of --html; up to 32 MiB.")
-]
-ContactSheetOption = Annotated[
-    str | None,
-    typer.Option("--contact-sheet", metavar="OUT", help="Write the key frames on one .jpg or .png."),
-]
-SaveFramesOption = Annotated[
-    str | None,
-    typer.Option("--save-frames", metavar="DIR", help="Write each key frame as a JPEG into this folder."),
-]
-CsvOption = Annotated[
-    str | None, typer.Option("--csv", metavar="OUT", help="Write every sampled frame as a row.")
-]
-EdlOption = Annotated[
-    str | None, typer.Option("--edl", metavar="OUT", help="Write the scenes as cuts (CMX3600).")
-]
-ChaptersOption = Annotated[
-    str | None,
-    typer.Option(
-        "--chapters", metavar="OUT", help="Write the scenes as chapters: .vtt, or .ffmeta for FFmpeg."
-    ),
-]
-
-
-def exports(
-    html: str | None,
-    embed: bool,
-    contact_sheet: str | None,
-    save_frames: str | None,
-    csv: str | None,
-    edl: str | None,
-    chapters: str | None,
-    dry_run: bool,
-) -> ExportOptions | None:
-    """The files asked for, or None. Raises UsageError before any video is touched."""
-    asked = (html, contact_sheet, save_frames, csv, edl, chapters)
-    if not embed and asked == (None,) * len(asked):
-        return None
-    from dynfocus_cli.errors import UsageError
-    from dynfocus_cli.report.export import ExportOptions
-
-    if dry_run:
-        raise UsageError("--dry-run looks at no frame, so it has no files to write: leave one of them out.")
-    return ExportOptions(
-        html=html,
-        embed=embed,
-        contact_sheet=contact_sheet,
-        save_frames=save_frames,
-        csv=csv,
-        edl=edl,
-        chapters=chapters,
-    )

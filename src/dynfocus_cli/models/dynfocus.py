@@ -131,9 +131,9 @@ class DynFocusSpec:
             return None
         return with_time_codes(question)
 
-    def multiple_choice(self, asked: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
+    def multiple_choice(self, question: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
         """The plain question: it was trained on answers, not on letters."""
-        return replace(asked, answers=tuple(option.text for option in options))
+        return replace(question, answers=tuple(option.text for option in options))
 
     def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
         """How long a run of this shape would take."""
@@ -223,7 +223,7 @@ class LoadedModel:
 
     @torch.inference_mode()
     def check_domain(
-        self, source: VideoSource, frames: EncodedFrames, asked: ScoredQuestion
+        self, source: VideoSource, frames: EncodedFrames, question: ScoredQuestion
     ) -> DomainCheck | None:
         """By what the model folder says of its training; None where it says nothing."""
         known, domain = self.familiarity, self.domain
@@ -238,9 +238,9 @@ class LoadedModel:
         departures = domain.video_departures(source, frames.times_s, shots)
         if known is not None and not known.is_familiar(frames.patches):
             departures = (*departures, "it looks like none that training had")
-        if asked.question is None:
+        if question.question is None:
             return DomainCheck(departures)
-        return DomainCheck(departures, domain.question_departures(asked.text, asked.answers))
+        return DomainCheck(departures, domain.question_departures(question.text, question.answers))
 
 
 class NativeSight:
@@ -255,14 +255,16 @@ class NativeSight:
         self._times_s = torch.tensor([frames.times_s], dtype=torch.float64, device=model.device)
 
     @torch.inference_mode()
-    def choose(self, asked: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int) -> Choice:
+    def choose(
+        self, question: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int
+    ) -> Choice:
         """DPE: events, their scores, and the best of them."""
         selection = self._model.network.connector.select(
             self._features,
             events=allowed.events,
             key_events=allowed.key_frames,
-            scorer=asked.scorer,
-            question=self._model.encode_question(asked.text if asked.question is not None else None),
+            scorer=question.scorer,
+            question=self._model.encode_question(question.text if question.question is not None else None),
             pinned=self._mask(pinned),
             generator=torch.Generator().manual_seed(seed),
         )
@@ -275,53 +277,53 @@ class NativeSight:
             inner=selection,
         )
 
-    def closer_tower(self, choice: Choice) -> None:
+    def detail_tower(self, choice: Choice) -> None:
         """Every frame was seen as closely as the network sees."""
 
     @torch.inference_mode()
     def answer(
         self,
         choice: Choice,
-        closer: EncodedFrames | None,
-        asked: ScoredQuestion,
+        detail: EncodedFrames | None,
+        question: ScoredQuestion,
         subtitles: Sequence[str],
         options: GenerationOptions,
         listener: Listener | None,
     ) -> Completion:
         """CCE's tokens and the question to the language model."""
-        model, question = self._model, asked.text
-        tokens, frame_of_token = self._tokens(choice, asked)
-        length = model.prompt.length(question, subtitles)
-        alternatives = named_alternatives(question) if model.config.answer_named_alternative else ()
+        model, text = self._model, question.text
+        tokens, frame_of_token = self._tokens(choice, question)
+        length = model.prompt.length(text, subtitles)
+        alternatives = named_alternatives(text) if model.config.answer_named_alternative else ()
         if alternatives and options.temperature == 0:
-            ranked = rank_answers(model.network, model.prompt, tokens, question, subtitles, alternatives)
-            text = alternatives[ranked.best]
+            ranked = rank_answers(model.network, model.prompt, tokens, text, subtitles, alternatives)
+            alternative = alternatives[ranked.best]
             if listener is not None:
-                listener(text)
+                listener(alternative)
             shares = self._frame_shares(ranked.attention, frame_of_token)
-            return Completion(text, len(model.prompt.answer(text)) - 1, length, shares)
-        answer = generate(model.network, model.prompt, tokens, question, subtitles, options, listener)
+            return Completion(alternative, len(model.prompt.answer(alternative)) - 1, length, shares)
+        answer = generate(model.network, model.prompt, tokens, text, subtitles, options, listener)
         shares = self._frame_shares(answer.attention, frame_of_token)
         return Completion(model.prompt.read(answer.ids), len(answer.ids), length, shares)
 
     @torch.inference_mode()
     def likelihoods(
-        self, choice: Choice, closer: EncodedFrames | None, asked: ScoredQuestion, subtitles: Sequence[str]
+        self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion, subtitles: Sequence[str]
     ) -> Likelihoods:
         """Of each answer with the end mark after it."""
         model = self._model
-        tokens, frame_of_token = self._tokens(choice, asked)
-        ranked = rank_answers(model.network, model.prompt, tokens, asked.text, subtitles, asked.answers)
+        tokens, frame_of_token = self._tokens(choice, question)
+        ranked = rank_answers(model.network, model.prompt, tokens, question.text, subtitles, question.answers)
         shares = self._frame_shares(ranked.attention, frame_of_token)
-        return Likelihoods(ranked.log_likelihoods, model.prompt.length(asked.text, subtitles), shares)
+        return Likelihoods(ranked.log_likelihoods, model.prompt.length(question.text, subtitles), shares)
 
-    def _tokens(self, choice: Choice, asked: ScoredQuestion) -> tuple[Tensor, Tensor]:
+    def _tokens(self, choice: Choice, question: ScoredQuestion) -> tuple[Tensor, Tensor]:
         """Cones and rods in time order (M, D_l), and the frame of each (M,)."""
         selection: EventSelection = choice.inner
         tokens, frame_of_token = self._model.network.video_tokens(
             self._features,
             selection,
-            self._model.encode_question(asked.text if asked.question is not None else None),
+            self._model.encode_question(question.text if question.question is not None else None),
             self._times_s,
             self._mask(choice.pinned),
         )

@@ -214,14 +214,14 @@ def find_room(
     if tower_away and model.device == "cpu":
         return None
 
-    planned = price.marks(wanted.frames, wanted.key_frames)
+    planned = price.timestamp_tokens(wanted.frames, wanted.key_frames)
     thin = price.thinnest
 
     def around(frames: int, video_tokens: int) -> int:
         """Text around as many key frames as the tokens can hold, and around the others."""
         more = thin.key - thin.other
         key_frames = 1 + max(0, video_tokens - thin.total(frames, 1)) // more if more > 0 else frames
-        return min(planned, price.marks(frames, min(key_frames, wanted.key_frames, frames)))
+        return min(planned, price.timestamp_tokens(frames, min(key_frames, wanted.key_frames, frames)))
 
     def fits(frames: int, video_tokens: int, batch: int = 1) -> bool:
         text = wanted.text_tokens - planned + around(frames, video_tokens)

@@ -161,7 +161,7 @@ class ModelSpec(Protocol):
             UsageError: a scorer that the model lacks, or that lacks its question.
         """
 
-    def multiple_choice(self, asked: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
+    def multiple_choice(self, question: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
         """The same question, to be answered by one of the options in the way that the model has learned."""
 
     def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
@@ -212,7 +212,7 @@ class Backend(Protocol):
         same through `selector_tower`."""
 
     def check_domain(
-        self, source: VideoSource, frames: EncodedFrames, asked: ScoredQuestion
+        self, source: VideoSource, frames: EncodedFrames, question: ScoredQuestion
     ) -> DomainCheck | None:
         """Whether video and question are such as the model was trained on; None where it does not say."""
 
@@ -220,24 +220,26 @@ class Backend(Protocol):
 class VideoSession(Protocol):
     """A video in front of a model, for any number of questions."""
 
-    def choose(self, asked: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int) -> Choice:
+    def choose(
+        self, question: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int
+    ) -> Choice:
         """Events and key frames, `pinned` ones among them."""
 
-    def closer_tower(self, choice: Choice) -> VisionTower | None:
+    def detail_tower(self, choice: Choice) -> VisionTower | None:
         """What the key frames go through once more before an answer; None where once is enough."""
 
     def answer(
         self,
         choice: Choice,
-        closer: EncodedFrames | None,
-        asked: ScoredQuestion,
+        detail: EncodedFrames | None,
+        question: ScoredQuestion,
         subtitles: Sequence[str],
         options: GenerationOptions,
         listener: Listener | None,
     ) -> Completion:
-        """The answer to a question, from the tokens of all frames; `closer` are the key frames once more."""
+        """The answer to a question, from the tokens of all frames; `detail` are the key frames once more."""
 
     def likelihoods(
-        self, choice: Choice, closer: EncodedFrames | None, asked: ScoredQuestion, subtitles: Sequence[str]
+        self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion, subtitles: Sequence[str]
     ) -> Likelihoods:
-        """How likely each of `asked.answers` is."""
+        """How likely each of `question.answers` is."""

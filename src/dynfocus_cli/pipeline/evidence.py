@@ -119,7 +119,7 @@ def report(
         video=sum(frame.tokens for frame in frames),
         per_key_frame=price.key,
         per_other_frame=price.other,
-        prompt=spec.text_tokens(seen.text, seen.said) + price.marks(len(frames), len(key_frames))
+        prompt=spec.text_tokens(seen.text, seen.said) + price.timestamp_tokens(len(frames), len(key_frames))
         if written is None
         else written.prompt,
         generated=0 if written is None else written.generated,
@@ -166,7 +166,7 @@ def report_forecast(
 ) -> Forecast:
     """What a run would do and take; the moments are the planned ones, some of which may show one frame."""
     frames = plan.shape.frames
-    prompt = request.text_tokens + plan.price.marks(frames, plan.allowance.key_frames)
+    prompt = request.text_tokens + plan.price.timestamp_tokens(frames, plan.allowance.key_frames)
     return Forecast(
         source=request.source,
         question=asked.question,

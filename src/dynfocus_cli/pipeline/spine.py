@@ -338,7 +338,7 @@ def _answer(
 ) -> tuple[Completion, tuple[Option, ...], Encoding | None]:
     """The answer, where there are options what each is worth, and the key frames once more."""
     closer: Encoding | None = None
-    tower = session.closer_tower(choice)
+    tower = session.detail_tower(choice)
     if tower is not None:
         with _vision(run):
             moments_s = [seen.frames.times_s[frame] for frame in choice.key_frames]

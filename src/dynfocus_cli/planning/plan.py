@@ -208,7 +208,7 @@ def _shape(
     return RunShape(
         frames=frames,
         video_tokens=price.total(frames, allowance.key_frames),
-        text_tokens=price.marks(frames, allowance.key_frames)
+        text_tokens=price.timestamp_tokens(frames, allowance.key_frames)
         + request.text_tokens
         + options.generation.max_new_tokens,
         batch=min(LARGEST_BATCH, frames),

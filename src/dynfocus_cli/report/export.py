@@ -1,61 +1,43 @@
-"""The files that `ask` and `inspect` write on request: a page, pictures, tables, and events for editors."""
+"""Writes the files of a result: where each goes, and what became of it."""
 
 from __future__ import annotations
 
-import io
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.report.outputs import folder, stem_of, target, write_whole
+from dynfocus_cli.files import reason, write_atomically
+from dynfocus_cli.report.writers import ExportSource, Format, formats
 
 if TYPE_CHECKING:
-    from dynfocus_cli.report.pictures import KeyFramePicture
-    from dynfocus_cli.report.spans import EventSpan
     from dynfocus_cli.types import Answer, Inspection
 
-MOST_EMBEDDED = 32 << 20
-"""Bytes of a video that goes into a page: browsers grow slow with larger ones."""
+LONGEST_STEM = 180
+"""Bytes of a video's name in a file's: the rest of a file name's 255 is for what follows."""
 
-THUMBNAIL = 320
-"""Pixels of the longer side of a picture on a page or a contact sheet."""
-
-FRAME_QUALITY, SHEET_QUALITY = 95, 88
+FORMATS = sorted(formats(), key=lambda format: format.has_pictures)
+"""In the order in which files are written: pictures take longest."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What to write: the flags `--html --embed --contact-sheet --save-frames --csv --edl --chapters`."""
+    """Which files to write."""
 
-    html: str | None = None
-    embed: bool = False
-    """Put the video into the page."""
-    contact_sheet: str | None = None
-    save_frames: str | None = None
-    csv: str | None = None
-    edl: str | None = None
-    chapters: str | None = None
+    outputs: Mapping[str, str]
+    """OUT by the flag of its format."""
+    switches: frozenset[str] = frozenset()
+    """Flags of the switches that are on."""
 
     def __post_init__(self) -> None:
-        if self.embed and self.html is None:
-            raise UsageError("--embed puts the video into a page: name that with --html.")
-
-    def files(self) -> dict[str, str]:
-        """Flag -> OUT of those that write a file a video."""
-        named = {
-            "--csv": self.csv,
-            "--edl": self.edl,
-            "--chapters": self.chapters,
-            "--html": self.html,
-            "--contact-sheet": self.contact_sheet,
-        }
-        return {flag: out for flag, out in named.items() if out is not None}
+        for format in FORMATS:
+            switch = format.switch
+            if switch and switch.flag in self.switches and format.flag not in self.outputs:
+                raise UsageError(f"{switch.flag} {switch.effect}: name that with {format.flag}.")
 
 
 @dataclass(slots=True)
@@ -63,9 +45,80 @@ class Exported:
     """What became of one video's files."""
 
     written: list[Path] = field(default_factory=list)
-    """Files, and the folder of single frames."""
+    """Files, and folders of a format that has several files a video."""
     problems: list[Exception] = field(default_factory=list)
     """One for each that could not be written: none of them may cost the files of other videos."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the files of one format go."""
+
+    format: Format
+    path: Path
+    suffix: str = ""
+    """Of the files written, in lower case."""
+    is_folder: bool = True
+    """Then each video has files of its own in it, and none that is there is overwritten."""
+
+    @classmethod
+    def of(cls, format: Format, out: str, *, several: bool) -> Destination:
+        """Reads OUT: a folder where it is one, ends with a slash or has no suffix; else a file.
+
+        A missing folder is made, and the files in it have the first of the format's suffixes; a file has one
+        of them.
+
+        Raises:
+            UsageError: an unknown suffix, one file for several videos, or a place that cannot be written to.
+        """
+        flag, path = format.flag, Path(out)
+        if format.contents is not None:
+            if not out:
+                raise UsageError(f"{flag} needs the name of a folder, got {out!r}.")
+            return cls(format, _made_folder(flag, out))
+        if out == "-" and format.to_stdout:
+            raise UsageError(f"{flag} - is for `dynfocus inspect`: here stdout has the answer. Name a file.")
+        if out in ("", "-"):
+            raise UsageError(f"{flag} needs the name of a file or folder, got {out!r}.")
+        if path.is_dir() or out.endswith("/") or not path.suffix:
+            return cls(format, _made_folder(flag, out), format.suffixes[0])
+        if path.suffix.lower() not in format.suffixes:
+            raise UsageError(
+                f"{flag} {out}: give a name that ends in {' or '.join(format.suffixes)}, "
+                "or a folder with / at its end."
+            )
+        if several:
+            raise UsageError(f"{flag} {out} is one file and there are several videos: name a folder.")
+        _require_writable(flag, path.parent)
+        return cls(format, path, path.suffix.lower(), is_folder=False)
+
+    def check(self, video: str) -> None:
+        """Raises UsageError where the file would replace its video."""
+        if not self.is_folder and _is_same_file(video, self.path):
+            raise UsageError(f"{self.format.flag} {self.path} would replace the video itself.")
+
+    def is_taken(self, stem: str) -> bool:
+        """Whether a file that is there has the name of one for the video called `stem`."""
+        if not self.is_folder:
+            return False
+        if self.format.contents is None:
+            return os.path.lexists(self.path / f"{stem}{self.suffix}")
+        name = re.compile(re.escape(stem) + self.format.name_pattern)
+        try:
+            return any(map(name.fullmatch, os.listdir(self.path)))
+        except OSError:
+            return False
+
+    def write(self, source: ExportSource, stem: str) -> Path:
+        """Writes the files for the video called `stem`; returns the file, or the folder of several."""
+        if self.format.contents is not None:
+            for name, data in self.format.contents(source):
+                write_whole(self.path / f"{stem}{name}", data)
+            return self.path
+        assert self.format.content is not None, "a format has one or the other"
+        file = self.path / f"{stem}{self.suffix}" if self.is_folder else self.path
+        write_whole(file, self.format.content(source, file))
+        return file
 
 
 class Exporter:
@@ -77,156 +130,42 @@ class Exporter:
     """
 
     def __init__(self, options: ExportOptions, videos: Sequence[str]) -> None:
-        self._embed = options.embed
-        self._files = {
-            flag: target(flag, out, FORMATS[flag].suffixes, several=len(videos) > 1)
-            for flag, out in options.files().items()
-        }
-        self._frames = None
-        if options.save_frames is not None:
-            self._frames = folder("--save-frames", options.save_frames, ".jpg")
+        self._switches = options.switches
+        self._destinations = [
+            Destination.of(format, options.outputs[format.flag], several=len(videos) > 1)
+            for format in FORMATS
+            if format.flag in options.outputs
+        ]
         self._stems: set[str] = set()
         for video in videos:
-            self._check(video)
+            for destination in self._destinations:
+                destination.check(video)
+            for destination in self._destinations:
+                destination.format.check(video, self._switches)
 
-    def write(self, inspection: Inspection, answer: Answer | None = None) -> Exported:
-        """All files of one video; where one cannot be written the others still are.
-
-        Args:
-            answer: goes onto the page, where the selection was made for one.
-        """
-        from dynfocus_cli.report.pictures import key_frame_pictures
-        from dynfocus_cli.report.stretches import stretches
-
-        stem = self._new_stem(inspection.source.path)
-
-        @cache
-        def thumbnails() -> list[KeyFramePicture]:
-            return list(key_frame_pictures(inspection, THUMBNAIL))
-
-        @cache
-        def cuts() -> tuple[EventSpan, ...]:
-            return stretches(inspection)
-
-        done = Exported()
-        for flag, wanted in self._files.items():
-            job = _Job(inspection, answer, wanted.file_for(stem), thumbnails, cuts, self._embed)
+    def write(self, result: Answer | Inspection) -> Exported:
+        """All files of one video; where one cannot be written the others still are."""
+        source = ExportSource(result, self._switches)
+        stem = self._new_stem(source.inspection.source.path)
+        exported = Exported()
+        for destination in self._destinations:
             try:
-                write_whole(job.file, FORMATS[flag].make(job))
+                exported.written.append(destination.write(source, stem))
             except Exception as error:
-                done.problems.append(error)
-            else:
-                done.written.append(job.file)
-        if self._frames is not None:
-            try:
-                _save_frames(inspection, self._frames.path, stem)
-            except Exception as error:
-                done.problems.append(error)
-            else:
-                done.written.append(self._frames.path)
-        return done
-
-    def _check(self, video: str) -> None:
-        """Raises UsageError where a file would replace its video, or a page cannot hold it."""
-        for flag, wanted in self._files.items():
-            if not wanted.is_folder and _same_file(video, wanted.path):
-                raise UsageError(f"{flag} {wanted.path} would replace the video itself.")
-        if self._embed and (size := _size(video)) > MOST_EMBEDDED:
-            raise UsageError(
-                f"--embed: {video} has {size / 2**20:.0f} MiB, and a page holds at most "
-                f"{MOST_EMBEDDED >> 20}: leave --embed out, and keep the video beside the page."
-            )
+                exported.problems.append(error)
+        return exported
 
     def _new_stem(self, video: str) -> str:
         """What this video's files in folders are called: `clip`, or `clip-2` where `clip` is taken."""
         stem = stem_of(video)
         names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        free = next(name for name in names if name not in self._stems and not self._is_taken(name))
+        free = next(
+            name
+            for name in names
+            if name not in self._stems and not any(each.is_taken(name) for each in self._destinations)
+        )
         self._stems.add(free)
         return free
-
-    def _is_taken(self, stem: str) -> bool:
-        if any(
-            wanted.is_folder and os.path.lexists(wanted.file_for(stem)) for wanted in self._files.values()
-        ):
-            return True
-        frame = re.compile(re.escape(stem) + r"_\d{2,}-\d\d-\d\d\.\d{3}_event\d+\.jpg")
-        return self._frames is not None and any(map(frame.fullmatch, _names_in(self._frames.path)))
-
-
-class _Job(NamedTuple):
-    """One file of one video."""
-
-    inspection: Inspection
-    answer: Answer | None
-    file: Path
-    thumbnails: Callable[[], list[KeyFramePicture]]
-    """Decoded at the first call, for all who ask."""
-    stretches: Callable[[], tuple[EventSpan, ...]]
-    """Likewise."""
-    embed: bool
-
-
-def _page(job: _Job) -> bytes:
-    from dynfocus_cli.report.html import embedded, inspection_page, link_to
-
-    source = job.inspection.source
-    if job.embed:
-        try:
-            video = embedded(source.path, source.container)
-        except OSError as error:
-            raise UsageError(f"Cannot write {job.file}: {source.path}: {error.strerror}.") from error
-    else:
-        video = link_to(source.path, job.file)
-    return _utf8(inspection_page(job.inspection, job.thumbnails(), video, job.answer))
-
-
-def _sheet(job: _Job) -> bytes:
-    from dynfocus_cli.report.contact_sheet import contact_sheet
-
-    sheet = contact_sheet(job.inspection, job.thumbnails())
-    file = io.BytesIO()
-    if job.file.suffix.lower() == ".png":
-        sheet.save(file, "PNG")
-    else:
-        sheet.save(file, "JPEG", quality=SHEET_QUALITY)
-    return file.getvalue()
-
-
-def _table(job: _Job) -> bytes:
-    from dynfocus_cli.report.exports import csv_table
-
-    return _utf8(csv_table(job.inspection))
-
-
-def _cuts(job: _Job) -> bytes:
-    from dynfocus_cli.report.exports import edl
-
-    return _utf8(edl(job.inspection, job.stretches()))
-
-
-def _chapters(job: _Job) -> bytes:
-    from dynfocus_cli.report.exports import ffmetadata_chapters, webvtt_chapters
-
-    if job.file.suffix.lower() == ".ffmeta":
-        return _utf8(ffmetadata_chapters(job.inspection, job.stretches()))
-    return _utf8(webvtt_chapters(job.stretches()))
-
-
-class _Format(NamedTuple):
-    suffixes: tuple[str, ...]
-    """The first one is that of files in a folder."""
-    make: Callable[[_Job], bytes]
-
-
-FORMATS = {
-    "--csv": _Format((".csv",), _table),
-    "--edl": _Format((".edl",), _cuts),
-    "--chapters": _Format((".vtt", ".ffmeta"), _chapters),
-    "--html": _Format((".html", ".htm"), _page),
-    "--contact-sheet": _Format((".jpg", ".jpeg", ".png"), _sheet),
-}
-"""By the flag that asks for it."""
 
 
 def write_export(result: Answer | Inspection, path: str | os.PathLike[str], *, embed: bool = False) -> Path:
@@ -242,53 +181,58 @@ def write_export(result: Answer | Inspection, path: str | os.PathLike[str], *, e
         UsageError: another suffix, or a file that cannot be written.
         VideoUnreadable: the video is needed for pictures, and can no longer be read.
     """
-    from dynfocus_cli.types import Answer
-
     file = Path(path)
-    flag = next((flag for flag, format in FORMATS.items() if file.suffix.lower() in format.suffixes), None)
-    if flag is None:
-        known = [suffix for format in FORMATS.values() for suffix in format.suffixes]
-        raise UsageError(f"{file}: give a name that ends in one of {', '.join(known)}.")
-    options = ExportOptions(**{flag.removeprefix("--").replace("-", "_"): str(file)}, embed=embed)
-    inspection, answer = (result.evidence, result) if isinstance(result, Answer) else (result, None)
-    exported = Exporter(options, [inspection.source.path]).write(inspection, answer)
+    by_suffix = {suffix: each for each in FORMATS if each.content for suffix in each.suffixes}
+    if (format := by_suffix.get(file.suffix.lower())) is None:
+        raise UsageError(f"{file}: give a name that ends in one of {', '.join(by_suffix)}.")
+    options = ExportOptions({format.flag: str(file)}, frozenset(["--embed"] if embed else []))
+    exported = Exporter(options, [ExportSource(result).inspection.source.path]).write(result)
     if exported.problems:
         raise exported.problems[0]
     return exported.written[0]
 
 
-def _save_frames(inspection: Inspection, folder: Path, stem: str) -> None:
-    """Each key frame as `clip_00-01-02.500_event3.jpg`, at the size that players show."""
-    from dynfocus_cli.report.pictures import key_frame_pictures
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes or replaces a file at once: whoever looks finds the old one or all of the new one.
 
-    for picture in key_frame_pictures(inspection):
-        frame = picture.frame
-        name = f"{stem}_{frame.timecode.replace(':', '-')}_event{frame.event}.jpg"
-        write_whole(folder / name, picture.jpeg(FRAME_QUALITY))
-
-
-def _utf8(text: str) -> bytes:
-    """What is no valid text, of a file's name in a warning for example, becomes a question mark."""
-    return text.encode("utf-8", "replace")
+    Raises:
+        UsageError: it cannot be written, and what stood there still does.
+    """
+    try:
+        write_atomically(Path(os.path.realpath(path)), data)  # through a link, and not in its place
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Cannot write {path}: {reason(error)}.") from error
 
 
-def _same_file(one: str, other: Path) -> bool:
+def stem_of(video: str) -> str:
+    """A video's name without its suffix, short enough for the names of its files."""
+    stem = os.fsencode(Path(video).stem)
+    # A long name is cut between two characters; a short one keeps its bytes, whatever they are.
+    return os.fsdecode(stem) if len(stem) <= LONGEST_STEM else stem[:LONGEST_STEM].decode("utf-8", "ignore")
+
+
+def _made_folder(flag: str, out: str) -> Path:
+    """The folder OUT, made where it is missing. Raises UsageError where that cannot be."""
+    path = Path(out)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UsageError(f"{flag} {out} cannot be written to: it is no folder.") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{flag} {out} cannot be written to: {reason(error)}.") from error
+    _require_writable(flag, path)
+    return path
+
+
+def _require_writable(flag: str, folder: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{flag}: there is no folder {folder}.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{flag}: the folder {folder} cannot be written to.")
+
+
+def _is_same_file(one: str, other: Path) -> bool:
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
         return False
-
-
-def _size(path: str) -> int:
-    """Bytes; 0 for what is not there, which is told when its turn comes."""
-    try:
-        return os.path.getsize(path)
-    except (OSError, ValueError):
-        return 0
-
-
-def _names_in(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

@@ -36,6 +36,12 @@ class EventSpan:
         return self._best if self._best.meaningful else None
 
     @property
+    def title(self) -> str:
+        """Event 3, score 0.91, key frame 00:00:04.500."""
+        key = f", key frame {self.key_frame.timecode}" if self.key_frame else ""
+        return f"Event {self.event}, score {self.score:.2f}{key}"
+
+    @property
     def _best(self) -> FrameEvidence:
         return max(self.frames, key=lambda frame: (frame.meaningful, frame.score))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -13,7 +14,9 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from dynfocus_cli.types import Timing, VideoSource
+from dynfocus_cli.video.av1 import ReferenceReader
 from dynfocus_cli.video.clock import MAX_REORDER, timed_packets
+from dynfocus_cli.video.packed_frames import with_data
 from dynfocus_cli.video.sequential_decoder import TimedFrame
 from dynfocus_cli.video.stream_reader import EPSILON_S, StreamReader
 
@@ -21,8 +24,7 @@ MAX_AHEAD_BYTES = 32 << 20
 """Of packets held undecoded. Beyond it the oldest are decoded, though a later sync point might spare them."""
 
 _DROPPABLE = frozenset({"h264", "hevc"})
-"""Codecs whose decoders can leave out frames that no other refers to. On AV1 asking for it loses frames, on
-VP9 it does nothing."""
+"""Codecs whose decoders can leave out frames that no other refers to. On VP9 asking for it does nothing."""
 
 SPARSELY_DECODED: frozenset[Timing] = frozenset({"stamped", "restarting"})
 """Ways of timing by which the packets alone tell which frame is on screen."""
@@ -74,7 +76,10 @@ class SparseDecoder(StreamReader):
 
     def __init__(self, source: VideoSource, hwaccel: HWAccel | None = None, workers: int = 1) -> None:
         super().__init__(source, hwaccel, workers)
-        self._droppable = self._decoder.codec.canonical_name in _DROPPABLE
+        codec = self._decoder.codec.canonical_name
+        self._droppable = codec in _DROPPABLE
+        extradata = self._stream.codec_context.extradata or b""
+        self._references = ReferenceReader.of(extradata) if codec == "av1" else None
         self._timed = bool(self._stream.time_base) and source.timing in SPARSELY_DECODED
         """False where a packet came without its presentation time."""
         self._target = self._last = math.floor(source.start_s / float(self._tick)) - 1
@@ -96,19 +101,23 @@ class SparseDecoder(StreamReader):
             IrregularStream: the frame for the next moment cannot be told for sure; see `skip_irregular`.
         """
         self._awaited.clear()
-        for moment_s in moments_s:
+        for moment_s, next_s in zip_longest(moments_s, moments_s[1:]):
             self._target = self._ticks(moment_s)
-            if (self._target - self._frontier) * self._tick > self._seek_gap_s and not self._ended:
+            if self._is_far(self._target):
                 yield from self._drained()
                 self._seek(self._target, self._frontier)
             self._last = self._read_until_known()
             steps = next((at for at, read in enumerate(self._ahead, 1) if read.pts == self._last), 0)
-            if steps and not self._primed:
+            primes = steps and not self._primed
+            if primes:
                 yield from self._drained()
                 self._prime()
             self._awaited.append(self._last)
-            for _ in range(steps):
-                self._send(self._ahead.popleft(), drop=self._last)
+            packets = [self._ahead.popleft() for _ in range(steps)]
+            if primes and self._references and (next_s is None or self._is_far(self._ticks(next_s))):
+                packets = self._needed(packets, self._references)
+            for packet in packets:
+                self._send(packet, drop=self._last)
                 yield from self._ready()
             yield from self._ready()
         yield from self._drained()
@@ -132,6 +141,10 @@ class SparseDecoder(StreamReader):
         except IrregularStream:
             pass  # no times from here on
         return IrregularSpan(end_s, sorted(map(self._seconds, passed)))
+
+    def _is_far(self, target: int) -> bool:
+        """A seek is shorter than to read on."""
+        return (target - self._frontier) * self._tick > self._seek_gap_s and not self._ended
 
     def _ticks(self, moment_s: float) -> int:
         """The presentation time at which a frame is on screen at `moment_s` at the latest."""
@@ -229,6 +242,18 @@ class SparseDecoder(StreamReader):
         self._primed, self._sync, self._sent, self._fed = True, first.pts, [], 0
         self._out = {pts: out for pts, out in self._out.items() if pts in self._awaited}
 
+    def _needed(self, packets: list[_PacketInfo], references: ReferenceReader) -> list[_PacketInfo]:
+        """The packets, from the sync point on, without what the frame of the last one does not refer to, not
+        even over others. The decoder cannot go on from there."""
+        self._primed = False
+        parts = references.needed([bytes(read.packet) for read in packets])
+        return [
+            read
+            if len(part) == read.size
+            else replace(read, packet=with_data(read.packet, part, is_sync_point=read.is_sync_point))
+            for read, part in zip(packets, parts, strict=True)
+        ]
+
     def _send(self, read: _PacketInfo, *, drop: int) -> None:
         """Decodes; a frame shown before `drop` may be left out where no other refers to it."""
         if self._sync is not None and read.pts < self._sync:
@@ -239,6 +264,10 @@ class SparseDecoder(StreamReader):
             self._decoder.skip_frame = "NONREF" if read.pts < drop else "DEFAULT"
         if read.is_shown:
             self._sent.append(read.pts)
+        if not read.packet.size:
+            return
+        if self._references and read.pts < drop and self._references.is_unreferenced(bytes(read.packet)):
+            return
         self._fed += 1
         self._decode(read.packet)
 

@@ -39,9 +39,9 @@ class Qwen25VL(Qwen3VL):
         )
         return FrameScaling(width, height, "squash", *self.files.colours(CLIP_MEAN, CLIP_STD))
 
-    def glance(self, source: VideoSource) -> FrameScaling:
+    def preview(self, source: VideoSource) -> FrameScaling:
         """As Qwen3-VL's, with this family's colours."""
-        seen = super().glance(source)
+        seen = super().preview(source)
         return FrameScaling(seen.width, seen.height, seen.fit, *self.files.colours(CLIP_MEAN, CLIP_STD))
 
     def part_text(self, part: Part, video: VideoTokens) -> str:

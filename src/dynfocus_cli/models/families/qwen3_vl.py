@@ -19,7 +19,7 @@ from dynfocus_cli.models.vlm.scaling import HALF, FrameScaling
 from dynfocus_cli.options import SamplingOptions
 from dynfocus_cli.types import VideoSource
 
-GLANCE_CELLS = 4
+PREVIEW_CELLS = 4
 """Tokens a side of the first look, at most: as many as events are told apart by (`POOLED_SIDE`)."""
 MOST_TOKENS = 768
 """Of a key frame, as the makers' reference code caps it."""
@@ -58,9 +58,9 @@ class Qwen3VL(Family):
         )
         return FrameScaling(width, height, "squash", *self.files.colours(HALF, HALF))
 
-    def glance(self, source: VideoSource) -> FrameScaling:
+    def preview(self, source: VideoSource) -> FrameScaling:
         """A square of few tokens; no more than a whole frame has."""
-        side = min(GLANCE_CELLS, isqrt(self.grid(self.scaling(source, 1)).tokens)) * self._cell
+        side = min(PREVIEW_CELLS, isqrt(self.grid(self.scaling(source, 1)).tokens)) * self._cell
         return FrameScaling(side, side, "squash", *self.files.colours(HALF, HALF))
 
     def grid(self, scaling: FrameScaling) -> Grid:

@@ -52,8 +52,9 @@ class Family(ABC):
     def scaling(self, source: VideoSource, frames: int) -> FrameScaling:
         """Of a frame that keeps all its tokens, one of `frames`."""
 
-    def glance(self, source: VideoSource) -> FrameScaling | None:
-        """Of the first look at every frame, where that is cheaper; None: the same as `scaling`."""
+    def preview(self, source: VideoSource) -> FrameScaling | None:
+        """The lower resolution at which all frames are encoded before key frames are chosen; None: all are
+        encoded once, as `scaling` says."""
         return None
 
     @abstractmethod

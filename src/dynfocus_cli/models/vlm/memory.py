@@ -23,7 +23,7 @@ class Looks:
 
     first: FrameScaling
     """Of every frame."""
-    closer: FrameScaling | None
+    detail: FrameScaling | None
     """Of the key frames once more; None: the first look is all."""
 
 
@@ -32,8 +32,8 @@ def looks(family: Family, shape: RunShape) -> Looks:
     source = VideoSource("", 1.0, shape.width, shape.height, 30.0, "", 0, False, 0, 0.0)
     if shape.stock:
         return Looks(family.scaling(source, max(1, shape.frames)), None)
-    glance, close = family.glance(source), family.scaling(source, 1)
-    return Looks(close, None) if glance is None else Looks(glance, close)
+    preview, whole = family.preview(source), family.scaling(source, 1)
+    return Looks(whole, None) if preview is None else Looks(preview, whole)
 
 
 class VlmMemory:
@@ -76,9 +76,9 @@ class VlmMemory:
         kept = first * self._size
         batch = min(shape.batch, shape.frames)
         encode = family.patches(seen.first) * batch
-        if seen.closer is not None:
-            kept += shape.key_frames * family.kept(seen.closer) * self._size
-            encode = max(encode, family.patches(seen.closer) * min(batch, max(1, shape.key_frames)))
+        if seen.detail is not None:
+            kept += shape.key_frames * family.kept(seen.detail) * self._size
+            encode = max(encode, family.patches(seen.detail) * min(batch, max(1, shape.key_frames)))
         vision = family.vision_config()
         inner = getattr(vision, "intermediate_size", 4 * vision.hidden_size)
         working = encode * (4 * vision.hidden_size + 2 * inner + family.pixels_a_patch) * self._size

@@ -87,23 +87,23 @@ class VlmSpec:
 
     def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
         """As asked for; with `--stock` the frames that the makers' own code would look at."""
-        asked = options.sampling
+        sampling = options.sampling
         if options.selection.stock and self.selector is not None:
             raise UsageError("--stock chooses no frames: leave --selector-model out.")
-        if not options.selection.stock or asked.frames is not None or asked.fps is not None:
-            return asked
+        if not options.selection.stock or sampling.frames is not None or sampling.fps is not None:
+            return sampling
         # A part of a video is to them a video.
-        end_s = source.duration_s if asked.end_s is None else min(asked.end_s, source.duration_s)
-        part = replace(source, duration_s=max(0.0, end_s - (asked.start_s or 0.0)))
+        end_s = source.duration_s if sampling.end_s is None else min(sampling.end_s, source.duration_s)
+        part = replace(source, duration_s=max(0.0, end_s - (sampling.start_s or 0.0)))
         stock = self.family.stock_sampling(part)
-        return replace(asked, frames=stock.frames, max_frames=asked.max_frames or stock.frames)
+        return replace(sampling, frames=stock.frames, max_frames=sampling.max_frames or stock.frames)
 
     def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
         """All tokens or `--cone-tokens` for key frames, two rods or none for others."""
-        family, mark = self.family, self.prompt.mark
+        family, timestamp = self.family, self.prompt.timestamp_tokens
         full = self.patches(source, frames if wanted.stock else 1)
         if wanted.stock:
-            return FramePrice(full, full, mark=mark, together=family.together)
+            return FramePrice(full, full, timestamp=timestamp, together=family.together)
         if wanted.cone_tokens is not None and wanted.cone_tokens > full:
             raise UsageError(
                 f"--cone-tokens {wanted.cone_tokens} is more than the {full} tokens that {self.name} gives a "
@@ -111,7 +111,7 @@ class VlmSpec:
             )
         key = wanted.cone_tokens or full
         least = key if wanted.cone_tokens else min(LEAST_CONES, full)
-        return FramePrice(key, min(RODS, key) if wanted.rods else 0, least, mark)
+        return FramePrice(key, min(RODS, key) if wanted.rods else 0, least, timestamp)
 
     def patches(self, source: VideoSource, frames: int = 1) -> int:
         """Tokens of one of so many frames, were all kept."""
@@ -134,11 +134,11 @@ class VlmSpec:
         default: Scorer = "question" if self.selector is not None and question is not None else "density"
         return ScoredQuestion(question, wanted or default)
 
-    def multiple_choice(self, asked: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
+    def multiple_choice(self, question: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
         """The options below the question, to be answered by a letter."""
-        assert asked.question is not None, "options come with a question"
+        assert question.question is not None, "options come with a question"
         letters = tuple(option.letter for option in options)
-        return replace(asked, prompt=listed(asked.question, options), answers=letters)
+        return replace(question, prompt=listed(question.question, options), answers=letters)
 
     def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
         """How long a run of this shape would take."""
@@ -147,8 +147,8 @@ class VlmSpec:
         patches = shape.frames * family.patches(seen.first)
         if shape.stock:
             patches //= family.together
-        if seen.closer is not None:
-            patches += shape.key_frames * family.patches(seen.closer)
+        if seen.detail is not None:
+            patches += shape.key_frames * family.patches(seen.detail)
         return time_stock(
             family.vision_config(),
             patches,
@@ -185,11 +185,11 @@ class VlmModel:
         return self.spec.info
 
     def tower(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> VisionTower:
-        """The first look at every frame: a glance where that is cheaper."""
+        """The pass for every frame: a preview at a lower resolution where the family has one."""
         family = self.spec.family
         if wanted.stock:
             return self.tower_of(family.scaling(source, frames), family.together)
-        return self.tower_of(family.glance(source) or family.scaling(source, frames))
+        return self.tower_of(family.preview(source) or family.scaling(source, frames))
 
     def tower_of(self, scaling: Any, together: int = 1) -> VisionTower:
         """The vision encoder for frames of one size."""
@@ -232,7 +232,7 @@ class VlmModel:
         """A video in front of the model."""
         return VlmSight(self, source, frames, wanted, selector_frames)
 
-    def check_domain(self, source: VideoSource, frames: EncodedFrames, asked: ScoredQuestion) -> None:
+    def check_domain(self, source: VideoSource, frames: EncodedFrames, question: ScoredQuestion) -> None:
         """What these models were trained on is not known."""
 
     @property
@@ -261,7 +261,9 @@ class VlmSight:
         self._selector_frames = selector_frames
 
     @torch.inference_mode()
-    def choose(self, asked: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int) -> Choice:
+    def choose(
+        self, question: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int
+    ) -> Choice:
         """Events, their scores, and the best of them; with `--stock` every frame."""
         count, price = len(self._frames.times_s), allowed.price
         if self._wanted.stock:
@@ -275,9 +277,9 @@ class VlmSight:
         compared = self._family.compared(self._frames.patches).to(device)
         clusters = find_events(compared, allowed.events, mask)
         scores = distinctness(clusters)
-        if asked.scorer == "question":
-            assert asked.question is not None, "the scorer was checked"
-            clusters, scores = self._by_question(clusters, asked.question, mask)
+        if question.scorer == "question":
+            assert question.question is not None, "the scorer was checked"
+            clusters, scores = self._by_question(clusters, question.question, mask)
         scores, keys = rank(scores, clusters, allowed.key_frames, mask)
         return Choice(
             events=tuple(clusters.assignment[0].tolist()),
@@ -300,10 +302,10 @@ class VlmSight:
         tokens = self._projected(self._frames, clusters.centres[0].tolist())[..., : words.shape[-1]]
         return clusters, similarity(words, tokens)
 
-    def closer_tower(self, choice: Choice) -> VisionTower | None:
-        """Full resolution for key frames, where the first look was a glance."""
-        glance, whole = self._family.glance(self._source), self._family.scaling(self._source, 1)
-        if self._wanted.stock or glance is None or glance == whole:
+    def detail_tower(self, choice: Choice) -> VisionTower | None:
+        """Full resolution for key frames, where the first pass was a preview."""
+        preview, whole = self._family.preview(self._source), self._family.scaling(self._source, 1)
+        if self._wanted.stock or preview is None or preview == whole:
             return None
         return self._model.tower_of(whole)
 
@@ -311,54 +313,54 @@ class VlmSight:
     def answer(
         self,
         choice: Choice,
-        closer: EncodedFrames | None,
-        asked: ScoredQuestion,
+        detail: EncodedFrames | None,
+        question: ScoredQuestion,
         subtitles: Sequence[str],
         options: GenerationOptions,
         listener: Listener | None,
     ) -> Completion:
         """The family's prompt around the chosen tokens, to the language model."""
         prompt = self._model.spec.prompt
-        read = read_prompt(self._model, *self.prompt(choice, closer, asked, subtitles))
+        read = read_prompt(self._model, *self.prompt(choice, detail, question, subtitles))
         ids = write_on(read, prompt.tokenizer, prompt.ends, options, listener)
         return Completion(prompt.read(ids), len(ids), read.text_tokens)
 
     @torch.inference_mode()
     def likelihoods(
-        self, choice: Choice, closer: EncodedFrames | None, asked: ScoredQuestion, subtitles: Sequence[str]
+        self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion, subtitles: Sequence[str]
     ) -> Likelihoods:
         """Of each letter."""
-        read = read_prompt(self._model, *self.prompt(choice, closer, asked, subtitles))
-        answers = self._model.spec.prompt.answers(asked.answers)
+        read = read_prompt(self._model, *self.prompt(choice, detail, question, subtitles))
+        answers = self._model.spec.prompt.answers(question.answers)
         return Likelihoods(likelihoods(read.step, read.cache, read.logits, answers), read.text_tokens)
 
     @torch.inference_mode()
     def prompt(
-        self, choice: Choice, closer: EncodedFrames | None, asked: ScoredQuestion, subtitles: Sequence[str]
+        self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion, subtitles: Sequence[str]
     ) -> tuple[Tensor, Tensor, VideoTokens]:
         """All ids (S,), which of them are the video's (S,), and its tokens."""
-        video = self.video_tokens(choice, closer, asked)
-        ids, is_video = self._model.spec.prompt.ids(asked.text, subtitles, video)
+        video = self.video_tokens(choice, detail, question)
+        ids, is_video = self._model.spec.prompt.ids(question.text, subtitles, video)
         return ids, is_video, video
 
     def video_tokens(
-        self, choice: Choice, closer: EncodedFrames | None, asked: ScoredQuestion
+        self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion
     ) -> VideoTokens:
         """CCE: cones of key frames and rods of the others, in time order."""
         family, stock = self._family, self._wanted.stock
         together = family.together if stock else 1
         times_s, keys = self._frames.times_s, choice.key_frames
         grid = family.grid(family.scaling(self._source, len(times_s) if stock else 1))
-        if closer is None:
+        if detail is None:
             shown, places = self._frames, list(keys[::together])
         else:
-            shown, places = closer, list(range(len(keys)))
+            shown, places = detail, list(range(len(keys)))
         pieces = [
             cones(self._projected(shown, places[at : at + STEP]), grid, choice.price.key)
             for at in range(0, len(places), STEP)
         ]
         tokens, where = (torch.cat(part) for part in zip(*pieces, strict=True))
-        words = self._words(asked.question or "")
+        words = self._words(question.question or "")
         each = 0 if stock else choice.price.other
         rod_tokens = partial(self._rods, words=words, each=each) if each else None
         duration_s = self._source.duration_s

@@ -58,7 +58,7 @@ class ChatWriter:
         return len(self.ids(question, subtitles, None)[0]) + self._once
 
     @cached_property
-    def mark(self) -> int:
+    def timestamp_tokens(self) -> int:
         """Text tokens around a part, at most."""
         key_frame, run = _part(is_run=False), _part(is_run=True)
         return max(self._around(key_frame, part) for part in (key_frame, run)) - self._around(key_frame)
@@ -66,7 +66,7 @@ class ChatWriter:
     @cached_property
     def _once(self) -> int:
         """Text tokens that a video has once, however many parts it has."""
-        return max(0, self._around(_part(is_run=False)) - self.mark)
+        return max(0, self._around(_part(is_run=False)) - self.timestamp_tokens)
 
     def _around(self, *parts: Part) -> int:
         """Text tokens that parts of a video bring with them."""

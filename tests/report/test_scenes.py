@@ -1,4 +1,4 @@
-"""Where the stretches for editors begin and end, on clips of plain colours whose cuts are known."""
+"""Where the scenes for editors begin and end, on clips of plain colours whose cuts are known."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from dynfocus_cli.report.exports import edl
-from dynfocus_cli.report.stretches import stretches
+from dynfocus_cli.report.scenes import scenes
+from dynfocus_cli.report.writers.edl import edl
 from dynfocus_cli.video.probing import probe
 from report.conftest import build_inspection
 
@@ -57,13 +57,13 @@ def inspected(path, times_s, events=None, key=()):
 
 
 def spans_of(inspection):
-    return [(round(span.start_s, 3), round(span.end_s, 3)) for span in stretches(inspection)]
+    return [(round(span.start_s, 3), round(span.end_s, 3)) for span in scenes(inspection)]
 
 
 def test_a_clip_of_one_colour_is_one_stretch_with_one_key_frame(tmp_path):
     path = write_colours(tmp_path / "black.mp4", [(BLACK, 10 * FPS)])
     made = inspected(path, [float(second) for second in range(10)], key=(0, 4, 7))
-    (span,) = stretches(made)
+    (span,) = scenes(made)
     assert (span.start_s, span.end_s, span.key_frame.index) == (0.0, 10.0, 0)
     assert edl(made, [span]).count("  AX  ") == 1
 
@@ -102,7 +102,7 @@ def test_the_last_frame_is_a_cut_of_its_own_where_it_differs(tmp_path):
     fps = Fraction(30000, 1001)
     path = write_colours(tmp_path / "last.mp4", [(RED, 119), (BLUE, 1)], fps)
     made = inspected(path, [0.0, 1.0, 2.0, 3.0, 4.0])
-    assert edl(made, stretches(made)).count("00:00:03:29 00:00:04:00 00:00:03:29 00:00:04:00") == 1
+    assert edl(made, scenes(made)).count("00:00:03:29 00:00:04:00 00:00:03:29 00:00:04:00") == 1
 
 
 def test_uneven_frames_have_their_own_borders(tmp_path):

@@ -1,4 +1,4 @@
-"""A video as an editor cuts it: stretches that look different, with borders where the picture changes."""
+"""A video as an editor cuts it: scenes that look different, with borders where the picture changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEAST_STEP = 24
 """Levels of 255 that a colour has to move by to count as changed: more than compression and noise do."""
 
 LEAST_SHARE = 0.25
-"""Of the picture that changes from one stretch to the next. What moves within a generated scene changes 0.10
+"""Of the picture that changes from one scene to the next. What moves within a generated scene changes 0.10
 from second to second at most, and a new scene at least 0.44; a head in front of a camera 0.2."""
 
 BATCH = 16
@@ -49,7 +49,7 @@ class _Run(NamedTuple):
         return _Run(self.frames + other.frames, mean, self.first, other.last)
 
 
-def stretches(inspection: Inspection) -> tuple[EventSpan, ...]:
+def scenes(inspection: Inspection) -> tuple[EventSpan, ...]:
     """The sampled part of the video without gaps: its events in time order, merged where nothing changed.
 
     Neighbours that look alike become one, the most alike first, until all look different. Between the last

@@ -1,21 +1,25 @@
-"""All key frames of a video on one picture."""
+"""`--contact-sheet`: all key frames of a video on one picture."""
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw
-
-from dynfocus_cli.report.lettering import draw_text
 from dynfocus_cli.report.spans import shown_name
+from dynfocus_cli.report.writers import ExportSource, Format
 
 if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
     from dynfocus_cli.report.pictures import KeyFramePicture
     from dynfocus_cli.types import Inspection
 
 PAPER, INK, FAINT, BAR = "#14161a", "#f2f3f5", "#a3a9b5", "#5cc8a4"
+
+JPEG_QUALITY = 88
 
 MARGIN, GAP = 24, 16
 CAPTION = 46
@@ -31,6 +35,8 @@ def contact_sheet(inspection: Inspection, pictures: Sequence[KeyFramePicture]) -
 
     All pictures have one size. The bar under a picture is its event's score.
     """
+    from PIL import Image, ImageDraw
+
     height, width = pictures[0].pixels.shape[:2] if pictures else (0, 0)
     cell = max(width, CAPTION_WIDTH)
     columns = _columns(len(pictures), cell, height + CAPTION)
@@ -65,6 +71,8 @@ def _columns(count: int, width: int, height: int) -> int:
 
 
 def _head(draw: ImageDraw.ImageDraw, inspection: Inspection, room: int) -> None:
+    from dynfocus_cli.report.lettering import draw_text
+
     source, bill, keys = inspection.source, inspection.tokens, len(inspection.key_frames)
     about = (
         f"{keys} key {'frame' if keys == 1 else 'frames'} of {len(inspection.frames)} sampled, "
@@ -76,8 +84,29 @@ def _head(draw: ImageDraw.ImageDraw, inspection: Inspection, room: int) -> None:
 
 
 def _caption(draw: ImageDraw.ImageDraw, picture: KeyFramePicture, left: int, top: int, width: int) -> None:
+    from dynfocus_cli.report.lettering import draw_text
+
     frame = picture.frame
     draw.rectangle((left, top + 4, left + round(frame.score * (width - 1)), top + 6), fill=BAR)
     draw_text(draw, left, top + 10, frame.timecode, 15, INK, width)
     judged = f"event {frame.event}  ·  score {frame.score:.2f}  ·  {frame.tokens} tokens"
     draw_text(draw, left, top + 28, judged, 13, FAINT, width)
+
+
+def _content(export: ExportSource, file: Path) -> bytes:
+    sheet, data = contact_sheet(export.inspection, export.thumbnails), io.BytesIO()
+    if file.suffix.lower() == ".png":
+        sheet.save(data, "PNG")
+    else:
+        sheet.save(data, "JPEG", quality=JPEG_QUALITY)
+    return data.getvalue()
+
+
+FORMAT = Format(
+    flag="--contact-sheet",
+    help="Write the key frames on one .jpg or .png.",
+    suffixes=(".jpg", ".jpeg", ".png"),
+    content=_content,
+    has_pictures=True,
+    place=1,
+)

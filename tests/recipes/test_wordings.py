@@ -10,9 +10,10 @@ from collections import Counter
 import pytest
 
 from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES, ask, observe
-from dynfocus_cli.synth.wordings import HELD_OUT, MORE, TEMPLATES, TRAINING
+from dynfocus_cli.synth.wordings import TEMPLATES
 from dynfocus_cli.synth.world import write_script
 from dynfocus_cli.video import find_mentions
+from dynfocus_tiny.wordings import HELD_OUT, MORE, TRAINING
 
 FIELDS = {
     "what": "time",

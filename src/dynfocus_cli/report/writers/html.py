@@ -1,7 +1,4 @@
-"""One page that shows a selection and, where there is one, an answer: player, timeline, key frames, cost.
-
-It needs no network.
-"""
+"""`--html`: a page with player, timeline, key frames, cost and answer, which needs no network."""
 
 from __future__ import annotations
 
@@ -9,26 +6,30 @@ import base64
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from jinja2 import Environment, StrictUndefined
-
+from dynfocus_cli.errors import UsageError
 from dynfocus_cli.multiple_choice import by_share
 from dynfocus_cli.report.reasons import CLUSTERINGS, SCORERS, key_frame_reason, most_attended
 from dynfocus_cli.report.spans import EventSpan, event_spans, last_moment, shown_name
+from dynfocus_cli.report.writers import ExportSource, Format, Switch
 from dynfocus_cli.video.timecode import format_timecode
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from dynfocus_cli.report.pictures import KeyFramePicture
     from dynfocus_cli.types import Answer, Counterfactual, FrameEvidence, Inspection, Option
 
 TEMPLATE = "inspection.html.j2"
 JPEG_QUALITY = 82
+
+MAX_EMBEDDED = 32 << 20
+"""Bytes of a video that goes into a page: browsers grow slow with larger ones."""
 
 MEDIA_TYPES = {
     "mov,mp4,m4a,3gp,3g2,mj2": "video/mp4",
@@ -38,57 +39,46 @@ MEDIA_TYPES = {
 """Of the containers that browsers play, by FFmpeg's name; others are tried as MP4."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Band:
-    """An event's stretch on the timeline, in percent of its width."""
+class _Band(NamedTuple):
+    """An event's span on the timeline, in percent of its width."""
 
     x: float
     width: float
     span: EventSpan
 
 
-@dataclass(frozen=True, slots=True)
-class _Bar:
+class _Bar(NamedTuple):
     """A sampled frame on the timeline, in percent of its width; it lasts until the next one."""
 
     x: float
     width: float
-    tokens: float
-    """In percent of what the dearest frame takes."""
+    tokens: float  # percent of what the dearest frame takes
     frame: FrameEvidence
 
 
-@dataclass(frozen=True, slots=True)
-class _Card:
-    """A key frame's picture, as a data URI."""
+class _Card(NamedTuple):
+    """A key frame, why it is one, and its picture as a data URI."""
 
     frame: FrameEvidence
     reason: str
-    """Why it is one."""
     picture: str
     width: int
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """One of the answers to choose from."""
+class _Choice(NamedTuple):
+    """One of the answers to choose from, and its share of the likelihood of all of them."""
 
     option: Option
     percent: float
-    """Of the likelihood of all of them."""
     taken: bool
-    """Whether it is the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What other frames answered."""
+class _Verdict(NamedTuple):
+    """Which other frames were asked, and what they answered; None where there are no such frames."""
 
     frames: str
-    """Which ones."""
     found: Counterfactual | None
-    """None where there are no such frames."""
 
 
 def inspection_page(
@@ -134,11 +124,16 @@ def link_to(video: str, page: Path) -> str:
 
 def embedded(video: str, container: str) -> str:
     """The whole file as a data URI. Raises OSError where it cannot be read."""
-    media_type = MEDIA_TYPES.get(container, "video/mp4")
-    return f"data:{media_type};base64,{base64.b64encode(Path(video).read_bytes()).decode('ascii')}"
+    return _data_uri(MEDIA_TYPES.get(container, "video/mp4"), Path(video).read_bytes())
+
+
+def _data_uri(media_type: str, data: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _environment() -> Environment:
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -154,10 +149,9 @@ def _csp_hash(text: str) -> str:
 
 
 def _card(inspection: Inspection, picture: KeyFramePicture) -> _Card:
-    data = base64.b64encode(picture.jpeg(JPEG_QUALITY)).decode("ascii")
+    data = _data_uri("image/jpeg", picture.jpeg(JPEG_QUALITY))
     height, width = picture.pixels.shape[:2]
-    reason = key_frame_reason(inspection, picture.frame)
-    return _Card(picture.frame, reason, f"data:image/jpeg;base64,{data}", width, height)
+    return _Card(picture.frame, key_frame_reason(inspection, picture.frame), data, width, height)
 
 
 def _choices(answer: Answer | None) -> list[_Choice]:
@@ -196,7 +190,7 @@ def _bars(inspection: Inspection, end_s: float) -> list[_Bar]:
 
 
 def _place(start_s: float, until_s: float, inspection: Inspection, end_s: float) -> tuple[float, float]:
-    """Where a stretch begins and how wide it is, in percent of the timeline."""
+    """Where a span begins and how wide it is, in percent of the timeline."""
     first_s = inspection.sampling.start_s
     whole = end_s - first_s
     return round(100 * (start_s - first_s) / whole, 4), round(100 * (until_s - start_s) / whole, 4)
@@ -205,6 +199,48 @@ def _place(start_s: float, until_s: float, inspection: Inspection, end_s: float)
 def _context_shares(inspection: Inspection) -> tuple[float, float]:
     """Percent of the model's context that video and text take."""
     bill = inspection.tokens
-    return round(100 * bill.video / bill.context, 2), round(
-        100 * (bill.prompt + bill.generated) / bill.context, 2
-    )
+    text = bill.prompt + bill.generated
+    return round(100 * bill.video / bill.context, 2), round(100 * text / bill.context, 2)
+
+
+def _content(export: ExportSource, file: Path) -> bytes:
+    source = export.inspection.source
+    if EMBED.flag in export.switches:
+        try:
+            video = embedded(source.path, source.container)
+        except OSError as error:
+            raise UsageError(f"Cannot write {file}: {source.path}: {error.strerror}.") from error
+    else:
+        video = link_to(source.path, file)
+    page = inspection_page(export.inspection, export.thumbnails, video, export.answer)
+    return page.encode("utf-8", "replace")  # a file name in a warning need not be valid text
+
+
+def _check(video: str, switches: frozenset[str]) -> None:
+    """Raises UsageError for a video that is too large to be embedded."""
+    if EMBED.flag not in switches:
+        return
+    try:
+        size = os.path.getsize(video)
+    except (OSError, ValueError):
+        return  # a missing video is reported when its turn comes
+    if size > MAX_EMBEDDED:
+        raise UsageError(
+            f"--embed: {video} has {size / 2**20:.0f} MiB, and a page holds at most "
+            f"{MAX_EMBEDDED >> 20}: leave --embed out, and keep the video beside the page."
+        )
+
+
+EMBED = Switch(
+    "--embed", "Put the video into the page of --html; up to 32 MiB.", "puts the video into a page"
+)
+FORMAT = Format(
+    flag="--html",
+    help="Write a page with player, timeline and key frames. OUT: a file; a folder for several videos.",
+    suffixes=(".html", ".htm"),
+    content=_content,
+    has_pictures=True,
+    place=0,
+    switch=EMBED,
+    check=_check,
+)

@@ -1,0 +1,109 @@
+"""The files that `ask` and `inspect` write on request: each module here is a format.
+
+A new format is a new module with a `FORMAT`. Its flag in `ask` and `inspect`, and its suffixes in
+`write_export` and the chat's `/export`, follow from that.
+
+The modules are imported for `--help` too: they import PyAV, Pillow and Jinja2 within functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dynfocus_cli.report.pictures import KeyFramePicture
+    from dynfocus_cli.report.spans import EventSpan
+    from dynfocus_cli.types import Answer, Inspection
+
+THUMBNAIL = 320
+"""Pixels of the longer side of a picture on a page or a contact sheet."""
+
+
+class ExportSource:
+    """What files are made of: a selection, the answer it was made for, and what several formats show."""
+
+    def __init__(self, result: Answer | Inspection, switches: frozenset[str] = frozenset()) -> None:
+        from dynfocus_cli.types import Answer
+
+        self.answer = result if isinstance(result, Answer) else None
+        self.inspection = result.evidence if isinstance(result, Answer) else result
+        self.switches = switches
+        """Flags of the switches that are on."""
+
+    @cached_property
+    def thumbnails(self) -> list[KeyFramePicture]:
+        """The key frames. Raises VideoUnreadable where they can no longer be decoded."""
+        from dynfocus_cli.report.pictures import key_frame_pictures
+
+        return list(key_frame_pictures(self.inspection, THUMBNAIL))
+
+    @cached_property
+    def scenes(self) -> tuple[EventSpan, ...]:
+        """The video as an editor cuts it. Raises VideoUnreadable where it can no longer be decoded."""
+        from dynfocus_cli.report.scenes import scenes
+
+        return scenes(self.inspection)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A flag that changes the files of a format."""
+
+    flag: str
+    help: str
+    effect: str
+    """What it does, for the message where the format itself is not asked for."""
+
+    @property
+    def parameter(self) -> str:
+        """The flag as a name in Python."""
+        return _parameter(self.flag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A kind of file, or with `contents` a folder of files, that a result can be written as."""
+
+    flag: str
+    help: str
+    suffixes: tuple[str, ...]
+    """Which a file may have; files in a folder have the first one."""
+    content: Callable[[ExportSource, Path], bytes] | None = None
+    """The bytes of a video's file of this name."""
+    contents: Callable[[ExportSource], Iterator[tuple[str, bytes]]] | None = None
+    """A video's files in a folder: what follows the video's name in a file's, and its bytes."""
+    name_pattern: str = ""
+    """Of `contents`, what follows the video's name, as a regular expression."""
+    has_pictures: bool = False
+    """Whether it shows key frames: such formats stand first on help pages, and are written last."""
+    place: int = 99
+    """Among the formats with pictures, or among those without."""
+    to_stdout: bool = False
+    """Whether `inspect` writes it to standard output where OUT is `-`."""
+    switch: Switch | None = None
+    check: Callable[[str, frozenset[str]], None] = lambda video, switches: None
+    """Raises UsageError where a video cannot be written so, before it is opened."""
+
+    @property
+    def parameter(self) -> str:
+        """The flag as a name in Python."""
+        return _parameter(self.flag)
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """Every format, in the order of help pages: those with pictures first."""
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
+    found: list[Format] = [module.FORMAT for module in modules]
+    return tuple(sorted(found, key=lambda format: (not format.has_pictures, format.place)))
+
+
+def _parameter(flag: str) -> str:
+    """--contact-sheet -> contact_sheet"""
+    return flag.removeprefix("--").replace("-", "_")

@@ -1,0 +1,63 @@
+"""`--chapters`: the scenes as chapters, for players."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynfocus_cli.report.spans import EventSpan, shown_name
+from dynfocus_cli.report.writers import ExportSource, Format
+from dynfocus_cli.video.timecode import format_timecode
+
+if TYPE_CHECKING:
+    from dynfocus_cli.types import Inspection
+
+
+def webvtt_chapters(spans: Sequence[EventSpan]) -> str:
+    """The spans as WebVTT chapters, for `<track kind="chapters">`."""
+    cues = [
+        f"{number}\n{format_timecode(span.start_s)} --> {format_timecode(span.end_s)}\n{span.title}\n"
+        for number, span in enumerate(_lasting(spans), start=1)
+    ]
+    return "\n".join(["WEBVTT\n", *cues])
+
+
+def ffmetadata_chapters(inspection: Inspection, spans: Sequence[EventSpan]) -> str:
+    """The spans as FFmpeg's metadata: `ffmpeg -i VIDEO -i OUT.ffmeta -map_chapters 1 -c copy NEW`."""
+    lines = [";FFMETADATA1", f"title={_escaped(shown_name(inspection.source.path))}"]
+    for span in _lasting(spans):
+        lines += [
+            "[CHAPTER]",
+            "TIMEBASE=1/1000",
+            f"START={round(span.start_s * 1000)}",
+            f"END={round(span.end_s * 1000)}",
+            f"title={_escaped(span.title)}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _lasting(spans: Sequence[EventSpan]) -> list[EventSpan]:
+    """Those that are not empty in milliseconds, which no player would accept."""
+    return [span for span in spans if round(span.start_s * 1000) < round(span.end_s * 1000)]
+
+
+def _escaped(value: str) -> str:
+    """With a backslash before what means something in FFmpeg's metadata."""
+    return re.sub(r"([=;#\\\n])", r"\\\1", value)
+
+
+def _content(source: ExportSource, file: Path) -> bytes:
+    if file.suffix.lower() == ".ffmeta":
+        return ffmetadata_chapters(source.inspection, source.scenes).encode()
+    return webvtt_chapters(source.scenes).encode()
+
+
+FORMAT = Format(
+    flag="--chapters",
+    help="Write the scenes as chapters: .vtt, or .ffmeta for FFmpeg.",
+    suffixes=(".vtt", ".ffmeta"),
+    content=_content,
+    place=2,
+)
