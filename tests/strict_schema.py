@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 
-from dynfocus_cli.report import load_schema
+from dynfocus_cli.report.json import load_schema
 
 
 def validate(record: dict[str, Any]) -> None:

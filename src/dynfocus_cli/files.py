@@ -97,6 +97,14 @@ def reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
+def is_same_file(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether both paths lead to one file; False where either leads nowhere."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
+
+
 def lock(handle: int) -> bool:
     """Locks an open file or folder for this process until it is closed; False if another process has it.
 

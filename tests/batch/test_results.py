@@ -19,7 +19,7 @@ from dynfocus_cli.batch.result_key import content_of, key_of, settings_of
 from dynfocus_cli.batch.results import ResultFile
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.options import RunOptions
-from dynfocus_cli.report import error_record, line_of
+from dynfocus_cli.report.json import error_record, line_of
 from dynfocus_cli.types import ModelInfo, Option
 
 SETTINGS = "ask model=m"

@@ -13,7 +13,7 @@ from dynfocus_cli.features import encoding
 from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 from dynfocus_cli.options import DecodingOptions
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.report import inspection_record
+from dynfocus_cli.report.json import inspection_record
 from dynfocus_cli.types import SubtitleUse
 
 

@@ -9,7 +9,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from dynfocus_cli.report import (
+from dynfocus_cli.report.json import (
     answer_record,
     dumps,
     error_record,

@@ -12,6 +12,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.files import reason
 from dynfocus_cli.multiple_choice import as_options
 from dynfocus_cli.options import check_question
 from dynfocus_cli.types import Option
@@ -77,18 +78,16 @@ def read_questions(path: str) -> QuestionFile:
             with open(path, "rb") as file:
                 data = file.read()
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or error
-        raise UsageError(f"The questions {path} cannot be read: {why}.") from error
-    folder = "" if path == STDIN else os.path.dirname(path)
+        raise UsageError(f"The questions {path} cannot be read: {reason(error)}.") from error
     queries, problems = _read(_items(path, data.removeprefix(b"\xef\xbb\xbf")))
+    problems = [f"{path}, {problem}" for problem in problems]
     if not queries:
-        said = f": {path}, {problems[0]}" if problems else "."
-        raise UsageError(f"The file {path} holds no question{said}")
-    return QuestionFile(queries, tuple(f"{path}, {problem}" for problem in problems), folder)
+        raise UsageError(f"The file {path} holds no question{f': {problems[0]}' if problems else '.'}")
+    return QuestionFile(tuple(queries), tuple(problems), "" if path == STDIN else os.path.dirname(path))
 
 
 def _items(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
-    """Each thing that should be a question, with its place: a Query, JSON, or a UsageError."""
+    """Each thing that should be a question, with its place: a line of text, JSON, or a UsageError."""
     if data.lstrip().startswith((b"[", b"{")):
         whole = _parsed(data)
         if isinstance(whole, list):
@@ -106,13 +105,13 @@ def _items(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
         if line.strip() and not _COMMENT.match(line)
     ]
     values = [_parsed(line) for _, line in lines]
-    if path.lower().endswith(JSON_LINES) or any(isinstance(value, dict) for value in values):
-        yield from ((place, value) for (place, _), value in zip(lines, values, strict=True))
-    else:
-        yield from ((place, _asked(line)) for place, line in lines)
+    is_json = path.lower().endswith(JSON_LINES) or any(isinstance(value, dict) for value in values)
+    for (place, line), value in zip(lines, values, strict=True):
+        yield place, value if is_json else line
 
 
-def _read(items: Iterable[tuple[str, Any]]) -> tuple[tuple[Query, ...], list[str]]:
+def _read(items: Iterable[tuple[str, Any]]) -> tuple[list[Query], list[str]]:
+    """The questions, and a sentence for each item that is none."""
     queries: list[Query] = []
     problems: list[str] = []
     places: dict[str | int, str] = {}
@@ -120,21 +119,21 @@ def _read(items: Iterable[tuple[str, Any]]) -> tuple[tuple[Query, ...], list[str
         try:
             query = _query(item)
             check_question(query.text)
+            if query.id in places:
+                raise UsageError(f"The id {query.id!r} is {places[query.id]}'s already.")
             if query.id is not None:
-                if query.id in places:
-                    raise UsageError(f"The id {query.id!r} is {places[query.id]}'s already.")
                 places[query.id] = place
             queries.append(query)
         except UsageError as error:
             problems.append(f"{place}: {error}")
-    return tuple(queries), problems
+    return queries, problems
 
 
 def _query(item: Any) -> Query:
     if isinstance(item, UsageError):
         raise item
-    if isinstance(item, Query):
-        return item
+    if isinstance(item, bytes):
+        return Query(_text(item).strip())
     if not isinstance(item, dict):
         raise UsageError('It is no JSON object like {"id": "q1", "question": "What happens?"}.')
     question, video = item.get("question"), item.get("video")
@@ -145,9 +144,14 @@ def _query(item: Any) -> Query:
     return Query(question, _id(item), _choices(item), video)
 
 
+def _field(item: dict[str, Any], *names: str) -> tuple[str, Any]:
+    """The first of these fields that is there, or the first of all, and its value."""
+    name = next((name for name in names if item.get(name) is not None), names[0])
+    return name, item.get(name)
+
+
 def _id(item: dict[str, Any]) -> str | int | None:
-    name = next((key for key in ("id", "question_id") if item.get(key) is not None), "id")
-    value = item.get(name)
+    name, value = _field(item, "id", "question_id")
     if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
         raise UsageError(f'Its "{name}" must be a text or a whole number, got {json.dumps(value)}.')
     return value
@@ -155,8 +159,7 @@ def _id(item: dict[str, Any]) -> str | int | None:
 
 def _choices(item: dict[str, Any]) -> tuple[Option, ...]:
     """An object of letters and texts, or a list of texts, which are A, B, C ... as written or in order."""
-    name = next((key for key in ("choices", "options") if item.get(key) is not None), "choices")
-    value = item.get(name)
+    name, value = _field(item, "choices", "options")
     if value is None:
         return ()
     texts = list(value.values()) if isinstance(value, dict) else value
@@ -184,13 +187,6 @@ def _parsed(data: bytes) -> Any:
         return UsageError(f"It is no JSON ({error}).")
     except RecursionError:
         return UsageError("Its JSON is nested too deeply.")
-
-
-def _asked(line: bytes) -> Query | UsageError:
-    try:
-        return Query(_text(line).strip())
-    except UsageError as error:
-        return error
 
 
 def _text(line: bytes) -> str:

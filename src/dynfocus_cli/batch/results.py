@@ -1,10 +1,10 @@
-"""A file of results that outlives crashes: what is in it is not done again.
+"""The file of results that `--output` writes and goes on with.
 
-One record a line, in the order in which they were made; each has its `key` (see `batch/result_key.py`) and
-its `settings` in words. Lines are only ever appended, each by one write, so that after a crash at most the
-last one is torn, and that one is cut off. A record that takes the place of an earlier one, such as the answer
-after a failure, stands behind it until the file is next opened or closed, when it is moved there in a new
-file that replaces the old one at once.
+It has one record a line, each with its `key` (see `batch/result_key.py`) and its `settings` in words. Lines
+are only ever appended, each by one write, so that a crash leaves at most the last one torn; that one is cut
+off. A record that replaces an earlier one, such as the answer after a failure, stands at the end until the
+file is next opened or closed: a new file, which replaces the old one atomically, then has it in the earlier
+one's place.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ import os
 import shlex
 import stat
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from dynfocus_cli.batch.result_key import Content, key_of
 from dynfocus_cli.errors import DynFocusError, UsageError
-from dynfocus_cli.files import TEMPORARY, lock, reason
+from dynfocus_cli.files import TEMPORARY, is_same_file, lock, reason
+from dynfocus_cli.report.json import Record, line_of
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
@@ -37,11 +36,12 @@ BEGINNING = b'{"schema": "dynfocus.'
 MODE = os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """How the file is opened; a named pipe is not waited for. Windows lacks the one, and needs the other."""
 
-Record = dict[str, Any]
+QuestionKey = tuple[str, str | None, str | int | None]
+"""Video, question and id: they share one failure at most, and none beside an answer that came later."""
 
 
 @dataclass(eq=False, slots=True)
-class Kept:
+class StoredResult:
     """A result in the file."""
 
     key: str
@@ -50,19 +50,17 @@ class Kept:
     """The exit code of its failure; None for a result."""
     fresh: bool
     """Made by this run."""
-    span: tuple[int, int]
-    """Where its line begins and ends, in bytes."""
+    start: int
+    length: int
+    """Of its line, in bytes."""
     place: int
-    """Which result it is among all, that of the one whose place it took."""
+    """Which result it is among all, that of the one that it replaced."""
     replaced: bool = False
 
-
-class _Asked(NamedTuple):
-    """Of one video and question there is one failure at most, and none beside an answer that came later."""
-
-    video: str
-    question: str | None
-    id: str | int | None
+    def replace(self, old: StoredResult) -> None:
+        """Takes the place of an older result."""
+        old.replaced = True
+        self.place = min(self.place, old.place)
 
 
 class ResultFile:
@@ -79,9 +77,9 @@ class ResultFile:
         self.path = path
         self.warnings: list[str] = []
         """What went otherwise than it should, and harms nothing."""
-        self._results: list[Kept] = []
-        self._by_key: dict[str, list[Kept]] = {}
-        self._failures: dict[_Asked, Kept] = {}
+        self._results: list[StoredResult] = []
+        self._by_key: dict[str, list[StoredResult]] = {}
+        self._failures: dict[QuestionKey, StoredResult] = {}
         self._settings = ""
         self._size = 0
         """Bytes, up to the end of the last whole line."""
@@ -94,9 +92,7 @@ class ResultFile:
     def __enter__(self) -> ResultFile:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def resume(self, settings: str) -> None:
@@ -109,15 +105,16 @@ class ResultFile:
         with open(os.dup(self._file), "rb") as file:
             file.seek(0)
             head = file.read(len(BEGINNING))
-        if head != BEGINNING[: len(head)]:  # before a disk image is read as one line
-            raise self._no_result(1)
-        for number, line in self._lines():
-            if line.endswith(b"\n"):
-                self._admit_line(number, line)
-            elif _is_record(line):  # only its line break is missing
-                self._admit_line(number, line + b"\n")
-            elif not _is_torn(line):
-                raise self._no_result(number)
+            if head != BEGINNING[: len(head)]:  # before a disk image is read as one line
+                raise self._no_result(1)
+            file.seek(0)
+            for number, line in enumerate(file, 1):
+                if line.endswith(b"\n"):
+                    self._admit_line(number, line)
+                elif _is_record(line):  # only its line break is missing
+                    self._admit_line(number, line + b"\n")
+                elif not _is_torn(line):
+                    raise self._no_result(number)
         size = os.fstat(self._file).st_size
         if size > self._size:
             os.ftruncate(self._file, self._size)
@@ -129,45 +126,45 @@ class ResultFile:
     @property
     def count(self) -> int:
         """How many results there are."""
-        return sum(not kept.replaced for kept in self._results)
+        return sum(not stored.replaced for stored in self._results)
 
     @property
     def failures(self) -> int:
         """How many of the results are failures."""
-        return sum(kept.failed is not None and not kept.replaced for kept in self._results)
+        return sum(stored.failed is not None and not stored.replaced for stored in self._results)
 
-    def find(self, video: str, content: Content, query: Query | None) -> Kept | None:
-        """The result for this video and question that is there already.
+    def find(self, video: str, content: Content, query: Query | None) -> StoredResult | None:
+        """The stored result for this video and question.
 
-        That of another path with the same content does too, where it is the same file or nothing is there any
+        That of another path with the same content will do if it is the same file, or nothing is there any
         more: the video was moved. A copy beside it has a result of its own.
         """
         with self._lock:
             same = self._by_key.get(key_of(self._settings, content, query), [])
-            kept = next((kept for kept in same if kept.video == video), None)
-            kept = kept or next((kept for kept in same if _is_same_file(kept.video, video)), None)
-            kept = kept or next((kept for kept in same if not os.path.exists(kept.video)), None)
-            if kept is not None and kept.failed is None:
-                self._forget_failure(_asked(video, query), kept)
-            return kept
+            stored = next((one for one in same if one.video == video), None)
+            stored = stored or next((one for one in same if is_same_file(one.video, video)), None)
+            stored = stored or next((one for one in same if not os.path.exists(one.video)), None)
+            if stored is not None and stored.failed is None:
+                question = (None, None) if query is None else (query.text, query.id)
+                self._forget_failure((video, *question), stored)
+            return stored
 
-    def follow(self, kept: Kept, video: str, content: Content) -> None:
-        """Gives the record of a video that was moved its new path, and the name of its subtitle file; of a
-        video that is where it was nothing changes.
+    def follow(self, stored: StoredResult, video: str, content: Content) -> None:
+        """Gives the record of a moved video its new path, and the name of its subtitle file.
 
         Raises:
             DynFocusError: it cannot be written; the record stays as it was.
         """
         with self._lock:
-            if kept.replaced or kept.video == video or os.path.exists(kept.video):
+            if stored.replaced or stored.video == video or os.path.exists(stored.video):
                 return
             with open(os.dup(self._file), "rb") as file:
-                file.seek(kept.span[0])
-                record = json.loads(file.read(kept.span[1] - kept.span[0]))
+                file.seek(stored.start)
+                record = json.loads(file.read(stored.length))
             record["video"] = video
             if content.subtitles is not None and record.get("subtitles"):
                 record["subtitles"]["origin"] = content.subtitles
-            _replace(kept, self._append(record, fresh=kept.fresh))
+            self._append(record, fresh=stored.fresh).replace(stored)
 
     def add(self, video: str, content: Content, query: Query | None, record: Record) -> None:
         """Appends a result, marked with its key; it is in the file when this returns.
@@ -179,14 +176,12 @@ class ResultFile:
         """
         key = key_of(self._settings, content, query)
         with self._lock:
-            kept = self._append({**record, "key": key, "settings": self._settings}, fresh=True)
+            stored = self._append({**record, "key": key, "settings": self._settings}, fresh=True)
             for other in self._by_key[key]:
-                if other.failed is not None and other is not kept and not os.path.exists(other.video):
-                    _replace(other, kept)
+                if other.failed is not None and other is not stored and not os.path.exists(other.video):
+                    stored.replace(other)
 
-    def _append(self, record: Record, *, fresh: bool) -> Kept:
-        from dynfocus_cli.report.json import line_of
-
+    def _append(self, record: Record, *, fresh: bool) -> StoredResult:
         line = line_of(record)
         try:
             self._write(line)
@@ -249,11 +244,6 @@ class ResultFile:
                 f"--output {self.path} is being written by another run: wait for it, or name another file."
             )
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        with open(os.dup(self._file), "rb") as file:
-            file.seek(0)
-            yield from enumerate(file, 1)
-
     def _admit_line(self, number: int, line: bytes) -> None:
         try:
             record = json.loads(line)
@@ -266,34 +256,28 @@ class ResultFile:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._no_result(number) from error
 
-    def _admit(self, record: Record, length: int, *, fresh: bool) -> Kept:
-        """Takes note of a line that stands at the end of the file."""
-        failure = record.get("error")
-        kept = Kept(
-            record["key"],
-            record["video"],
-            None if failure is None else failure["code"],
-            fresh,
-            (self._size, self._size + length),
-            len(self._results),
-        )
+    def _admit(self, record: Record, length: int, *, fresh: bool) -> StoredResult:
+        """Takes note of a line at the end of the file."""
+        key, video, failure = record["key"], record["video"], record.get("error")
+        failed = None if failure is None else failure["code"]
+        stored = StoredResult(key, video, failed, fresh, self._size, length, len(self._results))
         self._size += length
-        asked = _Asked(record["video"], record.get("question"), record.get("question_id"))
-        self._forget_failure(asked, kept)
-        for same in self._by_key.setdefault(kept.key, []):
-            if same.video == kept.video and not same.replaced:
-                _replace(same, kept)
-        self._by_key[kept.key] = [same for same in self._by_key[kept.key] if not same.replaced] + [kept]
-        if kept.failed is not None:
-            self._failures[asked] = kept
-        self._results.append(kept)
-        return kept
+        question = (video, record.get("question"), record.get("question_id"))
+        self._forget_failure(question, stored)
+        for same in self._by_key.setdefault(key, []):
+            if same.video == video and not same.replaced:
+                stored.replace(same)
+        self._by_key[key] = [same for same in self._by_key[key] if not same.replaced] + [stored]
+        if failed is not None:
+            self._failures[question] = stored
+        self._results.append(stored)
+        return stored
 
-    def _forget_failure(self, asked: _Asked, by: Kept) -> None:
-        """The failure of an earlier try is no result any more, also where the file was another one then."""
-        failure = self._failures.pop(asked, None)
+    def _forget_failure(self, question: QuestionKey, by: StoredResult) -> None:
+        """Replaces the failure of an earlier try, also where the path was another file's then."""
+        failure = self._failures.pop(question, None)
         if failure is not None and failure is not by and not failure.replaced:
-            _replace(failure, by)
+            by.replace(failure)
 
     def _write(self, line: bytes) -> None:
         left = line
@@ -304,14 +288,14 @@ class ResultFile:
             self._synced = time.monotonic()
 
     def _tidy(self) -> None:
-        """Leaves out what was replaced, by a new file in the place of this one; on failure all stays."""
-        if not any(kept.replaced for kept in self._results):
+        """Replaces the file by one without what was replaced; if that fails, the old one stays."""
+        if not any(stored.replaced for stored in self._results):
             return
         if os.fstat(self._file).st_size != self._size:
             return  # a write was broken off, and the next run will see what is there
         final = os.path.realpath(self.path)
         temporary = os.path.join(os.path.dirname(final), f"{TEMPORARY}{os.urandom(8).hex()}")
-        staying = sorted((kept for kept in self._results if not kept.replaced), key=lambda kept: kept.place)
+        staying = sorted((one for one in self._results if not one.replaced), key=lambda one: one.place)
         mode = stat.S_IMODE(os.fstat(self._file).st_mode)
         try:
             new = os.open(temporary, MODE | os.O_CREAT | os.O_EXCL, mode)
@@ -320,9 +304,9 @@ class ResultFile:
         try:
             os.chmod(temporary, mode)  # whatever the mask takes away
             with open(os.dup(self._file), "rb") as old, open(os.dup(new), "wb") as file:
-                for kept in staying:
-                    old.seek(kept.span[0])
-                    file.write(old.read(kept.span[1] - kept.span[0]))
+                for stored in staying:
+                    old.seek(stored.start)
+                    file.write(old.read(stored.length))
             os.fsync(new)
             self._lock_file(new)  # before anyone can find it under its name
             os.replace(temporary, final)
@@ -334,17 +318,10 @@ class ResultFile:
                 return self._untidy(error)
             raise
         os.close(self._file)
-        self._file = new
-        self._settle(staying)
-
-    def _settle(self, staying: list[Kept]) -> None:
-        """Takes note of where results stand in the new file."""
-        self._size = 0
-        for place, kept in enumerate(staying):
-            length = kept.span[1] - kept.span[0]
-            kept.span, kept.place = (self._size, self._size + length), place
-            self._size += length
-        self._results = staying
+        self._file, self._results, self._size = new, staying, 0
+        for place, stored in enumerate(staying):
+            stored.start, stored.place = self._size, place
+            self._size += stored.length
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings:
@@ -370,22 +347,6 @@ class ResultFile:
             f"--output {self.path} holds results of other settings (there {there}; here {here}): name "
             "another file, or repeat the settings that it was begun with."
         )
-
-
-def _asked(video: str, query: Query | None) -> _Asked:
-    return _Asked(video, None, None) if query is None else _Asked(video, query.text, query.id)
-
-
-def _replace(old: Kept, new: Kept) -> None:
-    old.replaced = True
-    new.place = min(new.place, old.place)
-
-
-def _is_same_file(path: str, other: str) -> bool:
-    try:
-        return os.path.samefile(path, other)
-    except (OSError, ValueError):
-        return False
 
 
 def _is_at(path: str, file: int) -> bool:

@@ -51,6 +51,7 @@ _DISCS = {
     "BDMV": "a Blu-ray: its films are files in BDMV/STREAM. Name the one of the film, as a rule the largest "
     ".m2ts, or make a file of it first with MakeMKV.",
 }
+"""A disc's folder, and what to do with it."""
 
 _TYPES = mimetypes.MimeTypes()
 

@@ -1,4 +1,4 @@
-"""Several videos in one run: expand what the user named, go through it, keep each failure to itself."""
+"""Several videos in one run: find those that the user named, and keep each failure to its own video."""
 
 from __future__ import annotations
 
@@ -37,17 +37,16 @@ PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is taken of a folder: the flags `--recursive --glob`."""
+    """Which files of a folder are taken as videos."""
 
     recursive: bool = False
     globs: tuple[str, ...] = ()
     """Patterns of file names that take the place of the suffixes of videos."""
-
     pass_over: Callable[[str], None] = lambda sentence: None
-    """Told of what is not taken, though it may be meant."""
+    """Called with a sentence for each file that is not taken, though it may be meant."""
 
     def takes_file(self, entry: os.DirEntry[str]) -> bool:
-        """Whether this file is one: by its name, or where that says nothing, by how it begins."""
+        """Whether this file is taken: by its name, or by how it begins where the name says nothing."""
         if self.takes(entry.name):
             return _is_file(entry)
         if self.globs or entry.name.startswith("."):
@@ -57,8 +56,12 @@ class Search:
             return False
         return _is_file(entry) and holds_video(entry.path)
 
+    def takes_folder(self, entry: os.DirEntry[str]) -> bool:
+        """Whether videos below it are taken."""
+        return self.recursive and not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+
     def takes(self, name: str) -> bool:
-        """Whether a file of this name is one; a hidden file only where a pattern begins with its dot."""
+        """Whether a file of this name is taken; a hidden one only by a pattern that begins with a dot."""
         if not self.globs:
             return not name.startswith(".") and has_video_name(name)
         globs = [glob for glob in self.globs if glob.startswith(".") or not name.startswith(".")]
@@ -211,59 +214,52 @@ def _paths(stdin: BinaryIO, end: bytes) -> Iterator[bytes]:
 
 
 def _is_binary(piece: bytes) -> bool:
-    """Whether it cannot be the beginning of a list of paths: control characters, or zeros without a path."""
+    """Whether it cannot begin a list of paths: it has many control characters, or several zeros in a row."""
     strange = len(piece.translate(None, delete=_NOT_STRANGE))
     return b"\0\0\0" in piece or strange > MAX_STRANGE * len(piece)
 
 
 def _videos_at(path: str, search: Search) -> Iterator[str]:
     """The videos in a folder; else, or where it has none, the path itself."""
-    found = False
+    is_empty = True
     if os.path.isdir(path):
         for video in _videos_in(path, search):
-            found = True
+            is_empty = False
             yield video
-    if not found:
+    if is_empty:
         yield path
 
 
 def _videos_in(folder: str, search: Search) -> Iterator[str]:
     """Files in `folder` that `search` takes, and with `recursive` those below it, sorted by name.
 
-    Links to folders are not followed, for they may lead in a circle. A folder below that cannot be read comes
-    out as itself, to be reported, and so does a disc's.
+    Links to folders are not followed, for they may lead in a circle. A folder that cannot be read, or is a
+    disc's, comes out as itself, to be reported.
     """
-    folders: list[str] = []
+    is_folder: dict[str, bool] = {}
     if not search.globs and is_disc(folder):
         yield folder
         return
     try:
         with os.scandir(folder) as entries:
-            names = []
             for entry in entries:
                 if search.takes_file(entry):
-                    names.append(entry.name)
-                elif (
-                    search.recursive
-                    and not entry.name.startswith(".")
-                    and entry.is_dir(follow_symlinks=False)
-                ):
-                    names.append(entry.name)
-                    folders.append(entry.name)
+                    is_folder[entry.name] = False
+                elif search.takes_folder(entry):
+                    is_folder[entry.name] = True
     except OSError:
         yield folder
         return
-    below = frozenset(folders)
-    for name in sorted(names):
+    for name in sorted(is_folder):
         path = os.path.join(folder, name)
-        if name in below:
+        if is_folder[name]:
             yield from _videos_in(path, search)
         else:
             yield path
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Also for a link that leads in a circle: that is told when its turn comes, and costs no other file."""
+    """True also for a link that leads in a circle, which is reported when its turn comes."""
     try:
         return entry.is_file()
     except OSError:

@@ -203,13 +203,13 @@ def _is_video(argument: str) -> bool:
 
 
 def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: Streamed | None) -> None:
-    from dynfocus_cli import report
     from dynfocus_cli.cli.evidence import show_check, show_evidence, show_notices, show_options, show_warnings
+    from dynfocus_cli.report.json import answer_record
     from dynfocus_cli.report.reasons import most_attended
 
     evidence, where = answer.evidence, job.where(video, query)
     if job.as_records:
-        job.put(video, query, report.answer_record(answer))
+        job.put(video, query, answer_record(answer))
     else:
         if streamed is not None:
             streamed.finish(answer.answer)  # its notices were shown before it was begun

@@ -133,7 +133,7 @@ class Conversation:
                 streamed.break_off()
             failure = self._fail(error)
             if self._as_records:
-                from dynfocus_cli.report import error_record
+                from dynfocus_cli.report.json import error_record
 
                 write_record(error_record(self._source.path, *failure, question=question))
             return
@@ -146,7 +146,7 @@ class Conversation:
 
     def _show(self, answer: Answer, streamed: Streamed | None) -> None:
         if self._as_records:
-            from dynfocus_cli.report import answer_record
+            from dynfocus_cli.report.json import answer_record
 
             write_record(answer_record(answer))
         elif streamed is not None:

@@ -312,7 +312,7 @@ def _report(job: Job, video: str, query: Query | None, error: Exception) -> Fail
         where = ""
     say(f"Error: {where}: {failure.message}" if where else f"Error: {failure.message}")
     if job.format == "jsonl" or job.results is not None:
-        from dynfocus_cli.report import error_record
+        from dynfocus_cli.report.json import error_record
 
         job.put(video, query, error_record(video, *failure, question=None if query is None else query.text))
     return failure

@@ -34,12 +34,12 @@ def show_forecasts(
         return pipeline.forecast(video, query.text, spec, options, query.choices)
 
     def show(video: str, query: Query | None, forecast: Forecast) -> None:
-        from dynfocus_cli import report
+        from dynfocus_cli.report.json import forecast_record
         from dynfocus_cli.report.terminal import forecast_lines
 
         where = job.where(video, query)
         if job.as_records:
-            job.put(video, query, report.forecast_record(forecast))
+            job.put(video, query, forecast_record(forecast))
         else:
             if where:
                 write_line(where)

@@ -155,12 +155,12 @@ def _asked(videos: list[str], question: str | None, questions: str | None) -> Qu
 def _show(
     video: str, query: Query | None, inspection: Inspection, job: Job, first: bool, rows: Format | None
 ) -> None:
-    from dynfocus_cli import report
     from dynfocus_cli.cli.evidence import show_evidence, show_warnings
+    from dynfocus_cli.report.json import inspection_record
 
     where = job.where(video, query)
     if job.as_records:
-        job.put(video, query, report.inspection_record(inspection))
+        job.put(video, query, inspection_record(inspection))
     else:
         if rows is not None and rows.content is not None:
             for line in rows.content(ExportSource(inspection), Path(STDOUT)).decode().splitlines():

@@ -22,7 +22,7 @@ def format_of(json: bool, jsonl: bool) -> Format:
 
 def write_record(record: dict[str, Any]) -> None:
     """One line of JSON."""
-    from dynfocus_cli.report import line_of
+    from dynfocus_cli.report.json import line_of
 
     _write(line_of(record))
 

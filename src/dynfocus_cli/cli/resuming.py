@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.batch.result_key import Content, content_of
-from dynfocus_cli.batch.results import Kept, ResultFile
+from dynfocus_cli.batch.results import ResultFile, StoredResult
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.interrupts import uninterrupted
 from dynfocus_cli.files import known_digest
@@ -66,7 +66,7 @@ class Resumed:
             self._file.add(video, self._content_of(video), query, record)
             self.added += 1
 
-    def _kept(self, video: str, content: Content, query: Query | None) -> Kept | None:
+    def _kept(self, video: str, content: Content, query: Query | None) -> StoredResult | None:
         kept = self._file.find(video, content, query)
         if kept is None or kept.failed is None or kept.fresh:
             return kept

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.report import answer_record, line_of
 from dynfocus_cli.report.export import write_whole
+from dynfocus_cli.report.json import answer_record, line_of
 from dynfocus_cli.report.spans import shown_name
 from dynfocus_cli.video.timecode import short_timecode
 

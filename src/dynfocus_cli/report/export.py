@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.files import reason, write_atomically
+from dynfocus_cli.files import is_same_file, reason, write_atomically
 from dynfocus_cli.report.writers import ExportSource, Format, formats
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Destination:
 
     def check(self, video: str) -> None:
         """Raises UsageError where the file would replace its video."""
-        if not self.is_folder and _is_same_file(video, self.path):
+        if not self.is_folder and is_same_file(video, self.path):
             raise UsageError(f"{self.format.flag} {self.path} would replace the video itself.")
 
     def is_taken(self, stem: str) -> bool:
@@ -229,10 +229,3 @@ def _require_writable(flag: str, folder: Path) -> None:
         raise UsageError(f"{flag}: there is no folder {folder}.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{flag}: the folder {folder} cannot be written to.")
-
-
-def _is_same_file(one: str, other: Path) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):
-        return False

@@ -1,5 +1,5 @@
 """The records that scripts read: `dynfocus.answer/1`, `dynfocus.inspection/1`, `dynfocus.plan/1` and
-`dynfocus.error/1`.
+`dynfocus.error/1`, and the schemas of all records.
 
 Key order and rounding are fixed (times 3 decimals, scores 4, rates 6): equal evidence gives equal bytes.
 """
@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import Answer, Check, Counterfactual, Forecast, Inspection
+    from dynfocus_cli.types import Answer, Check, Forecast, Inspection
 
 ANSWER = "dynfocus.answer/1"
 INSPECTION = "dynfocus.inspection/1"
@@ -21,61 +21,23 @@ Record = dict[str, Any]
 
 
 def answer_record(answer: Answer) -> Record:
-    """An answer with its evidence."""
+    """An answer with its evidence; `options`, `check` and `attention` only where there are such."""
     evidence = answer.evidence
-    return {
+    record = {
         "schema": ANSWER,
         "video": evidence.source.path,
         "question": evidence.question,
         "answer": answer.answer,
         "truncated": answer.truncated,
         **_evidence(evidence),
-        **_options(answer),
-        **_check(answer.check),
-        **_attention(answer.attention),
     }
-
-
-def _options(answer: Answer) -> Record:
-    """What there was to choose from; nothing where the answer was free."""
-    if not answer.options:
-        return {}
-    options = [
-        {
-            "letter": option.letter,
-            "text": option.text,
-            "log_likelihood": _rounded(option.log_likelihood, 4),
-        }
-        for option in answer.options
-    ]
-    return {"options": options}
-
-
-def _attention(shares: tuple[float, ...] | None) -> Record:
-    """How much the answer attended to each frame; nothing where the model does not tell."""
-    return {} if shares is None else {"attention": [_rounded(share, 4) for share in shares]}
-
-
-def _check(check: Check | None) -> Record:
-    """What other frames answered; nothing where they were not asked."""
-    if check is None:
-        return {}
-    others = check.without_key_frames
-    return {
-        "check": {
-            "even_frames": _counterfactual(check.even_frames),
-            "without_key_frames": None if others is None else _counterfactual(others),
-        }
-    }
-
-
-def _counterfactual(found: Counterfactual) -> Record:
-    return {
-        "answer": found.answer,
-        "changed": found.changed,
-        "frames": found.frames,
-        "tokens": found.tokens,
-    }
+    if answer.options:
+        record["options"] = [_fields(option, "letter text log_likelihood:4") for option in answer.options]
+    if answer.check is not None:
+        record["check"] = _check(answer.check)
+    if answer.attention is not None:
+        record["attention"] = [_rounded(share, 4) for share in answer.attention]
+    return record
 
 
 def inspection_record(inspection: Inspection) -> Record:
@@ -90,27 +52,14 @@ def inspection_record(inspection: Inspection) -> Record:
 
 def forecast_record(forecast: Forecast) -> Record:
     """What a run would do and take; `tokens.generated` is the longest answer's."""
-    memory, times = forecast.memory, forecast.time_s
     return {
         "schema": PLAN,
         "video": forecast.source.path,
         "question": forecast.question,
         **_setup(forecast, len(forecast.sampling.times_s)),
         "batch": forecast.batch,
-        "memory_bytes": {
-            "weights": memory.weights,
-            "encode": memory.encode,
-            "select": memory.select,
-            "answer": memory.answer,
-            "peak": memory.peak,
-            "free": memory.free,
-        },
-        "estimated_s": {
-            "encode": _seconds(times.encode),
-            "select": _seconds(times.select),
-            "first_token": _seconds(times.first_token),
-            "each_token": _rounded(times.each_token, 6),
-        },
+        "memory_bytes": _fields(forecast.memory, "weights encode select answer peak free"),
+        "estimated_s": _fields(forecast.time_s, "encode:3 select:3 first_token:3 each_token:6"),
         "warnings": list(forecast.warnings),
     }
 
@@ -132,107 +81,83 @@ def line_of(record: Record) -> bytes:
     return (dumps(record) + "\n").encode("utf-8", "backslashreplace")
 
 
+def load_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a record, by what stands in its `schema`, such as `dynfocus.answer/1`.
+
+    Raises:
+        KeyError: no record is called so.
+    """
+    from importlib.resources import files
+
+    folder = files(__package__).joinpath("schema")
+    schemas = (json.loads(file.read_text(encoding="utf-8")) for file in folder.iterdir())
+    by_name: dict[str, dict[str, Any]] = {schema["title"]: schema for schema in schemas}
+    if name not in by_name:
+        raise KeyError(f"no schema {name!r}; there are {', '.join(sorted(by_name))}")
+    return by_name[name]
+
+
 def _setup(of: Inspection | Forecast, frames: int) -> Record:
-    """What is said of a run, whether it was made or planned."""
-    source, sampling, tokens = of.source, of.sampling, of.tokens
+    """What a run and a planned run have in common."""
+    bill = "video per_key_frame per_other_frame prompt generated context all_patches"
     return {
-        "model": {
-            "name": of.model.name,
-            "backend": of.model.backend,
-            "revision": of.model.revision,
-            "quantization": of.model.quantization,
-            "device": of.model.device,
-        },
-        "source": {
-            "duration_s": _seconds(source.duration_s),
-            "width": source.width,
-            "height": source.height,
-            "fps": _rate(source.fps),
-            "codec": source.codec,
-            "rotation": source.rotation,
-            "variable_frame_rate": source.variable_frame_rate,
-        },
+        "model": _fields(of.model, "name backend revision quantization device"),
+        "source": _fields(of.source, "duration_s:3 width height fps:6 codec rotation variable_frame_rate"),
         "sampling": {
-            "policy": sampling.policy,
-            "fps": None if sampling.fps is None else _rate(sampling.fps),
+            **_fields(of.sampling, "policy fps:6"),
             "frames": frames,
-            "start_s": _seconds(sampling.start_s),
-            "end_s": _seconds(sampling.end_s),
-            "focus": [[_seconds(start), _seconds(end)] for start, end in sampling.focus],
+            **_fields(of.sampling, "start_s:3 end_s:3"),
+            "focus": _spans(of.sampling.focus),
         },
-        "selection": {
-            "scorer": of.selection.scorer,
-            "prototypes": of.selection.prototypes,
-            "key_frames": of.selection.key_frames,
-            "clustering": of.selection.clustering,
-        },
-        "tokens": {
-            "video": tokens.video,
-            "per_key_frame": tokens.per_key_frame,
-            "per_other_frame": tokens.per_other_frame,
-            "prompt": tokens.prompt,
-            "generated": tokens.generated,
-            "context": tokens.context,
-            "all_patches": tokens.all_patches,
-            **({} if tokens.stock is None else {"stock": tokens.stock}),
-        },
+        "selection": _fields(of.selection, "scorer prototypes key_frames clustering"),
+        "tokens": _fields(of.tokens, bill if of.tokens.stock is None else f"{bill} stock"),
     }
 
 
 def _evidence(of: Inspection) -> Record:
-    """What both records share, in the contract's order."""
-    timings = of.timings_s
+    """What the records of an answer and of a selection have in common, in the contract's order."""
+    frame = "index time_s:3 timecode event meaningful score:4 tokens"
+    subtitles = of.subtitles
     return {
         **_setup(of, len(of.frames)),
-        "frames": [
-            {
-                "index": frame.index,
-                "time_s": _seconds(frame.time_s),
-                "timecode": frame.timecode,
-                "event": frame.event,
-                "meaningful": frame.meaningful,
-                "score": _rounded(frame.score, 4),
-                "tokens": frame.tokens,
-            }
-            for frame in of.frames
-        ],
-        "timings_s": {
-            "decode": _seconds(timings.decode),
-            "encode": _seconds(timings.encode),
-            "select": _seconds(timings.select),
-            "generate": _seconds(timings.generate),
-            "total": _seconds(timings.total),
-        },
+        "frames": [_fields(each, frame) for each in of.frames],
+        "timings_s": _fields(of.timings_s, "decode:3 encode:3 select:3 generate:3 total:3"),
         "cache": {"features": of.cache},
         "seed": of.seed,
         "warnings": list(of.warnings),
         "in_domain": of.in_domain,
-        "subtitles": None
-        if of.subtitles is None
-        else {
-            "origin": of.subtitles.origin,
-            "on_screen": of.subtitles.on_screen,
-            "in_prompt": len(of.subtitles.lines),
-            "tokens": of.subtitles.tokens,
+        "subtitles": subtitles
+        and {
+            **_fields(subtitles, "origin on_screen"),
+            "in_prompt": len(subtitles.lines),
+            "tokens": subtitles.tokens,
         },
         "health": {
-            "declared_duration_s": None
-            if of.health.declared_duration_s is None
-            else _seconds(of.health.declared_duration_s),
-            "corrupt_frames": of.health.corrupt_frames,
-            "substituted_frames": of.health.substituted_frames,
-            "damaged": [[_seconds(start), _seconds(end)] for start, end in of.health.damaged],
+            **_fields(of.health, "declared_duration_s:3 corrupt_frames substituted_frames"),
+            "damaged": _spans(of.health.damaged),
         },
     }
 
 
-def _seconds(value: float) -> float:
-    return _rounded(value, 3)
+def _check(check: Check) -> Record:
+    answer, others = "answer changed frames tokens", check.without_key_frames
+    return {
+        "even_frames": _fields(check.even_frames, answer),
+        "without_key_frames": others and _fields(others, answer),
+    }
 
 
-def _rate(value: float) -> float:
-    """Six decimals, so that 30000/1001 and one frame an hour both keep their meaning."""
-    return _rounded(value, 6)
+def _fields(of: object, names: str) -> Record:
+    """These fields of a dataclass, in this order; `score:4` is rounded to 4 decimals where it is not None."""
+    record = {}
+    for name, _, digits in (word.partition(":") for word in names.split()):
+        value = getattr(of, name)
+        record[name] = _rounded(value, int(digits)) if digits and value is not None else value
+    return record
+
+
+def _spans(spans: tuple[tuple[float, float], ...]) -> list[list[float]]:
+    return [[_rounded(time_s, 3) for time_s in span] for span in spans]
 
 
 def _rounded(value: float, digits: int) -> float:
