@@ -97,11 +97,13 @@ def write_clip(
     gop: int = 12,
     clock: Fraction | None = CLOCK,
     container_options: dict[str, str] | None = None,
+    stored: NDArray[np.uint8] | None = None,
 ) -> Path:
     """Writes a frame for each presentation time, stored so that players turn it `clockwise` to be upright, or
     do what `placement` says; only where it is not `tagged`, the container does not tell them.
 
-    `clock` is the encoder's; None is 1 / rate, for codecs that know no other.
+    `clock` is the encoder's; None is 1 / rate, for codecs that know no other. `stored` is each picture as it
+    is stored, where it is no barcode.
     """
     with av.open(str(path), "w", container_options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
@@ -118,7 +120,9 @@ def write_clip(
             stream.set_display_rotation(degrees, hflip=placement.mirrored)
         sound = container.add_stream("aac", rate=16000, layout="mono") if audio_s else None
         for number, milliseconds in enumerate(pts_ms):
-            picture = placement.stored(barcode(number, *placement.upright_size(*size)))
+            picture = stored
+            if picture is None:
+                picture = placement.stored(barcode(number, *placement.upright_size(*size)))
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.time_base = stream.codec_context.time_base
             frame.pts = round(Fraction(milliseconds, 1000) / frame.time_base)
