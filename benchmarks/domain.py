@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from dynfocus_cli.models.dynfocus import LoadedModel
+    from dynfocus_cli.models.dynfocus.model import LoadedModel
 
 SEED = 4_000_000_000
 NONSENSE = (
@@ -64,7 +64,7 @@ def main() -> None:
     import torch
 
     import dynfocus_cli
-    from dynfocus_cli.models.dynfocus import LoadedModel
+    from dynfocus_cli.models.dynfocus.model import LoadedModel
 
     torch.set_num_threads(1)
     loaded = dynfocus_cli.load(arguments.model, device="cpu")

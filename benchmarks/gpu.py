@@ -29,7 +29,7 @@ from provenance import provenance
 from random_llama_vid import write
 
 if TYPE_CHECKING:
-    from dynfocus_cli.models.dynfocus import LoadedModel
+    from dynfocus_cli.models.dynfocus.model import LoadedModel
 
 QUESTION = "What is the man doing?"
 HOUR_S = 3600

@@ -12,9 +12,11 @@ from dynfocus_cli.cli.app import app
 from dynfocus_cli.models.open import load_model
 from dynfocus_cli.network.stages import EventSelection, Question
 from dynfocus_cli.options import DecodingOptions, RunOptions
-from dynfocus_cli.pipeline import spine
+from dynfocus_cli.pipeline.run import Run
+from dynfocus_cli.pipeline.steps import encode
 from dynfocus_cli.planning.memory_plan import MemoryPlan
-from dynfocus_cli.planning.plan import plan_run, read_request
+from dynfocus_cli.planning.plan import plan_run
+from dynfocus_cli.planning.request import read_request
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.stopwatch import Stopwatch
 
@@ -87,11 +89,10 @@ def test_the_vision_encoder_can_leave_the_gpu_and_come_back() -> None:
     options = RunOptions(decoding=DecodingOptions(cache=False))
     answers = {}
     for tower in ("resident", "swapped", "offloaded", "resident"):
-        asked = model.spec.scorer(QUESTION, None)
-        request = read_request(str(DEMO), asked, model.spec, options)
+        request = read_request(str(DEMO), QUESTION, model.spec, options)
         plan = plan_run(request, model.spec, options, 10**12, MemoryPlan(8, 68, tower=tower))
-        seen = spine._see(spine.Run(request, plan, model, asked, options, (), Silent(), Stopwatch()))
-        answers.setdefault(tower, seen.frames.patches)
+        encoded = encode(Run(plan, model, options, Silent(), Stopwatch()))
+        answers.setdefault(tower, encoded.frames.patches)
         expected = "cpu" if tower != "resident" else "cuda"
         assert model.network.vision.device.type == expected
     assert torch.equal(answers["resident"], answers["swapped"])

@@ -167,7 +167,7 @@ def write_domain(folder: Path, model: DynFocusModel, preprocessing: Preprocessin
 
 
 def main() -> None:
-    from dynfocus_cli.models.dynfocus import LoadedModel
+    from dynfocus_cli.models.dynfocus.model import LoadedModel
     from dynfocus_cli.models.open import load_model
 
     parser = argparse.ArgumentParser(description="Measure the domain of a tiny network.")

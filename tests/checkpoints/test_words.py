@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import BertTokenizer
 
-from dynfocus_cli.models.dynfocus import LoadedModel
+from dynfocus_cli.models.dynfocus.model import LoadedModel
 from dynfocus_cli.models.open import load_model
 
 GOLDEN = ROOT / "tests" / "golden" / "k_prompts_sampling.json"

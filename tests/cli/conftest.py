@@ -66,7 +66,7 @@ class StandIn:
         model: Any,
         options: Any,
         progress: Any,
-        begun: Any = None,
+        prefetch: Any = None,
         memory_cache: Any = None,
     ) -> Inspection:
         self.calls.append((video, question, options))
@@ -98,7 +98,7 @@ class StandIn:
         options: Any,
         progress: Any,
         choices: Any = (),
-        begun: Any = None,
+        prefetch: Any = None,
         memory_cache: Any = None,
     ) -> Answer:
         evidence = self.inspect(video, question, model, options, progress)

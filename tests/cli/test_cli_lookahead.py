@@ -13,7 +13,7 @@ from dynfocus_cli import RunOptions, SamplingOptions, VideoUnreadable, pipeline
 from dynfocus_cli.cli.lookahead import one_ahead
 from dynfocus_cli.features import encoding
 from dynfocus_cli.options import DecodingOptions
-from dynfocus_cli.pipeline.prefetch import begin
+from dynfocus_cli.pipeline.prefetch import start_prefetch
 from dynfocus_cli.progress import Silent
 
 DEMO = str(Path(__file__).parents[2] / "examples" / "demo.mp4")
@@ -59,31 +59,31 @@ def test_a_begun_video_gives_the_same_answer_without_decoding_again(monkeypatch:
     model = dynfocus_cli.load(device="cpu").model
     question = "What color is the heart at 00:12?"
     plain = pipeline.ask(DEMO, question, model, OPTIONS, Silent())
-    begun = begin(DEMO, question, model, OPTIONS)
+    prefetch = start_prefetch(DEMO, question, model, OPTIONS)
     monkeypatch.setattr(encoding, "decode_for", lambda *_: pytest.fail("it is decoded already"))
-    ahead = pipeline.ask(DEMO, question, model, OPTIONS, Silent(), (), begun)
+    ahead = pipeline.ask(DEMO, question, model, OPTIONS, Silent(), (), prefetch)
     assert (ahead.answer, ahead.evidence.frames) == (plain.answer, plain.evidence.frames)
     assert ahead.evidence.warnings == plain.evidence.warnings
 
 
 def test_what_was_begun_for_other_moments_is_begun_anew() -> None:
     model = dynfocus_cli.load(device="cpu").model
-    begun = begin(DEMO, None, model, OPTIONS)
+    prefetch = start_prefetch(DEMO, None, model, OPTIONS)
     few = RunOptions(SamplingOptions(frames=5), decoding=DecodingOptions(cache=False))
-    found = pipeline.inspect(DEMO, None, model, few, Silent(), begun)
+    found = pipeline.inspect(DEMO, None, model, few, Silent(), prefetch)
     assert len(found.frames) == 5
-    assert begun.batches is None
+    assert prefetch.batches is None
 
 
 def test_what_is_begun_can_be_given_up() -> None:
-    begun = begin(DEMO, None, dynfocus_cli.load(device="cpu").model, OPTIONS)
-    begun.close()
-    begun.close()
-    assert begun.frames(begun.moments_s, begun.batch) is None
+    prefetch = start_prefetch(DEMO, None, dynfocus_cli.load(device="cpu").model, OPTIONS)
+    prefetch.close()
+    prefetch.close()
+    assert prefetch.frames(prefetch.moments_s, prefetch.batch) is None
 
 
 def test_a_damaged_video_cannot_be_begun(tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     with pytest.raises(VideoUnreadable):
-        begin(str(broken), None, dynfocus_cli.load(device="cpu").model, OPTIONS)
+        start_prefetch(str(broken), None, dynfocus_cli.load(device="cpu").model, OPTIONS)

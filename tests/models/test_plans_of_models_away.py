@@ -22,7 +22,7 @@ from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.models.families.registry import FAMILY_OF
 from dynfocus_cli.models.open import published_model_spec
 from dynfocus_cli.models.vlm.skeleton import skeleton
-from dynfocus_cli.pipeline import spine
+from dynfocus_cli.pipeline import dry_run
 from dynfocus_cli.types import Option
 from strict_schema import validate
 
@@ -36,7 +36,7 @@ ANSWERING = [name for name in PULLED if ENTRIES[name].family not in SELECTORS]
 def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNFOCUS_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(spine, "free_memory", lambda device: 200 << 30)
+    monkeypatch.setattr(dry_run, "free_memory", lambda device: 200 << 30)
 
 
 @pytest.fixture

@@ -28,11 +28,13 @@ from dynfocus_cli import (
     pipeline,
 )
 from dynfocus_cli.models.memory import RunShape
+from dynfocus_cli.models.protocol import ScoredQuestion
 from dynfocus_cli.models.vlm import decoding
 from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.options import DecodingOptions
-from dynfocus_cli.pipeline import spine
-from dynfocus_cli.planning.plan import Request, plan_run
+from dynfocus_cli.pipeline import dry_run
+from dynfocus_cli.planning.plan import plan_run
+from dynfocus_cli.planning.request import Request
 from dynfocus_cli.report import terminal
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import Mentions
@@ -188,7 +190,7 @@ def test_the_makers_own_way_is_not_held_to_our_limits(models: dict[str, DynFocus
     family = copy.copy(spec.family)
     family.config, family.files = copy.deepcopy(family.config), copy.copy(family.files)
     family.files.video = {"size": {"shortest_edge": 4096, "longest_edge": 25_165_824}}
-    request = Request(source(600.0), Mentions(), None, QUESTION, 30, ())
+    request = Request(ScoredQuestion(QUESTION, "density"), source(600.0), Mentions(), None, 30, ())
     for context, frames in ((20_000, 768), (10_000, None)):
         family.config.text_config.max_position_embeddings = context
         plan = plan_run(request, replace(spec, family=family), asked, PLENTY)
@@ -252,7 +254,7 @@ def test_short_memory_does_as_it_says(
     spec, asked = models[family].model.spec, options({"frames": 40}, stock=stock)
     free, shown = 1 << 30, list[int]()
     while True:
-        monkeypatch.setattr(spine, "free_memory", lambda device, free=free: free)
+        monkeypatch.setattr(dry_run, "free_memory", lambda device, free=free: free)
         try:
             plan = pipeline.forecast(str(DEMO), QUESTION, spec, asked)
         except OutOfMemory:

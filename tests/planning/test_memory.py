@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from dynfocus_cli.cce.budget import FramePrice
 from dynfocus_cli.errors import OutOfMemory
-from dynfocus_cli.models.memory import MemoryModel, RunShape, find_room
+from dynfocus_cli.models.dynfocus.memory import DynFocusMemory
+from dynfocus_cli.models.memory import RunShape
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.network import DynFocusModel
-from dynfocus_cli.planning.memory_plan import MemoryPlan, next_fallback, plan_memory
+from dynfocus_cli.planning.memory_plan import MemoryPlan, find_room, next_fallback, plan_memory
 from dynfocus_cli.quantization import quantized
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -47,7 +48,7 @@ def small_config() -> DynFocusConfig:
 def test_weights_are_counted_to_the_byte(size: int) -> None:
     network = DynFocusModel(small_config())
     parameters = list(network.parameters())
-    memory = MemoryModel(small_config(), "none", torch.float16 if size == 2 else torch.float32, CPU)
+    memory = DynFocusMemory(small_config(), "none", torch.float16 if size == 2 else torch.float32, CPU)
     assert memory.weights == size * sum(map(torch.numel, parameters))
     assert memory.tower == size * sum(map(torch.numel, network.vision.parameters()))
 
@@ -62,19 +63,19 @@ def test_quantized_weights_are_counted_as_they_are_stored(kind: str) -> None:
             total += sum(part.nbytes for part in quantized(name, tensor, kind, torch.float32).values())
         else:
             total += tensor.nbytes
-    assert MemoryModel(small_config(), kind, torch.float32, CPU).weights == pytest.approx(total, rel=0.02)
+    assert DynFocusMemory(small_config(), kind, torch.float32, CPU).weights == pytest.approx(total, rel=0.02)
 
 
 def test_a_7b_network_in_nf4_answers_on_an_hour_within_8_gb_of_gpu_memory() -> None:
     memory = nf4(GPU)
     assert memory.need(HOUR).peak < 8e9
-    assert MemoryModel(SEVEN_B, "none", torch.bfloat16, GPU).need(HOUR).peak > 15e9
+    assert DynFocusMemory(SEVEN_B, "none", torch.bfloat16, GPU).need(HOUR).peak > 15e9
 
 
 @functools.cache
-def nf4(device: torch.device) -> MemoryModel:
+def nf4(device: torch.device) -> DynFocusMemory:
     """Made once: a network without weights is built for it."""
-    return MemoryModel(SEVEN_B, "nf4", torch.bfloat16, device)
+    return DynFocusMemory(SEVEN_B, "nf4", torch.bfloat16, device)
 
 
 shapes = st.builds(
@@ -111,7 +112,7 @@ def test_what_is_planned_fits(shape: RunShape, device: torch.device, free: int) 
     planned = replace(shape, frames=memory_plan.most_frames, video_tokens=tokens, batch=memory_plan.batch)
     assert memory.need(planned, tower_away=memory_plan.tower == "swapped").beside <= free
     changed = (memory_plan.batch, memory_plan.most_frames, memory_plan.most_tokens, memory_plan.tower)
-    assert bool(memory_plan.told) == (changed != (shape.batch, shape.frames, None, "resident"))
+    assert bool(memory_plan.warnings) == (changed != (shape.batch, shape.frames, None, "resident"))
 
 
 def test_time_is_given_up_before_frames() -> None:
@@ -129,7 +130,7 @@ def test_time_is_given_up_before_frames() -> None:
         "tower": next(n for n, plan in enumerate(plans) if plan.tower == "swapped"),
         "tokens": next((n for n, plan in enumerate(plans) if plan.most_tokens is not None), len(plans)),
     }
-    assert plans[0].told == ()
+    assert plans[0].warnings == ()
     assert first["batch"] < first["tokens"]
     assert first["tower"] <= first["tokens"]
     for before, after in pairwise(plans):
@@ -160,6 +161,6 @@ def test_what_is_done_without_after_memory_ran_out() -> None:
     assert memory_plan is None
     swapped = next_fallback(MemoryPlan(32, 5), "generate", "cuda")
     assert (swapped.tower, swapped.batch) == ("swapped", 32)
-    assert swapped.told == (
+    assert swapped.warnings == (
         "Memory ran out (stage: generate): the vision encoder leaves the GPU while the answer is written.",
     )

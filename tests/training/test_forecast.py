@@ -9,7 +9,7 @@ import pytest
 import torch
 from classroom import prepared
 
-from dynfocus_cli.models.memory import MemoryModel
+from dynfocus_cli.models.dynfocus.memory import DynFocusMemory
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.training.forecast import LessonShape, TrainingMemory, TrainingMemoryModel, part_sizes
 
@@ -39,7 +39,7 @@ def full_size() -> DynFocusConfig:
 def need(tune: str, shape: LessonShape = SHAPE, checkpointing: bool = True) -> TrainingMemory:
     config = full_size()
     kind = "nf4" if tune == "qlora" else "none"
-    memory = MemoryModel(config, kind, torch.bfloat16, torch.device("cuda"))
+    memory = DynFocusMemory(config, kind, torch.bfloat16, torch.device("cuda"))
     sizes = part_sizes(config, "instruct", tune, 16, None)
     return TrainingMemoryModel(config, memory, sizes, tune, 16, True, checkpointing).need(shape)
 

@@ -107,26 +107,26 @@ def ask(
 
         memory_cache = MemoryFeatureCache()
 
-        def begin(video: str, query: Query | None, loaded: Backend) -> Prefetch:
-            from dynfocus_cli.pipeline.prefetch import begin as begin_video
+        def prefetch(video: str, query: Query | None, loaded: Backend) -> Prefetch:
+            from dynfocus_cli.pipeline.prefetch import start_prefetch
 
             assert query is not None, "there is no asking without a question"
-            return begin_video(video, query.text, loaded, run_options, query.choices)
+            return start_prefetch(video, query.text, loaded, run_options, query.choices)
 
         def work(
-            video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Prefetch | None
+            video: str, query: Query | None, loaded: Backend, progress: Progress, prefetch: Prefetch | None
         ) -> Answer:
             from dynfocus_cli import pipeline
 
             assert query is not None, "there is no asking without a question"
 
-            def answer(by: Backend, begun: Prefetch | None) -> Answer:
+            def answer(by: Backend, prefetch: Prefetch | None) -> Answer:
                 return pipeline.ask(
-                    video, query.text, by, run_options, progress, query.choices, begun, memory_cache
+                    video, query.text, by, run_options, progress, query.choices, prefetch, memory_cache
                 )
 
             try:
-                return answer(loaded, begun)
+                return answer(loaded, prefetch)
             except OutOfDomain as error:
                 if job.several or job.as_records:
                     raise
@@ -150,7 +150,7 @@ def ask(
 
             write = None if streamed is None else streamed.write
             try:
-                for_each(exporting.job, wanted.load, work, exporting.beside(show), write, begin)
+                for_each(exporting.job, wanted.load, work, exporting.beside(show), write, prefetch)
             except KeyboardInterrupt:
                 if streamed is not None:
                     streamed.break_off()

@@ -173,7 +173,7 @@ def for_each(
     work: Callable[[str, Query | None, Model, Progress, Prefetch | None], Result],
     show: Callable[[str, Query | None, Result], None],
     write: Callable[[str], None] | None = None,
-    begin: Callable[[str, Query | None, Model], Prefetch] | None = None,
+    prefetch: Callable[[str, Query | None, Model], Prefetch] | None = None,
 ) -> None:
     """Load the model once, `work` on each question about each video, `show` each result as it comes.
 
@@ -183,41 +183,41 @@ def for_each(
 
     Args:
         write: told of an answer's text while it is written.
-        begin: what can be done of the next video while this one is at work, in another thread.
+        prefetch: what can be done of the next video while this one is at work, in another thread.
     """
     loaded: Model | None = None
     with_bars = display.wanted(job.quiet)
     tally = job.tally
     tally.total = job.total if with_bars else None
 
-    begun: Prefetch | None = None
+    prefetched: Prefetch | None = None
 
     def start(video: str) -> Prefetch | None:
-        """Begins the next video. What is wrong with it is told when its turn comes."""
-        if begin is None or loaded is None or not (_is_there(video) and _has_work(job, video)):
+        """Starts on the next video. What is wrong with it is told when its turn comes."""
+        if prefetch is None or loaded is None or not (_is_there(video) and _has_work(job, video)):
             return None
         try:
-            return begin(video, job.questions.of(video)[0], loaded)
+            return prefetch(video, job.questions.of(video)[0], loaded)
         except Exception:
             return None
 
     def arriving() -> Iterator[str]:
         """The videos; the model is there before the first one that needs it."""
-        nonlocal loaded, begun
+        nonlocal loaded, prefetched
         alone = ((video, None) for video in job.videos.paths)
         ahead = one_ahead(job.videos.paths, start) if job.videos.several else alone
-        for video, begun in ahead:
+        for video, prefetched in ahead:
             if loaded is None and _is_there(video) and _has_work(job, video):
                 with display.shown("", with_bars), tally.loading():
                     loaded = load()
             yield video
-            if begun is not None:
-                begun.close()
+            if prefetched is not None:
+                prefetched.close()
 
     def process(video: str, query: Query | None) -> Result:
-        nonlocal begun
+        nonlocal prefetched
         assert loaded is not None, "a video that passes the check was there before the model was loaded"
-        taken, begun = begun, None
+        taken, prefetched = prefetched, None
         run = tally.line() if job.several else ""
         with display.shown(job.where(video, query), with_bars, write, run) as progress, interruptible():
             return work(

@@ -25,7 +25,7 @@ def show_forecasts(
     """One forecast a video and question, on stdout."""
 
     def work(
-        video: str, query: Query | None, spec: ModelSpec, progress: Progress, begun: Prefetch | None
+        video: str, query: Query | None, spec: ModelSpec, progress: Progress, prefetch: Prefetch | None
     ) -> Forecast:
         from dynfocus_cli import pipeline
 

@@ -101,18 +101,18 @@ def inspect(
 
         memory_cache = MemoryFeatureCache()
 
-        def begin(video: str, query: Query | None, loaded: Backend) -> Prefetch:
-            from dynfocus_cli.pipeline.prefetch import begin as begin_video
+        def prefetch(video: str, query: Query | None, loaded: Backend) -> Prefetch:
+            from dynfocus_cli.pipeline.prefetch import start_prefetch
 
-            return begin_video(video, None if query is None else query.text, loaded, run_options)
+            return start_prefetch(video, None if query is None else query.text, loaded, run_options)
 
         def work(
-            video: str, query: Query | None, loaded: Backend, progress: Progress, begun: Prefetch | None
+            video: str, query: Query | None, loaded: Backend, progress: Progress, prefetch: Prefetch | None
         ) -> Inspection:
             from dynfocus_cli import pipeline
 
             text = None if query is None else query.text
-            return pipeline.inspect(video, text, loaded, run_options, progress, begun, memory_cache)
+            return pipeline.inspect(video, text, loaded, run_options, progress, prefetch, memory_cache)
 
         with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
             if dry_run:
@@ -131,7 +131,7 @@ def inspect(
                 _show(video, query, inspection, job, first, rows)
                 first = False
 
-            for_each(exporting.job, wanted.load, work, exporting.beside(show), begin=begin)
+            for_each(exporting.job, wanted.load, work, exporting.beside(show), prefetch=prefetch)
             exporting.conclude()
 
 

@@ -53,7 +53,7 @@ def encode_video(
     watch: Stopwatch,
     *,
     batch_size: int,
-    begun: Iterator[FrameBatch] | None = None,
+    prefetched: Iterator[FrameBatch] | None = None,
 ) -> Encoding:
     """Patch features of the frames on screen at `moments_s`, which strictly increase.
 
@@ -62,7 +62,7 @@ def encode_video(
     the same ones whatever frames it is encoded with.
 
     Args:
-        begun: the frames at all moments, which somebody began to decode; not needed where some are known.
+        prefetched: the frames at all moments, already being decoded; unused where the cache has some.
 
     Raises:
         VideoUnreadable: no frame can be decoded.
@@ -83,7 +83,7 @@ def encode_video(
     missing = [moment_s for moment_s in moments_s if moment_s not in found]
     parts = [] if known is None else [known]
     if missing:
-        batches = begun
+        batches = prefetched
         if batches is None or known is not None:
             batches = decode_for(source, missing, tower, device, batch_size)
         fresh = _encode(batches, missing, tower, progress, watch)

@@ -35,8 +35,8 @@ from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.features.domain import Domain
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.models.dynfocus import DynFocusSpec, LoadedModel
-from dynfocus_cli.models.memory import MemoryModel
+from dynfocus_cli.models.dynfocus.memory import DynFocusMemory
+from dynfocus_cli.models.dynfocus.model import DynFocusSpec, LoadedModel
 from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.network import DynFocusModel
@@ -197,7 +197,7 @@ def _published_dynfocus_spec(
         quantization=kind,
         device=place,
         dtype=dtype,
-        memory=MemoryModel(config, kind, dtype, place),
+        memory=DynFocusMemory(config, kind, dtype, place),
         info=ModelInfo(entry.name, "dynfocus", "", kind, place.type),
         caveat=not_here(entry),
     )
@@ -232,7 +232,7 @@ def _read_dynfocus_spec(
         )
     dtype = precision(stored_bytes(folder), place, kind)
     with part(folder, "config.json"):
-        memory = MemoryModel(config, kind, dtype, place)
+        memory = DynFocusMemory(config, kind, dtype, place)
     return DynFocusSpec(
         name=name,
         folder=folder,

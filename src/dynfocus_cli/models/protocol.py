@@ -15,7 +15,7 @@ import torch
 from dynfocus_cli.cce.budget import Allowance, FramePrice
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
-from dynfocus_cli.models.memory import Memory, RunShape
+from dynfocus_cli.models.memory import MemoryModel, RunShape
 from dynfocus_cli.network.generation import Listener
 from dynfocus_cli.options import GenerationOptions, RunOptions, SelectionOptions
 from dynfocus_cli.types import DomainCheck, Fallback, ModelInfo, Option, Scorer, TimeForecast, VideoSource
@@ -120,7 +120,7 @@ class ModelSpec(Protocol):
         """Tokens that the language model can hold."""
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> MemoryModel:
         """What it takes."""
 
     @property

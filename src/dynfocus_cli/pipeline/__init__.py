@@ -1,5 +1,6 @@
 """The way from a video file to an answer with its evidence."""
 
-from dynfocus_cli.pipeline.spine import ask, forecast, inspect
+from dynfocus_cli.pipeline.dry_run import forecast
+from dynfocus_cli.pipeline.spine import ask, inspect
 
 __all__ = ["ask", "forecast", "inspect"]

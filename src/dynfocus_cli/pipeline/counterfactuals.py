@@ -1,17 +1,46 @@
-"""Does an answer rest on the frames that were chosen for it? Other frames are asked, for as many tokens."""
+"""Whether an answer rests on the frames that were chosen for it: others are asked, for as many tokens."""
 
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
+from dataclasses import replace
 
-from dynfocus_cli.cce.budget import FramePrice
+from dynfocus_cli.cce.budget import Allowance
 from dynfocus_cli.models.protocol import Choice
+from dynfocus_cli.pipeline.run import Run
+from dynfocus_cli.pipeline.steps import EncodedVideo, Selection, generate
+from dynfocus_cli.progress import Silent
+from dynfocus_cli.types import Check, Counterfactual
+
+
+def check_answer(run: Run, encoded: EncodedVideo, selection: Selection, answer: str) -> Check:
+    """The answer from evenly spaced frames, and from those that were not chosen."""
+    frames, choice = len(encoded.frames.times_s), selection.choice
+    # The answer is written already; a further stage would announce a new one.
+    run = replace(run, progress=Silent())
+
+    def instead(places: Sequence[int], key_frames: tuple[int, ...]) -> Counterfactual:
+        others, count = encoded.rows(places), len(key_frames)
+        session = run.model.session(run.source, others.frames, run.options.selection, others.selector_frames)
+        allowance = Allowance(count, count, count, choice.price)
+        forced = session.choose(run.question, allowance, key_frames, run.options.generation.seed)
+        # Pinned for the choice alone: no question named these frames.
+        unpinned = replace(selection, session=session, choice=replace(forced, pinned=()))
+        text = generate(run, others, unpinned, None).completion.text
+        tokens = choice.price.total(len(places), count)
+        return Counterfactual(text, len(places), tokens, is_other(text, answer))
+
+    even, others = even_frames(frames, choice), other_frames(frames, choice)
+    return Check(
+        instead(even, tuple(range(len(even)))),
+        instead(others, key_frames_among_others(len(others), frames, choice)) if others else None,
+    )
 
 
 def even_frames(frames: int, choice: Choice) -> tuple[int, ...]:
     """Evenly spaced frames, as many as could be key frames for the tokens of `choice`."""
-    count = min(frames, max(1, _tokens(frames, choice) // choice.price.key))
-    return evenly(frames, count)
+    return evenly(frames, min(frames, max(1, _tokens(frames, choice) // choice.price.key)))
 
 
 def other_frames(frames: int, choice: Choice) -> tuple[int, ...]:
@@ -41,5 +70,4 @@ def _bare(answer: str) -> str:
 
 
 def _tokens(frames: int, choice: Choice) -> int:
-    price: FramePrice = choice.price
-    return price.total(frames, len(choice.key_frames))
+    return choice.price.total(frames, len(choice.key_frames))

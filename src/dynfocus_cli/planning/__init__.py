@@ -1,1 +1,1 @@
-"""What a run will take, before it is begun: memory, tokens, time."""
+"""Request -> token price -> memory plan -> fallbacks; and after encoding, what the frames are given."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.checkpoints.shards import SHARD_BYTES, write_index
 from dynfocus_cli.features.domain import Domain
-from dynfocus_cli.models.dynfocus import LoadedModel
+from dynfocus_cli.models.dynfocus.model import LoadedModel
 from dynfocus_cli.network.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training.parts import learning_parts

@@ -21,7 +21,7 @@ from dynfocus_cli.errors import ModelUnavailable, VideoUnreadable
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.features.encoding import encode_video
 from dynfocus_cli.files import json_digest, write_if_possible
-from dynfocus_cli.models.dynfocus import LoadedModel
+from dynfocus_cli.models.dynfocus.model import LoadedModel
 from dynfocus_cli.network.stages import VideoFeatures
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.progress import Progress, Silent

@@ -18,7 +18,7 @@ from dynfocus_cli.device import ran_out
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.files import flush, write_json
-from dynfocus_cli.models.dynfocus import LoadedModel
+from dynfocus_cli.models.dynfocus.model import LoadedModel
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training import run_record
 from dynfocus_cli.training.batches import Batches

@@ -13,7 +13,7 @@ import torch
 
 from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.device import release
-from dynfocus_cli.models.dynfocus import LoadedModel
+from dynfocus_cli.models.dynfocus.model import LoadedModel
 from dynfocus_cli.models.open import load_weights
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training import parts

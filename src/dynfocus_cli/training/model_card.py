@@ -10,7 +10,7 @@ from dynfocus_cli import __version__
 from dynfocus_cli.training.examples import videos_of
 
 if TYPE_CHECKING:
-    from dynfocus_cli.models.dynfocus import LoadedModel
+    from dynfocus_cli.models.dynfocus.model import LoadedModel
     from dynfocus_cli.training.finetune import Trained
     from dynfocus_cli.training.planned import Planned
     from dynfocus_cli.training.preparing import Prepared

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from dynfocus_cli.errors import UsageError, VideoUnreadable
-from dynfocus_cli.models.dynfocus import DynFocusSpec
+from dynfocus_cli.models.dynfocus.model import DynFocusSpec
 from dynfocus_cli.options import RunOptions
-from dynfocus_cli.planning.plan import Request, plan_run
+from dynfocus_cli.planning.plan import plan_run
+from dynfocus_cli.planning.request import Request
 from dynfocus_cli.training.examples import Example, Problem
 from dynfocus_cli.types import SamplingPlan, Scorer, VideoSource
 from dynfocus_cli.video import find_mentions, probe
@@ -82,14 +83,8 @@ def _plan(
     # As `ask` would plan it, unless the answer is longer than any that `ask` leaves room for.
     room = max(options.generation.max_new_tokens, len(answer))
     options = replace(options, generation=replace(options.generation, max_new_tokens=room))
-    request = Request(
-        source,
-        find_mentions(example.question, source.duration_s),
-        None,
-        asked.text,
-        spec.text_tokens(asked.text),
-        (),
-    )
+    mentions = find_mentions(example.question, source.duration_s)
+    request = Request(asked, source, mentions, None, spec.text_tokens(asked.text), ())
     plan = plan_run(request, spec, options, PLENTY)
     return Planned(
         example,

@@ -16,7 +16,7 @@ from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL
 from dynfocus_cli.device import free_memory
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.files import json_digest
-from dynfocus_cli.models.dynfocus import DynFocusSpec
+from dynfocus_cli.models.dynfocus.model import DynFocusSpec
 from dynfocus_cli.models.open import read_model_spec
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.quantization import Quantization

@@ -22,7 +22,7 @@ from dynfocus_cli.models.speed import time_stock
 from dynfocus_cli.models.vlm.decoding import read_prompt, write_on
 from dynfocus_cli.models.vlm.family import Family
 from dynfocus_cli.models.vlm.frames import VideoTokens
-from dynfocus_cli.models.vlm.memory import VlmMemory, looks
+from dynfocus_cli.models.vlm.memory import VlmMemory, encoding_passes
 from dynfocus_cli.models.vlm.prompt import ChatWriter
 from dynfocus_cli.models.vlm.selection import distinctness, find_events, rank, similarity
 from dynfocus_cli.models.vlm.selector import Selector, SelectorSpec, best_frames, event_scores
@@ -143,12 +143,12 @@ class VlmSpec:
     def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
         """How long a run of this shape would take."""
         family = self.family
-        seen = looks(family, shape)
-        patches = shape.frames * family.patches(seen.first)
+        passes = encoding_passes(family, shape)
+        patches = shape.frames * family.patches(passes.first)
         if shape.stock:
             patches //= family.together
-        if seen.detail is not None:
-            patches += shape.key_frames * family.patches(seen.detail)
+        if passes.detail is not None:
+            patches += shape.key_frames * family.patches(passes.detail)
         return time_stock(
             family.vision_config(),
             patches,

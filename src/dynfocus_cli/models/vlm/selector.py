@@ -31,6 +31,7 @@ from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.preprocess import Fit
+from dynfocus_cli.models.memory import encoder_bytes, pixel_bytes
 from dynfocus_cli.models.vlm.scaling import CLIP_MEAN, CLIP_STD, HALF, FrameScaling, ProcessorFiles
 
 _NAFLEX_PATCHES = 256
@@ -58,13 +59,11 @@ class SelectorSpec:
     caveat: str = ""
     """What a plan by it does not know exactly."""
 
-    def working(self, frames: int) -> int:
-        """Bytes that so many frames take at once on their way through."""
-        vision = self.config.vision_config
-        patches = (self.scaling.width // vision.patch_size) ** 2
-        layer = 4 * vision.hidden_size + 2 * vision.intermediate_size
-        pixels = 3 * self.scaling.width * self.scaling.height
-        return frames * (pixels * (4 + self.dtype.itemsize) + patches * layer * self.dtype.itemsize)
+    def encoding_bytes(self, frames: int) -> int:
+        """What so many frames take at once on their way through."""
+        vision, scaling, size = self.config.vision_config, self.scaling, self.dtype.itemsize
+        patches = frames * (scaling.width // vision.patch_size) ** 2
+        return pixel_bytes(frames, scaling.width, scaling.height, size) + encoder_bytes(vision, patches, size)
 
     def load(self) -> Selector:
         """The model with its weights.

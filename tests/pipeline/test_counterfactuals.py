@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders import write_noise
 
 import dynfocus_cli
+from builders import write_noise
 from dynfocus_cli import DynFocus, RunOptions, SamplingOptions, SelectionOptions, UsageError, pipeline
 from dynfocus_cli.cce.budget import FramePrice
 from dynfocus_cli.models.protocol import Choice

@@ -11,14 +11,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from builders import write_noise
 
 import dynfocus_cli
+from builders import write_noise
 from dynfocus_cli import DynFocus, OutOfMemory, RunOptions, SamplingOptions, pipeline
-from dynfocus_cli.models import dynfocus as native
 from dynfocus_cli.models import open as loading
+from dynfocus_cli.models.dynfocus import model as native
 from dynfocus_cli.options import DecodingOptions
-from dynfocus_cli.pipeline import spine
+from dynfocus_cli.pipeline import dry_run
+from dynfocus_cli.pipeline import run as running
 
 OPTIONS = RunOptions(sampling=SamplingOptions(frames=12), decoding=DecodingOptions(cache=False))
 
@@ -46,6 +47,12 @@ def fail(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, when) -> lis
 
     monkeypatch.setattr(owner, name, short)
     return failures
+
+
+def set_free_memory(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """For runs and for dry runs."""
+    for module in (running, dry_run):
+        monkeypatch.setattr(module, "free_memory", lambda device: free)
 
 
 def test_smaller_batches_give_the_same_answer(tiny: DynFocus, video: str, monkeypatch) -> None:
@@ -94,17 +101,17 @@ def test_little_free_memory_is_planned_for(tiny: DynFocus, video: str, monkeypat
     assert (plan.batch, plan.warnings) == (32, ())
     assert plan.tokens.video == expected.evidence.tokens.video
     beside = plan.memory.peak - plan.memory.weights
-    monkeypatch.setattr(spine, "free_memory", lambda device: plan.memory.weights + beside * 9 // 10)
+    set_free_memory(monkeypatch, plan.memory.weights + beside * 9 // 10)
     planned = pipeline.forecast(video, "Why?", spec, options)
     assert planned.memory.peak <= plan.memory.weights + beside * 9 // 10
     assert any(line.startswith("Memory is short (") for line in planned.warnings)
-    monkeypatch.setattr(spine, "free_memory", lambda device: beside * 9 // 10)
+    set_free_memory(monkeypatch, beside * 9 // 10)
     found = tiny.ask(video, "Why?", options)
     told = tuple(line for line in found.evidence.warnings if not line.startswith("The answer was cut off"))
     assert told == planned.warnings
     assert len(found.evidence.frames) == len(planned.sampling.times_s)
     assert found.evidence.tokens.video == planned.tokens.video < plan.tokens.video
-    monkeypatch.setattr(spine, "free_memory", lambda device: 1000)
+    set_free_memory(monkeypatch, 1000)
     with pytest.raises(OutOfMemory, match="not enough memory for a single frame"):
         tiny.ask(video, "Why?", options)
 
@@ -112,7 +119,7 @@ def test_little_free_memory_is_planned_for(tiny: DynFocus, video: str, monkeypat
 def test_weights_that_do_not_fit_are_said_before_they_are_loaded(
     tiny: DynFocus, video: str, monkeypatch
 ) -> None:
-    monkeypatch.setattr(spine, "free_memory", lambda device: 1000)
+    set_free_memory(monkeypatch, 1000)
     with pytest.raises(OutOfMemory, match=r"The weights of small take 0\.0 GiB"):
         pipeline.forecast(video, "Why?", tiny.model.spec, OPTIONS)
     monkeypatch.setattr(loading, "free_memory", lambda device: 1000)
@@ -129,7 +136,7 @@ def test_a_vision_encoder_in_its_place_is_counted_once(
 ) -> None:
     """What is put on `cuda` is found on `cuda:0`; the plan of a dry run counts all weights, and that of a run
     those that are not there yet."""
-    monkeypatch.setattr(spine, "free_memory", lambda device: 8 << 30)
+    monkeypatch.setattr(running, "free_memory", lambda device: 8 << 30)
     spec = SimpleNamespace(device=torch.device(network), memory=SimpleNamespace(tower=2 << 30))
     model = SimpleNamespace(spec=spec, vision_device=torch.device(tower))
-    assert spine._free_beside(model) == (6 << 30 if away else 8 << 30)  # type: ignore[arg-type]
+    assert running.free_beside(model) == (6 << 30 if away else 8 << 30)  # type: ignore[arg-type]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders import VISION_WIDTH, write_noise
 
 import dynfocus_cli
+from builders import VISION_WIDTH, write_noise
 from dynfocus_cli import (
     DynFocus,
     GenerationOptions,
@@ -20,7 +20,7 @@ from dynfocus_cli import (
     UsageError,
 )
 from dynfocus_cli.features.familiarity import Familiarity
-from dynfocus_cli.planning import plan as run_plan
+from dynfocus_cli.planning import request
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +192,8 @@ def test_reading_the_container_counts_as_decoding(tiny, video: str, monkeypatch)
         time.sleep(0.5)
         return probe(path)
 
-    probe = run_plan.probe
-    monkeypatch.setattr(run_plan, "probe", slow)
+    probe = request.probe
+    monkeypatch.setattr(request, "probe", slow)
     assert tiny.inspect(video).timings_s.decode >= 0.5
 
 

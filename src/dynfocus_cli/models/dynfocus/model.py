@@ -16,7 +16,8 @@ from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.models.memory import MemoryModel, RunShape
+from dynfocus_cli.models.dynfocus.memory import DynFocusMemory
+from dynfocus_cli.models.memory import RunShape
 from dynfocus_cli.models.protocol import Choice, Completion, Defaults, Likelihoods, ScoredQuestion
 from dynfocus_cli.models.speed import time_layers
 from dynfocus_cli.network.alternatives import named_alternatives
@@ -53,7 +54,7 @@ class DynFocusSpec:
     device: torch.device
     dtype: torch.dtype
     """What the network computes in."""
-    memory: MemoryModel
+    memory: DynFocusMemory
     """What it takes."""
     info: ModelInfo
     fallback: Fallback | None = None

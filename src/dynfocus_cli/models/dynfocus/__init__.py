@@ -1,0 +1,1 @@
+"""The network of the paper behind the protocol of `models/protocol.py`."""

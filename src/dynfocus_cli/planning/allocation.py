@@ -1,0 +1,48 @@
+"""After encoding: what the frames that are on screen at the sampled moments are given of the context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dynfocus_cli.cce.budget import Allowance
+from dynfocus_cli.models.protocol import ModelSpec
+from dynfocus_cli.options import RunOptions
+from dynfocus_cli.planning.focus import focus_frames, focus_left_out
+from dynfocus_cli.planning.plan import RunPlan
+from dynfocus_cli.planning.subtitles import fit_subtitles
+from dynfocus_cli.planning.token_limit import allow_frames, token_limit
+from dynfocus_cli.types import SubtitleUse
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Subtitles in the prompt, and how many frames may be key frames beside them."""
+
+    subtitles: SubtitleUse | None
+    allowance: Allowance
+    pinned: tuple[int, ...]
+    """Frames at named moments: key frames whatever their score."""
+    warnings: tuple[str, ...]
+
+
+def allocate(
+    plan: RunPlan,
+    model: ModelSpec,
+    options: RunOptions,
+    moments_s: Sequence[float],
+    times_s: Sequence[float],
+) -> Allocation:
+    """Subtitles at the sampled `moments_s`, and key frames among the distinct frames at `times_s`: fewer than
+    the moments where one stays on screen."""
+    request, sampling = plan.request, plan.sampling
+    text = request.question.text
+    subtitles = fit_subtitles(model, text, request.subtitles, moments_s)
+    tokens = model.text_tokens(text, () if subtitles is None else subtitles.lines)
+    limit = token_limit(model, request.source, options, tokens, plan.memory_plan.most_tokens)
+    allowance = allow_frames(model, request.source, options, len(times_s), limit.tokens)
+    pinned: tuple[int, ...] = ()
+    if model.defaults.pin_focus and not options.selection.stock:
+        pinned = focus_frames(sampling, options.sampling.at_s, times_s, allowance.key_frames)
+    warnings = (*limit.warnings(allowance), *focus_left_out(sampling, times_s, pinned, allowance))
+    return Allocation(subtitles, allowance, pinned, warnings)
