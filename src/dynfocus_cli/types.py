@@ -75,6 +75,8 @@ class VideoSource:
     """Pixels of the decoded picture that are not displayed: at the left, the top, the right, the bottom."""
     colour_warning: str = ""
     """Why its colours will not be right, a sentence; empty where they will."""
+    joined_warning: str = ""
+    """That files were joined to this one which are not read, a sentence; empty where there are none."""
     timing: Timing = "stamped"
     first_frame_s: float = 0.0
     """When the first frame is shown: after 0 where sound comes before it."""

@@ -10,7 +10,7 @@ import pytest
 from boxes import insert_box
 from clips import write_clip
 from hdr import hlg, light, pq
-from matroska import change_track, pixel_crop
+from matroska import change_track, element, pixel_crop
 from numpy.typing import NDArray
 
 from dynfocus_cli.types import VideoSource
@@ -127,3 +127,11 @@ def test_dolby_vision_of_its_own_colours_is_said(tmp_path: Path) -> None:
     assert probe(clip).colour_warning == ""
     insert_box(clip, b"avc1", b"dvcC", bytes([1, 0, 5 << 1, 0]) + bytes(20))
     assert "Dolby Vision" in probe(clip).colour_warning
+
+
+def test_dolby_vision_of_its_own_colours_in_matroska_is_said(tmp_path: Path) -> None:
+    for profile, said in ((5, True), (8, False)):
+        clip = write_clip(tmp_path / f"{profile}.mkv", [0, 40])
+        record = element(b"\x41\xed", bytes([1, 0, profile << 1, 0]) + bytes(20))
+        change_track(clip, track=element(b"\x41\xe4", element(b"\x41\xe7", b"dvcC") + record))
+        assert ("Dolby Vision" in probe(clip).colour_warning) == said

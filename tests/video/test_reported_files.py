@@ -88,11 +88,32 @@ def test_multi_edit_list(tmp_path: Path) -> None:
     assert numbers(source, [1.0, 1.98, 2.02, 3.02]) == [25, 49, 90, 115]
 
 
+@pytest.mark.parametrize(
+    ("name", "parts", "how"),
+    [
+        ("a.mp4", 2, {}),
+        ("a.mov", 2, {}),
+        ("a.flv", 2, {}),
+        ("a.wmv", 2, {"codec": "wmv2", "clock": None}),
+        ("a.rm", 2, {"codec": "rv10", "size": (176, 144), "clock": None}),
+        ("a.mkv", 3, {}),
+    ],
+)
+def test_clock_restarts_beyond_what_is_read(tmp_path: Path, name: str, parts: int, how: dict) -> None:
+    clip = write_clip(tmp_path / name, [40 * number for number in range(60)], **how)
+    assert probe(clip).joined_warning == ""
+    clip.write_bytes(clip.read_bytes() * parts)
+    source = probe(clip)
+    assert source.duration_s == pytest.approx(2.4 * (parts - 1), abs=0.1)
+    assert "Several files were joined" in source.joined_warning
+
+
 @pytest.mark.parametrize("name", [name for name in TIME_CASES if name.startswith(("joined", "jump"))])
 def test_clock_restarts(tmp_path: Path, name: str) -> None:
     source = reported(tmp_path, name)
     assert source.duration_s == pytest.approx(TIME_CASES[name].end_ms / 1000, abs=0.1)
     assert len(source.restarts_s) == len(TIME_CASES[name].restarts_ms)
+    assert source.joined_warning == ""
 
 
 def test_vfr_rate_cap_of_a_security_camera(tmp_path: Path) -> None:

@@ -34,7 +34,16 @@ def health_of(source: VideoSource, frames: EncodedFrames) -> Health:
 def file_warnings(source: VideoSource, health: Health) -> tuple[str, ...]:
     """A sentence each for damage, a wrong duration, a clock that starts anew, and colours."""
     return tuple(
-        filter(None, (_damage(health), _wrong_duration(source), _restarts(source), source.colour_warning))
+        filter(
+            None,
+            (
+                _damage(health),
+                _wrong_duration(source),
+                _restarts(source),
+                source.joined_warning,
+                source.colour_warning,
+            ),
+        )
     )
 
 

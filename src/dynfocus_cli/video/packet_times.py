@@ -36,6 +36,7 @@ class PacketTimes:
         """Some cannot be decoded without a key."""
         self.complete = False
         """No packet follows."""
+        self._latest: Packet[VideoStream] | None = None
         self._reordered_until: float | None = None
         """Last decoding time seen: every frame shown before it has been read."""
 
@@ -43,6 +44,13 @@ class PacketTimes:
     def restarts(self) -> list[int]:
         """Where the clock starts anew, on one timeline."""
         return self._splices.at
+
+    @property
+    def end_position(self) -> int | None:
+        """Where the latest packet ends in the file, bytes; None where that is not known."""
+        if self._latest is None or self._latest.pos is None:
+            return None
+        return self._latest.pos + self._latest.size
 
     def read(self) -> PacketTimes:
         """Takes note of all packets from where the demuxer is."""
@@ -57,6 +65,7 @@ class PacketTimes:
         if packet.size == 0:
             self.complete = True
             return
+        self._latest = packet
         if self._may_restart:
             self._splices.add(packet)
         if packet.is_discard:

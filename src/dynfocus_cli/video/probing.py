@@ -15,10 +15,12 @@ from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import Timing, VideoSource
 from dynfocus_cli.video.clock import timed_packets
 from dynfocus_cli.video.container import open_container, prepare
+from dynfocus_cli.video.joined_files import is_joined_after
 from dynfocus_cli.video.orientation import frame_orientation
 from dynfocus_cli.video.packet_times import PacketTimes
 from dynfocus_cli.video.sequential_decoder import MAX_PACKETS_WITHOUT_FRAME
-from dynfocus_cli.video.timeline import early_timing, read_timeline
+from dynfocus_cli.video.timecode import format_timecode
+from dynfocus_cli.video.timeline import Timeline, early_timing, read_timeline
 from dynfocus_cli.video.track_header import NO_MARGINS, Margins, TrackHeader, fits, read_track_header
 from dynfocus_cli.video.unreadable import encrypted, not_decoded
 
@@ -71,6 +73,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
             mirrored=orientation.mirrored,
             margins=margins,
             colour_warning=_DOLBY_VISION if header.dolby_vision_only else "",
+            joined_warning=_joined_warning(name, container.format.name, timeline),
             timing=timeline.timing,
             first_frame_s=timeline.first_frame_s,
             fastest_fps=timeline.fastest_fps,
@@ -92,6 +95,15 @@ def _head(
             break
         head.add(packet)
     return head, first, begin
+
+
+def _joined_warning(name: str, container: str, timeline: Timeline) -> str:
+    if timeline.last_position is None or not is_joined_after(name, container, timeline.last_position):
+        return ""
+    return (
+        f"Several files were joined to this one, and what comes after {format_timecode(timeline.duration_s)} "
+        "cannot be read: it is not looked at. Join them with a tool that knows the format, as FFmpeg does."
+    )
 
 
 def _margins(first: av.VideoFrame, header: TrackHeader) -> Margins:

@@ -55,6 +55,8 @@ class Timeline:
     frame_times_s: tuple[float, ...]
     restarts_s: tuple[float, ...]
     declared_duration_s: float | None
+    last_position: int | None
+    """Where the last packet ends in the file, bytes."""
 
 
 def early_timing(container: InputContainer, stream: VideoStream, edits: int) -> Timing:
@@ -105,6 +107,7 @@ def read_timeline(
         declared_duration_s=None
         if declared_alone_s is None or pictures.restarts
         else declared_alone_s + (picture_s - start_s) + (held_s - end_s),
+        last_position=pictures.last_position,
     )
 
 
@@ -146,6 +149,11 @@ class _Pictures:
     def restarts(self) -> list[int]:
         """Where the clock starts anew, in ticks on one timeline."""
         return self._tail.restarts
+
+    @property
+    def last_position(self) -> int | None:
+        """Where the last packet ends in the file, bytes."""
+        return self._tail.end_position
 
     def read_all(self) -> None:
         """Reads all packets."""

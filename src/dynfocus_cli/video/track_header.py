@@ -60,13 +60,18 @@ def read_track_header(stream: VideoStream) -> TrackHeader:
     return TrackHeader()
 
 
-def lacks_index(path: str | os.PathLike[str]) -> bool:
-    """Whether it is an MP4 or QuickTime file without the box that says where its frames are."""
+def box_kinds(path: str | os.PathLike[str]) -> list[bytes]:
+    """Kinds of the outermost boxes of an MP4 or QuickTime file, in order; of another file anything."""
     try:
         with open(path, "rb") as file:
-            kinds = [kind for kind, _ in _top_boxes(file)]
+            return [kind for kind, _ in _top_boxes(file)]
     except (OSError, struct.error):
-        return False
+        return []
+
+
+def lacks_index(path: str | os.PathLike[str]) -> bool:
+    """Whether it is an MP4 or QuickTime file without the box that says where its frames are."""
+    kinds = box_kinds(path)
     return kinds[:1] in ([b"ftyp"], [b"styp"], [b"mdat"], [b"wide"]) and b"moov" not in kinds
 
 
@@ -76,6 +81,7 @@ _SEGMENT, _CLUSTER, _TRACKS, _TRACK_ENTRY = 0x18538067, 0x1F43B675, 0x1654AE6B, 
 _TRACK_TYPE, _IS_VIDEO = 0x83, 1
 _SEEK_HEAD, _SEEK, _SEEK_ID, _SEEK_POSITION = 0x114D9B74, 0x4DBB, 0x53AB, 0x53AC
 _VIDEO, _CONTENT_ENCODINGS, _CONTENT_ENCODING, _CONTENT_ENCRYPTION = 0xE0, 0x6D80, 0x6240, 0x5035
+_BLOCK_ADDITION_MAPPING, _BLOCK_ADD_ID_TYPE, _BLOCK_ADD_ID_EXTRA_DATA = 0x41E4, 0x41E7, 0x41ED
 _PIXEL_CROP = (0x54CC, 0x54BB, 0x54DD, 0x54AA)
 
 
@@ -125,7 +131,13 @@ def _track_entry(entry: bytes) -> TrackHeader:
     ]
     encrypted = any(any(_children(encoding, _CONTENT_ENCRYPTION)) for encoding in encodings)
     left, top, right, bottom = (crop[name] for name in _PIXEL_CROP)
-    return TrackHeader((left, top, right, bottom), encrypted)
+    dolby_vision = [
+        record
+        for mapping in _children(entry, _BLOCK_ADDITION_MAPPING)
+        if b"dvcC" in _children(mapping, _BLOCK_ADD_ID_TYPE)
+        for record in _children(mapping, _BLOCK_ADD_ID_EXTRA_DATA)
+    ]
+    return TrackHeader((left, top, right, bottom), encrypted, _has_own_colours(dolby_vision))
 
 
 def _children(content: bytes, name: int) -> Iterator[bytes]:
@@ -222,8 +234,12 @@ def _sample_description(trak: bytes) -> TrackHeader:
     width, height = struct.unpack(">HH", content[40:44])
     margins = next((_clean_aperture(clap, width, height) for clap in _boxes(parts, b"clap")), NO_MARGINS)
     encrypted = entry in _ENCRYPTED_ENTRIES or any(_boxes(parts, b"sinf"))
-    dolby_vision = [box[2] >> 1 for box in _boxes(parts, b"dvcC")]
-    return TrackHeader(margins, encrypted, dolby_vision == [_OWN_COLOURS])
+    return TrackHeader(margins, encrypted, _has_own_colours(list(_boxes(parts, b"dvcC"))))
+
+
+def _has_own_colours(records: list[bytes]) -> bool:
+    """Of Dolby Vision's configuration records, the one that there may be."""
+    return [record[2] >> 1 for record in records] == [_OWN_COLOURS]
 
 
 def _count_edits(trak: bytes) -> int:
