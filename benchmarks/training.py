@@ -77,8 +77,8 @@ def throughput(device: str) -> dict[str, Any]:
     from dynfocus_cli.training.learner import Learner
     from dynfocus_cli.training.loading import let_learn, load_for_training
     from dynfocus_cli.training.parts import learning
-    from dynfocus_cli.training.preparing import TrainingRequest, prepare
-    from dynfocus_cli.training.settings import TrainingSettings
+    from dynfocus_cli.training.preparing import prepare
+    from dynfocus_cli.training.settings import TrainingRequest, TrainingSettings
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -181,8 +181,8 @@ def two_steps(model_folder: str, frames: int, device: str, folder: Path) -> dict
     from dynfocus_cli.training.learner import Learner
     from dynfocus_cli.training.loading import let_learn, load_for_training
     from dynfocus_cli.training.parts import learning, part_of
-    from dynfocus_cli.training.preparing import TrainingRequest, prepare
-    from dynfocus_cli.training.settings import TrainingSettings
+    from dynfocus_cli.training.preparing import prepare
+    from dynfocus_cli.training.settings import TrainingRequest, TrainingSettings
 
     options = RunOptions(SamplingOptions(frames=frames), decoding=DecodingOptions(cache=False))
     request = TrainingRequest(

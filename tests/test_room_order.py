@@ -19,6 +19,7 @@ PACKAGE, RECIPES = ROOT / "src" / "dynfocus_cli", ROOT / "recipes"
 ORDER = (
     ("types", "files"),
     ("errors", "progress", "stopwatch"),
+    ("flags",),
     ("options", "device", "quantization"),
     ("multiple_choice", "video", "dpe", "synth"),
     ("cce", "features"),

@@ -1,14 +1,21 @@
-"""What a run can be asked for beyond video, question and model: frozen, validated, free of torch."""
+"""What a run can be asked for beyond video and question: declared once, frozen, validated, free of torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.flags import AT_LEAST_ONE, SHARE, Range, check_ranges, flag, setting
 from dynfocus_cli.types import Hwaccel, Scorer
 
-MOST_TEMPERATURE = 10.0
-"""Above it a language model's words are noise."""
+ANSWERING = ("ask", "chat")
+QUERYING = ("ask", "inspect", "chat")
+VIDEOS = (*QUERYING, "train")
+"""Commands that look at videos."""
+
+MAX_SEED = 2**32 - 1
+SEED = Range(f"lie between 0 and {MAX_SEED}", 0, MAX_SEED, by_parser=True)
 
 
 def check_question(question: str) -> None:
@@ -29,54 +36,77 @@ def check_question(question: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SamplingOptions:
-    """Which moments of a video to look at: the flags `--fps --frames --max-frames --start --end --at`."""
+    """Which moments of a video to look at."""
 
-    fps: float | None = None
-    """Frames a second; excludes `frames`. None with `frames` None takes the model's default."""
-    frames: int | None = None
-    """This many frames, evenly spaced."""
-    max_frames: int | None = None
+    fps: float | None = setting(
+        "--fps F",
+        VIDEOS,
+        "Sample F frames a second. Excludes --frames.",
+        Range("be above 0", 0, without=(0,)),
+    )
+    """None with `frames` None takes the model's default."""
+    frames: int | None = setting(
+        "--frames N", VIDEOS, "Sample N frames, evenly spaced. Excludes --fps.", AT_LEAST_ONE
+    )
+    max_frames: int | None = setting("--max-frames N", VIDEOS, "Sample at most N frames.", AT_LEAST_ONE)
     """Upper bound whatever the policy; None takes the model's."""
-    start_s: float | None = None
-    end_s: float | None = None
-    at_s: float | None = None
-    """A moment to look at closely; past the end it is an error, unlike a time found in the question."""
+    start_s: float | None = flag(
+        "--start TIME", QUERYING, "Look from here on. TIME: 90, 1:30, 1:02:03.5, 2m30s.", is_time=True
+    )
+    end_s: float | None = flag("--end TIME", QUERYING, "Look up to here.", is_time=True)
+    at_s: float | None = flag(
+        "--at TIME", QUERYING, "Look closely at this moment of the video.", is_time=True
+    )
+    """Past the video's end it is an error, unlike a time found in the question."""
 
     def __post_init__(self) -> None:
         if self.fps is not None and self.frames is not None:
             raise UsageError("--fps and --frames exclude each other: give a rate or a number of frames.")
-        if self.fps is not None and not self.fps > 0:
-            raise UsageError(f"--fps must be above 0, got {self.fps:g}.")
-        if self.frames is not None and self.frames < 1:
-            raise UsageError(f"--frames must be at least 1, got {self.frames}.")
-        if self.max_frames is not None and self.max_frames < 1:
-            raise UsageError(f"--max-frames must be at least 1, got {self.max_frames}.")
+        check_ranges(self)
         if self.start_s is not None and self.end_s is not None and not self.start_s < self.end_s:
             raise UsageError(f"--start must come before --end, got {self.start_s:g} s and {self.end_s:g} s.")
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionOptions:
-    """How many events and key frames, and what each frame is given: the flags `--prototypes --key-ratio
-    --budget --scorer --cone-tokens --rods --stock`."""
+    """How many events and key frames, and what each frame is given."""
 
-    prototypes: int | None = None
+    prototypes: int | None = setting(
+        "--prototypes L", VIDEOS, "Events to divide the video into.", AT_LEAST_ONE
+    )
     """L; None takes the model's."""
-    key_ratio: float | None = None
+    key_ratio: float | None = setting(
+        "--key-ratio R", VIDEOS, "Share of the events judged meaningful, 0 to 1.", SHARE
+    )
     """K / L; None takes the model's."""
-    budget: int | None = None
-    """Most video tokens that a prompt may hold: lowers K first, then the number of sampled frames."""
-    scorer: Scorer | None = None
-    cone_tokens: int | None = None
-    """Of a key frame of a hub model; None gives all that the model's makers give a frame."""
-    rods: bool = True
-    """Whether frames that are no key frames are given tokens at all, by a hub model."""
-    stock: bool = False
-    """Even sampling and all tokens, as a hub model's makers do."""
+    budget: int | None = setting(
+        "--budget TOKENS", QUERYING, "Most tokens that the video may take.", Range("be at least 1 token", 1)
+    )
+    """Lowers K first, then the number of sampled frames."""
+    scorer: Scorer | None = setting(
+        "--scorer",
+        QUERYING,
+        "Rank events by a score trained on the picture (visual), or the question too; by attention; "
+        "by density, as hub models do.",
+    )
+    cone_tokens: int | None = flag(
+        "--cone-tokens N",
+        QUERYING,
+        "Of a hub model: thin each key frame to N tokens. Default: all, or what fits.",
+        AT_LEAST_ONE,
+    )
+    rods: bool = flag(
+        "--rods",
+        QUERYING,
+        "Of a hub model: tokens of a frame that is no key frame.",
+        default=True,
+        words=("two", "none"),
+    )
+    stock: bool = flag(
+        "--stock", QUERYING, "Of a hub model: even sampling and all tokens, as its makers do.", default=False
+    )
 
     def __post_init__(self) -> None:
-        if self.cone_tokens is not None and self.cone_tokens < 1:
-            raise UsageError(f"--cone-tokens must be at least 1, got {self.cone_tokens}.")
         chosen = {
             "--prototypes": self.prototypes,
             "--key-ratio": self.key_ratio,
@@ -84,42 +114,51 @@ class SelectionOptions:
             "--cone-tokens": self.cone_tokens,
             "--rods none": not self.rods,
         }
-        if self.stock and any(chosen.values()):
-            given = next(flag for flag, value in chosen.items() if value)
-            raise UsageError(f"--stock chooses no frames: leave {given} out.")
-        if self.prototypes is not None and self.prototypes < 1:
-            raise UsageError(f"--prototypes must be at least 1, got {self.prototypes}.")
-        if self.key_ratio is not None and not 0 < self.key_ratio <= 1:
-            raise UsageError(f"--key-ratio must lie above 0 and at most 1, got {self.key_ratio:g}.")
-        if self.budget is not None and self.budget < 1:
-            raise UsageError(f"--budget must be at least 1 token, got {self.budget}.")
+        _check_stock(self.stock, chosen)
+        check_ranges(self)
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """How the answer is written: the flags `--max-new-tokens --temperature --seed`."""
+    """How the answer is written."""
 
-    max_new_tokens: int = 64
-    seed: int = 0
-    temperature: float = 0.0
-    """0 takes the likeliest word each time; above, words are drawn, by the seed."""
+    max_new_tokens: int = setting(
+        "--max-new-tokens N", ANSWERING, "Longest answer, in tokens.", AT_LEAST_ONE, default=64
+    )
+    seed: int = setting(
+        "--seed",
+        QUERYING,
+        "Recorded with the result; decides what is drawn above temperature 0.",
+        SEED,
+        default=0,
+    )
+    temperature: float = setting(
+        "--temperature F",
+        ANSWERING,
+        "0 takes the likeliest words; above, they are drawn.",
+        Range("lie between 0 and 10", 0, 10),
+        default=0.0,
+    )
+    """Above 10 a language model's words are noise."""
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1:
-            raise UsageError(f"--max-new-tokens must be at least 1, got {self.max_new_tokens}.")
-        if not 0 <= self.temperature <= MOST_TEMPERATURE:
-            raise UsageError(
-                f"--temperature must lie between 0 and {MOST_TEMPERATURE:g}, got {self.temperature:g}."
-            )
+        check_ranges(self)
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
-    """How frames come out of the file: the flags `--hwaccel --no-cache`."""
+    """How frames come out of the file, which decides on no answer."""
 
-    hwaccel: Hwaccel = "none"
-    cache: bool = True
-    """Keep the frames' features for later questions, and take those that earlier ones kept."""
+    hwaccel: Hwaccel = setting(
+        "--hwaccel", VIDEOS, "Decode on the GPU: cuda, or auto where it can.", default="none", decides=False
+    )
+    cache: bool = setting(
+        "--no-cache",
+        VIDEOS,
+        "Neither take frames' features from the cache nor keep them.",
+        default=True,
+        decides=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +169,32 @@ class RunOptions:
     selection: SelectionOptions = field(default_factory=SelectionOptions)
     generation: GenerationOptions = field(default_factory=GenerationOptions)
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
-    subtitles: str = "off"
+    subtitles: str = setting(
+        "--subtitles FILE|auto|off",
+        QUERYING,
+        "Give the model the subtitles on screen at sampled frames: of FILE, or those found.",
+        default="off",
+        settled_choices=("auto", "off"),
+    )
     """`off`, `auto`, or the path of a subtitle file."""
-    check: bool = False
-    """Answer twice more, from other frames, to see what the answer rests on."""
-    anyway: bool = False
-    """Answer also where no model was named and the shipped one was not trained for it."""
+    check: bool = flag(
+        "--check", ANSWERING, "Answer again from even frames, and without the key frames.", default=False
+    )
+    anyway: bool = flag(
+        "--anyway",
+        ANSWERING,
+        "Answer by the shipped dynfocus-tiny also where it was not trained on such a video or question.",
+        default=False,
+        decides=False,
+    )
+    """It decides whether there is an answer, not which."""
 
     def __post_init__(self) -> None:
-        given = {"--at": self.sampling.at_s is not None, "--check": self.check}
-        if self.selection.stock and any(given.values()):
-            flag = next(flag for flag, value in given.items() if value)
-            raise UsageError(f"--stock chooses no frames: leave {flag} out.")
+        _check_stock(self.selection.stock, {"--at": self.sampling.at_s is not None, "--check": self.check})
+
+
+def _check_stock(stock: bool, chosen: Mapping[str, object]) -> None:
+    """Raises UsageError where the makers' own frames are wanted, and others as well: flag -> its value."""
+    for name, value in chosen.items():
+        if stock and value:
+            raise UsageError(f"--stock chooses no frames: leave {name} out.")

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Device = Literal["auto", "cpu", "cuda"]
+Hwaccel = Literal["none", "auto", "cuda"]
+Quantization = Literal["none", "int8", "nf4"]
+"""How the layers of a language model are held: as they are, in 8 bits, or in 4."""
 Scorer = Literal["visual", "question", "attention", "density"]
 """What ranks the events: the trained score network on pixels alone, or with the question too; the Q-Former's
 attention from the question to the frames; or how distinct and how dense each event is."""
 Span = tuple[float, float]
-Hwaccel = Literal["none", "auto", "cuda"]
 Condition = Literal["sound", "corrupt", "substituted"]
 """How a sampled frame came out of a file: whole; decoded from damaged data, so that its picture may be wrong;
 or not at all, so that the last frame before it stands in."""

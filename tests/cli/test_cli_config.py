@@ -12,7 +12,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynfocus_cli.cli import options as opt
+from dynfocus_cli import types
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.cli.config import load_settings, unknown_variables
 from dynfocus_cli.cli.settings import COMMANDS, SETTINGS
@@ -48,8 +48,8 @@ def test_every_setting_is_an_option_of_its_commands():
 
 
 def test_choices_are_those_of_the_options():
-    assert SETTINGS["device"].choices == get_args(opt.Device)
-    assert SETTINGS["scorer"].choices == get_args(opt.ScorerName)
+    assert SETTINGS["device"].choices == get_args(types.Device)
+    assert SETTINGS["scorer"].choices == get_args(types.Scorer)
 
 
 def test_a_flag_beats_a_variable_beats_a_table_beats_the_top(run, stand_in, clip, config, monkeypatch):

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import signal
-from typing import get_args
 
 import pytest
 
 import dynfocus_cli
-from dynfocus_cli import options as run_options
 from dynfocus_cli import types
-from dynfocus_cli.cli import options
 from dynfocus_cli.cli.errors import failure_of
 from dynfocus_cli.cli.interrupts import uninterrupted
 from dynfocus_cli.cli.output import one_line, visible
 from dynfocus_cli.cli.progress import shown
 from dynfocus_cli.cli.streaming import Streamed
-
-
-def test_option_defaults_are_the_librarys():
-    defaults = run_options.GenerationOptions()
-    assert (defaults.max_new_tokens, defaults.seed) == (options.DEFAULT_MAX_NEW_TOKENS, options.DEFAULT_SEED)
-    assert defaults.temperature == options.DEFAULT_TEMPERATURE
-    assert get_args(options.ScorerName) == get_args(types.Scorer)
 
 
 def test_public_names_are_what_they_say():

@@ -6,12 +6,12 @@ import os
 import shlex
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynfocus_cli.files import json_digest, known_digest
-from dynfocus_cli.options import DecodingOptions
+from dynfocus_cli.flags import values_of
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
@@ -51,29 +51,12 @@ def settings_of(command: str, model: ModelInfo, options: RunOptions) -> str:
         "quantization": model.quantization,
         "selector": model.selector,
     }
-    changed = _changed(
-        replace(
-            options,
-            decoding=DecodingOptions(),
-            subtitles=_subtitles(options.subtitles),
-            anyway=False,  # it decides whether there is an answer, not which
-        )
-    )
+    options = replace(options, subtitles=_subtitles(options.subtitles))
+    changed = {
+        flag.field_name: value for flag, value in values_of(options) if flag.decides and value != flag.default
+    }
     words = [f"{name}={value}" for name, value in (named | changed).items() if value != ""]
     return shlex.join([command, *words])
-
-
-def _changed(options: Any) -> dict[str, Any]:
-    """The fields of a dataclass, and of those within it, that are not at their default."""
-    found: dict[str, Any] = {}
-    default = type(options)()
-    for field in fields(options):
-        value = getattr(options, field.name)
-        if is_dataclass(value):
-            found |= _changed(value)
-        elif value != getattr(default, field.name):
-            found[field.name] = value
-    return found
 
 
 def _subtitles(wanted: str) -> str:

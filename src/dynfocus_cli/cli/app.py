@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -13,12 +13,10 @@ from dynfocus_cli.cli.ask import ask
 from dynfocus_cli.cli.cache import app as cache
 from dynfocus_cli.cli.chat import chat
 from dynfocus_cli.cli.commands import Configured, NoColorOption, Plain
-from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.doctor import doctor
 from dynfocus_cli.cli.errors import leave, reported
 from dynfocus_cli.cli.inspect import inspect
 from dynfocus_cli.cli.models import app as models
-from dynfocus_cli.cli.options import ModelOption
 from dynfocus_cli.cli.synth import synth
 from dynfocus_cli.cli.train import train
 from dynfocus_cli.errors import UsageError
@@ -101,8 +99,6 @@ def _help(
 
 
 app.add_typer(cache, rich_help_panel=MACHINE)
-# The option is defined apart from what it names, and knows nothing of it.
-get_args(ModelOption)[1].autocompletion = model_names
 for command in (*models.registered_commands, *cache.registered_commands):
     command.cls = Configured
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
-from dynfocus_cli.cli.options import MAX_SEED
 from dynfocus_cli.cli.settings import (
     COMMANDS,
     OTHER_VARIABLES,
@@ -27,12 +27,12 @@ from dynfocus_cli.cli.settings import (
     SETTINGS,
     VARIABLE,
     ConfigValue,
-    Setting,
     Settings,
     Value,
 )
 from dynfocus_cli.errors import UsageError, first_line
 from dynfocus_cli.files import expand, user_folder
+from dynfocus_cli.flags import Flag
 
 FILE_NAME = "dynfocus.toml"
 
@@ -111,7 +111,7 @@ def _of_file(
 
 
 def _of_environment() -> dict[str, ConfigValue]:
-    found = {
+    level = {
         # The library itself reads and checks the folders' variables.
         key: ConfigValue(
             key,
@@ -121,8 +121,8 @@ def _of_environment() -> dict[str, ConfigValue]:
         for key, setting in SETTINGS.items()
         if (text := os.environ.get(setting.variable))
     }
-    _check_exclusion(found, PREFIX)
-    return found
+    _check_exclusion(level, PREFIX)
+    return level
 
 
 def _settled(file: Path, key: str, value: object, command: str | None) -> ConfigValue:
@@ -138,78 +138,52 @@ def _settled(file: Path, key: str, value: object, command: str | None) -> Config
     return ConfigValue(key, _checked(setting, value, where), where)
 
 
-def _checked(setting: Setting, value: object, where: str) -> Value:
+def _checked(setting: Flag, value: Any, where: str) -> Value:
     """`value` where it is one that the option would take. Raises UsageError."""
-    match setting.kind:
-        case "flag":
-            fits, wanted = isinstance(value, bool), "true or false"
-        case "count":
-            fits, wanted = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-        case "number":
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-            wanted = "a number"
-        case "text":
-            fits = (
-                isinstance(value, str) and value != "" and (not setting.choices or value in setting.choices)
-            )
-            wanted = " or ".join(f'"{choice}"' for choice in setting.choices) or "a text in quotes"
-    if not fits:
-        raise UsageError(f"{where} must be {wanted}, got {_shown(value)}.")
-    assert isinstance(value, str | int | float), "one of the kinds above"
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits, wanted = {
+        "flag": (isinstance(value, bool), "true or false"),
+        "count": (is_number and isinstance(value, int), "a whole number"),
+        "number": (is_number and isfinite(value), "a number"),
+        "text": (isinstance(value, str) and value != "", "a text in quotes"),
+    }[setting.kind]
+    if setting.choices:
+        fits, wanted = value in setting.choices, " or ".join(f'"{choice}"' for choice in setting.choices)
+    problem = setting.problem(value) if fits else f"must be {wanted}, got {_shown(value)}."
+    if fits and setting.key.endswith("-dir") and not os.path.isabs(os.path.expanduser(value)):
+        problem = f"must be an absolute path, or begin with ~, got {value!r}."
+    if fits and setting.key == "cache-size":
+        problem = _size_problem(value)
+    if problem:
+        raise UsageError(f"{where} {problem}")
+    checked: Value = os.path.expanduser(value) if setting.key == "model" else value
+    return checked
+
+
+def _size_problem(size: str) -> str | None:
+    from dynfocus_cli.features.cache import parse_size
+
     try:
-        _check_range(setting, value)
-    except UsageError as error:  # speaks of the flag
-        raise UsageError(f"{where} {str(error).partition(' ')[2]}") from None
-    return os.path.expanduser(value) if setting.key == "model" and isinstance(value, str) else value
+        parse_size(size)
+    except UsageError as error:  # begins with the variable's name
+        return str(error).partition(" ")[2]
+    return None
 
 
-def _check_range(setting: Setting, value: Value) -> None:
-    """Raises UsageError as the library does, `--FLAG must be ...`."""
-    from dynfocus_cli.options import GenerationOptions, SamplingOptions, SelectionOptions
-
-    flag = f"--{setting.key}"
-    match setting.key:
-        case "fps" | "frames" | "max-frames":
-            SamplingOptions(**{setting.parameter: value})  # type: ignore[arg-type]
-        case "prototypes" | "key-ratio" | "budget":
-            SelectionOptions(**{setting.parameter: value})  # type: ignore[arg-type]
-        case "max-new-tokens" | "temperature":
-            GenerationOptions(**{setting.parameter: value})  # type: ignore[arg-type]
-        case "seed" if not 0 <= int(value) <= MAX_SEED:
-            raise UsageError(f"{flag} must lie between 0 and {MAX_SEED}, got {value}.")
-        case "models-dir" | "cache-dir" if not os.path.isabs(os.path.expanduser(str(value))):
-            raise UsageError(f"{flag} must be an absolute path, or begin with ~, got {value!r}.")
-        case "cache-size":
-            from dynfocus_cli.features.cache import parse_size
-
-            parse_size(str(value))
-
-
-def _parsed(setting: Setting, text: str) -> object:
+def _parsed(setting: Flag, text: str) -> object:
     """What a variable's text stands for; the text itself where it stands for nothing of the kind."""
+    read: Mapping[str, Callable[[str], object]] = {
+        "flag": lambda text: _FLAGS[text.strip().lower()],
+        "count": int,
+        "number": float,
+    }
     try:
-        match setting.kind:
-            case "flag":
-                return _FLAGS[text.strip().lower()]
-            case "count":
-                return int(text)
-            case "number":
-                return float(text)
+        return read.get(setting.kind, str)(text)
     except (KeyError, ValueError):
-        pass
-    return text
+        return text
 
 
-_FLAGS = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
+_FLAGS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
 def _check_exclusion(level: Mapping[str, ConfigValue], where: str) -> None:

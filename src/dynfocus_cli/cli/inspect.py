@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.commands import command
 from dynfocus_cli.cli.exporting import NO_EXPORTS, STDOUT, ExportFlags, Exporting, with_export_flags
-from dynfocus_cli.cli.output import format_of, on_terminal, write_line
+from dynfocus_cli.cli.output import on_terminal, write_line
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.options import RunOptions, check_question
 from dynfocus_cli.report.writers import ExportSource, Format
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.types import Inspection
 
 
+@command()
 @with_export_flags
 def inspect(
     videos: Annotated[
@@ -36,109 +38,72 @@ def inspect(
     question: Annotated[
         str | None, typer.Option("--question", metavar="TEXT", help="Choose the frames for this question.")
     ] = None,
-    questions: opt.QuestionsOption = None,
-    recursive: opt.RecursiveOption = False,
-    glob: opt.GlobOption = None,
-    null: opt.NullOption = False,
-    output: opt.OutputOption = None,
-    retry_failed: opt.RetryFailedOption = False,
-    model: opt.ModelOption = None,
-    device: opt.DeviceOption = "auto",
-    fps: opt.FpsOption = None,
-    frames: opt.FramesOption = None,
-    max_frames: opt.MaxFramesOption = None,
-    start: opt.StartOption = None,
-    end: opt.EndOption = None,
-    at: opt.AtOption = None,
-    prototypes: opt.PrototypesOption = None,
-    key_ratio: opt.KeyRatioOption = None,
-    budget: opt.BudgetOption = None,
-    scorer: opt.ScorerOption = None,
-    cone_tokens: opt.ConeTokensOption = None,
-    rods: opt.RodsOption = "two",
-    stock: opt.StockOption = False,
-    selector_model: opt.SelectorModelOption = None,
-    seed: opt.SeedOption = opt.DEFAULT_SEED,
-    quantize: opt.QuantizeOption = None,
-    subtitles: opt.SubtitlesOption = "off",
-    hwaccel: opt.HwaccelOption = "none",
-    no_cache: opt.NoCacheOption = False,
-    dry_run: opt.DryRunOption = False,
+    *,
+    batch: opt.BatchOptions,
+    model: opt.ModelRequest,
+    run: RunOptions,
+    output: opt.OutputOptions,
     exports: ExportFlags = NO_EXPORTS,
-    json: opt.JsonOption = False,
-    jsonl: opt.JsonlOption = False,
-    quiet: opt.QuietOption = False,
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
-    with reported():
-        asked = _asked(videos, question, questions)
-        opt.check_subtitles(subtitles)
-        format = format_of(json, jsonl)
-        from dynfocus_cli.cli.each import for_each, gathered
-        from dynfocus_cli.options import DecodingOptions, GenerationOptions, RunOptions
+    asked = _asked(videos, question, batch.questions)
+    opt.check_subtitles(run.subtitles)
+    from dynfocus_cli.cli.each import for_each, gathered
 
-        run_options = RunOptions(
-            opt.sampling_options(fps, frames, max_frames, start, end, at),
-            opt.selection_options(prototypes, key_ratio, budget, scorer, cone_tokens, rods, stock),
-            GenerationOptions(seed=seed),
-            DecodingOptions(hwaccel=hwaccel, cache=not no_cache),
-            subtitles,
-        )
-        search = opt.search(recursive, glob)
-        wanted = opt.ModelRequest(model, device, quantize, selector_model)
-        to = opt.output(output, retry_failed, "inspect", wanted, run_options, format, dry_run)
-        rows = exports.to_stdout()
-        if rows is not None:
-            if format != "text" or output is not None or dry_run:
-                raise UsageError(
-                    f"{rows.flag} - writes the rows to standard output, in place of --json, --jsonl, "
-                    "--output and --dry-run."
-                )
-            del exports.outputs[rows.flag]
-        export_options = exports.options(asked, dry_run=dry_run)
+    search, results = batch.search(), batch.results("inspect", model, run, output)
+    rows = exports.to_stdout()
+    if rows is not None:
+        if output.format != "text" or batch.output is not None or output.dry_run:
+            raise UsageError(
+                f"{rows.flag} - writes the rows to standard output, in place of --json, --jsonl, --output "
+                "and --dry-run."
+            )
+        del exports.outputs[rows.flag]
+    export_options = exports.options(asked, dry_run=output.dry_run)
 
-        from dynfocus_cli.features.memory_cache import MemoryFeatureCache
+    from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
-        memory_cache = MemoryFeatureCache()
+    memory_cache = MemoryFeatureCache()
 
-        def prefetch(video: str, query: Query | None, loaded: Backend) -> Prefetch:
-            from dynfocus_cli.pipeline.prefetch import start_prefetch
+    def prefetch(video: str, query: Query | None, loaded: Backend) -> Prefetch:
+        from dynfocus_cli.pipeline.prefetch import start_prefetch
 
-            return start_prefetch(video, None if query is None else query.text, loaded, run_options)
+        return start_prefetch(video, None if query is None else query.text, loaded, run)
 
-        def work(
-            video: str, query: Query | None, loaded: Backend, progress: Progress, prefetch: Prefetch | None
-        ) -> Inspection:
-            from dynfocus_cli import pipeline
+    def work(
+        video: str, query: Query | None, loaded: Backend, progress: Progress, prefetch: Prefetch | None
+    ) -> Inspection:
+        from dynfocus_cli import pipeline
 
-            text = None if query is None else query.text
-            return pipeline.inspect(video, text, loaded, run_options, progress, prefetch, memory_cache)
+        text = None if query is None else query.text
+        return pipeline.inspect(video, text, loaded, run, progress, prefetch, memory_cache)
 
-        with gathered(videos, asked, search, to, null=null, format=format, quiet=quiet) as job:
-            if dry_run:
-                from dynfocus_cli.cli.forecast import show_forecasts
+    with gathered(
+        videos, asked, search, results, null=batch.null, format=output.format, quiet=output.quiet
+    ) as job:
+        if output.dry_run:
+            from dynfocus_cli.cli.forecast import show_forecasts
 
-                return show_forecasts(job, run_options, wanted)
-            if rows is not None and job.several:
-                raise UsageError(
-                    f"{rows.flag} - writes the rows of one video and there are several: name a folder."
-                )
-            exporting = Exporting(export_options, job)
-            first = True
+            return show_forecasts(job, run, model)
+        if rows is not None and job.several:
+            raise UsageError(
+                f"{rows.flag} - writes the rows of one video and there are several: name a folder."
+            )
+        exporting = Exporting(export_options, job)
+        first = True
 
-            def show(video: str, query: Query | None, inspection: Inspection) -> None:
-                nonlocal first
-                _show(video, query, inspection, job, first, rows)
-                first = False
+        def show(video: str, query: Query | None, inspection: Inspection) -> None:
+            nonlocal first
+            _show(video, query, inspection, job, first, rows)
+            first = False
 
-            for_each(exporting.job, wanted.load, work, exporting.beside(show), prefetch=prefetch)
-            exporting.conclude()
+        for_each(exporting.job, model.load, work, exporting.beside(show), prefetch=prefetch)
+        exporting.conclude()
 
 
 def _asked(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:
     """What frames are to be chosen for, nothing perhaps."""
     from dynfocus_cli.batch.questions import Query, QuestionFile, read_questions
-    from dynfocus_cli.options import check_question
 
     if questions is None:
         if question is None:

@@ -8,16 +8,9 @@ import textwrap
 from typing import Any, Literal
 
 from dynfocus_cli.cli.interrupts import uninterrupted
-from dynfocus_cli.errors import DynFocusError, UsageError
+from dynfocus_cli.errors import DynFocusError
 
 Format = Literal["text", "json", "jsonl"]
-
-
-def format_of(json: bool, jsonl: bool) -> Format:
-    """What `--json` and `--jsonl` together ask for."""
-    if json and jsonl:
-        raise UsageError("--json and --jsonl exclude each other: one object, or one line a video.")
-    return "json" if json else "jsonl" if jsonl else "text"
 
 
 def write_record(record: dict[str, Any]) -> None:

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.cli.entry import PAGE_WIDTH, PAGES, page_name
 from dynfocus_cli.cli.errors import INTERRUPTED, UNEXPECTED
-from dynfocus_cli.cli.settings import COMMANDS, OTHER_VARIABLES, SETTINGS, Setting
+from dynfocus_cli.cli.settings import COMMANDS, OTHER_VARIABLES, SETTINGS
 from dynfocus_cli.errors import DynFocusError
+from dynfocus_cli.flags import Flag
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "cli.md"
 """In a checkout; an installation has no documents."""
@@ -121,15 +122,15 @@ def _exit_codes() -> Iterator[tuple[str, str]]:
     return ((str(code), meaning) for code, meaning in sorted(codes.items()))
 
 
-def _setting_row(setting: Setting) -> tuple[str, ...]:
+def _setting_row(setting: Flag) -> tuple[str, ...]:
     kinds = {"text": "text", "number": "number", "count": "whole number", "flag": "true or false"}
     value = ", ".join(f'`"{choice}"`' for choice in setting.choices) or kinds[setting.kind]
-    return f"`{setting.key}`", value, ", ".join(setting.commands) or "all, at the top", setting.what
+    return f"`{setting.key}`", value, ", ".join(setting.commands) or "all, at the top", setting.help
 
 
 def _variables() -> Iterator[tuple[str, str]]:
     for setting in SETTINGS.values():
-        what = setting.what
+        what = setting.help
         if setting.kind == "flag":
             what += " 1 or 0."
         yield f"`{setting.variable}`", f"`{setting.key}`: {what}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-from dynfocus_cli.cli.options import Device, HwaccelName, Quantization, ScorerName
+from dynfocus_cli.cli.commands import in_page_order
+from dynfocus_cli.cli.options import ModelRequest, OutputOptions
+from dynfocus_cli.flags import Flag, flags_of
+from dynfocus_cli.options import RunOptions
 
 VARIABLE = "DYNFOCUS_CONFIG"
 """Names another file, or with /dev/null none."""
@@ -15,63 +17,21 @@ VARIABLE = "DYNFOCUS_CONFIG"
 PREFIX = "DYNFOCUS_"
 
 Value = str | int | float | bool
-Kind = Literal["text", "number", "count", "flag"]
 
-_ANSWERING = ("ask", "chat")
-_ALL = ("ask", "inspect", "chat")
-_VIDEOS = (*_ALL, "train")
-"""Those that look at videos; what to train, and how, is of one run alone."""
+FLAGS = [flag for options in (ModelRequest, RunOptions, OutputOptions) for flag in flags_of(options)]
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A key of the file, and the variable of the same name."""
-
-    key: str
-    kind: Kind
-    what: str
-    commands: tuple[str, ...] = ()
-    """Those with an option of this name; none for a folder, which every command uses."""
-    choices: tuple[str, ...] = ()
-
-    @property
-    def variable(self) -> str:
-        """As the environment has it: key-ratio -> DYNFOCUS_KEY_RATIO."""
-        return PREFIX + self.key.replace("-", "_").upper()
-
-    @property
-    def parameter(self) -> str:
-        """As the commands' functions have it: key-ratio -> key_ratio."""
-        return self.key.replace("-", "_")
-
-
-SETTINGS = {
-    setting.key: setting
-    for setting in (
-        Setting("model", "text", "Model to use, a name or a folder.", _ALL),
-        Setting("device", "text", "Where to run the model.", _VIDEOS, get_args(Device)),
-        Setting("quantize", "text", "Bits of the language model's weights.", _ALL, get_args(Quantization)),
-        Setting("fps", "number", "Frames a second; excludes frames.", _VIDEOS),
-        Setting("frames", "count", "Number of frames, evenly spaced; excludes fps.", _VIDEOS),
-        Setting("max-frames", "count", "Most frames.", _VIDEOS),
-        Setting("prototypes", "count", "Events to divide a video into.", _VIDEOS),
-        Setting("key-ratio", "number", "Share of the events judged meaningful.", _VIDEOS),
-        Setting("budget", "count", "Most tokens that a video may take.", _ALL),
-        Setting("scorer", "text", "What ranks the events.", _ALL, get_args(ScorerName)),
-        Setting("seed", "count", "Decides what is drawn above temperature 0.", _ALL),
-        Setting("max-new-tokens", "count", "Longest answer, in tokens.", _ANSWERING),
-        Setting("temperature", "number", "Above 0, words are drawn.", _ANSWERING),
-        Setting("subtitles", "text", "Whether to look for subtitles.", _ALL, ("auto", "off")),
-        Setting("hwaccel", "text", "Decode on the GPU.", _VIDEOS, get_args(HwaccelName)),
-        Setting("no-cache", "flag", "Keep nothing of a video.", _VIDEOS),
-        Setting("quiet", "flag", "No evidence, no progress.", _VIDEOS),
-        Setting("models-dir", "text", "Folder of installed models."),
-        Setting("cache-dir", "text", "Folder of the cache."),
-        Setting("cache-size", "text", "Most that the cache may hold, as 5GiB; 0 keeps nothing."),
-    )
+SETTINGS: dict[str, Flag] = {
+    flag.key: flag
+    for flag in (*flags_of(ModelRequest), *in_page_order(FLAGS, lambda flag: flag.parameter))
+    if flag.settled
+} | {
+    "models-dir": Flag("--models-dir", "Folder of installed models."),
+    "cache-dir": Flag("--cache-dir", "Folder of the cache."),
+    "cache-size": Flag("--cache-size", "Most that the cache may hold, as 5GiB; 0 keeps nothing."),
 }
-"""What can be settled: choices that outlast a run. A question, a time or a file to write is of one run alone,
-and `--json` is what a script relies on getting, or on not getting."""
+"""What can be settled: choices that outlast a run, and the folders, which no command has a flag for. A
+question, a time or a file to write is of one run alone, and `--json` is what a script relies on getting, or
+on not getting."""
 
 COMMANDS = tuple(dict.fromkeys(command for setting in SETTINGS.values() for command in setting.commands))
 """Those with a table of their own."""
@@ -116,13 +76,13 @@ class Settings:
 
     def of_command(self, command: str) -> dict[str, ConfigValue]:
         """What holds for a command's options, by key."""
-        found: dict[str, ConfigValue] = {}
+        values: dict[str, ConfigValue] = {}
         for level in (self.shared, self.tables.get(command, {}), self.variables):
             here = {key: value for key, value in level.items() if command in SETTINGS[key].commands}
             for key in here:
-                found.pop(EXCLUDE.get(key, ""), None)
-            found |= here
-        return found
+                values.pop(EXCLUDE.get(key, ""), None)
+            values |= here
+        return values
 
     def folders(self) -> dict[str, str]:
         """Variables that the file sets for the library, which knows no file: name -> value."""

@@ -8,17 +8,15 @@ from typing import Annotated
 import typer
 
 from dynfocus_cli.cli.errors import reported
-from dynfocus_cli.cli.options import DEFAULT_SEED, MAX_SEED
 from dynfocus_cli.cli.output import write_line
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.options import MAX_SEED
 
 
 def synth(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to; made where there is none.")],
     clips: Annotated[int, typer.Option("--clips", metavar="N", min=1, help="How many clips.")] = 4,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, max=MAX_SEED, help="Other clips for each seed.")
-    ] = DEFAULT_SEED,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="Other clips for each seed.")] = 0,
     size: Annotated[int, typer.Option("--size", metavar="PIXELS", help="Width and height, even.")] = 256,
     fps: Annotated[int, typer.Option("--fps", metavar="N", help="Frames a second.")] = 12,
     crf: Annotated[

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,16 +15,16 @@ from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL
 from dynfocus_cli.device import free_memory
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.files import json_digest
+from dynfocus_cli.flags import values_of
 from dynfocus_cli.models.dynfocus.model import DynFocusSpec
 from dynfocus_cli.models.open import read_model_spec
 from dynfocus_cli.options import RunOptions
-from dynfocus_cli.quantization import Quantization
 from dynfocus_cli.training import parts, run_record
 from dynfocus_cli.training.examples import Problem, read_examples
 from dynfocus_cli.training.forecast import LessonShape, TrainingMemory, TrainingMemoryModel, part_sizes
 from dynfocus_cli.training.parts import PartSize, learning_parts
 from dynfocus_cli.training.planned import Planned, plan_examples
-from dynfocus_cli.training.settings import TrainingSettings, Tune
+from dynfocus_cli.training.settings import TrainingRequest, TrainingSettings, Tune
 from dynfocus_cli.training.split import held_back, share_of
 from dynfocus_cli.types import Scorer
 
@@ -33,26 +32,6 @@ ALIGN_RATE, ADAPTER_RATE = 1e-3, 2e-4
 """Highest learning rates where none is named."""
 SMALL_RATE, LARGE_RATE = 3e-4, 2e-5
 """As above, of all weights of a small language model and of a large one: the latter is that of LLaVA-1.5."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRequest:
-    """What is to be trained, on what, and how."""
-
-    data: Path
-    destination: Path
-    model: str | None = None
-    device: str = "auto"
-    quantize: Quantization | None = None
-    media: Path | None = None
-    recursive: bool = False
-    validation: str = "0.1"
-    options: RunOptions = field(default_factory=RunOptions)
-    settings: TrainingSettings = field(default_factory=TrainingSettings)
-    save_every: int | None = None
-    """Steps; None: twenty times a run, and never more than 500 apart."""
-    validate_every: int | None = None
-    """Steps; None: once an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,40 +109,29 @@ def learned_scorer(request: TrainingRequest) -> Scorer | None:
 def begins_with(prepared: Prepared) -> dict[str, Any]:
     """All that decides on a run's curve."""
     request, settings = prepared.request, prepared.settings
-    sampling, selection = request.options.sampling, request.options.selection
-    flags = {
-        "stage": "--stage",
-        "tune": "--tune",
-        "batch": "--batch-size",
-        "accumulate": "--accumulate",
-        "rate": "--lr",
-        "warmup": "--warmup",
-        "sigma": "--sigma",
-        "samples": "--samples",
-        "lora_rank": "--lora-rank",
-        "precision": "--precision",
-        "checkpointing": "--checkpointing",
-        "seed": "--seed",
-    }
-    fields = asdict(settings)
     unused = {"lora_rank"} if prepared.tune == "full" else set()
     if settings.stage == "align":
         unused |= {"tune", "lora_rank", "sigma", "samples"}
     return {
         "model": f"{prepared.spec.name} {prepared.spec.info.revision}",
         "quantization": prepared.spec.quantization,
-        **{flag: fields[name] for name, flag in flags.items() if name not in unused},
+        **_deciding(settings, unused),
         "steps": prepared.steps,
-        "--fps": sampling.fps,
-        "--frames": sampling.frames,
-        "--max-frames": sampling.max_frames,
-        "--prototypes": selection.prototypes,
-        "--key-ratio": selection.key_ratio,
-        "--scorer": selection.scorer,
+        **_deciding(request.options),
+        "--scorer": request.options.selection.scorer,
         "training examples": _words(prepared.train),
         "their videos": _files(prepared.train),
         "validation examples": _words(prepared.validation),
         "validation videos": _files(prepared.validation),
+    }
+
+
+def _deciding(options: TrainingSettings | RunOptions, unused: Collection[str] = ()) -> dict[str, Any]:
+    """Flag -> value, of those of `train` that decide on what is learned."""
+    return {
+        f"--{flag.key}": value
+        for flag, value in values_of(options)
+        if flag.decides and "train" in flag.commands and flag.field_name not in unused
     }
 
 
