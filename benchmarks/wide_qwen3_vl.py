@@ -53,7 +53,7 @@ def write(folder: Path, shape: Shape = CUT) -> Path:
         sys.path.insert(0, str(MINIATURES))
         import miniatures
 
-        miniatures.FAMILIES["wide"] = lambda: _widened(miniatures.qwen3_vl(), shape)
+        miniatures.FAMILIES["wide"] = _widened(miniatures.FAMILIES["qwen3_vl"], shape)
         miniatures.build("wide", folder)
     return folder
 

@@ -225,7 +225,8 @@ def without_a_shard(folder: Path) -> None:
     [
         (
             text_only,
-            r"org/name is a 'qwen2' model, which reads text alone\. Of the hub dynfocus runs Qwen2\.5-VL",
+            r"org/name is a 'qwen2' model, which reads text alone\. Of the hub dynfocus runs InternVL, "
+            r"LLaVA-NeXT-Video, LLaVA-OneVision, Qwen2\.5-VL",
         ),
         (remote_code, r"a 'internvl_chat' model\. .* often named -hf, take that"),
         (in_awq, "is stored in awq, and dynfocus knows NF4 and int8"),

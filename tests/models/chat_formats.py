@@ -1,4 +1,4 @@
-"""How each family writes a conversation down, in our words: the formats of the published chat templates."""
+"""Chat templates that several families share, in our words."""
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
@@ -21,26 +21,8 @@ def chatml(image: str, video: str, system: str = "") -> str:
     return opening + CHATML.replace("IMAGE", image).replace("VIDEO", video)
 
 
-QWEN3_VL = chatml(
-    "<|vision_start|><|image_pad|><|vision_end|>", "<|vision_start|><|video_pad|><|vision_end|>"
-)
-QWEN2_5_VL = chatml(
-    "<|vision_start|><|image_pad|><|vision_end|>",
-    "<|vision_start|><|video_pad|><|vision_end|>",
-    system="You are a helpful assistant.",
-)
-INTERNVL = chatml("<IMG_CONTEXT>\n", "<video>\n")
-
-# Pictures first, then videos, then text, in whatever order they were said.
-LLAVA_ONEVISION = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
-    "{% for part in message.content if part.type == 'image' %}<image>\n{% endfor %}"
-    "{% for part in message.content if part.type == 'video' %}<video>\n{% endfor %}"
-    "{% for part in message.content if part.type == 'text' %}{{ part.text }}{% endfor %}"
-    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-
-# Also pictures, videos, text; each text is followed by a space. A system message stands without a name.
+# Pictures first, then videos, then text, in whatever order they were said; each text is followed by a space.
+# A system message stands without a name.
 VICUNA = (
     "{% for message in messages %}"
     "{% if message.role == 'system' %}{{ message.content[0].text }}"
@@ -50,14 +32,4 @@ VICUNA = (
     "{% for part in message.content if part.type == 'text' and message.role != 'system' %}"
     "{{ part.text }} {% endfor %}{% endfor %}"
     "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
-)
-
-# The published template knows no videos: for a conversation with one the processor has its own template.
-SMOLVLM = (
-    "<|im_start|>{% for message in messages %}{{ message.role | capitalize }}"
-    "{{ ':' if message.content[0].type == 'image' else ': ' }}"
-    "{% for part in message.content %}"
-    "{% if part.type == 'text' %}{{ part.text }}{% elif part.type == 'image' %}<image>{% endif %}"
-    "{% endfor %}<end_of_utterance>\n{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{% endif %}"
 )

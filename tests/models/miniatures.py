@@ -1,4 +1,4 @@
-"""Small models of the seven families, written as the published model folders look on disk."""
+"""Small models of all families, written as the published model folders look on disk."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from llava_miniatures import llava_next_video, llava_onevision, video_llava
+from families import FAMILIES
 from miniature import LLAMA_TOKENS, Miniature
-from qwen_miniatures import qwen2_5_vl, qwen3_vl
 from safetensors.torch import load_file, save_file
-from tile_miniatures import internvl, smolvlm
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import nn
 
-FAMILIES = {
-    family.__name__: family
-    for family in (qwen3_vl, qwen2_5_vl, smolvlm, llava_onevision, internvl, video_llava, llava_next_video)
-}
-"""Model type -> its miniature."""
 SENTENCES = (
     "What happens in the video? A man opens the door and the dog runs out at 12.5 seconds.",
     "You are a helpful assistant. Frame1: Frame2: Frame12: user\nassistant\nsystem\nUser: Assistant:",
@@ -44,7 +37,7 @@ def build(family: str, folder: Path, seed: int = 0) -> Path:
     from transformers import AutoConfig, AutoModelForImageTextToText
     from transformers.utils import logging
 
-    miniature = FAMILIES[family]()
+    miniature = FAMILIES[family]
     folder.mkdir(parents=True, exist_ok=True)
     ids = _write_tokenizer(miniature, folder)
     _write_settings(miniature, ids, folder)

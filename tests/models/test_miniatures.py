@@ -12,50 +12,16 @@ from references import Reference
 from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoTokenizer
-from videos import FPS, NATIVE, SIDES, videos
+from videos import FPS, videos
 
 Stock = dict[str, dict[str, Reference]]
 FAMILIES = list(miniatures.FAMILIES)
-STAMPED = ("qwen3_vl", "qwen2_5_vl", "smolvlm")
-"""Families that are told the times of the frames."""
 TOLERANCE = 1e-4
 """Of the comparisons that this reference is for."""
-PUBLISHED = {
-    "qwen3_vl": {"model.visual.", "model.language_model."},
-    "qwen2_5_vl": {"visual.", "model.layers.", "model.embed_tokens.", "model.norm.", "lm_head."},
-    "smolvlm": {"model.vision_model.", "model.connector.", "model.text_model.", "lm_head."},
-    "llava_onevision": {
-        "vision_tower.vision_model.",
-        "multi_modal_projector.",
-        "image_newline",
-        "language_model.model.",
-    },
-    "internvl": {
-        "vision_tower.",
-        "multi_modal_projector.",
-        "language_model.model.",
-        "language_model.lm_head.",
-    },
-    "video_llava": {
-        "image_tower.vision_model.",
-        "video_tower.vision_model.",
-        "multi_modal_projector.",
-        "language_model.model.",
-        "language_model.lm_head.",
-    },
-    "llava_next_video": {
-        "vision_tower.vision_model.",
-        "multi_modal_projector.",
-        "image_newline",
-        "language_model.model.",
-        "language_model.lm_head.",
-    },
-}
-"""Family -> how the names of weights begin in published folders; heads that are tied are left out of them."""
 
 
 def _placeholder(reference: Reference) -> int:
-    token = miniatures.FAMILIES[reference.folder.name]().placeholder
+    token = miniatures.FAMILIES[reference.folder.name].placeholder
     return int(AutoTokenizer.from_pretrained(reference.folder).convert_tokens_to_ids(token))
 
 
@@ -72,8 +38,8 @@ def test_weights_have_the_published_names_and_all_are_found_by_them(
     with safe_open(model_folders[family] / "model.safetensors", "pt") as weights:
         names = list(weights.keys())
     for name in names:
-        assert any(name.startswith(begin) for begin in PUBLISHED[family]), name
-    for begin in PUBLISHED[family]:
+        assert any(name.startswith(begin) for begin in miniatures.FAMILIES[family].published), name
+    for begin in miniatures.FAMILIES[family].published:
         assert any(name.startswith(begin) for name in names), begin
     _, found = AutoModelForImageTextToText.from_pretrained(model_folders[family], output_loading_info=True)
     assert not found["missing_keys"]
@@ -89,13 +55,13 @@ def test_the_same_seed_makes_the_same_folder(model_folders: dict[str, Path], tmp
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_frame_has_the_tokens_that_its_size_implies(family: str, stock: Stock) -> None:
-    miniature = miniatures.FAMILIES[family]()
-    joined = 2 if family in NATIVE else 1
-    ending = 1 if family == "llava_onevision" else 0
+    miniature = miniatures.FAMILIES[family]
     for case in ("even", "one", "odd", "swapped", "slower", "quick"):
         reference = stock[family][case]
-        groups = -(-reference.video.frames // joined)
-        assert reference.count(_placeholder(reference)) == groups * miniature.frame_tokens + ending, case
+        groups = -(-reference.video.frames // miniature.together)
+        assert (
+            reference.count(_placeholder(reference)) == groups * miniature.frame_tokens + miniature.ending
+        ), case
 
 
 @pytest.mark.parametrize(("family", "cell"), [("qwen3_vl", 32), ("qwen2_5_vl", 28)])
@@ -122,7 +88,7 @@ def test_frames_in_another_order_give_other_logits(family: str, stock: Stock) ->
 def test_other_times_give_other_logits_where_there_are_times(family: str, stock: Stock) -> None:
     even, slower = stock[family]["even"], stock[family]["slower"]
     assert torch.equal(even.pixels, slower.pixels)
-    if family in STAMPED:
+    if miniatures.FAMILIES[family].tells_times:
         assert _apart(even.logits, slower.logits) > 1000 * TOLERANCE
     else:
         assert torch.equal(even.logits, slower.logits)
@@ -204,7 +170,7 @@ def test_videos_are_even_and_no_frame_is_like_another(family: str) -> None:
         assert frames.shape == (video.frames, video.height, video.width, 3)
         assert video.seconds == [number * video.step / FPS for number in range(video.frames)]
         assert len({frame.tobytes() for frame in frames}) == video.frames
-    assert videos(family)["even"].height == SIDES[family]
+    assert videos(family)["even"].height == miniatures.FAMILIES[family].side
 
 
 def _text(reference: Reference) -> str:

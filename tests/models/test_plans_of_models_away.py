@@ -13,13 +13,12 @@ from transformers import AutoConfig, AutoModel
 from typer.testing import CliRunner
 
 from dynfocus_cli import RunOptions, pipeline
-from dynfocus_cli.checkpoints.entries import ENTRIES
+from dynfocus_cli.checkpoints.entries import ENTRIES, published_folder
 from dynfocus_cli.checkpoints.estimated_tokenizer import EstimatedTokenizer
 from dynfocus_cli.checkpoints.families import FAMILIES, SELECTORS
-from dynfocus_cli.checkpoints.published import published_folder
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.errors import ModelUnavailable, UsageError
-from dynfocus_cli.models.families.registry import FAMILY_OF
+from dynfocus_cli.models.families import family_class
 from dynfocus_cli.models.open import published_model_spec
 from dynfocus_cli.models.vlm.skeleton import skeleton
 from dynfocus_cli.pipeline import dry_run
@@ -51,7 +50,7 @@ def test_a_published_config_has_the_parameters_that_the_hub_states(name: str) ->
     assert entry.family is not None
     assert entry.footprint is not None
     config: Any = AutoConfig.from_pretrained(published_folder(name))
-    sizes = skeleton(config, FAMILY_OF[entry.family].vision)
+    sizes = skeleton(config, family_class(entry.family).vision)
     parameters = sum(map(math.prod, sizes.shapes.values()))
     layers = sum(math.prod(sizes.shapes[key]) for key in sizes.quantizable)
     assert parameters == pytest.approx(entry.footprint.parameters, rel=1e-3)

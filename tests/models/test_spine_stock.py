@@ -136,7 +136,7 @@ def test_a_check_asks_other_frames(models: dict[str, DynFocus], family: str) -> 
 def test_a_budget_thins_key_frames_first(models: dict[str, DynFocus], family: str) -> None:
     model = models[family]
     whole = model.inspect(str(DEMO), None, options(prototypes=8)).tokens
-    mark = model.model.spec.prompt.mark
+    mark = model.model.spec.prompt.timestamp_tokens
     budget = whole.video - 4 + mark * 9
     thinned = model.inspect(str(DEMO), None, options(prototypes=8, budget=budget))
     if whole.per_key_frame > 16:
@@ -226,7 +226,7 @@ def test_a_context_too_small_for_a_key_frame(model_folders: dict[str, Path], tmp
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"model_type": "llama"}, "'llama' model, not a DynFocus one, nor one of Qwen2.5-VL"),
+        ({"model_type": "llama"}, "'llama' model, not a DynFocus one, nor one of InternVL, LLaVA-NeXT-Video"),
         ({"model_type": "qwen2_vl"}, "LLaVA-NeXT-Video"),
         ({"text_config": {"hidden_size": 48}}, "of the wrong size|cannot be used"),
         ({"text_config": {"num_hidden_layers": 3}}, "missing"),

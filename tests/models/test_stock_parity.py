@@ -23,8 +23,6 @@ from dynfocus_cli.options import GenerationOptions, SelectionOptions
 from dynfocus_cli.types import VideoSource
 
 FAMILIES = list(miniatures.FAMILIES)
-PAIRED = ("qwen2_5_vl", "qwen3_vl")
-"""Their own way encodes two frames as one."""
 TOLERANCE = 1e-4
 SURE = 1e-3
 """A token this far ahead of the next best is the same whatever the order of additions."""
@@ -68,7 +66,7 @@ def look(model: VlmModel, reference: Reference, wanted: SelectionOptions) -> tup
 @torch.inference_mode()
 def test_the_stock_logits_and_answer(models: dict[str, Any], stock: Stock, family: str, case: str) -> None:
     reference, model = stock[family][case], models[family]
-    paired = family in PAIRED
+    paired = miniatures.FAMILIES[family].together == 2
     # A single frame is paired with itself by either code.
     wanted = SelectionOptions(stock=paired and case != "one")
     session, count = look(model, reference, wanted)

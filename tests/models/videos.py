@@ -5,22 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from families import FAMILIES
 
 QUESTION = "What happens in the video?"
 FPS = 10.0
 """Of the source that the frames are said to be sampled from."""
-SIDES = {
-    "qwen3_vl": 64,
-    "qwen2_5_vl": 84,
-    "smolvlm": 48,
-    "llava_onevision": 42,
-    "internvl": 48,
-    "video_llava": 42,
-    "llava_next_video": 56,
-}
-"""Family -> side of a frame at the size that its miniature takes, in pixels."""
-NATIVE = ("qwen3_vl", "qwen2_5_vl")
-"""Families that take a frame at its own aspect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +64,8 @@ class Video:
 
 def videos(family: str) -> dict[str, Video]:
     """Case -> video. "swapped" and "slower" are "even" with one thing changed."""
-    side = SIDES[family]
-    usual = 8 if family == "video_llava" else 4
+    miniature = FAMILIES[family]
+    side, usual = miniature.side, miniature.frames
     cases = {
         "even": Video(usual, side, side),
         "one": Video(1, side, side),
@@ -86,8 +75,8 @@ def videos(family: str) -> dict[str, Video]:
         "quick": Video(6, side, side, step=3),
         "resized": Video(usual, 100, 160, resize=True),
     }
-    if family == "smolvlm":
-        cases["many"] = Video(21, side, side)
-    if family in NATIVE:
-        cases["wide"] = Video(usual, side, side * 3 // 2 if family == "qwen3_vl" else side * 5 // 3)
+    if miniature.more_frames is not None:
+        cases["many"] = Video(miniature.more_frames, side, side)
+    if miniature.wide is not None:
+        cases["wide"] = Video(usual, side, miniature.wide)
     return cases

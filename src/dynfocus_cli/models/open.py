@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.checkpoints.choice import DeviceKind, default_model
-from dynfocus_cli.checkpoints.entries import ModelEntry
+from dynfocus_cli.checkpoints.entries import ModelEntry, published_folder
 from dynfocus_cli.checkpoints.estimated_tokenizer import EstimatedTokenizer, not_here
 from dynfocus_cli.checkpoints.families import FAMILIES, SELECTORS
 from dynfocus_cli.checkpoints.folder import (
@@ -25,7 +25,6 @@ from dynfocus_cli.checkpoints.folder import (
     stored_bytes,
 )
 from dynfocus_cli.checkpoints.identity import config_digest, revision
-from dynfocus_cli.checkpoints.published import published_folder
 from dynfocus_cli.checkpoints.record import quantization_here
 from dynfocus_cli.checkpoints.registry import available_entry, find_model
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer

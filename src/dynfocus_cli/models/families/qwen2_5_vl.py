@@ -14,7 +14,7 @@ from dynfocus_cli.models.families.qwen3_vl import MOST_TOKENS, Qwen3VL
 from dynfocus_cli.models.vlm.family import Family
 from dynfocus_cli.models.vlm.frames import Part, VideoTokens
 from dynfocus_cli.models.vlm.native_resolution import fitting_size
-from dynfocus_cli.models.vlm.scaling import CLIP_MEAN, CLIP_STD, FrameScaling
+from dynfocus_cli.models.vlm.scaling import CLIP, FrameScaling
 from dynfocus_cli.types import VideoSource
 
 ROUNDING = 1e-4
@@ -24,25 +24,21 @@ ROUNDING = 1e-4
 class Qwen25VL(Qwen3VL):
     """As Qwen3-VL, but for time: all frames are one block, and their positions say when they are."""
 
-    model_type = "qwen2_5_vl"
+    title = "Qwen2.5-VL"
+    colours = CLIP
 
     def scaling(self, source: VideoSource, frames: int) -> FrameScaling:
         """Each frame for itself, however many there are; one alone has at most `MOST_TOKENS`."""
-        told = self.files.video
-        size = told.get("size") or {}
-        least = told.get("min_pixels") or size.get("shortest_edge") or 128 * self._cell**2
-        most = told.get("max_pixels") or size.get("longest_edge") or MOST_TOKENS * self._cell**2
+        files, cell = self.files.video, self._cell**2
+        size = files.get("size") or {}
+        least = files.get("min_pixels") or size.get("shortest_edge") or 128 * cell
+        most = files.get("max_pixels") or size.get("longest_edge") or MOST_TOKENS * cell
         if frames == 1:
-            most = min(most, MOST_TOKENS * self._cell**2)
+            most = min(most, MOST_TOKENS * cell)
         height, width = fitting_size(
             source.height, source.width, factor=self._cell, least=min(least, most), most=most
         )
-        return FrameScaling(width, height, "squash", *self.files.colours(CLIP_MEAN, CLIP_STD))
-
-    def preview(self, source: VideoSource) -> FrameScaling:
-        """As Qwen3-VL's, with this family's colours."""
-        seen = super().preview(source)
-        return FrameScaling(seen.width, seen.height, seen.fit, *self.files.colours(CLIP_MEAN, CLIP_STD))
+        return self.scaled(width, height)
 
     def part_text(self, part: Part, video: VideoTokens) -> str:
         """Placeholders alone."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from dynfocus_cli.models.vlm.family import Family, even_frames
 from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.models.vlm.native_resolution import fitting_size, patchify
-from dynfocus_cli.models.vlm.scaling import HALF, FrameScaling
+from dynfocus_cli.models.vlm.scaling import FrameScaling
 from dynfocus_cli.options import SamplingOptions
 from dynfocus_cli.types import VideoSource
 
@@ -28,7 +28,7 @@ MOST_TOKENS = 768
 class Qwen3VL(Family):
     """Its own way encodes frames in pairs; a frame on its own is paired with itself, as a picture is."""
 
-    model_type = "qwen3_vl"
+    title = "Qwen3-VL"
     placeholder = "<|video_pad|>"
     mark = "<|video_pad|>"
     together = 2
@@ -38,8 +38,7 @@ class Qwen3VL(Family):
     @property
     def _cell(self) -> int:
         """Pixels a side of what becomes one token."""
-        vision = self.vision_config()
-        return int(vision.patch_size * vision.spatial_merge_size)
+        return self.patch * int(self.vision_config().spatial_merge_size)
 
     def scaling(self, source: VideoSource, frames: int) -> FrameScaling:
         """Several frames share the pixels of a video; one has at most `MOST_TOKENS`."""
@@ -56,12 +55,12 @@ class Qwen3VL(Family):
             frames=frames,
             counted=max(1, round(frames / 2) * 2) if frames > 1 else 1,
         )
-        return FrameScaling(width, height, "squash", *self.files.colours(HALF, HALF))
+        return self.scaled(width, height)
 
     def preview(self, source: VideoSource) -> FrameScaling:
         """A square of few tokens; no more than a whole frame has."""
         side = min(PREVIEW_CELLS, isqrt(self.grid(self.scaling(source, 1)).tokens)) * self._cell
-        return FrameScaling(side, side, "squash", *self.files.colours(HALF, HALF))
+        return self.scaled(side, side)
 
     def grid(self, scaling: FrameScaling) -> Grid:
         """One token a cell."""
@@ -84,8 +83,8 @@ class Qwen3VL(Family):
         rows, columns = pixels.shape[2] // vision.patch_size, pixels.shape[3] // vision.patch_size
         grid = torch.tensor([[1, rows, columns]] * len(pairs), device=pixels.device)
         patches = patchify(pairs, vision.patch_size, vision.spatial_merge_size)
-        found = network.model.get_video_features(patches, grid)
-        layers = [found.pooler_output, *(getattr(found, "deepstack_features", None) or [])]
+        output = network.model.get_video_features(patches, grid)
+        layers = [output.pooler_output, *(getattr(output, "deepstack_features", None) or [])]
         return torch.cat([torch.stack(list(layer)) for layer in layers], dim=-1)
 
     def project(self, network: Any, features: Tensor) -> Tensor:

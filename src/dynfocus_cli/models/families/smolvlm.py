@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dynfocus_cli.models.vlm.family import Family, even_frames
 from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
-from dynfocus_cli.models.vlm.scaling import HALF, FrameScaling
+from dynfocus_cli.models.vlm.scaling import FrameScaling
 from dynfocus_cli.options import SamplingOptions
 from dynfocus_cli.types import VideoSource
 
@@ -24,36 +24,35 @@ PROMPT = "<|im_start|>User: <video>{text}<end_of_utterance>\nAssistant:"
 class SmolVLM(Family):
     """Videos are pictures to it, with a sentence ahead of them that says how many."""
 
-    model_type = "smolvlm"
+    title = "SmolVLM"
     placeholder = "<image>"
-    mark = "<video>"
     before_answer = " "
     vision = ("model.vision_model", "model.connector")
 
-    def scaling(self, source: VideoSource, frames: int) -> FrameScaling:
-        """The vision encoder's square, with the whole picture in it."""
-        told = self.files.video.get("max_image_size") or {}
-        side = int(told.get("longest_edge") or self.vision_config().image_size)
-        return FrameScaling(side, side, "squash", *self.files.colours(HALF, HALF))
+    @property
+    def side(self) -> int:
+        """As the files have it for videos."""
+        size = self.files.video.get("max_image_size") or {}
+        return int(size.get("longest_edge") or super().side)
 
     def grid(self, scaling: FrameScaling) -> Grid:
         """Squares of `scale_factor` patches are one token."""
-        side = scaling.width // int(self.vision_config().patch_size) // int(self.config.scale_factor)
+        side = scaling.width // self.patch // int(self.config.scale_factor)
         return Grid(side, side)
 
     def features(self, network: Any, pixels: Tensor, together: int) -> Tensor:
         """The last layer's, after its norm."""
-        side = pixels.shape[-1] // self.vision_config().patch_size
+        side = pixels.shape[-1] // self.patch
         every = torch.ones(len(pixels), side, side, dtype=torch.bool, device=pixels.device)
-        found: Tensor = network.model.vision_model(
+        features: Tensor = network.model.vision_model(
             pixel_values=pixels, patch_attention_mask=every
         ).last_hidden_state
-        return found
+        return features
 
     def project(self, network: Any, features: Tensor) -> Tensor:
         """Patches shuffled into channels, and projected."""
-        found: Tensor = network.model.connector(features)
-        return found
+        tokens: Tensor = network.model.connector(features)
+        return tokens
 
     def conversation(self, tokenizer: Any, text: str) -> str:
         """As its processor writes one that holds a video."""
@@ -75,13 +74,15 @@ class SmolVLM(Family):
         return f"\nFrame from {minutes:02d}:{seconds:02d}:{around}<global-img>{tokens}{around}"
 
     def language_model(self, network: Any) -> Any:
-        """Under another name."""
+        """The network calls it `text_model`."""
         return network.model.text_model
 
     def stock_sampling(self, source: VideoSource) -> SamplingOptions:
         """1 frame a second, at most 64, as the files say."""
-        told = self.files.image.get("video_sampling") or {}
-        return even_frames(source, most=int(told.get("max_frames", 64)), fps=float(told.get("fps", 1)))
+        sampling = self.files.image.get("video_sampling") or {}
+        return even_frames(
+            source, most=int(sampling.get("max_frames", 64)), fps=float(sampling.get("fps", 1))
+        )
 
 
 ONES = (

@@ -1,7 +1,7 @@
-"""What has to be said of a family of models to put DynFocus in front of it.
+"""What DynFocus needs to know of a family of models: how frames become tokens, what stands around them in the
+prompt, how the model is told times, and which frames its makers' code samples.
 
-A family is one small file in `models/families/`: how its frames become tokens, what stands around them in
-the prompt, how time is told, and where its makers would have looked.
+`Family` has the defaults, which are those of LLaVA's models; a file in `models/families/` has what differs.
 """
 
 from __future__ import annotations
@@ -13,29 +13,42 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from dynfocus_cli.features.preprocess import Fit
 from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
-from dynfocus_cli.models.vlm.scaling import FrameScaling, ProcessorFiles
+from dynfocus_cli.models.vlm.scaling import HALF, Colour, FrameScaling, ProcessorFiles
 from dynfocus_cli.options import SamplingOptions
 from dynfocus_cli.types import VideoSource
 
 
 class Family(ABC):
-    """The defaults: square frames of one size, plain positions, `network.model.language_model`."""
+    """Square frames of the vision encoder's size, one layer's features projected, positions counted."""
 
-    model_type: ClassVar[str]
-    """In config.json."""
-    placeholder: ClassVar[str]
+    by_model_type: ClassVar[dict[str, type[Family]]] = {}
+    """The families whose files were imported, by those files' names."""
+
+    title: ClassVar[str]
+    """What people call it: a plain string on one line, which `checkpoints/families.py` reads as text."""
+    placeholder: ClassVar[str] = "<video>"
     """The word that stands for each video token in the prompt."""
-    mark: ClassVar[str]
+    mark: ClassVar[str] = "<video>"
     """What the chat template writes for a video; the text of all parts takes its place."""
     before_answer: ClassVar[str] = ""
     """What an answer begins with where the template ends right before it."""
+    fit: ClassVar[Fit] = "squash"
+    """How a picture of another shape becomes a square."""
+    colours: ClassVar[tuple[Colour, Colour]] = (HALF, HALF)
+    """Mean and deviation a channel, where the model's files do not state them."""
+    stock_frames: ClassVar[int] = 8
+    """Frames that the makers' own code samples, evenly spaced."""
     together: ClassVar[int] = 1
     """Frames that the makers' own way encodes as one."""
     has_3d_positions: ClassVar[bool] = False
     """Whether a position is a time, a row and a column (M-RoPE)."""
     vision: ClassVar[tuple[str, ...]] = ("model.vision_tower", "model.multi_modal_projector")
     """Modules between pixels and tokens: they are not quantized, and may be out of the way."""
+
+    def __init_subclass__(cls) -> None:
+        cls.by_model_type[cls.__module__.rpartition(".")[2]] = cls
 
     def __init__(self, config: Any, files: ProcessorFiles) -> None:
         """
@@ -48,9 +61,23 @@ class Family(ABC):
 
     # How frames become tokens.
 
-    @abstractmethod
     def scaling(self, source: VideoSource, frames: int) -> FrameScaling:
-        """Of a frame that keeps all its tokens, one of `frames`."""
+        """How a frame that keeps all its tokens is scaled; `frames` says how many there are."""
+        return self.scaled(self.side, self.side)
+
+    def scaled(self, width: int, height: int) -> FrameScaling:
+        """Scaling to a size in pixels, with the colours that the model's files state."""
+        return FrameScaling(width, height, self.fit, *self.files.colours(*self.colours))
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of a square frame."""
+        return int(self.vision_config().image_size)
+
+    @property
+    def patch(self) -> int:
+        """Pixels a side of a patch."""
+        return int(self.vision_config().patch_size)
 
     def preview(self, source: VideoSource) -> FrameScaling | None:
         """The lower resolution at which all frames are encoded before key frames are chosen; None: all are
@@ -61,30 +88,30 @@ class Family(ABC):
     def grid(self, scaling: FrameScaling) -> Grid:
         """The tokens of a frame of that size."""
 
-    @abstractmethod
     def features(self, network: Any, pixels: Tensor, together: int) -> Tensor:
-        """What the vision encoder makes of frames.
+        """The vision encoder's features: of the layers that the config names, all of them.
 
         Shape:
             pixels: (B, 3, H, W).
             returns: (B, N, D), or with `together` above 1 (B / together, N, D).
         """
+        return hidden_state(network.model.vision_tower, pixels, self.config.vision_feature_layer)
 
-    @abstractmethod
     def project(self, network: Any, features: Tensor) -> Tensor:
         """Features (B, N, D) as tokens (B, n, W) in the language model's space."""
+        tokens: Tensor = network.model.multi_modal_projector(features)
+        return tokens
 
     def compared(self, features: Tensor) -> Tensor:
         """The features (T, N, D) by which frames are told apart: of a square grid, without a class token."""
         return features
 
     def patches(self, scaling: FrameScaling) -> int:
-        """What the vision encoder makes of a frame of that size, before any are merged."""
-        side = int(self.vision_config().patch_size)
-        return (scaling.width // side) * (scaling.height // side)
+        """Patches of a frame of that size, before any are merged."""
+        return (scaling.width // self.patch) * (scaling.height // self.patch)
 
     def kept(self, scaling: FrameScaling) -> int:
-        """Numbers of a frame's features."""
+        """How many numbers the features of a frame are."""
         return self.patches(scaling) * int(self.vision_config().hidden_size)
 
     # What stands in the prompt.
@@ -98,7 +125,7 @@ class Family(ABC):
         return rendered
 
     def video_text(self, video: VideoTokens | None) -> str:
-        """What takes the place of `mark`; of no video nothing."""
+        """The text that takes the place of `mark`; without a video it is empty."""
         if video is None:
             return ""
         return "".join(self.part_text(part, video) for part in video.parts)
@@ -114,7 +141,7 @@ class Family(ABC):
         return network.model.language_model
 
     def positions(self, network: Any, ids: Tensor, is_video: Tensor, video: VideoTokens) -> Tensor | None:
-        """Positions of all tokens, where they are not just counted: (3, S).
+        """Positions (3, S) of all tokens; None: they are counted.
 
         Shape:
             ids: (S,) int64.
@@ -123,36 +150,36 @@ class Family(ABC):
         return None
 
     def embedded(self, embeddings: Tensor) -> Tensor:
-        """What of the tokens (M, W) enters the language model as words do: (M, D_l)."""
+        """The part (M, D_l) of the tokens (M, W) that enters the language model as words do."""
         return embeddings
 
     def beside(self, embeddings: Tensor, is_video: Tensor) -> dict[str, Any]:
-        """What else of them the language model is given."""
+        """More arguments of the language model, made of the tokens (M, W)."""
         return {}
 
     def closing(self, network: Any) -> Tensor | None:
-        """Embeddings (c, D_l) that follow the video's, at placeholders of their own; None: there are none."""
+        """Embeddings (c, D_l) behind the video's, at placeholders of their own; None: there are none."""
         return None
 
     # What its makers do.
 
-    @abstractmethod
     def stock_sampling(self, source: VideoSource) -> SamplingOptions:
-        """The frames that the makers' own code looks at."""
+        """The frames that the makers' own code samples."""
+        return even_frames(source, most=self.stock_frames)
 
     @property
     def pixels_a_patch(self) -> int:
         """Numbers that the vision encoder reads of a patch."""
-        return 3 * self.together * int(self.vision_config().patch_size) ** 2
+        return 3 * self.together * self.patch**2
 
     @property
     def ends(self) -> Sequence[int]:
         """End marks beside the tokenizer's, by the text config."""
-        found = getattr(self.config.get_text_config(), "eos_token_id", None)
-        return [] if found is None else [found] if isinstance(found, int) else list(found)
+        marks = getattr(self.config.get_text_config(), "eos_token_id", None)
+        return [] if marks is None else [marks] if isinstance(marks, int) else list(marks)
 
     def vision_config(self) -> Any:
-        """Of the vision encoder."""
+        """transformers' own of the vision encoder."""
         return self.config.vision_config
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer, BitsAndBytesConfig
 
-from dynfocus_cli.checkpoints.entries import ModelEntry
+from dynfocus_cli.checkpoints.entries import ModelEntry, published_folder
 from dynfocus_cli.checkpoints.estimated_tokenizer import EstimatedTokenizer, not_here
 from dynfocus_cli.checkpoints.folder import (
     LARGE_BYTES,
@@ -21,10 +21,9 @@ from dynfocus_cli.checkpoints.folder import (
     stored_bytes,
 )
 from dynfocus_cli.checkpoints.identity import config_digest, revision
-from dynfocus_cli.checkpoints.published import published_folder
 from dynfocus_cli.device import free_memory, give_back_early, require_room
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.models.families.registry import FAMILY_OF
+from dynfocus_cli.models.families import family_class
 from dynfocus_cli.models.vlm.memory import VlmMemory
 from dynfocus_cli.models.vlm.model import VlmSpec
 from dynfocus_cli.models.vlm.prompt import ChatWriter
@@ -52,7 +51,7 @@ def read_vlm_spec(
     with part(folder, "config.json"):
         config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         kind = quantization_of(folder, getattr(config, "quantization_config", None), quantize)
-        family = FAMILY_OF[model_type](config, ProcessorFiles(folder))
+        family = family_class(model_type)(config, ProcessorFiles(folder))
     with part(folder, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if tokenizer.chat_template is None:
@@ -80,7 +79,7 @@ def published_vlm_spec(
     folder, model_type = published_folder(entry.name), entry.family
     assert model_type is not None, "a public model"
     config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    family = FAMILY_OF[model_type](config, ProcessorFiles(folder))
+    family = family_class(model_type)(config, ProcessorFiles(folder))
     prompt = ChatWriter(family, EstimatedTokenizer(family.placeholder, family.mark))
     kind = quantize or "none"
     info = ModelInfo(entry.name, "transformers", "", kind, place.type)

@@ -1,8 +1,9 @@
-"""How a model's makers scale and normalise frames: read from the files that came with it."""
+"""How a model takes frames: their size and colours, by the files that came with it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 Colour = tuple[float, float, float]
 
-CLIP_MEAN: Colour = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD: Colour = (0.26862954, 0.26130258, 0.27577711)
+CLIP: tuple[Colour, Colour] = (
+    (0.48145466, 0.4578275, 0.40821073),
+    (0.26862954, 0.26130258, 0.27577711),
+)
+"""Mean and deviation of OpenAI's CLIP."""
 HALF: Colour = (0.5, 0.5, 0.5)
 
 
@@ -39,35 +43,29 @@ class FrameScaling:
 
 
 class ProcessorFiles:
-    """The preprocessing settings of a model folder; those for videos come before those for images, as
-    transformers has it: the first that is found counts alone."""
+    """The preprocessing settings of a model folder. Those for frames are in one file, as transformers has it:
+    the first there is, those for videos before those for images."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises ModelUnavailable where a file is no JSON object."""
         processor = _read(folder / "processor_config.json")
-        found = processor.get("video_processor"), _read(folder / "video_preprocessor_config.json")
-        self.processor = processor
-        """Of text and pictures together."""
-        self.video: dict[str, Any] = next((part for part in found if part), {}) or _read(
-            folder / "preprocessor_config.json"
+        picture = _read(folder / "preprocessor_config.json")
+        self.video: dict[str, Any] = (
+            processor.get("video_processor") or _read(folder / "video_preprocessor_config.json") or picture
         )
         """Of frames."""
-        self.image: dict[str, Any] = (
-            _read(folder / "preprocessor_config.json") or processor.get("image_processor") or {}
-        )
+        self.image: dict[str, Any] = picture or processor.get("image_processor") or {}
         """Of single pictures."""
 
     def colours(self, mean: Colour, std: Colour) -> tuple[Colour, Colour]:
-        """Mean and deviation a channel, or what the family has where the files are silent."""
-        told = self.video.get("image_mean", mean), self.video.get("image_std", std)
-        first, second = (tuple(float(value) for value in values) for values in told)
-        return (first[0], first[1], first[2]), (second[0], second[1], second[2])
+        """Mean and deviation a channel; `mean` and `std` where the files have none."""
+        return colour(self.video.get("image_mean", mean)), colour(self.video.get("image_std", std))
 
-    def side(self, default: int) -> int:
-        """Pixels a side, for families whose frames are square."""
-        size = self.video.get("crop_size") or self.video.get("size") or default
-        if isinstance(size, dict):
-            size = size.get("height") or size.get("shortest_edge") or default
-        return int(size)
+
+def colour(values: Iterable[float]) -> Colour:
+    """One number a channel, as a file of settings has them."""
+    r, g, b = map(float, values)
+    return r, g, b
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -77,11 +75,11 @@ def _read(path: Path) -> dict[str, Any]:
         ModelUnavailable: the file is no JSON object.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(settings, dict):
         raise ModelUnavailable(f"{path} is no JSON object.")
-    return found
+    return settings

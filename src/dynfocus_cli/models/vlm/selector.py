@@ -17,13 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from dynfocus_cli.checkpoints.entries import ModelEntry
+from dynfocus_cli.checkpoints.entries import ModelEntry, published_folder
 from dynfocus_cli.checkpoints.estimated_tokenizer import not_here
 from dynfocus_cli.checkpoints.families import SELECTORS
 from dynfocus_cli.checkpoints.folder import complaint, part, precision, stored_bytes
 from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.public_folder import model_type_of
-from dynfocus_cli.checkpoints.published import published_folder
 from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.device import free_memory, require_room
 from dynfocus_cli.dpe.density_peaks import Clusters
@@ -32,7 +31,7 @@ from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.preprocess import Fit
 from dynfocus_cli.models.memory import encoder_bytes, pixel_bytes
-from dynfocus_cli.models.vlm.scaling import CLIP_MEAN, CLIP_STD, HALF, FrameScaling, ProcessorFiles
+from dynfocus_cli.models.vlm.scaling import CLIP, HALF, FrameScaling, ProcessorFiles, colour
 
 _NAFLEX_PATCHES = 256
 """What transformers' processor takes where its file is silent."""
@@ -308,13 +307,10 @@ def _scaling(name: str, folder: Path, config: Any) -> FrameScaling:
                 f"{folder} makes pictures of {' x '.join(map(str, sorted(sides)))} pixels, and its network "
                 f"takes squares of {side}."
             )
-    default = (CLIP_MEAN, CLIP_STD) if config.model_type == "clip" else (HALF, HALF)
-    mean, std = (
-        tuple(float(value) for value in told.get(key, usual))
-        for key, usual in zip(("image_mean", "image_std"), default, strict=True)
+    mean, std = CLIP if config.model_type == "clip" else (HALF, HALF)
+    return FrameScaling(
+        side, side, fit, colour(told.get("image_mean", mean)), colour(told.get("image_std", std))
     )
-    (r, g, b), (dr, dg, db) = mean, std
-    return FrameScaling(side, side, fit, (r, g, b), (dr, dg, db))
 
 
 def _sides(size: Any) -> set[int]:
