@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from builders import save_small, small_model, small_prompt
 
+from builders import save_small, small_model, small_prompt
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from builders import asked, small_model, some_patches
 from torch.testing import assert_close
 
+from builders import asked, small_model, some_patches
 from dynfocus_cli.network.stages import EventSelection, Exploration
 
 

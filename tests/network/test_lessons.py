@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from builders import small_model, some_patches
 from torch.testing import assert_close
 
+from builders import small_model, some_patches
 from dynfocus_cli.network.stages import Exploration, VideoFeatures
 from dynfocus_cli.synth.questions import Question, ask, observe
 from dynfocus_cli.synth.world import Script, write_script

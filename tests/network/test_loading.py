@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders import IMAGE_SIZE, save_small, small_model
 from safetensors.torch import load_file, save_file
 
+from builders import IMAGE_SIZE, save_small, small_model
 from dynfocus_cli import files
 from dynfocus_cli.checkpoints import bundled_models, find_model
 from dynfocus_cli.checkpoints.convert import convert

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from builders import IMAGE_SIZE, asked, small_model, small_tokenizer, some_patches, some_pixels
 from torch.testing import assert_close
+
+from builders import IMAGE_SIZE, asked, small_model, small_tokenizer, some_patches, some_pixels
 
 QUESTIONS = ("What is shown at 00:05?", "How many scenes are there in the whole video?", "Why?")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from builders import small_config, small_prompt, small_tokenizer
 
+from builders import small_config, small_prompt, small_tokenizer
 from dynfocus_cli.network.prompt import PromptWriter
 
 TOKENIZER = small_tokenizer()
