@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 SEEK_HEAD, INFO = b"\x11\x4d\x9b\x74", b"\x15\x49\xa9\x66"
-PIXEL_WIDTH = b"\xb0"
 VIDEO, TRACK_ENTRY, TRACKS, SEGMENT = b"\xe0", b"\xae", b"\x16\x54\xae\x6b", b"\x18\x53\x80\x67"
 
 
@@ -34,8 +33,8 @@ def change_track(path: Path, *, video: bytes = b"", track: bytes = b"") -> None:
     seek_head, _, after = _content(data, data.index(SEEK_HEAD), 4)
     info = data.index(INFO, after)
     first, tracks, last = _content(data, data.index(TRACKS, after), 4)
-    entry_first, entry, entry_last = _content(tracks, tracks.index(TRACK_ENTRY), 1)
-    video_first, settings, video_last = _content(entry, entry.index(PIXEL_WIDTH) - 2, 1)
+    entry_first, entry, entry_last = _content(tracks, _place(tracks, TRACK_ENTRY), 1)
+    video_first, settings, video_last = _content(entry, _place(entry, VIDEO), 1)
     entry = entry[:video_first] + element(VIDEO, settings + video) + entry[video_last:] + track
     tracks = tracks[:entry_first] + element(TRACK_ENTRY, entry) + tracks[entry_last:]
     position = (len(data) - segment - 8).to_bytes(4, "big")
@@ -61,6 +60,14 @@ def _content(data: bytes, at: int, name_bytes: int) -> tuple[int, bytes, int]:
     length = 9 - data[begin].bit_length()
     size = int.from_bytes(data[begin : begin + length], "big") & ((1 << 7 * length) - 1)
     return at, data[begin + length : begin + length + size], begin + length + size
+
+
+def _place(content: bytes, name: bytes) -> int:
+    """Where an element begins among others; their contents, as random numbers, may hold its id too."""
+    at = 0
+    while content[at : at + len(name)] != name:
+        _, _, at = _content(content, at, 9 - content[at].bit_length())
+    return at
 
 
 def _void(size: int) -> bytes:

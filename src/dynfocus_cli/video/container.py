@@ -13,6 +13,7 @@ from av.codec import CodecContext
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -106,16 +107,21 @@ def open_container(path: str | os.PathLike[str], *, hwaccel: HWAccel | None = No
         raise not_opened(name) from error
 
 
-def video_stream(container: InputContainer, index: int) -> VideoStream:
-    """The stream that was chosen when the file was probed.
+def open_stream(
+    path: str, index: int, *, hwaccel: HWAccel | None = None, workers: int | None = None
+) -> tuple[InputContainer, VideoStream]:
+    """The file, to be closed, and the stream that was chosen when it was probed; see `prepare`.
 
     Raises:
         VideoUnreadable: it is not there any more.
     """
+    container = open_container(path, hwaccel=hwaccel)
     stream = container.streams[index] if index < len(container.streams) else None
     if not isinstance(stream, VideoStream) or stream.codec_context is None:
-        raise VideoUnreadable(f"{container.name} changed while it was read. Try again when it is complete.")
-    return stream
+        container.close()
+        raise VideoUnreadable(f"{path} changed while it was read. Try again when it is complete.")
+    prepare(container, stream, workers=workers)
+    return container, stream
 
 
 def decoder_of(stream: VideoStream) -> VideoCodecContext:
@@ -145,15 +151,20 @@ def usable_cores() -> int:
 def prepare(container: InputContainer, stream: VideoStream, *, workers: int | None = None) -> None:
     """Sets the decoder's bounds, and its threads as one of `workers` decoders that share the processors, or a
     single thread, which begins faster; the demuxer passes over every other stream."""
-    for other in container.streams:
-        if other.index != stream.index:
-            other.discard = av.stream.Discard.all
+    select(container, stream)
     # Most HEVC is written so that rows of one picture can be decoded side by side, and these threads do not
     # mind frames that are left out: 1.6 times as fast on two cores, where frame threads are 1.1 times.
     stream.thread_type = "SLICE" if stream.codec_context.name == "hevc" else "AUTO"
     cores = usable_cores() // workers if workers else 1
     stream.thread_count = min(THREADS_A_CORE * cores, MAX_THREADS) if cores > 1 else 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+
+
+def select(container: InputContainer, stream: Stream) -> None:
+    """Has the demuxer pass over every other stream."""
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = av.stream.Discard.all
 
 
 def packets(container: InputContainer, stream: MediaStream) -> Iterator[Packet[MediaStream]]:

@@ -215,14 +215,14 @@ class _Reader:
         codes = [f"{int(time_s) // 60:02d}:{int(time_s) % 60:02d}" for time_s in times if time_s is not None]
         if len(codes) < len(times):
             return
-        told = " and ".join(codes)
+        times_text = " and ".join(codes)
         lists = [name for name in ("times", "numbers") if name in match.re.groupindex]
         start, end = match.span()
         if lists and match.start(lists[0]) > start:  # after a cue, which stays
             first = match.start(lists[0])
             cue = self.question[max(first - _CUE_CHARACTERS, 0) : first]
             named = re.search(rf"\b{_NAMED}$", cue, _FLAGS)
-            self.codes.append((first - len(named[0] if named else ""), end, told))
+            self.codes.append((first - len(named[0] if named else ""), end, times_text))
         else:
             # "the 2-minute mark", "30 seconds into the video"
             cue = self.question[max(start - _CUE_CHARACTERS, 0) : start]
@@ -230,7 +230,7 @@ class _Reader:
             after = re.match(r" the (?:video|clip|film|movie)\b", self.question[end : end + 12], _FLAGS)
             start -= len(before[0]) if before else 0
             end += len(after[0]) if after else 0
-            self.codes.append((start, end, f"at {told}"))
+            self.codes.append((start, end, f"at {times_text}"))
 
     def _add_span(self, start_s: float | None, end_s: float | None) -> None:
         if start_s is None or end_s is None:

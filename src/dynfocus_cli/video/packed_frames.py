@@ -70,7 +70,7 @@ def unpacked(stream: VideoStream, packets: Iterator[Packet[VideoStream]]) -> Ite
 
 def _frames(data: bytes) -> list[bytes]:
     """The frames in a packet, the first with the headers before it."""
-    starts = [found.start() for found in re.finditer(re.escape(_FRAME), data)]
+    starts = [match.start() for match in re.finditer(re.escape(_FRAME), data)]
     edges = [0, *starts[1:], len(data)]
     return [data[start:end] for start, end in pairwise(edges)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from fractions import Fraction
 
 import av
@@ -15,12 +16,10 @@ from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import Timing, VideoSource
 from dynfocus_cli.video.clock import timed_packets
 from dynfocus_cli.video.container import open_container, prepare
-from dynfocus_cli.video.joined_files import is_joined_after
 from dynfocus_cli.video.orientation import frame_orientation
 from dynfocus_cli.video.packet_times import PacketTimes
 from dynfocus_cli.video.sequential_decoder import MAX_PACKETS_WITHOUT_FRAME
-from dynfocus_cli.video.timecode import format_timecode
-from dynfocus_cli.video.timeline import Timeline, early_timing, read_timeline
+from dynfocus_cli.video.timeline import early_timing, read_timeline
 from dynfocus_cli.video.track_header import NO_MARGINS, Margins, TrackHeader, fits, read_track_header
 from dynfocus_cli.video.unreadable import encrypted, not_decoded
 
@@ -58,27 +57,17 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
         width, height = max(1, round((first.width - left - right) * aspect)), first.height - top - bottom
         return VideoSource(
             path=name,
-            duration_s=timeline.duration_s,
             width=height if orientation.swaps_sides else width,
             height=width if orientation.swaps_sides else height,
-            fps=timeline.fps,
             codec=stream.codec_context.codec.canonical_name,
             rotation=orientation.rotation,
-            variable_frame_rate=timeline.variable_frame_rate,
             stream_index=stream.index,
-            start_s=timeline.start_s,
-            declared_duration_s=timeline.declared_duration_s,
             container=container.format.name,
             timecode=_timecode(container, stream),
             mirrored=orientation.mirrored,
             margins=margins,
             colour_warning=_DOLBY_VISION if header.dolby_vision_only else "",
-            joined_warning=_joined_warning(name, container.format.name, timeline),
-            timing=timeline.timing,
-            first_frame_s=timeline.first_frame_s,
-            fastest_fps=timeline.fastest_fps,
-            frame_times_s=timeline.frame_times_s,
-            restarts_s=timeline.restarts_s,
+            **asdict(timeline),
         )
 
 
@@ -95,15 +84,6 @@ def _head(
             break
         head.add(packet)
     return head, first, begin
-
-
-def _joined_warning(name: str, container: str, timeline: Timeline) -> str:
-    if timeline.last_position is None or not is_joined_after(name, container, timeline.last_position):
-        return ""
-    return (
-        f"Several files were joined to this one, and what comes after {format_timecode(timeline.duration_s)} "
-        "cannot be read: it is not looked at. Join them with a tool that knows the format, as FFmpeg does."
-    )
 
 
 def _margins(first: av.VideoFrame, header: TrackHeader) -> Margins:

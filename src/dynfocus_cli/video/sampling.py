@@ -168,23 +168,23 @@ def _base(
     shown = len(frames_within(source.frame_times_s, span)) or steps(length_s, own_fps)
     if options.frames is None:
         rate = min(default_fps if options.fps is None else options.fps, own_fps)
-        wanted = steps(length_s, rate)
-        asked = None if options.fps is None else f"--fps {options.fps:g}"
+        count = steps(length_s, rate)
+        option = None if options.fps is None else f"--fps {options.fps:g}"
     else:
-        wanted = min(options.frames, shown)
-        rate = own_fps if wanted == shown else max(min(default_fps, own_fps), wanted / length_s)
-        asked = asked_by or f"--frames {options.frames}"
-    if wanted > limit and (asked is not None or wanted > SPARSER * limit):
+        count = min(options.frames, shown)
+        rate = own_fps if count == shown else max(min(default_fps, own_fps), count / length_s)
+        option = asked_by or f"--frames {options.frames}"
+    if count > limit and (option is not None or count > SPARSER * limit):
         cause = "--max-frames, or the tokens left, allow"
-        begin = (
-            f"{asked} asks for {wanted} frames, but {cause} {limit}" if asked else f"{cause} {limit} frames"
-        )
+        asks = f"{option} asks for {count} frames, but " if option else ""
+        frames = limit if option else f"{limit} frames"
         warnings.append(
-            f"{begin}: one every {length_s / limit:.1f} s, and what shows only in between is not seen. "
-            "--start and --end look at a part more closely."
+            f"{asks}{cause} {frames}: one every {length_s / limit:.1f} s, and what shows only in between is "
+            "not seen. --start and --end look at a part more closely."
         )
-    count, exact = min(wanted, limit), options.frames is not None
-    return _Base(span, count, exact, limit, rate, own_fps, source.frame_times_s)
+    return _Base(
+        span, min(count, limit), options.frames is not None, limit, rate, own_fps, source.frame_times_s
+    )
 
 
 def _pinned(

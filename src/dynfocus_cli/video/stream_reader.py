@@ -14,7 +14,7 @@ from av.container import InputContainer
 
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video.clock import can_seek
-from dynfocus_cli.video.container import decoder_of, open_container, prepare, video_stream
+from dynfocus_cli.video.container import decoder_of, open_stream
 
 EPSILON_S = 1e-6
 """A frame due at a moment is on screen then, although sums of floats may put the moment just before it."""
@@ -59,9 +59,9 @@ class StreamReader(ABC):
         """After a seek: presentation time of the sync point at which decoding can begin, or None."""
 
     def _open(self) -> None:
-        self._container = open_container(self._source.path, hwaccel=self._hwaccel)
-        self._stream = video_stream(self._container, self._source.stream_index)
-        prepare(self._container, self._stream, workers=self._workers)
+        self._container, self._stream = open_stream(
+            self._source.path, self._source.stream_index, hwaccel=self._hwaccel, workers=self._workers
+        )
         self._decoder = decoder_of(self._stream)
 
     def _seek(self, target: int, position: int) -> None:

@@ -21,7 +21,7 @@ from pysubs2.formats.substation import SubstationFormat
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video.container import open_container
+from dynfocus_cli.video.container import open_container, select
 from dynfocus_cli.video.cues import Cue, tidy_cues
 from dynfocus_cli.video.stream_reader import EPSILON_S
 from dynfocus_cli.video.subtitle_text import decode_text
@@ -53,7 +53,7 @@ class Subtitles:
     """A file's name, or the track's number and language."""
 
 
-def find_subtitles(source: VideoSource, wanted: str) -> tuple[Subtitles | None, tuple[str, ...]]:
+def find_subtitles(source: VideoSource, option: str) -> tuple[Subtitles | None, tuple[str, ...]]:
     """The subtitles that `--subtitles` asks for, and warnings.
 
     `off` is none; `auto` is a file of the video's name beside it (`film.srt` before `film.en.srt`), else a
@@ -63,11 +63,11 @@ def find_subtitles(source: VideoSource, wanted: str) -> tuple[Subtitles | None, 
     Raises:
         UsageError: a file that was named cannot be read, or holds no cues.
     """
-    if wanted == "off":
+    if option == "off":
         return None, ()
-    if wanted != "auto":
-        cues, doubts = _read(Path(wanted))
-        return Subtitles(cues, os.path.basename(wanted)), doubts
+    if option != "auto":
+        cues, doubts = _read(Path(option))
+        return Subtitles(cues, os.path.basename(option)), doubts
     subtitles, problems = subtitles_beside(Path(source.path))
     return subtitles or _track(source), problems
 
@@ -167,14 +167,13 @@ def _beside(video: Path) -> list[Path]:
         files = sorted(video.parent.iterdir())
     except OSError:
         return []
-    found = [
+    named = [
         path
         for path in files
-        if path.suffix.lower() in SUFFIXES
-        and (path.stem == video.stem or path.stem.startswith(f"{video.stem}."))
+        if path.suffix.lower() in SUFFIXES and f"{path.stem}.".startswith(f"{video.stem}.")
     ]
     return sorted(
-        found, key=lambda path: (path.stem != video.stem, path.stem, SUFFIXES.index(path.suffix.lower()))
+        named, key=lambda path: (path.stem != video.stem, path.stem, SUFFIXES.index(path.suffix.lower()))
     )
 
 
@@ -196,9 +195,7 @@ def _track(source: VideoSource) -> Subtitles | None:
                 stream.index,
             ),
         )
-        for stream in container.streams:
-            if stream.index != chosen.index:
-                stream.discard = av.stream.Discard.all
+        select(container, chosen)
         cues = tidy_cues(_packets(container.demux(chosen), chosen, source.start_s))
         language = f" ({chosen.language})" if chosen.language else ""
         return Subtitles(cues, f"track {chosen.index}{language}") if cues else None

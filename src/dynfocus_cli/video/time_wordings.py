@@ -1,10 +1,10 @@
-"""Times in the words of several languages, told in the few forms that `mentions.py` reads.
+"""Times in the words of several languages, in the few English forms that `mentions.py` reads.
 
     bei 12 Sekunden    -> at 12 seconds      entre el minuto 1:20 y el 2:05 -> between 1:20 and 2:05
     al minuto 1:12     -> at 1:12            dans les 30 dernières secondes -> in the last 30 seconds
     在12秒的时候        -> at 12 seconds      最後の30秒                      -> in the last 30 seconds
 
-Only what stands around a number is told anew; the rest of a question stays as it is.
+Only what stands around a number is translated; the rest of a question stays as it is.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Language:
     ordinal: str
     """What makes a number an ordinal, after it."""
 
-    def tell(self, text: str) -> str:
+    def translate(self, text: str) -> str:
         """The text with this language's times in English."""
         if not self._unit.search(text) and not self._cue.search(text):
             return text
-        text = self._edge.sub(self._tell_edge, text)
-        text = self._span.sub(self._tell_span, text)
-        text = self._numbered.sub(self._tell_numbered, text)
-        return self._moment.sub(self._tell_moment, text)
+        text = self._edge.sub(self._translate_edge, text)
+        text = self._span.sub(self._translate_span, text)
+        text = self._numbered.sub(self._translate_numbered, text)
+        return self._moment.sub(self._translate_moment, text)
 
     @cached_property
     def _any_unit(self) -> str:
@@ -121,55 +121,59 @@ class Language:
             re.IGNORECASE,
         )
 
-    def _tell_edge(self, match: re.Match[str]) -> str:
+    def _translate_edge(self, match: re.Match[str]) -> str:
         edge = "first" if match["first"] else "last"
         length = f"{match['number']} {match['length']}" if match["number"] else match["length"]
-        return f"in the {edge} {self._tell_time(length) if length[0].isdigit() else self._english(length)}"
+        return (
+            f"in the {edge} {self._translate_time(length) if length[0].isdigit() else self._english(length)}"
+        )
 
-    def _tell_span(self, match: re.Match[str]) -> str:
+    def _translate_span(self, match: re.Match[str]) -> str:
         times = [match["a"] or match["c"], match["b"] or match["d"]]
-        told = [self._tell_time(time) for time in times]
-        units = [unit for time in told for unit in _UNITS if unit in time]
+        english = [self._translate_time(time) for time in times]
+        units = [unit for time in english for unit in _UNITS if unit in time]
         # "between seconds 10 and 20": the unit is said once.
-        told = [f"{time} {units[0]}s" if units and re.fullmatch(r"[0-9.]+", time) else time for time in told]
-        return f"between {told[0]} and {told[1]}"
+        english = [
+            f"{time} {units[0]}s" if units and re.fullmatch(r"[0-9.]+", time) else time for time in english
+        ]
+        return f"between {english[0]} and {english[1]}"
 
-    def _tell_numbered(self, match: re.Match[str]) -> str:
+    def _translate_numbered(self, match: re.Match[str]) -> str:
         cue = "after" if match["after"] else "before" if match["before"] else "at"
         if match["ordinal"]:
             return f"{cue} {match['ordinal']} {self._english(match['ordinal_unit'])}s"
         time = match["time"].replace(",", ".")
         return f"{cue} {time}" if ":" in time else f"{cue} {time} {self._english(match['unit'])}s"
 
-    def _tell_moment(self, match: re.Match[str]) -> str:
+    def _translate_moment(self, match: re.Match[str]) -> str:
         cue = "after" if match["after"] else "before" if match["before"] else "at"
         times = re.split(_LIST.format(also=self.also), match["times"], flags=re.IGNORECASE)
         if not re.fullmatch(_NUMBER, times[0]):
-            return f"{cue} {self._tell_all(match['times'])}"
-        unit = self._tell_time(times[-1]).partition(" ")[2]
+            return f"{cue} {self._translate_all(match['times'])}"
+        unit = self._translate_time(times[-1]).partition(" ")[2]
         numbers = [*times[:-1], times[-1].partition(" ")[0]]
-        return f"{cue} " + " and ".join(f"{self._tell_time(number)} {unit}" for number in numbers)
+        return f"{cue} " + " and ".join(f"{self._translate_time(number)} {unit}" for number in numbers)
 
-    def _tell_all(self, times: str) -> str:
+    def _translate_all(self, times: str) -> str:
         """Times and what stands between them."""
         one = re.compile(rf"{_CODE}|{_NUMBER} ?{self._any_unit}", re.IGNORECASE)
-        told = one.sub(lambda match: self._tell_time(match[0]), times)
-        told = re.sub(rf" (?:{self.also}) ", " and ", told, flags=re.IGNORECASE)
-        return re.sub(rf"\b(?:{self.article}) (?=[0-9])", "", told, flags=re.IGNORECASE)
+        english = one.sub(lambda match: self._translate_time(match[0]), times)
+        english = re.sub(rf" (?:{self.also}) ", " and ", english, flags=re.IGNORECASE)
+        return re.sub(rf"\b(?:{self.article}) (?=[0-9])", "", english, flags=re.IGNORECASE)
 
-    def _tell_time(self, time: str) -> str:
+    def _translate_time(self, time: str) -> str:
         code = re.search(_CODE, time)
         if code is not None:
             return code[0].replace(",", ".")
-        told = re.sub(
+        english = re.sub(
             rf"({_NUMBER}) ?({self._any_unit})",
             lambda match: f"{match[1].replace(',', '.')} {self._english(match[2])}s",
             time,
             flags=re.IGNORECASE,
         )
-        number = re.search(r"[0-9]", told)
+        number = re.search(r"[0-9]", english)
         assert number is not None, "a time has a number"
-        head, tail = told[: number.start()], told[number.start() :]
+        head, tail = english[: number.start()], english[number.start() :]
         unit = self._unit.search(head)
         if unit is not None and tail.replace(",", "").isdigit():
             return f"{tail.replace(',', '.')} {self._english(unit[0])}s"
@@ -305,7 +309,7 @@ def in_english(text: str) -> str:
     """The text with its times in the forms that `find_mentions` reads; other words stay as they are."""
     text = _CLOCK.sub(r"\1 o'clock", text.translate(_FULL_WIDTH))
     for language in LANGUAGES:
-        text = language.tell(text)
+        text = language.translate(text)
     text = _HAN_CLOCK.sub("|", text)
     text = _HAN_EDGE.sub(
         lambda match: f" in the {'first' if match['first'] else 'last'} {_han_time(match['length'])} ", text

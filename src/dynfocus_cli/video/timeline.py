@@ -14,9 +14,11 @@ from av.video.stream import VideoStream
 
 from dynfocus_cli.types import Timing
 from dynfocus_cli.video.clock import JUMP_S, lacks_presentation_times
-from dynfocus_cli.video.container import keeps_times, open_container, packets, prepare, video_stream
+from dynfocus_cli.video.container import keeps_times, open_container, open_stream, packets, select
+from dynfocus_cli.video.joined_files import is_joined_after
 from dynfocus_cli.video.packet_times import PacketTimes, are_uneven
 from dynfocus_cli.video.sequential_decoder import timed_frames
+from dynfocus_cli.video.timecode import format_timecode
 from dynfocus_cli.video.transport_stream import clock_is_even
 
 MAX_FPS = 1000.0
@@ -55,8 +57,7 @@ class Timeline:
     frame_times_s: tuple[float, ...]
     restarts_s: tuple[float, ...]
     declared_duration_s: float | None
-    last_position: int | None
-    """Where the last packet ends in the file, bytes."""
+    joined_warning: str
 
 
 def early_timing(container: InputContainer, stream: VideoStream, edits: int) -> Timing:
@@ -107,7 +108,17 @@ def read_timeline(
         declared_duration_s=None
         if declared_alone_s is None or pictures.restarts
         else declared_alone_s + (picture_s - start_s) + (held_s - end_s),
-        last_position=pictures.last_position,
+        joined_warning=_joined_warning(container, pictures, held_s - start_s),
+    )
+
+
+def _joined_warning(container: InputContainer, pictures: _Pictures, duration_s: float) -> str:
+    position = pictures.last_position
+    if position is None or not is_joined_after(container.name, container.format.name, position):
+        return ""
+    return (
+        f"Several files were joined to this one, and what comes after {format_timecode(duration_s)} cannot "
+        "be read: it is not looked at. Join them with a tool that knows the format, as FFmpeg does."
     )
 
 
@@ -157,10 +168,9 @@ class _Pictures:
 
     def read_all(self) -> None:
         """Reads all packets."""
-        with open_container(self._container.name) as again:
-            stream = video_stream(again, self._stream.index)
-            prepare(again, stream)
-            self.whole = self._tail = PacketTimes(again, stream, self.timing).read()
+        container, stream = open_stream(self._container.name, self._stream.index)
+        with container:
+            self.whole = self._tail = PacketTimes(container, stream, self.timing).read()
         self._settle()
 
     def _settle(self) -> None:
@@ -214,10 +224,9 @@ def _size(container: InputContainer) -> int:
 
 def _first_frame_s(container: InputContainer, stream: VideoStream, fps: float) -> float:
     """When the first frame out of the decoder is shown."""
-    with open_container(container.name) as again:
-        chosen = video_stream(again, stream.index)
-        prepare(again, chosen)
-        first = next(timed_frames(again, chosen, "unstamped", frame_interval_s=1 / fps), None)
+    container, stream = open_stream(container.name, stream.index)
+    with container:
+        first = next(timed_frames(container, stream, "unstamped", frame_interval_s=1 / fps), None)
     return 0.0 if first is None else first.pts_s
 
 
@@ -263,9 +272,7 @@ def _last_sound_s(name: str, index: int, declared_s: float) -> float:
         sound = container.streams[index]
         if not isinstance(sound, AudioStream) or not sound.time_base:
             return end_s
-        for other in container.streams:
-            if other.index != index:
-                other.discard = av.stream.Discard.all
+        select(container, sound)
         try:
             container.seek(int(max(0.0, declared_s - TRAIL_S) / sound.time_base), stream=sound)
         except (av.FFmpegError, OSError, OverflowError):
