@@ -18,7 +18,7 @@ import av
 import numpy as np
 import pytest
 import test_colour
-import test_encryption
+import test_unreadable
 from clips import Placement, read_barcode, write_clip
 from picture_cases import bitstream
 from test_orientation import corners, first_picture
@@ -241,7 +241,7 @@ def test_edl_timecode(tmp_path: Path) -> None:
 
 
 def test_encrypted_mp4(tmp_path: Path) -> None:
-    write_clip(tmp_path / "enc.mp4", range(0, 2000, 40), container_options=test_encryption.CENC)
+    write_clip(tmp_path / "enc.mp4", range(0, 2000, 40), container_options=test_unreadable.CENC)
     run = dynfocus("ask", str(tmp_path / "enc.mp4"), "What shape is shown?", "-q")
     assert (run.returncode, run.stdout) == (3, "")
     assert "is encrypted" in run.stderr

@@ -70,7 +70,7 @@ class ReferenceReader:
             return None
 
     def is_unreferenced(self, packet: bytes) -> bool:
-        """No frame refers to those in the packet."""
+        """Whether no other frame refers to those in the packet."""
         try:
             _, frames = self._parse(packet)
             return all(frame.refresh == 0 and not frame.shows_existing for frame in frames)

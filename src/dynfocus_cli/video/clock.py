@@ -42,7 +42,7 @@ _WITHOUT_PRESENTATION_TIMES = frozenset({"avi"})
 def timed_packets(
     container: InputContainer, stream: VideoStream, timing: Timing
 ) -> Iterator[Packet[VideoStream]]:
-    """The stream's packets in decoding order, with presentation times as `timing` says that they come about.
+    """The stream's packets in decoding order, with the presentation times that `timing` gives them.
 
     Of an `unstamped` stream these are numbers for `DecoderOrder`, not times.
     """
@@ -59,7 +59,7 @@ def timed_packets(
 
 
 def _is_theora_header(packet: Packet[VideoStream]) -> bool:
-    """Where Ogg files were joined, the headers of the later ones are among the frames."""
+    """Whether it is a header: where Ogg files were joined, those of the later ones are among the frames."""
     return bytes(packet)[:1] >= b"\x80"
 
 
@@ -69,7 +69,7 @@ def can_seek(container: InputContainer, timing: Timing) -> bool:
 
 
 def lacks_presentation_times(container: InputContainer, stream: VideoStream) -> bool:
-    """The container gives decoding times alone, and frames are not shown in the order they are decoded in."""
+    """Whether the container has decoding times alone, and frames are shown in another order."""
     return container.format.name in _WITHOUT_PRESENTATION_TIMES and stream.codec_context.has_b_frames
 
 
@@ -120,7 +120,7 @@ class Splices:
         yield from held
 
     def add(self, packet: Packet[VideoStream]) -> None:
-        """Takes note of the next packet."""
+        """Adds the next packet to the timeline, and a splice where the clock starts anew with it."""
         # Every packet of a file may pass here, and each look at one goes through PyAV: it is looked at once.
         shown, decoded = packet.pts, packet.dts
         if shown is None:
@@ -143,8 +143,8 @@ class Splices:
             self._sync = shown
 
     def _is_new(self, packet: Packet[VideoStream], shown: int, step: int) -> bool:
-        """The clock starts anew at this packet: decoding times go back, or, where they are guesses or step
-        little, a sync point is shown before what was decoded before it."""
+        """Whether the clock starts anew at this packet: decoding times go back, or, where they are guesses or
+        the steps are small, a sync point is shown before what was decoded before it."""
         if not self._least_step <= step <= self._most_step:
             return True
         if not self._may_be_small or self._sync is None or shown > self._sync or not packet.is_keyframe:
@@ -196,7 +196,7 @@ class DecoderOrder:
 def _at_their_places(
     container: InputContainer, read: Iterator[Packet[VideoStream]]
 ) -> Iterator[Packet[VideoStream]]:
-    """With decoding times that the container has: Matroska has one time, where the packet stands."""
+    """The packets, with presentation times for decoding times where FFmpeg has guessed those (Matroska)."""
     for packet in read:
         if container.format.name in _WITHOUT_DECODING_TIMES and packet.pts is not None:
             packet.dts = packet.pts

@@ -60,12 +60,12 @@ def to_standard_range(picture: av.VideoFrame) -> av.VideoFrame:
 def _mapper(
     width: int, height: int, transfer: int, primaries: int
 ) -> tuple[VideoReformatter, threading.Lock]:
-    """Shared by the decoding threads, one at a time."""
+    """A scaler for pictures of this kind, and the lock under which the decoding threads share it."""
     return VideoReformatter(), threading.Lock()
 
 
 def has_alpha(picture: av.VideoFrame) -> bool:
-    """Whether its format has transparency. Palettes are left out: most that have it do not mean it."""
+    """Whether the picture's format has transparency; not palettes, where it is seldom meant."""
     return _format_has_alpha(picture.format.name)
 
 

@@ -1,4 +1,4 @@
-"""Opening a local video so that nothing but this one file is read, whatever the file says."""
+"""Opening a local video without reading any other file, whatever it refers to."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def open_container(path: str | os.PathLike[str], *, hwaccel: HWAccel | None = No
 def open_stream(
     path: str, index: int, *, hwaccel: HWAccel | None = None, workers: int | None = None
 ) -> tuple[InputContainer, VideoStream]:
-    """The file, to be closed, and the stream that was chosen when it was probed; see `prepare`.
+    """Opens a file and prepares the stream that was chosen when it was probed; the caller closes it.
 
     Raises:
         VideoUnreadable: it is not there any more.
@@ -125,8 +125,7 @@ def open_stream(
 
 
 def decoder_of(stream: VideoStream) -> VideoCodecContext:
-    """What decodes the stream's packets: FFmpeg's own decoder, or libvpx's where WebM has transparency, which
-    FFmpeg's leaves out."""
+    """The stream's decoder: FFmpeg's, or libvpx's for transparent WebM, whose alpha FFmpeg's leaves out."""
     own = stream.codec_context
     if own.name not in _ALPHA_DECODERS or stream.metadata.get("alpha_mode") != "1":
         return own
@@ -143,7 +142,7 @@ def keeps_times(container: InputContainer) -> bool:
 
 
 def usable_cores() -> int:
-    """How many this process may run on: fewer than there are where it is bound to some, as Linux can."""
+    """How many processors this process may run on."""
     bound = getattr(os, "sched_getaffinity", None)
     return (os.cpu_count() or 1) if bound is None else len(bound(0))
 

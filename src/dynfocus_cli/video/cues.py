@@ -73,7 +73,7 @@ def tidy_cues(cues: Iterable[tuple[float, float, str]]) -> tuple[Cue, ...]:
 
 
 def _read(cues: Iterable[tuple[float, float, str]]) -> Iterator[_Lines]:
-    """In time order, as plain lines, without those that are never on screen or say nothing."""
+    """Cues as plain lines, in time order, without empty ones and those that are never on screen."""
     for start_s, end_s, text in sorted(cues, key=lambda cue: cue[0]):
         parts = _BREAK.sub("\n", _DRAWING.sub("", text[:MAX_MARKED_CHARACTERS])).split("\n")
         lines = tuple(line for part in parts if (line := _plain(part)))
@@ -82,7 +82,7 @@ def _read(cues: Iterable[tuple[float, float, str]]) -> Iterator[_Lines]:
 
 
 def _plain(line: str) -> str:
-    """Without markup and control characters, white space as single spaces."""
+    """A line without markup and control characters, with single spaces."""
     text = _REFERENCE.sub(_character, _MARKUP.sub("", line))
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
@@ -95,7 +95,7 @@ def _character(reference: re.Match[str]) -> str:
 
 
 def _single(cues: Iterable[_Lines]) -> list[_Lines]:
-    """Cues with the same text at the same time as one."""
+    """Joins cues that show the same text at the same time."""
     single = list[_Lines]()
     latest = dict[tuple[str, ...], int]()
     for cue in cues:

@@ -1,4 +1,4 @@
-"""How the work of decoding is shared out: parts of the video that are decoded at the same time."""
+"""How moments are divided among decoders that run side by side."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DecodeWork:
 
     @property
     def workers(self) -> int:
-        """How many there are."""
+        """How many workers there are."""
         return max(self.worker_of, default=0) + 1
 
     def of(self, worker: int) -> list[tuple[float, ...]]:

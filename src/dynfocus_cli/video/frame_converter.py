@@ -52,7 +52,7 @@ class FrameConverter:
         return turned[top : top + self.height, left : left + self.width]
 
     def _rgb(self, picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-        """The picture in rgb24, of that size."""
+        """The picture scaled to that size, in rgb24."""
         if self._cropped or has_alpha(picture):
             picture = self._bare(picture)
         high_range = is_high_range(picture)
@@ -69,7 +69,7 @@ class FrameConverter:
         return to_standard_range(scaled) if high_range else scaled
 
     def _bare(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """The picture in RGB and of its own size, without margins and transparency."""
+        """The picture without margins and transparency, in RGB, not scaled."""
         transparent = has_alpha(picture)
         name = "rgba" if transparent else "rgb48le"
         whole = self._whole.reformat(

@@ -67,7 +67,7 @@ def union(spans: Sequence[Span]) -> list[Span]:
 
 
 def outside(span: Span, holes: Sequence[Span]) -> list[Span]:
-    """What is left of `span` without the sorted, disjoint `holes` inside it."""
+    """The parts of `span` outside of the sorted, disjoint `holes` in it."""
     edges = [span[0], *(edge for hole in holes for edge in hole), span[1]]
     return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if end > start]
 

@@ -24,12 +24,12 @@ _SAYS_PACKED = re.compile(rb"(DivX\d+(?:b|Build)\d+)p")
 
 
 def is_packed(packet: Packet[VideoStream]) -> bool:
-    """The packet holds two frames."""
+    """Whether the packet holds two frames."""
     return bytes(packet).count(_FRAME) > 1
 
 
 def unpacked(stream: VideoStream, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
-    """Packets of one frame each; those of other codecs as they are.
+    """Divides MPEG-4 packets into packets of one frame each; passes on those of other codecs.
 
         chunks     I  P+b  -  P+b  b  -  P       (-: a placeholder)
         packets    I  P    b  P    b  b  P
@@ -76,13 +76,13 @@ def _frames(data: bytes) -> list[bytes]:
 
 
 def _is_placeholder(frame: bytes) -> bool:
-    """Stands for a frame that came with the one before, so that there is a chunk for each."""
+    """Whether it is an empty frame, in place of the one that came with the frame before."""
     start = frame.find(_FRAME) + len(_FRAME)
     return len(frame) <= MAX_PLACEHOLDER_BYTES and start < len(frame) and frame[start] >> 6 != _B_FRAME
 
 
 def with_data(packet: Packet[VideoStream], data: bytes, *, is_sync_point: bool) -> Packet[VideoStream]:
-    """Another packet at the same time; nothing marks it as damaged."""
+    """A packet with other data at the time of `packet`, not marked as damaged."""
     # Python's own bytes would be freed by the decoder's threads, which then wait for each other.
     other: Packet[VideoStream] = Packet(len(data))  # type: ignore[assignment]
     other.update(data)

@@ -13,12 +13,11 @@ from av.video.stream import VideoStream
 
 from dynfocus_cli.types import Timing
 from dynfocus_cli.video.clock import DecoderOrder, Splices, timed_packets
-from dynfocus_cli.video.encryption import is_encrypted_packet
 from dynfocus_cli.video.packed_frames import is_packed
 
 
 class PacketTimes:
-    """Presentation times in units of the stream's clock, which an edit list has not hidden."""
+    """Presentation times of frames, without those that an edit list hides, in ticks of the stream's clock."""
 
     def __init__(self, container: InputContainer, stream: VideoStream, timing: Timing = "stamped") -> None:
         self._container, self._stream, self.timing = container, stream, timing
@@ -42,7 +41,7 @@ class PacketTimes:
 
     @property
     def restarts(self) -> list[int]:
-        """Where the clock starts anew, on one timeline."""
+        """When the clock starts anew: ticks on the one timeline that is made of it."""
         return self._splices.at
 
     @property
@@ -53,7 +52,7 @@ class PacketTimes:
         return self._latest.pos + self._latest.size
 
     def read(self) -> PacketTimes:
-        """Takes note of all packets from where the demuxer is."""
+        """Adds all packets that follow in the file."""
         timing: Timing = "unstamped" if self.timing == "unstamped" else "stamped"  # splices are found here
         for packet in timed_packets(self._container, self._stream, timing):
             self.add(packet)
@@ -61,7 +60,7 @@ class PacketTimes:
         return self
 
     def add(self, packet: Packet[VideoStream]) -> None:
-        """Takes note of a packet, unless an edit list hides it or it is the empty one at the end."""
+        """Adds a packet; one that an edit list hides, and the empty one at the end, add no time."""
         if packet.size == 0:
             self.complete = True
             return
@@ -71,7 +70,7 @@ class PacketTimes:
         if packet.is_discard:
             return
         if packet.is_keyframe:  # looking is slow, and where sync points are in the clear the file decodes
-            self.encrypted |= is_encrypted_packet(packet)
+            self.encrypted |= packet.has_sidedata("encryption_info")  # of MP4's common encryption
         if self.timing == "unstamped":
             begin_s, end_s = self._order.send(packet)
             self.shown.append(begin_s / float(self._tick))
@@ -85,13 +84,13 @@ class PacketTimes:
         self._reordered_until = packet.dts
 
     def deltas(self) -> list[float]:
-        """Times from one frame to the next, as far as no frame in between can still be unread."""
+        """Intervals from one frame to the next, up to the first time at which a frame may still be unread."""
         until = None if self.complete else self._reordered_until
         times = sorted({stamp for stamp in self.shown if until is None or stamp <= until})
         return [after - before for before, after in pairwise(times)]
 
     def end(self, interval: float) -> float | None:
-        """Where the last frame ends; one whose duration is not known lasts for `interval`."""
+        """When the last frame ends, in ticks; a frame of unknown duration lasts for `interval`."""
         lengths: Iterable[float] = (duration or interval for duration in self.durations)
         return max((shown + length for shown, length in zip(self.shown, lengths, strict=True)), default=None)
 
@@ -101,7 +100,7 @@ class PacketTimes:
 
 
 def are_uneven(deltas: list[float]) -> bool:
-    """Containers round presentation times to their clock: one tick up or down is still an even rate."""
+    """Whether intervals between frames differ by more than the rounding of times to the container's clock."""
     if not deltas:
         return False
     usual = median(deltas)

@@ -87,7 +87,7 @@ def _head(
 
 
 def _margins(first: av.VideoFrame, header: TrackHeader) -> Margins:
-    """The header's, where they leave something of the picture."""
+    """The header's margins, or none where they would leave nothing of the picture."""
     return header.margins if fits(header.margins, first.width, first.height) else NO_MARGINS
 
 

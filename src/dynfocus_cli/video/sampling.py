@@ -125,7 +125,7 @@ def plan_sampling(
 
 
 def _span(source: VideoSource, options: SamplingOptions, warnings: list[str]) -> Span:
-    """From `--start` to `--end`, inside the video."""
+    """The span from `--start` to `--end` that lies inside the video."""
     length = f"the video is {format_timecode(source.duration_s)} long"
     start = options.start_s
     if start is None:
@@ -246,7 +246,7 @@ def _place(base: _Base, focus: list[Span], pinned: list[float], most: int) -> tu
 
 
 def _one_a_frame(base: _Base, times: list[float], pinned: list[float]) -> list[float]:
-    """As many moments, where those that show a frame again make room for frames that none shows."""
+    """The moments, where each that shows a frame again is replaced by one of a frame that none shows."""
     frames = frames_within(base.frame_times_s, base.span)
     shown = {
         max(0, bisect_right(frames, moment + ROUNDING) - 1): moment for moment in [*times, *pinned][::-1]

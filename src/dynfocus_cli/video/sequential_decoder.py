@@ -126,7 +126,7 @@ class SequentialDecoder(StreamReader):
         self._ended = False
 
     def _decode_until(self, target_s: float) -> None:
-        """Makes the last frame due by `target_s` the current one, having decoded one frame further."""
+        """Decodes up to the frame after the one on screen at `target_s`, which becomes the current one."""
         while not self._ended:
             if self._next is None:
                 self._next = next(self._frames, None)

@@ -52,7 +52,7 @@ class _PacketInfo:
     """Bytes."""
 
     def starts(self, target: int) -> bool:
-        """Decoding for `target` can begin here."""
+        """Whether decoding for the moment `target` can begin with this packet."""
         return self.is_sync_point and self.pts <= target
 
 
@@ -143,7 +143,7 @@ class SparseDecoder(StreamReader):
         return IrregularSpan(end_s, sorted(map(self._seconds, passed)))
 
     def _is_far(self, target: int) -> bool:
-        """A seek is shorter than to read on."""
+        """Whether a seek to `target` is worth it, compared with reading on."""
         return (target - self._frontier) * self._tick > self._seek_gap_s and not self._ended
 
     def _ticks(self, moment_s: float) -> int:
@@ -194,7 +194,10 @@ class SparseDecoder(StreamReader):
         return _PacketInfo(packet, packet.pts, packet.is_keyframe, not packet.is_discard, packet.size)
 
     def _read_until_known(self) -> int:
-        """Presentation time of the frame on screen at the target; what it does not need is no more ahead."""
+        """Reads on until the frame on screen at the target is known, and drops packets that it does not need.
+
+        Returns its presentation time.
+        """
         target = self._target
         starts = [place for place, read in enumerate(self._ahead) if read.starts(target)]
         for _ in range(starts[-1] if starts else 0):
@@ -255,7 +258,7 @@ class SparseDecoder(StreamReader):
         ]
 
     def _send(self, read: _PacketInfo, *, drop: int) -> None:
-        """Decodes; a frame shown before `drop` may be left out where no other refers to it."""
+        """Decodes a packet, or leaves it out if it is shown before `drop` and no other refers to it."""
         if self._sync is not None and read.pts < self._sync:
             return  # of an open group of pictures: shown before the sync point, made from frames before it
         if read.packet.is_corrupt:
@@ -276,7 +279,7 @@ class SparseDecoder(StreamReader):
         try:
             pictures = self._decoder.decode(packet)
         except av.FFmpegError as error:
-            raise IrregularStream(str(error), damaged=not self._forgets_unread()) from error
+            raise IrregularStream(str(error), damaged=not self._may_lack_references()) from error
         for picture in pictures:
             if picture.pts is None:
                 raise IrregularStream("a frame came out without its presentation time")
@@ -289,9 +292,9 @@ class SparseDecoder(StreamReader):
         first = max((pts for pts in self._out if pts <= self._target), default=self._target)
         self._out = {pts: out for pts, out in self._out.items() if pts >= first or pts in self._awaited}
 
-    def _forgets_unread(self) -> bool:
-        """The decoder may only have been told to forget frames that it was never given: the references of an
-        open H.264 group of pictures, which lie before the sync point."""
+    def _may_lack_references(self) -> bool:
+        """Whether an error may be no damage: H.264 streams name references before the sync point of an open
+        group of pictures, which the decoder was never given."""
         return self._decoder.codec.canonical_name == "h264" and self._fed <= MAX_REORDER
 
     def _ready(self) -> Iterator[TimedFrame]:

@@ -1,4 +1,4 @@
-"""What is said or shown as text: cues from a file beside the video, or from a text track inside it."""
+"""Subtitles of a video, from a file or from a text track inside it."""
 
 from __future__ import annotations
 
@@ -146,13 +146,13 @@ def parse_cues(text: str) -> tuple[Cue, ...]:
 
 
 class _Subrip(SubripFormat):
-    """With hours beyond 99, which recordings that count from midnight of some day have."""
+    """SubRip with hours beyond 99, as in recordings that count from midnight of some day."""
 
     TIMESTAMP = re.compile(r"(?<!\d)(\d{1,6}):(\d{1,2}):(\d{1,2})[.,](\d{1,3})")
 
 
 def _webvtt(text: str) -> tuple[Cue, ...]:
-    """Read by FFmpeg, which knows cue identifiers, notes, styles and regions from what is said."""
+    """The cues of a WebVTT text, read by FFmpeg, which leaves out identifiers, notes, styles and regions."""
     try:
         with av.open(io.BytesIO(text.encode("utf-8", "replace")), "r", format="webvtt") as container:
             stream = container.streams.subtitles[0]

@@ -155,7 +155,7 @@ class Language:
         return f"{cue} " + " and ".join(f"{self._translate_time(number)} {unit}" for number in numbers)
 
     def _translate_all(self, times: str) -> str:
-        """Times and what stands between them."""
+        """A list of times, with the words between them, in English."""
         one = re.compile(rf"{_CODE}|{_NUMBER} ?{self._any_unit}", re.IGNORECASE)
         english = one.sub(lambda match: self._translate_time(match[0]), times)
         english = re.sub(rf" (?:{self.also}) ", " and ", english, flags=re.IGNORECASE)

@@ -45,7 +45,7 @@ MIN_SAMPLED_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """See the fields of the same names of `VideoSource`."""
+    """The fields of `VideoSource` that have to do with time."""
 
     timing: Timing
     start_s: float
@@ -61,7 +61,7 @@ class Timeline:
 
 
 def early_timing(container: InputContainer, stream: VideoStream, edits: int) -> Timing:
-    """What the headers say of where times come from; the packets may yet say more.
+    """The way of timing that the headers speak for; packets may show that it is another.
 
     Args:
         edits: parts of the media that an edit list plays.
@@ -74,7 +74,7 @@ def early_timing(container: InputContainer, stream: VideoStream, edits: int) -> 
 def read_timeline(
     container: InputContainer, stream: VideoStream, head: PacketTimes, first_pts: int | None
 ) -> Timeline:
-    """Where the frames' times come from, and what follows from it.
+    """Reads as many packets as it takes to know when frames are shown and when the video ends.
 
     Args:
         head: the first packets.
@@ -212,7 +212,7 @@ def _tail(container: InputContainer, stream: VideoStream, end_s: float) -> Packe
 
 
 def _clock_is_even(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether the clock of a transport stream is the same to the end; a seek would not tell."""
+    """Whether the clock goes on evenly to the end, which is only looked up in transport streams."""
     if container.format.name != "mpegts":
         return True
     return _size(container) >= MIN_SAMPLED_BYTES and clock_is_even(container.name, stream.id, JUMP_S)
@@ -231,7 +231,7 @@ def _first_frame_s(container: InputContainer, stream: VideoStream, fps: float) -
 
 
 def _average_fps(stream: VideoStream, deltas: list[float], *, declared: bool) -> float:
-    """What the container says, if `declared`, or what the times from frame to frame do."""
+    """Frames a second: the container's declaration, if `declared`, or from the intervals between frames."""
     rate = float(stream.average_rate or stream.guessed_rate or 0)
     if declared and 0 < rate <= MAX_FPS:
         return rate

@@ -32,7 +32,7 @@ def fits(margins: Margins, width: int, height: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TrackHeader:
-    """Of one video track."""
+    """What is read of one video track."""
 
     margins: Margins = NO_MARGINS
     encrypted: bool = False
@@ -44,7 +44,7 @@ class TrackHeader:
 
 
 def read_track_header(stream: VideoStream) -> TrackHeader:
-    """Of a stream of a file that is open.
+    """The header of a stream of an open file.
 
     Formats without such a header, and headers that are damaged, say nothing.
     """
@@ -86,7 +86,7 @@ _PIXEL_CROP = (0x54CC, 0x54BB, 0x54DD, 0x54AA)
 
 
 def _matroska(file: BinaryIO, place: int) -> TrackHeader:
-    """Of the video track at `place` among the video tracks."""
+    """The header of the video track at `place` among the video tracks."""
     if not any(element == _SEGMENT for element, _ in _elements(file)):
         return TrackHeader()
     begin = file.tell()
@@ -187,7 +187,7 @@ _ENCRYPTED_ENTRIES = frozenset({b"encv", b"drmi"})
 
 
 def _mp4(file: BinaryIO, track: int) -> TrackHeader:
-    """Of the track of that number."""
+    """The header of the track of that number."""
     for kind, size in _top_boxes(file):
         if kind == b"moov" and size <= MAX_HEADER_BYTES:
             movie = file.read(size)
@@ -225,7 +225,7 @@ def _track_id(header: bytes) -> int:
 
 
 def _sample_description(trak: bytes) -> TrackHeader:
-    """From the first sample description that the track has."""
+    """Margins, encryption and colours, from the first sample description of a track."""
     content = trak
     for kind in (b"mdia", b"minf", b"stbl", b"stsd"):
         content = next(_boxes(content, kind), b"")
@@ -238,12 +238,12 @@ def _sample_description(trak: bytes) -> TrackHeader:
 
 
 def _has_own_colours(records: list[bytes]) -> bool:
-    """Of Dolby Vision's configuration records, the one that there may be."""
+    """Whether the only configuration record of Dolby Vision is of profile 5."""
     return [record[2] >> 1 for record in records] == [_OWN_COLOURS]
 
 
 def _count_edits(trak: bytes) -> int:
-    """All edits but the empty ones at the beginning, by which a track begins late."""
+    """How many edits a track has, without the empty ones at the beginning, by which it begins late."""
     media_times: list[int] = []
     for edts in _boxes(trak, b"edts"):
         for elst in _boxes(edts, b"elst"):
@@ -255,7 +255,7 @@ def _count_edits(trak: bytes) -> int:
 
 
 def _clean_aperture(clap: bytes, width: int, height: int) -> Margins:
-    """What lies outside of the size, and the offset of its centre, that the box gives as eight integers."""
+    """The margins around a clean aperture, whose size and offset from the centre are eight integers."""
     across, down, right, lower = (
         numerator / denominator for numerator, denominator in struct.iter_unpack(">iI", clap[:32])
     )

@@ -57,7 +57,7 @@ def _clock(file: BinaryIO, place: int, pid: int) -> int | None:
 
 
 def _decoding_time(packet: bytes, pid: int) -> int | None:
-    """What the header of a picture that begins in this packet says."""
+    """The decoding time of the picture that begins in this packet, or None."""
     if len(packet) < 188 or int.from_bytes(packet[1:3], "big") & 0x5FFF != 0x4000 | pid:
         return None
     payload = packet[5 + packet[4] :] if packet[3] & 0x20 else packet[4:]

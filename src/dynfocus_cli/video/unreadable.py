@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 from dynfocus_cli.errors import VideoUnreadable
-from dynfocus_cli.video.encryption import looks_encrypted
 from dynfocus_cli.video.track_header import lacks_index
+
+_HEAD_BYTES = 1 << 20
+
+_TS_PACKET, _TS_SYNC = 188, 0x47
+_TS_SCRAMBLED = 0xC0
+"""The bits of a transport packet's fourth byte that say that its payload is scrambled."""
+
+_ASF_ENCRYPTION = (
+    bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),  # Content Encryption Object
+    bytes.fromhex("14e68a292226174cb935dae07ee9289c"),  # Extended Content Encryption Object
+)
 
 
 def encrypted(name: str) -> VideoUnreadable:
@@ -27,7 +39,7 @@ def not_opened(name: str) -> VideoUnreadable:
 
 def not_decoded(name: str, container: str) -> VideoUnreadable:
     """The error for a file that opens and gives no frame; `container` is FFmpeg's name of the format."""
-    if looks_encrypted(name, container):
+    if _looks_encrypted(name, container):
         return encrypted(name)
     if container == "webp_pipe":
         return VideoUnreadable(
@@ -36,3 +48,19 @@ def not_decoded(name: str, container: str) -> VideoUnreadable:
     return VideoUnreadable(
         f"{name}: no frame of it can be decoded. Copy the video again or convert it to H.264 MP4."
     )
+
+
+def _looks_encrypted(path: str | os.PathLike[str], container: str) -> bool:
+    """Whether a file of which no frame decodes is scrambled MPEG-TS or protected ASF (WMV), by its first
+    mebibyte; `container` is FFmpeg's name of the format."""
+    with open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if container == "mpegts":
+        first = head.find(_TS_SYNC)
+        flags = [
+            head[at + 3] & _TS_SCRAMBLED
+            for at in range(max(first, 0), len(head) - 3, _TS_PACKET)
+            if head[at] == _TS_SYNC
+        ]
+        return any(flags)
+    return container.startswith("asf") and any(mark in head for mark in _ASF_ENCRYPTION)
