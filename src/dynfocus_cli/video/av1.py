@@ -46,8 +46,6 @@ class _Frame:
     """The reference slots that it is put into, a bit each."""
     references: tuple[int, ...]
     """The slots of those that it is made from."""
-    shows_existing: bool = False
-    """It shows a frame that was decoded before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class ReferenceReader:
         """Whether no other frame refers to those in the packet."""
         try:
             _, frames = self._parse(packet)
-            return all(frame.refresh == 0 and not frame.shows_existing for frame in frames)
+            return all(frame.refresh == 0 for frame in frames)
         except ValueError:
             return False
 
@@ -125,7 +123,7 @@ class ReferenceReader:
         bits = _Bits(content[:_HEADER_BYTES])
         show_existing_frame = bits.read()
         if show_existing_frame:
-            return _Frame(units, 0, (bits.read(3),), shows_existing=True)
+            return _Frame(units, 0, (bits.read(3),))
         frame_type, show_frame = bits.read(2), bits.read()
         if not show_frame:
             bits.read()  # showable_frame

@@ -75,16 +75,14 @@ def open_container(path: str | os.PathLike[str], *, hwaccel: HWAccel | None = No
         VideoUnreadable: the path is no regular file, or FFmpeg makes nothing of it.
     """
     name = os.fspath(path)
+    denied = f"{name}: permission denied. Make the file readable and try again."
     try:
         status = os.stat(name)
+    except PermissionError as error:
+        raise VideoUnreadable(denied) from error
     except (OSError, ValueError) as error:
-        if isinstance(error, PermissionError):
-            raise VideoUnreadable(
-                f"{name}: permission denied. Make the file readable and try again."
-            ) from error
-        raise VideoUnreadable(
-            f"{name}: no such file. Check the path; only local files are opened."
-        ) from error
+        missing = f"{name}: no such file. Check the path; only local files are opened."
+        raise VideoUnreadable(missing) from error
     if stat.S_ISDIR(status.st_mode):
         raise VideoUnreadable(f"{name} is a folder. Give a video file inside it.")
     if not stat.S_ISREG(status.st_mode):
@@ -102,7 +100,7 @@ def open_container(path: str | os.PathLike[str], *, hwaccel: HWAccel | None = No
             hwaccel=hwaccel,
         )
     except PermissionError as error:
-        raise VideoUnreadable(f"{name}: permission denied. Make the file readable and try again.") from error
+        raise VideoUnreadable(denied) from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise not_opened(name) from error
 

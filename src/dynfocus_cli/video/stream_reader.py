@@ -33,7 +33,6 @@ class StreamReader(ABC):
     """
 
     def __init__(self, source: VideoSource, hwaccel: HWAccel | None, workers: int) -> None:
-        """`workers` is how many decoders share the processors."""
         self._source, self._hwaccel, self._workers = source, hwaccel, workers
         self._container: InputContainer
         self._open()

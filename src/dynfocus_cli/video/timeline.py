@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
@@ -85,7 +84,7 @@ def read_timeline(
     declared_s = _declared_s(container, stream)
     pictures = _Pictures(container, stream, head, picture_s + (declared_s or 0.0))
     rates = pictures.rates()
-    if rates.holds_frames and pictures.whole is None and _size(container) <= MAX_SCAN_BYTES:
+    if rates.holds_frames and pictures.whole is None and container.size <= MAX_SCAN_BYTES:
         pictures.read_all()
         rates = pictures.rates()
     if pictures.timing == "unstamped":
@@ -215,11 +214,7 @@ def _clock_is_even(container: InputContainer, stream: VideoStream) -> bool:
     """Whether the clock goes on evenly to the end, which is only looked up in transport streams."""
     if container.format.name != "mpegts":
         return True
-    return _size(container) >= MIN_SAMPLED_BYTES and clock_is_even(container.name, stream.id, JUMP_S)
-
-
-def _size(container: InputContainer) -> int:
-    return os.stat(container.name).st_size
+    return container.size >= MIN_SAMPLED_BYTES and clock_is_even(container.name, stream.id, JUMP_S)
 
 
 def _first_frame_s(container: InputContainer, stream: VideoStream, fps: float) -> float:
