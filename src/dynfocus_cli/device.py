@@ -1,4 +1,4 @@
-"""What the device where a network runs has: memory, and numbers that it multiplies fast."""
+"""The memory of the device that a network runs on, and the precision that it computes fast in."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def free_memory(device: torch.device) -> int:
 
 
 def same_device(device: torch.device, other: torch.device) -> bool:
-    """Whether both are one place: what is put on `cuda` is found on `cuda:0`, and torch compares their names.
+    """Whether both are one device: torch compares names, and `cuda` is `cuda:0`.
 
-    A GPU without a number is the current one, which nothing here makes another than the first.
+    A GPU without a number is the current one, which is always the first here.
     """
     return device.type == other.type and (device.index or 0) == (other.index or 0)
 

@@ -155,6 +155,13 @@ _digests: dict[Stamp, str] = {}
 """What `known_digest` has worked out in this process, for all its threads."""
 
 
+def stamp_of(path: str | os.PathLike[str]) -> Stamp:
+    """What tells a file's state from another one. Raises OSError."""
+    status = os.stat(path)
+    name = os.fsencode(os.path.realpath(path)).hex()  # a name need not be text, and JSON is
+    return (name, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
 def digest_of(path: str | os.PathLike[str], progress: Callable[[int], object] | None = None) -> str:
     """SHA-256 of a file's content, in hex; `progress` is given the bytes of each piece as it is read."""
     with open(path, "rb") as file:
@@ -176,14 +183,14 @@ def known_digest(path: str | os.PathLike[str], folder: Path | None = None) -> st
     Raises:
         OSError: the file cannot be read.
     """
-    stamp = _stamp(path)
+    stamp = stamp_of(path)
     if (known := _digests.get(stamp)) is not None:
         return known
     record = None if folder is None else folder / f"{json_digest(stamp)}.json"
     digest = None if record is None else _recorded(record, stamp)
     if digest is None:
         digest = digest_of(path)
-        if time.time() - os.stat(path).st_mtime <= RACY_S or _stamp(path) != stamp:
+        if time.time() - os.stat(path).st_mtime <= RACY_S or stamp_of(path) != stamp:
             return digest
         if record is not None:
             write_if_possible(record, json.dumps({"file": stamp, "sha256": digest}).encode())
@@ -205,12 +212,6 @@ def _recorded(record: Path, stamp: Stamp) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return None
-
-
-def _stamp(path: str | os.PathLike[str]) -> Stamp:
-    status = os.stat(path)
-    name = os.fsencode(os.path.realpath(path)).hex()  # a name need not be text, and JSON is
-    return (name, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def user_folder(kind: Literal["cache", "config", "data"]) -> Path:

@@ -1,4 +1,4 @@
-"""How long work reports on itself; the command line draws it, the library may leave it out."""
+"""How long work reports its progress; the command line draws it, a library's caller may ignore it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told of each stage as it begins, and of each piece of it that is done."""
+    """Receives each stage as it begins, and each piece of it that is done."""
 
     def stage(self, name: str, total: int | None) -> None:
         """A stage begins: `encode`, `select` or `generate`, of `total` pieces if that is known."""
@@ -15,7 +15,7 @@ class Progress(Protocol):
         """`n` more pieces of the current stage are done."""
 
     def notice(self, line: str) -> None:
-        """What must stand above the answer."""
+        """A line that must stand above the answer."""
 
     def write(self, text: str) -> None:
         """More of the answer's text, as the language model writes it; joined, the pieces are the answer. A
@@ -23,16 +23,9 @@ class Progress(Protocol):
 
 
 class Silent:
-    """A `Progress` that nobody sees."""
+    """A `Progress` that shows nothing."""
 
-    def stage(self, name: str, total: int | None) -> None:
-        """Not shown."""
-
-    def advance(self, n: int) -> None:
-        """Not shown."""
-
-    def notice(self, line: str) -> None:
-        """Not shown."""
-
-    def write(self, text: str) -> None:
-        """Not shown."""
+    def stage(self, name: str, total: int | None) -> None: ...
+    def advance(self, n: int) -> None: ...
+    def notice(self, line: str) -> None: ...
+    def write(self, text: str) -> None: ...

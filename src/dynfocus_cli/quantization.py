@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -16,8 +17,6 @@ KEPT = ("vision", "connector", "lm_head")
 """Modules that stay as they are; the connector's features are clustered and compared."""
 BLOCK = 64
 """Weights that share a scale in NF4."""
-
-
 ORDERED_ROWS = 32
 """Rows of a 4-bit weight that bitsandbytes orders together for a CPU."""
 
@@ -80,9 +79,7 @@ def quantized(name: str, weight: Tensor, kind: Quantization, compute: torch.dtyp
 
 def stored_bytes(shape: tuple[int, ...], kind: Quantization) -> int:
     """About what a quantized weight takes on disk and in memory."""
-    weights = 1
-    for size in shape:
-        weights *= size
+    weights = math.prod(shape)
     if kind == "int8":
         return weights + 4 * shape[0]
     scales = weights // BLOCK

@@ -1,8 +1,8 @@
-"""Change: how a frame differs from the frames around it, for its rods to tell.
+"""How a frame differs from the frames around it, added to the frame's rods.
 
-Rods are peripheral vision, and peripheral vision is for what moves. A rod alone says what a frame holds. That
-something appears, leaves at once, travels or takes another colour lies between rods, and a language model,
-which reads from left to right, cannot tell at a flash that it will be over a second later.
+A rod alone says what a frame holds. That something appears, disappears, moves or changes its colour is a
+difference between frames, and a language model, which reads from left to right, cannot know at a flash that
+it will be over a second later.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SHARPNESS = 3.0
 
 class RodChange(nn.Module):
     """Two layers over a rod, its differences to the same rod `1 ... window` frames before and after, and the
-    frame's transients; and the number of the shot, if those are told apart."""
+    frame's transients; and the number of the shot, where shots are counted."""
 
     def __init__(self, width: int, language_width: int, window: int, shots: int = 0) -> None:
-        """`width` is D_v, `language_width` D_l; `window` counts frames to each side, `shots` what
-        `ShotNumbers` tells apart.
+        """`width` is D_v, `language_width` D_l; `window` counts frames to each side, `shots` is that of
+        `ShotNumbers`, 0 without it.
 
         Raises:
             ValueError: `window` below 1.
@@ -49,16 +49,16 @@ class RodChange(nn.Module):
             returns: (B, T, R, D_l).
         """
         hidden = self._hidden(rods, patches)
-        told: Tensor = self.tell(hidden)
+        change: Tensor = self.tell(hidden)
         if self.shots is not None:
-            told = told + self.shots(_content(hidden)).unsqueeze(2)
-        return told
+            change = change + self.shots(_content(hidden)).unsqueeze(2)
+        return change
 
     def count_shots(self, rods: Tensor, patches: Tensor) -> Tensor:
         """How many shots each video has: (B,), whole numbers from 1 on. Shapes as for `forward`.
 
         Raises:
-            ValueError: shots are not told apart.
+            ValueError: shots are not counted.
         """
         if self.shots is None:
             raise ValueError("this network does not tell shots apart")
@@ -88,8 +88,8 @@ def transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
     A patch has come as far as it differs from the same patch a frame before, is going as far as it differs
     from the one a frame after, and flashes as far as it differs from both `window` frames before and after.
     What has come took the place of something, and something takes the place of what goes: the same averages
-    of the frame before, and of the one after. At a cut they tell what the scene before showed, of which no
-    rod of this frame knows.
+    of the frame before, and of the one after. At a cut they hold what the scene before showed, which no rod
+    of this frame does.
 
     Shape:
         patches: (B, T, N, D_v).

@@ -53,9 +53,9 @@ class Rods(nn.Module):
         folded = (self.query.weight.float().T @ key).to(queries.dtype)  # (D_q, D_v)
         shift = (self.query.bias.float() @ key).to(queries.dtype)  # (D_v,)
         if points.shape[1] < queries.shape[1]:
-            told = points @ folded.T  # (T, G, D_q)
-            logits = queries @ told.transpose(1, 2) + (points @ shift).unsqueeze(1)
+            keys = points @ folded.T  # (T, G, D_q)
+            logits = queries @ keys.transpose(1, 2) + (points @ shift).unsqueeze(1)
         else:
-            asked = F.linear(queries, folded.T, shift)  # (T, Q, D_v)
-            logits = asked @ points.transpose(1, 2)
+            projected = F.linear(queries, folded.T, shift)  # (T, Q, D_v)
+            logits = projected @ points.transpose(1, 2)
         return logits.float() * points.shape[-1] ** -0.5  # (T, Q, G)

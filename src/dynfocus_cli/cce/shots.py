@@ -1,7 +1,7 @@
-"""Shots: which take of a video a frame belongs to, for its rods to tell.
+"""The number of the shot that a frame belongs to, added to the frame's rods.
 
-That a cut is here stands in one frame; how many came before is a sum over all of them. A language model that
-has to make that sum by attention says four where there are six: each further cut moves an average by less.
+One frame shows that there is a cut; how many came before is a sum over all frames. A language model that has
+to make that sum by attention says four where there are six: each further cut moves an average by less.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ class ShotNumbers(nn.Module):
     """A detector of cuts, a running count of those it finds, and an embedding of the count."""
 
     def __init__(self, width: int, language_width: int, shots: int) -> None:
-        """`width` is that of the hidden state that cuts are found in, `language_width` D_l; from the
-        `shots`-th shot on all have the last number.
+        """`width` is that of the hidden state that cuts are found in, `language_width` is D_l; all shots from
+        the `shots`-th on share one embedding.
 
         Raises:
             ValueError: `shots` below 2.
@@ -41,11 +41,12 @@ class ShotNumbers(nn.Module):
         last = self.number.num_embeddings - 1
         here = count.detach().round().long().clamp(max=last)
         number, following = self.number(here), self.number((here + 1).clamp(max=last))
-        told: Tensor = number + (count - count.detach()).unsqueeze(-1).to(number.dtype) * (following - number)
-        return told
+        slope = (count - count.detach()).unsqueeze(-1).to(number.dtype)  # 0, with the gradient of the count
+        result: Tensor = number + slope * (following - number)
+        return result
 
     def count(self, hidden: Tensor) -> Tensor:
         """Cuts from the first frame up to each one. Shape: (B, T, width) -> (B, T) float32."""
         chance = self.cut(hidden).squeeze(-1).float().sigmoid()  # (B, T)
-        found = (chance > 0.5).float() + chance - chance.detach()
-        return torch.cat((torch.zeros_like(found[:, :1]), found[:, 1:]), dim=1).cumsum(1)
+        cuts = (chance > 0.5).float() + chance - chance.detach()
+        return torch.cat((torch.zeros_like(cuts[:, :1]), cuts[:, 1:]), dim=1).cumsum(1)

@@ -1,11 +1,11 @@
 """Patch features kept on disk, so that the next question on a video need not decode it again.
 
-    <folder>/features/<key>/<digest>.safetensors    frames that one question had to add
+    <folder>/features/<key>/<digest>.safetensors    frames that one question added
     <folder>/files/<stamp>.json                     digests of video files
 
-A key stands for a file's content and all that features depend on, and for no question. A file's name is the
-digest of its bytes: one that does not match is damaged and counts for nothing. Files are only ever added or
-removed whole, so processes share a cache without locks: at worst one decodes what another is about to keep.
+A key stands for a file's content and all else that features depend on; the question is no part of it. A file
+is named by the digest of its bytes: one that does not match is damaged and ignored. Files are only ever added
+or removed whole, so processes share a cache without locks: at worst two decode the same frames.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.types import Condition
 
 FORMAT = 2
-"""Of the files below, and of how a file becomes pictures. Another number makes other keys, so nothing old is
-misread."""
+"""Of the files below, and of how a file becomes pictures. Another number makes other keys."""
 
 DEFAULT_SIZE = "5GiB"
 
@@ -78,7 +77,7 @@ def parse_size(text: str) -> int:
 
 
 class FeatureCache:
-    """Features of sampled frames in a folder of bounded size; what was not used for longest goes first."""
+    """Features of sampled frames in a folder of bounded size; the least recently used are removed first."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder = folder
@@ -98,7 +97,7 @@ class FeatureCache:
 
     @classmethod
     def of_user(cls) -> FeatureCache:
-        """As `default`, also where the cache is off."""
+        """The same, also where the cache is off."""
         chosen = os.environ.get("DYNFOCUS_CACHE_DIR")
         return cls(
             expand(chosen) if chosen else user_folder("cache"),
@@ -112,15 +111,11 @@ class FeatureCache:
     def look_up(self, key: str, moments_s: Sequence[float]) -> EncodedFrames | None:
         """The frames kept under `key` for those of the moments that are known, or None."""
         entry = self._features / key
-        wanted, parts = set(moments_s), list[EncodedFrames]()
-        for shard in _files(entry, _SHARD):
-            frames = _read(shard)
-            if frames is None:
-                continue
-            places = [place for place, time_s in enumerate(frames.times_s) if time_s in wanted]
-            wanted.difference_update(frames.times_s)
-            if places:
+        missing, parts = set(moments_s), list[EncodedFrames]()
+        for frames in filter(None, map(_read, _files(entry, _SHARD))):
+            if places := frames.places(tuple(missing)):
                 parts.append(frames.rows(places))
+            missing.difference_update(frames.times_s)
         if not parts:
             return None
         with suppress(OSError):
@@ -132,13 +127,12 @@ class FeatureCache:
         import torch
         from safetensors.torch import save
 
+        conditions = [_CONDITIONS.index(condition) for condition in frames.conditions]
         data = save(
             {
                 "times_s": torch.tensor(frames.times_s, dtype=torch.float64),
                 "pts_s": torch.tensor(frames.pts_s, dtype=torch.float64),
-                "conditions": torch.tensor(
-                    [_CONDITIONS.index(condition) for condition in frames.conditions], dtype=torch.uint8
-                ),
+                "conditions": torch.tensor(conditions, dtype=torch.uint8),
                 "patches": frames.patches.contiguous(),
             }
         )
@@ -180,7 +174,7 @@ class FeatureCache:
 
     def _make_room(self, newest: str) -> None:
         """Removes entries, the least recently used first and `newest` last, until the limit holds."""
-        try:
+        with suppress(OSError):  # another process is at it
             ages = {entry: entry.stat().st_mtime for entry in self._entries()}
             sizes = {entry: _size(entry, _SHARD) for entry in ages}
             total = sum(sizes.values())
@@ -189,8 +183,6 @@ class FeatureCache:
                 if total > self.limit:
                     _evict(entry)
                     total -= sizes[entry]
-        except OSError:
-            pass  # another process is at it
 
 
 def _files(folder: Path, kind: re.Pattern[str]) -> list[Path]:
@@ -204,15 +196,13 @@ def _files(folder: Path, kind: re.Pattern[str]) -> list[Path]:
 def _size(folder: Path, kind: re.Pattern[str]) -> int:
     total = 0
     for file in _files(folder, kind):
-        try:
+        with suppress(OSError):  # removed just now
             total += file.stat().st_size
-        except OSError:
-            continue  # removed just now
     return total
 
 
 def _evict(entry: Path) -> None:
-    """Removes an entry's features; its folder stays where another process is writing into it just now."""
+    """Removes an entry's features; its folder stays if another process is writing into it."""
     with suppress(OSError):
         for shard in _files(entry, _SHARD):
             shard.unlink(missing_ok=True)
@@ -220,12 +210,11 @@ def _evict(entry: Path) -> None:
 
 
 def _sweep(entry: Path) -> None:
+    """Removes what processes that died left there."""
     for file in _files(entry, _TEMPORARY):
-        try:
+        with suppress(OSError):
             if time.time() - file.stat().st_mtime > ABANDONED_S:
                 file.unlink()
-        except OSError:
-            continue
 
 
 def _read(shard: Path) -> EncodedFrames | None:
@@ -233,7 +222,7 @@ def _read(shard: Path) -> EncodedFrames | None:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    try:
+    with suppress(OSError, KeyError, ValueError, IndexError, SafetensorError):
         data = shard.read_bytes()
         if hashlib.sha256(data).hexdigest() == shard.stem:
             tensors = load(data)
@@ -243,8 +232,6 @@ def _read(shard: Path) -> EncodedFrames | None:
                 tuple(_CONDITIONS[number] for number in tensors["conditions"].tolist()),
                 tensors["patches"],
             )
-    except (OSError, KeyError, ValueError, IndexError, SafetensorError):
-        pass
     with suppress(OSError):
         shard.unlink(missing_ok=True)
     return None

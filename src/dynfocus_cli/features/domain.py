@@ -1,6 +1,6 @@
-"""The domain of a model: the videos and questions that it was trained on, as far as it can be told.
+"""The domain of a model: which videos and questions it was trained on, by what can be measured of them.
 
-What is out of it is named as clauses of a sentence, such as "it has 8 scenes, where training had at most 6".
+A departure from it is a clause of a sentence, such as "it has 8 scenes, where training had at most 6".
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EDGE, _ANY_TIME = "|", "{time}"
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """What a model folder says in `domain.json`; what it leaves out limits nothing."""
+    """The content of `domain.json` in a model folder; what it leaves out limits nothing."""
 
     aspect_ratios: Span | None = None
     """Least and largest width of the displayed picture, divided by its height."""
@@ -49,7 +49,7 @@ class Domain:
     def video_departures(
         self, source: VideoSource, times_s: Sequence[float], shots: int | None
     ) -> tuple[str, ...]:
-        """In what a video, looked at in these moments, is unlike all that the model learned from."""
+        """How a video, looked at in these moments, differs from all that the model was trained on."""
         departures = []
         if self.aspect_ratios is not None:
             ratio, (least, most) = source.width / source.height, self.aspect_ratios
@@ -60,7 +60,7 @@ class Domain:
                 )
         if self.until_s is not None and times_s[-1] > self.until_s:
             last, until = (
-                format_timecode(time_s).partition(".")[0] for time_s in (times_s[-1], self.until_s)
+                format_timecode(moment).partition(".")[0] for moment in (times_s[-1], self.until_s)
             )
             departures.append(f"it is looked at until {last}, where training ended at {until}")
         if self.shots is not None and shots is not None and shots > self.shots + COUNTED_WRONG:
@@ -68,7 +68,7 @@ class Domain:
         return tuple(departures)
 
     def question_departures(self, question: str, answers: Sequence[str] = ()) -> tuple[str, ...]:
-        """In what a question, and the answers to choose from, are unlike all that the model learned from."""
+        """How a question, and the answers to choose from, differ from all that the model was trained on."""
         if not self.words:
             return ()
         words = words_of(question)
@@ -105,10 +105,8 @@ class Domain:
 
     def save(self, folder: Path) -> None:
         """Writes `domain.json` into `folder`."""
-        fields = asdict(self) | {
-            "words": sorted(self.words),
-            "pairs": sorted(" ".join(pair) for pair in self.pairs),
-        }
+        pairs = sorted(" ".join(pair) for pair in self.pairs)
+        fields = asdict(self) | {"words": sorted(self.words), "pairs": pairs}
         text = json.dumps(fields, indent=1, ensure_ascii=False)
         (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What is kept of a video's sampled frames: their times, and their patch features."""
+"""A video's sampled frames: their times, and their patch features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrames:
-    """Sampled frames with their patch features; no question has touched them."""
+    """Sampled frames with their patch features, which depend on no question."""
 
     times_s: tuple[float, ...]
     """The sampled moments, strictly increasing, in seconds."""
@@ -28,6 +28,11 @@ class EncodedFrames:
         lengths = {len(self.times_s), len(self.pts_s), len(self.conditions), len(self.patches)}
         if len(lengths) != 1:
             raise ValueError(f"one row a moment is needed, got {sorted(lengths)} rows")
+
+    def places(self, moments_s: Sequence[float]) -> list[int]:
+        """Where those of the moments stand that are among these frames."""
+        moments = set(moments_s)
+        return [place for place, time_s in enumerate(self.times_s) if time_s in moments]
 
     def rows(self, places: Sequence[int]) -> EncodedFrames:
         """The frames at `places`, in that order."""

@@ -1,9 +1,10 @@
-"""From planned moments to patch features: taken from the cache, decoded and encoded where it has none."""
+"""Patch features of the frames at planned moments, from the cache or else decoded and encoded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 
 import torch
 from av.codec.hwaccel import HWAccel
@@ -21,7 +22,7 @@ from dynfocus_cli.video import decode_frames, open_hardware
 
 @dataclass(frozen=True, slots=True)
 class VisionTower:
-    """The part of a model that knows nothing of questions."""
+    """A vision encoder, and all that its features depend on beside the pixels."""
 
     encode: Callable[[Tensor], Tensor]
     """Pixels (B, 3, H, W), as `preprocessing` made them, to patch features (B, N, D_v)."""
@@ -31,12 +32,12 @@ class VisionTower:
     device: torch.device
     dtype: torch.dtype
     together: int = 1
-    """Consecutive frames that are encoded as one; each of them gets what they got."""
+    """Consecutive frames that are encoded as one; each of them gets the features of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What a video's sampled moments came to."""
+    """The encoded frames of a video."""
 
     frames: EncodedFrames
     cache: CacheUse
@@ -78,9 +79,9 @@ def encode_video(
         with watch("decode"):
             key = key_of(cache.digest(source.path), source, tower, device)
             known = cache.look_up(key, moments_s)
-    found = set() if known is None else set(known.times_s)
-    progress.advance(len(found))
-    missing = [moment_s for moment_s in moments_s if moment_s not in found]
+    cached = set() if known is None else set(known.times_s)
+    progress.advance(len(cached))
+    missing = [moment_s for moment_s in moments_s if moment_s not in cached]
     parts = [] if known is None else [known]
     if missing:
         batches = prefetched
@@ -99,7 +100,7 @@ def encode_video(
 
 
 def key_of(digest: str, source: VideoSource, tower: VisionTower, device: HWAccel | None) -> str:
-    """All that features depend on, and no question."""
+    """The key of a video's features: the video, the encoder, and how and where it is decoded and encoded."""
     settings: dict[str, str | int] = {
         "stream": source.stream_index,
         "hwaccel": "none" if device is None else "cuda",
@@ -118,17 +119,10 @@ def decode_for(
     device: HWAccel | None,
     batch_size: int,
 ) -> Iterator[FrameBatch]:
-    """The frames at the moments, scaled as the tower takes them; decoding is ahead in threads of its own."""
-    scaling = tower.preprocessing
-    return decode_frames(
-        source,
-        moments_s,
-        width=scaling.width,
-        height=scaling.height,
-        fit=scaling.fit,
-        batch_size=batch_size,
-        hwaccel=device,
-    )
+    """The frames at the moments, scaled as the encoder takes them; threads decode ahead of the consumer."""
+    size = {"width": tower.preprocessing.width, "height": tower.preprocessing.height}
+    fit = tower.preprocessing.fit
+    return decode_frames(source, moments_s, **size, fit=fit, batch_size=batch_size, hwaccel=device)
 
 
 def _encode(
@@ -138,7 +132,7 @@ def _encode(
     progress: Progress,
     watch: Stopwatch,
 ) -> EncodedFrames:
-    """Encodes, batch by batch."""
+    """The features of all frames of `batches`, encoded batch by batch."""
     patches: Tensor | None = None  # (T, N, D_v), made once: an hour's frames are too large to be joined later
     pts_s: list[float] = []
     conditions: list[Condition] = []
@@ -148,39 +142,19 @@ def _encode(
         if batch is None:
             break
         with watch("encode"), torch.inference_mode():
-            done, count = len(pts_s), len(batch.times_s)
-            fresh, row_of = list(range(count)), list(range(count))
-            if tower.together == 1:
-                fresh, row_of = _distinct(batch.pts_s, pts_s[-1] if pts_s else None)
-            known = [] if patches is None or not done or tower.together > 1 else [patches[done - 1 : done]]
-            if fresh:
-                pixels = tower.preprocessing(batch.pixels[fresh]).to(tower.device, tower.dtype)
-                known.append(tower.encode(pixels).cpu())
-            encoded = torch.cat(known)
-            if patches is None:
-                patches = encoded.new_empty(len(moments_s), *encoded.shape[1:])
-            patches[done : done + count] = encoded[row_of]
+            # Only frames that differ from the one before are encoded.
+            neighbours = pairwise((pts_s[-1] if pts_s else None, *batch.pts_s))
+            is_new = [tower.together > 1 or here != before for before, here in neighbours]
+            if any(is_new):
+                pixels = tower.preprocessing(batch.pixels[is_new]).to(tower.device, tower.dtype)
+                encoded = tower.encode(pixels).cpu()
+                if patches is None:
+                    patches = encoded.new_empty(len(moments_s), *encoded.shape[1:])
+            assert patches is not None, "the first frame is new"
+            for row, count in enumerate(accumulate(map(int, is_new)), len(pts_s)):
+                patches[row] = encoded[count - 1] if count else patches[row - 1]
         pts_s += batch.pts_s
         conditions += batch.conditions
-        progress.advance(count)
-    assert patches is not None, "a video without frames raised"
+        progress.advance(len(batch.times_s))
+    assert patches is not None, "a video without frames is an error of the decoder"
     return EncodedFrames(tuple(moments_s), tuple(pts_s), tuple(conditions), patches)
-
-
-def _distinct(pts_s: Sequence[float], before: float | None) -> tuple[list[int], list[int]]:
-    """The rows that show another frame than the one before, and for each row where its frame then is among
-    these; with a frame `before`, that one comes first.
-
-        [1, 1, 2, 2, 2, 3], None -> [0, 2, 5], [0, 0, 1, 1, 1, 2]
-        [1, 1, 2, 2, 2, 3], 1    -> [2, 5],    [0, 0, 1, 1, 1, 2]
-    """
-    fresh: list[int] = []
-    row_of: list[int] = []
-    last, frames = before, 0 if before is None else 1
-    for row, pts in enumerate(pts_s):
-        if pts != last:
-            fresh.append(row)
-            frames += 1
-        last = pts
-        row_of.append(frames - 1)
-    return fresh, row_of

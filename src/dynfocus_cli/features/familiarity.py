@@ -1,4 +1,4 @@
-"""Whether a video is of the world that a model was trained on, measured on its features."""
+"""Whether a video is like those that a model was trained on, by the patch features of its frames."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Familiarity:
         patches = torch.cat([video.flatten(0, 1) for video in videos[:half]]).double()
         mean = patches.mean(0)
         values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T))
-        # Directions that the training world hardly uses are held to a floor: noise there is no news.
+        # Directions that training hardly used get a floor: noise there says nothing.
         scale = values.clamp(min=1e-3 * float(values.max())).rsqrt()
         fitted = cls(mean.float(), (vectors * scale).float(), 0.0)
         farthest = max(fitted.distance(video) for video in videos[half:])

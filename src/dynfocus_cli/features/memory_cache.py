@@ -1,4 +1,4 @@
-"""Features of the video that was looked at last, for the next question about it."""
+"""Patch features of one video in memory, for the next question about it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import os
 from collections.abc import Sequence
 
 from dynfocus_cli.features.encoded import EncodedFrames
+from dynfocus_cli.files import json_digest, stamp_of
 
 MOST_KEYS = 4
 """Of a video: its frames as several encoders see them, at several sizes."""
 
 
 class MemoryFeatureCache:
-    """As a `FeatureCache` for one video, in memory: it is asked where nothing may be kept on disk."""
+    """A `FeatureCache` of one video in memory, for where nothing may be kept on disk."""
 
     def __init__(self) -> None:
         self._video = ""
         self._frames: dict[str, EncodedFrames] = {}
 
     def digest(self, path: str | os.PathLike[str]) -> str:
-        """What changes when the file does; what is known of another one is forgotten.
+        """A text that changes when the file does. Features of any other file are dropped.
 
         Raises:
             OSError: there is no such file.
         """
-        status = os.stat(path)
-        video = f"{os.path.realpath(path)!r} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+        video = json_digest(stamp_of(path))
         if video != self._video:
             self._video, self._frames = video, {}
         return video
@@ -35,8 +35,7 @@ class MemoryFeatureCache:
         known = self._frames.get(key)
         if known is None:
             return None
-        wanted = set(moments_s)
-        places = [place for place, time_s in enumerate(known.times_s) if time_s in wanted]
+        places = known.places(moments_s)
         return known.rows(places) if places else None
 
     def store(self, key: str, frames: EncodedFrames) -> None:

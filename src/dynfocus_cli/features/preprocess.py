@@ -21,7 +21,7 @@ FILE_NAME = "preprocessor_config.json"
 
 
 class Scaling(Protocol):
-    """How frames become a vision encoder's input. A dataclass: its fields are part of the features' key."""
+    """How frames become a vision encoder's input; a dataclass, whose fields are part of the features' key."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -73,21 +73,15 @@ class Preprocessing:
             raise ValueError(f"std must not be 0, got {self.std}")
 
     def __call__(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
-        """Normalises pixels that already have the right size.
-
-        Shape:
-            pixels: `(B, size, size, 3)`, RGB. Returns `(B, 3, size, size)`, float32.
-        """
+        """Normalised pixels: (B, size, size, 3) RGB to (B, 3, size, size) float32."""
         return normalised(pixels, self.mean, self.std)
 
     @property
     def width(self) -> int:
-        """`size`."""
         return self.size
 
     @property
     def height(self) -> int:
-        """`size`."""
         return self.size
 
     def save(self, folder: Path) -> None:

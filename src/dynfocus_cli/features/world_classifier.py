@@ -1,14 +1,14 @@
-"""Telling frames of the world that a model was trained on from any other pictures.
+"""A classifier that tells frames like those that a model was trained on from other pictures.
 
-A Gaussian of patch features is blind to much of what makes pictures foreign: a grey wall or a starry sky lies
-well within it, and so do things half as large as all that the model learned. Which patches stand out, and how
-far, tells them apart.
+A Gaussian of patch features misses much that makes pictures foreign: a grey wall or a starry sky lies well
+within it, and so do things half as large as in training. Which patches stand out, and how far, tells them
+apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -47,8 +47,7 @@ class WorldClassifier:
 
     def tensors(self) -> dict[str, Tensor]:
         """What is stored, by name."""
-        numbers = {"bias": torch.tensor(self.bias), "least": torch.tensor(self.least)}
-        return {"centre": self.centre, "scale": self.scale, "weights": self.weights} | numbers
+        return {field.name: torch.as_tensor(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def of(cls, tensors: dict[str, Tensor]) -> WorldClassifier:
@@ -66,26 +65,17 @@ class WorldClassifier:
         features = torch.cat(videos)  # (sum of T, F)
         centre, scale = features.mean(0), features.std(0) + 1e-6
         features = ((features - centre) / scale).clamp(-FARTHEST, FARTHEST)
-        sizes = [len(inside)] * len(inside) + [len(outside)] * len(outside)
-        shares = torch.cat(
-            [
-                torch.full((len(video),), 1 / (len(video) * size), dtype=torch.double)
-                for video, size in zip(videos, sizes, strict=True)
-            ]
-        )
-        is_inside = torch.cat(
-            [
-                torch.full((len(video),), float(number < len(inside)), dtype=torch.double)
-                for number, video in enumerate(videos)
-            ]
-        )
+        lengths = torch.tensor([len(video) for video in videos])
+        is_inside = torch.arange(len(videos)) < len(inside)
+        shares = 1 / (lengths * torch.where(is_inside, len(inside), len(outside))).double()
+        shares, targets = shares.repeat_interleave(lengths), is_inside.double().repeat_interleave(lengths)
         weights = torch.zeros(features.shape[1] + 1, dtype=torch.double, requires_grad=True)
         optimizer = torch.optim.LBFGS([weights], max_iter=300, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimizer.zero_grad()
             total = torch.nn.functional.binary_cross_entropy_with_logits(
-                features @ weights[:-1] + weights[-1], is_inside, weight=shares, reduction="sum"
+                features @ weights[:-1] + weights[-1], targets, weight=shares, reduction="sum"
             )
             total = total + PENALTY * weights[:-1].square().sum()
             total.backward()
