@@ -167,15 +167,14 @@ def build(setting: str, queries: Tensor, device: str) -> CooperativeConnector:
 
 def config_of(setting: str) -> DynFocusConfig:
     """The paper's settings, or those that a converted LLaMA-VID or DynFocus folder has."""
-    from transformers import LlamaConfig
-
     from dynfocus_cli.checkpoints.sources.llama_vid import LLAMA_VID_SETTINGS, RELEASE_SETTINGS
     from dynfocus_cli.network.config import DynFocusConfig
+    from dynfocus_cli.network.sizes import LanguageConfig
 
     changes = {"paper": {}, "llama_vid": LLAMA_VID_SETTINGS, "release": RELEASE_SETTINGS}[setting]
     if changes:
         changes = changes | {"class_token": True, "rod_projectors": "split"}
-    config = DynFocusConfig(text_config=LlamaConfig(hidden_size=LANGUAGE_WIDTH).to_dict(), **changes)
+    config = DynFocusConfig(text_config=LanguageConfig(hidden_size=LANGUAGE_WIDTH), **changes)
     sizes = (config.vision_config.hidden_size, config.qformer_config.hidden_size, config.num_query_tokens)
     assert sizes == (WIDTH, QUERY_WIDTH, QUERIES), sizes
     return config

@@ -80,22 +80,14 @@ def write(folder: Path, layers: int | None = None) -> None:
 
 def shape_of_7b(layers: int | None = None) -> DynFocusConfig:
     """LLaMA-VID 7B's sizes, with fewer layers where that is asked for."""
-    from transformers import InstructBlipVisionConfig, LlamaConfig
-
     from dynfocus_cli.network.config import DynFocusConfig
+    from dynfocus_cli.network.sizes import LanguageConfig, QFormerConfig, VisionConfig
 
     fewer = {} if layers is None else {"num_hidden_layers": layers}
-    language = LlamaConfig(
-        vocab_size=32_000,
-        num_key_value_heads=32,
-        max_position_embeddings=4096,
-        tie_word_embeddings=False,
-        **fewer,
-    )
     return DynFocusConfig(
-        vision_config=InstructBlipVisionConfig(**fewer).to_dict(),
-        text_config=language.to_dict(),
-        qformer_config={"vocab_size": QFORMER_WORDS + 1},
+        vision_config=VisionConfig(**fewer),
+        text_config=LanguageConfig(max_position_embeddings=4096, **fewer),
+        qformer_config=QFormerConfig(vocab_size=QFORMER_WORDS + 1),
         rod_projectors="split",
         rod_source="patches",
         score_network=False,

@@ -133,13 +133,11 @@ def study(
     embed = model.get_input_embeddings()
     start = embed(torch.tensor(before_video)).expand(len(tokens), -1, -1)
     prefix = torch.cat((start, tokens.to(start.dtype)), dim=1)  # (B, prefix, D_l)
-    output = model.language_model.model(
-        inputs_embeds=torch.cat((prefix, embed(lesson.text)), dim=1),
-        use_cache=False,
-        output_hidden_states=True,
-    )
-    hidden = output.last_hidden_state[:, prefix.shape[1] :]
-    below = output.hidden_states[-2][:, start.shape[1] :]  # (B, M + S, D_l), without the last layer
+    decoder, before_last = model.language_model.model, list[Tensor]()
+    hook = decoder.layers[-1].register_forward_pre_hook(lambda _, given: before_last.append(given[0]))
+    hidden = decoder(torch.cat((prefix, embed(lesson.text)), dim=1))[:, prefix.shape[1] :]
+    hook.remove()
+    below = before_last[0][:, start.shape[1] :]  # (B, M + S, D_l), without the last layer
     states, written = _after_frames(below, frame_of_token, lesson.features.frames)
     answered = lesson.labels != IGNORED
     logits = model.language_model.lm_head(hidden[answered]).float()  # (answer tokens, vocabulary)

@@ -155,7 +155,7 @@ def encoder(model: DynFocusModel, preprocessing: Preprocessing) -> Encode:
 
     @torch.no_grad()
     def encode(frames: NDArray[np.uint8]) -> Tensor:
-        return model.encode_frames(preprocessing(frames).to(model.dtype)).float()
+        return model.encode_frames(preprocessing(frames).to(model.vision.dtype)).float()
 
     return encode
 

@@ -152,7 +152,7 @@ def _write(questions: Sequence[Question], prompt: PromptWriter) -> tuple[Tensor,
         labels.append([*[IGNORED] * (len(before) - 1), *answer])
     longest = max(map(len, texts))
     # Padding comes last, where nothing that counts can look at it.
-    padded = [text + [prompt.tokenizer.pad_token_id] * (longest - len(text)) for text in texts]
+    padded = [text + [0] * (longest - len(text)) for text in texts]
     return (
         torch.tensor(padded),
         torch.tensor([label + [IGNORED] * (longest - len(label)) for label in labels]),

@@ -22,11 +22,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedTokenizerFast
-from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.features.preprocess import Preprocessing
+from dynfocus_cli.models.dynfocus.model import LoadedModel
+from dynfocus_cli.models.open import load_model
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.synth.world import MAX_SCENES
@@ -55,21 +55,14 @@ def fresh_model(seed: int) -> tuple[DynFocusModel, PromptWriter]:
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(seed)
     config = tiny_config(tokenizer)
-    # Eager attention: on a CPU the backward pass of the fused kind is slower.
-    config._attn_implementation = "eager"
     return DynFocusModel(config), PromptWriter(config, tokenizer)
 
 
 def trained_model(folder: Path) -> tuple[DynFocusModel, PromptWriter]:
     """The network of a model folder that this recipe wrote, in float32, and its tokenizer."""
-    model = DynFocusModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    # How they were loaded is not to be written into the next folder.
-    for part in model.config.sub_configs:
-        getattr(model.config, part).dtype = None
-    for how in ("is_local", "local_files_only"):
-        tokenizer.init_kwargs.pop(how, None)
-    return model, PromptWriter(model.config, tokenizer)
+    model = load_model(str(folder), "cpu")
+    assert isinstance(model, LoadedModel)
+    return model.network, model.prompt
 
 
 class Recipe:
@@ -161,8 +154,6 @@ class Recipe:
 
     def export(self, out: Path) -> None:
         """Writes the model folder."""
-        transformers_logging.set_verbosity_error()
-        self.model.config._attn_implementation = None
         change = self.model.connector.change
         if change is not None and change.shots is not None:
             numbers = change.shots.number.weight.data

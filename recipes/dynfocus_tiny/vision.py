@@ -15,7 +15,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import InstructBlipVisionModel
 
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.look import Look
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dynfocus_cli.network.network import DynFocusModel
+    from dynfocus_cli.network.vision_transformer import VisionTransformer
 
 COLOR_NAMES = tuple(COLORS)
 CELLS = 9
@@ -66,9 +66,9 @@ class DenseHeads(nn.Module):
         return self.shape(normed), self.color(normed), self.cell(normed)
 
 
-def patch_features(vision: InstructBlipVisionModel, pixels: Tensor) -> Tensor:
+def patch_features(vision: VisionTransformer, pixels: Tensor) -> Tensor:
     """Patch features without CLS and without the final norm: `(B, 3, H, W)` -> `(B, N, D_v)`."""
-    return vision.encoder(vision.embeddings(pixels)).last_hidden_state[:, 1:]
+    return vision.features(pixels)[:, 1:]
 
 
 def draw_batch(rng: random.Random, batch: int, image_size: int, patch_size: int) -> tuple[NDArray, NDArray]:

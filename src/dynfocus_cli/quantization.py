@@ -17,6 +17,10 @@ KEPT = ("vision", "connector", "lm_head")
 """Modules that stay as they are; the connector's features are clustered and compared."""
 BLOCK = 64
 """Weights that share a scale in NF4."""
+_NF4_PARTS = ("absmax", "quant_map", "nested_absmax", "nested_quant_map", "quant_state.bitsandbytes__nf4")
+OUTLIER = 6.0
+"""Activations beyond it are multiplied in 16 bits by int8 layers (Dettmers et al., LLM.int8(), 2022)."""
+
 ORDERED_ROWS = 32
 """Rows of a 4-bit weight that bitsandbytes orders together for a CPU."""
 
@@ -75,6 +79,46 @@ def quantized(name: str, weight: Tensor, kind: Quantization, compute: torch.dtyp
     state.dtype = compute
     parts = {f"{name}.{part}": tensor for part, tensor in state.as_dict(packed=True).items()}
     return {name: codes, **parts}
+
+
+def quantized_parts(name: str, kind: Quantization, *, whole: bool) -> tuple[str, ...]:
+    """Names of what is stored of the weight `name`: of a quantized one as `quantized` gives them; a `whole`
+    one is a single tensor."""
+    if whole:
+        return (name,)
+    if kind == "int8":
+        layer = name.removesuffix(".weight")
+        return name, f"{layer}.SCB", f"{layer}.weight_format"
+    return name, *(f"{name}.{part}" for part in _NF4_PARTS)
+
+
+def quantized_linear(
+    plain: nn.Linear, name: str, parts: dict[str, Tensor], kind: Quantization, compute: torch.dtype
+) -> nn.Linear:
+    """bitsandbytes' layer in the place of `plain`, with the weight that is stored as `parts`.
+
+    Args:
+        parts: on the device where the layer is to run, under the names that `quantized` gives.
+    """
+    from bitsandbytes.nn.modules import Int8Params, Linear4bit, Linear8bitLt, Params4bit
+
+    sizes, bias = (plain.in_features, plain.out_features), plain.bias is not None
+    codes = parts[name]
+    if kind == "int8":
+        eight = Linear8bitLt(
+            *sizes, bias, has_fp16_weights=False, threshold=OUTLIER, device=torch.device("meta")
+        )
+        scales = parts[f"{name.removesuffix('.weight')}.SCB"]
+        eight.weight = Int8Params(codes, requires_grad=False, CB=codes, SCB=scales)
+        return eight
+    four = Linear4bit(*sizes, bias, compute_dtype=compute, quant_type="nf4", device=torch.device("meta"))
+    four.weight = Params4bit.from_prequantized(
+        codes,
+        {part.removeprefix(f"{name}."): tensor for part, tensor in parts.items() if part != name},
+        device=codes.device,
+        module=four,
+    )
+    return four
 
 
 def stored_bytes(shape: tuple[int, ...], kind: Quantization) -> int:

@@ -18,7 +18,12 @@ from dynfocus_cli.errors import ModelUnavailable
     [
         ("text_config", "hidden_size", "x", "hidden_size must be int, got 'x'."),
         ("text_config", "num_attention_heads", 1.5, "num_attention_heads must be int, got 1.5."),
-        ("text_config", "layer_types", ["foo"], "The `layer_types` entries must be in ("),
+        (
+            "text_config",
+            "rope_parameters",
+            {"rope_type": "foo"},
+            "rope_type must be one of default, linear, got",
+        ),
         ("", "scorer", "foo", "scorer must be one of visual, question, attention, density, got 'foo'."),
         ("", "prototypes", "a", "prototypes must be a whole number above 0, got 'a'."),
     ],

@@ -15,15 +15,16 @@ import torch
 from conversions import DEMO, TINY, converted
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import BitsAndBytesConfig, LlamaConfig
+from transformers import BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM
 
 import dynfocus_cli as dynfocus
 from dynfocus_cli.checkpoints import shards
 from dynfocus_cli.checkpoints.describe import describe
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.models.open import load_model
-from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.options import DecodingOptions, GenerationOptions, SamplingOptions
+
+LANGUAGE = "language_model."
 
 
 def on_load(folder: Path, kind: str) -> dict[str, Tensor]:
@@ -37,15 +38,18 @@ def on_load(folder: Path, kind: str) -> dict[str, Tensor]:
             "bnb_4bit_use_double_quant": True,
             "bnb_4bit_compute_dtype": torch.float32,
         }
-    kept = ["vision", "connector", "lm_head"]
-    network: Any = DynFocusModel.from_pretrained(
-        folder,
+    full = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+    words = json.loads((folder / "config.json").read_text())["text_config"]
+    network: Any = LlamaForCausalLM.from_pretrained(
+        None,
+        config=LlamaConfig(**{name: value for name, value in words.items() if name != "model_type"}),
+        state_dict={name.removeprefix(LANGUAGE): t for name, t in full.items() if name.startswith(LANGUAGE)},
         dtype=torch.float32,
         device_map={"": "cpu"},
-        quantization_config=BitsAndBytesConfig(**settings, llm_int8_skip_modules=kept),
+        quantization_config=BitsAndBytesConfig(**settings, llm_int8_skip_modules=["lm_head"]),
     )
-    state: dict[str, Tensor] = network.state_dict()
-    return state
+    language = {f"{LANGUAGE}{name}": tensor for name, tensor in network.state_dict().items()}
+    return {name: tensor for name, tensor in full.items() if not name.startswith(LANGUAGE)} | language
 
 
 @pytest.mark.parametrize("kind", ["nf4", "int8"])

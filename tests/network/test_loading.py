@@ -44,7 +44,7 @@ def test_round_trip_is_bit_equal(saved: Path) -> None:
 
 def test_tied_embeddings_stay_tied(saved: Path) -> None:
     language_model = load_model(str(saved), "cpu").network.language_model
-    words, head = language_model.get_input_embeddings().weight, language_model.lm_head.weight
+    words, head = language_model.model.embed_tokens.weight, language_model.lm_head.weight
     assert words.data_ptr() == head.data_ptr()
     # Stored once: a second copy in the file could differ from the first.
     stored = load_file(saved / "model.safetensors")
@@ -141,7 +141,7 @@ QUERY = "connector.rods.query.weight"
         (without("model.safetensors"), "holds no weights: model.safetensors is needed"),
         (as_pickle, "holds no weights: model.safetensors is needed"),
         (config_with(model_type="llama"), "holds a 'llama' model, not a DynFocus one"),
-        # Without its parts described, transformers would build billions of parameters.
+        # Without its parts described, the defaults would build billions of parameters.
         (file_with("config.json", "{}"), "model_type in config.json"),
         (config_with(vision_config=None, text_config={}), "does not describe vision_config"),
         (file_with("config.json", "{"), "The config.json in"),
@@ -213,10 +213,10 @@ def test_what_is_wrong_is_named(saved: Path, tmp_path: Path, damage: Damage, sai
     ],
 )
 def test_memory_that_ran_out_is_no_fault_of_the_folder(saved: Path, monkeypatch, error: Exception) -> None:
-    def no_room(*_: object) -> None:
+    def no_room(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(loading, "_network", no_room)
+    monkeypatch.setattr(loading, "read_network", no_room)
     with pytest.raises(type(error)) as caught:
         load_model(str(saved), "cpu")
     assert caught.value is error

@@ -16,7 +16,7 @@ def test_patch_features_are_what_the_final_norm_is_given(model) -> None:
     handle = model.vision.post_layernorm.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     pixels = some_pixels(3)
     with torch.no_grad():
-        model.vision(pixel_values=pixels)
+        model.vision(pixels)
         handle.remove()
         found = model.encode_frames(pixels)
     assert found.shape == (3, (IMAGE_SIZE // 4) ** 2, 16)

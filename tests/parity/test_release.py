@@ -18,12 +18,6 @@ from PIL import Image
 from recordings import FULL_RECORDINGS, GoldenCase
 from torch import Tensor, nn
 from torch.testing import assert_close
-from transformers import (
-    InstructBlipQFormerConfig,
-    InstructBlipQFormerModel,
-    InstructBlipVisionConfig,
-    InstructBlipVisionModel,
-)
 
 from dynfocus_cli.cce.spatial_prototypes import PrototypeGate, spatial_prototypes
 from dynfocus_cli.checkpoints.sources.eva import eva_key_map
@@ -44,6 +38,9 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.connector import CooperativeConnector
 from dynfocus_cli.network.prompt import VICUNA_V1
+from dynfocus_cli.network.qformer import QFormer
+from dynfocus_cli.network.sizes import QFormerConfig, VisionConfig
+from dynfocus_cli.network.vision_transformer import VisionTransformer
 from dynfocus_cli.options import SamplingOptions
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import decode_frames, find_mentions, plan_sampling, probe
@@ -250,8 +247,8 @@ def test_tokens_of_llama_vid(name: str, side: int, golden: GoldenCase) -> None:
 def test_vision_tower(golden: GoldenCase) -> None:
     case, tensors = golden("h_eva_tiny")
     given = case["config"]
-    tower = InstructBlipVisionModel(
-        InstructBlipVisionConfig(
+    tower = VisionTransformer(
+        VisionConfig(
             hidden_size=given["embed_dim"],
             intermediate_size=tensors["w.blocks.0.mlp.fc1.weight"].shape[0],
             num_hidden_layers=given["depth"],
@@ -266,15 +263,15 @@ def test_vision_tower(golden: GoldenCase) -> None:
     left_out = tower.load_state_dict(made(key_map.recipes, tensors), strict=False)
     assert set(left_out.missing_keys) == key_map.fresh
     with torch.no_grad():
-        found = tower.encoder(tower.embeddings(tensors["pixel_values"])).last_hidden_state
+        found = tower.features(tensors["pixel_values"])
     assert_close(found, tensors["y"], **case["tol"])
 
 
 def test_qformer(golden: GoldenCase) -> None:
     case, tensors = golden("i_qformer_tiny")
     given, prefix = case["config"], "model.vlm_att_encoder.bert."
-    model = InstructBlipQFormerModel(
-        InstructBlipQFormerConfig(
+    model = QFormer(
+        QFormerConfig(
             encoder_hidden_size=given["encoder_width"],
             cross_attention_frequency=given["cross_attention_freq"],
             **{key: value for key, value in given.items() if not key.startswith(("encoder", "cross"))},
@@ -286,14 +283,8 @@ def test_qformer(golden: GoldenCase) -> None:
     norm = nn.LayerNorm(given["encoder_width"], eps=1e-5)
     norm.load_state_dict({part: tensors[f"w.model.vlm_att_ln.{part}"] for part in ("weight", "bias")})
     queries = tensors["query"].expand(len(tensors["vision"]), -1, -1)
-    mask = torch.cat((torch.ones(queries.shape[:2], dtype=torch.int64), tensors["attention_mask"]), dim=1)
     with torch.no_grad():
-        found = model(
-            input_ids=tensors["input_ids"],
-            attention_mask=mask,
-            query_embeds=queries,
-            encoder_hidden_states=norm(tensors["vision"]),
-        ).last_hidden_state[:, : queries.shape[1]]
+        found = model(queries, norm(tensors["vision"]), tensors["input_ids"], tensors["attention_mask"])
     assert_close(found, tensors["y"], **case["tol"])
 
 

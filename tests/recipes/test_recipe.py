@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.synth.world import MAX_SCENES
 from dynfocus_tiny import domain, recipe
 from dynfocus_tiny.answers import Phase
@@ -58,7 +59,8 @@ def test_less_time_is_a_share_of_each_phase(small: Recipe, tmp_path: Path) -> No
 
 def test_numbers_of_shots_that_no_clip_had_are_the_last_ones(small: Recipe, tmp_path: Path) -> None:
     small.export(tmp_path / "out")
-    for file in ("config.json", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
+    assert DynFocusConfig.from_pretrained(tmp_path / "out") == DynFocusConfig.from_pretrained(SHIPPED)
+    for file in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
         assert (tmp_path / "out" / file).read_text() == (SHIPPED / file).read_text()
     numbers = load_file(tmp_path / "out" / "model.safetensors")["connector.change.shots.number.weight"]
     assert numbers[MAX_SCENES - 2].ne(numbers[MAX_SCENES - 1]).any()

@@ -170,7 +170,6 @@ def _tokenizer(source: Source) -> PreTrainedTokenizerBase:
 
 def _write_config(partial: Path, source: Source, plan: Plan) -> None:
     fields = source.config.to_dict()
-    fields["architectures"] = ["DynFocusModel"]
     fields["dtype"] = str(plan.dtype).removeprefix("torch.")
     stored = settings(plan.quantization, plan.compute)
     if stored is not None:

@@ -127,7 +127,7 @@ def _describe_own(name: str, folder: Path) -> ModelDescription:
 
     config = own_config(folder)
     with sound(folder):
-        stored = kind_of(getattr(config, "quantization_config", None))
+        stored = kind_of(config.quantization_config)
     # Frames of a video that has others too: of a single one the release makes an exception.
     price = config.frame_price(2)
     entry, made = ENTRIES.get(name), Conversion.load(folder)

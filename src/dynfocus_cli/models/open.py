@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoTokenizer, BitsAndBytesConfig
-from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli.checkpoints.choice import DeviceKind, default_model
 from dynfocus_cli.checkpoints.entries import ModelEntry, published_folder
@@ -18,7 +15,6 @@ from dynfocus_cli.checkpoints.estimated_tokenizer import EstimatedTokenizer, not
 from dynfocus_cli.checkpoints.families import FAMILIES, SELECTORS
 from dynfocus_cli.checkpoints.folder import (
     LARGE_BYTES,
-    complaint,
     part,
     precision,
     quantization_of,
@@ -27,8 +23,6 @@ from dynfocus_cli.checkpoints.folder import (
 from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.record import quantization_here
 from dynfocus_cli.checkpoints.registry import available_entry, find_model
-from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
-from dynfocus_cli.checkpoints.sources.tensor_files import checkpoint_files, open_safetensors
 from dynfocus_cli.device import free_memory, give_back_early, require_room
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.features.domain import Domain
@@ -36,17 +30,12 @@ from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.models.dynfocus.memory import DynFocusMemory
 from dynfocus_cli.models.dynfocus.model import DynFocusSpec, LoadedModel
+from dynfocus_cli.models.dynfocus.weights import read_network
 from dynfocus_cli.models.protocol import Backend, ModelSpec
-from dynfocus_cli.network.config import DynFocusConfig
-from dynfocus_cli.network.network import DynFocusModel
+from dynfocus_cli.network.config import PARTS, DynFocusConfig
 from dynfocus_cli.network.prompt import PromptWriter
-from dynfocus_cli.quantization import (
-    Quantization,
-    arrange_for_cpu,
-    leave_unarranged,
-    quieten,
-    settings,
-)
+from dynfocus_cli.network.tokenizer import Tokenizer
+from dynfocus_cli.quantization import Quantization
 from dynfocus_cli.types import Fallback, ModelInfo
 
 if TYPE_CHECKING:
@@ -98,11 +87,11 @@ def published_model_spec(
     entry = None if name_or_path is None else available_entry(name_or_path)
     if entry is None:
         return _read_spec(name_or_path, place, quantize, chooser)
-    _quieten()
     if entry.family is None:
         _refuse_selector(entry.name, chooser)
         return _published_dynfocus_spec(entry, place, quantize)
     _require_answering(entry.name, entry.family)
+    _quieten_transformers()
     from dynfocus_cli.models.vlm.loading import published_vlm_spec
 
     return published_vlm_spec(entry, place, quantize, None if chooser is None else chooser.spec(place))
@@ -141,10 +130,10 @@ def _read_spec(
         quantize = quantize or chosen.quantization
     else:
         name, folder = find_model(name_or_path)
-    _quieten()
     with part(folder, "config.json"):
         model_type = _model_type(folder)
     if model_type != DynFocusConfig.model_type:
+        _quieten_transformers()
         from dynfocus_cli.models.vlm.loading import read_vlm_spec
 
         kind = quantize or quantization_here(folder)
@@ -173,7 +162,9 @@ def _require_answering(name: str, family: str) -> None:
         )
 
 
-def _quieten() -> None:
+def _quieten_transformers() -> None:
+    from transformers.utils import logging as transformers_logging
+
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
 
@@ -183,7 +174,7 @@ def _published_dynfocus_spec(
 ) -> DynFocusSpec:
     """Of the paper's network, as `models pull` would store it."""
     folder = published_folder(entry.name)
-    config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
+    config = DynFocusConfig.from_pretrained(folder)
     tokenizer: Any = EstimatedTokenizer()
     kind = quantize or entry.quantization
     dtype = precision(entry.bytes, place, kind)
@@ -207,20 +198,19 @@ def _read_dynfocus_spec(
 ) -> DynFocusSpec:
     """Of the paper's network; `fallback` says why it was chosen where none was named."""
     with part(folder, "config.json"):
-        config = DynFocusConfig.from_pretrained(folder, local_files_only=True)
-        kind = quantization_of(folder, getattr(config, "quantization_config", None), quantize)
+        config = DynFocusConfig.from_pretrained(folder)
+        kind = quantization_of(folder, config.quantization_config, quantize)
     with part(folder, "tokenizer"):
         if not (folder / "tokenizer.json").is_file():
             raise ModelUnavailable(f"{folder} is incomplete: it has no tokenizer.json.")
-        # False, not left out: else transformers asks on the terminal whether to run a folder's own code.
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = Tokenizer(folder)
         if len(tokenizer) > config.text_config.vocab_size:
             raise ModelUnavailable(
                 f"The tokenizer in {folder} has {len(tokenizer)} words, and the network knows "
                 f"{config.text_config.vocab_size}."
             )
         questions = folder / "question_tokenizer"
-        question_tokenizer = load_question_tokenizer(questions) if questions.is_dir() else None
+        question_tokenizer = Tokenizer(questions, truncation_side="left") if questions.is_dir() else None
     with part(folder, "prompt_template"):
         prompt = PromptWriter(config, tokenizer, question_tokenizer)
     preprocessing = Preprocessing.load(folder)
@@ -263,7 +253,7 @@ def load_weights(spec: DynFocusSpec, *, learns: bool = False) -> LoadedModel:
         require_room(spec.name, spec.memory.weights, free_memory(spec.device))
         if spec.device.type == "cpu" and spec.memory.weights > LARGE_BYTES:
             give_back_early()
-        network = _network(spec, learns)
+        network = read_network(folder, config, spec.device, spec.dtype, spec.quantization, learns=learns)
     familiarity = Familiarity.load(folder)
     if familiarity is not None:
         _check_familiarity(folder, familiarity, config)
@@ -284,8 +274,8 @@ def _model_type(folder: Path) -> str:
             f"{folder} holds {what}, not a DynFocus one, nor one of {', '.join(FAMILIES.values())}: see "
             "model_type in config.json."
         )
-    # Left to the defaults of transformers, a part that is not described has billions of parameters.
-    missing = [part for part in DynFocusConfig.sub_configs if not isinstance(config.get(part), dict)]
+    # Left to its defaults, a part that is not described has billions of parameters.
+    missing = [part for part in PARTS if not isinstance(config.get(part), dict)]
     if missing:
         raise ModelUnavailable(f"The config.json in {folder} does not describe {', '.join(missing)}.")
     return str(kind)
@@ -301,57 +291,6 @@ def _check_familiarity(folder: Path, known: Familiarity, config: DynFocusConfig)
             f"The familiarity.safetensors in {folder} is of other features: its mean is {shapes[0]} and its "
             f"whitening {shapes[1]}, and the vision encoder's width is {width}."
         )
-
-
-def _network(spec: DynFocusSpec, learns: bool) -> DynFocusModel:
-    """The network with each of its weights read from its folder, and with none left over."""
-    folder, config, precision, kind = spec.folder, spec.config, spec.dtype, spec.quantization
-    options: dict[str, Any] = {}
-    if kind != "none":
-        quieten()
-        # Says of every layer that it computes in float16, which is what int8 does.
-        warnings.filterwarnings("ignore", "MatMul8bitLt: inputs will be cast", UserWarning)
-        stored = settings(kind, precision)
-        if getattr(config, "quantization_config", None) is not None:
-            config.quantization_config = stored
-        else:
-            options["quantization_config"] = BitsAndBytesConfig.from_dict(stored)
-    loaded: Any = DynFocusModel.from_pretrained(
-        None,
-        config=config,
-        state_dict=_stored(folder, spec.device),
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # they are told below, by name
-        dtype=precision,
-        device_map={"": spec.device},
-        **options,
-    )
-    network, report = loaded
-    problem = complaint(folder, report, ("missing_keys", "unexpected_keys", "mismatched_keys"))
-    if problem is not None:
-        raise ModelUnavailable(f"{problem} If an earlier dynfocus wrote this folder, make it anew.")
-    ready: DynFocusModel = network.eval()
-    for parameter in ready.parameters():
-        # Of a model that is stored quantized, transformers leaves the rest as it is stored.
-        if parameter.is_floating_point():
-            parameter.data = parameter.data.to(precision)
-    if kind == "nf4" and spec.device.type == "cpu":
-        leave_unarranged(ready) if learns else arrange_for_cpu(ready)
-    return ready
-
-
-def _stored(folder: Path, place: torch.device) -> dict[str, Any]:
-    """The folder's tensors by name, each read when it is asked for.
-
-    On a CPU they are read and not mapped: pages of a mapped file count as ours until it is closed, at the end
-    the whole model a second time.
-    """
-    how = {"backend": "pread"} if place.type == "cpu" else {}
-    stored: dict[str, Any] = {}
-    for file in checkpoint_files(folder, ("model.safetensors",)):
-        opened = open_safetensors(file, **how)
-        stored |= {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
-    return stored
 
 
 def _device(wanted: str) -> torch.device:

@@ -2,55 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from huggingface_hub.dataclasses import strict
-from transformers import InstructBlipQFormerConfig, InstructBlipVisionConfig, LlamaConfig, PreTrainedConfig
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from dynfocus_cli.cce.budget import FramePrice
+from dynfocus_cli.network.sizes import LanguageConfig, QFormerConfig, Sizes, VisionConfig, check_types
 from dynfocus_cli.types import Scorer
 
-CHOICES = {
-    "event_feature": ("pooled", "frame_mean"),
-    "temporal_clustering": ("dpc_knn", "kmeans"),
-    "spatial_rule": ("paper", "release"),
-    "rod_source": ("prototypes", "patches"),
-    "rod_projectors": ("coarse", "split"),
-    "rod_order": ("context_content", "content_context"),
-    "scorer": ("visual", "question", "attention", "density"),
-    "time_encoding": ("none", "timecode"),
+PARTS: dict[str, type[Sizes]] = {
+    "vision_config": VisionConfig,
+    "qformer_config": QFormerConfig,
+    "text_config": LanguageConfig,
 }
-"""What the fields that name a way of doing something may say; the first is the paper's."""
+"""Field of a `DynFocusConfig` -> what it holds."""
 
 
-@strict
-class DynFocusConfig(PreTrainedConfig):
+@dataclass
+class DynFocusConfig:
     """Configuration of `DynFocusModel`.
 
     The paper fixes the mechanism; these fields fix sizes, and the few places where the miniature differs.
     Everything that differs from the paper defaults to the paper's way.
     """
 
-    model_type = "dynfocus"
-    sub_configs: ClassVar[dict] = {
-        "vision_config": InstructBlipVisionConfig,
-        "qformer_config": InstructBlipQFormerConfig,
-        "text_config": LlamaConfig,
-    }
-
-    if TYPE_CHECKING:
-        # What they are once built; they may be given as dicts.
-        vision_config: InstructBlipVisionConfig
-        qformer_config: InstructBlipQFormerConfig
-        text_config: LlamaConfig
-
-        def __init__(self, **fields: Any) -> None: ...
-
-    else:
-        vision_config: dict | PreTrainedConfig | None = None
-        qformer_config: dict | PreTrainedConfig | None = None
-        text_config: dict | PreTrainedConfig | None = None
+    # These three may be given as dicts too.
+    vision_config: VisionConfig = field(default_factory=VisionConfig)
+    qformer_config: QFormerConfig = field(default_factory=QFormerConfig)
+    text_config: LanguageConfig = field(default_factory=LanguageConfig)
 
     num_query_tokens: int = 32
     """Q: learned queries of the Q-Former."""
@@ -130,17 +112,45 @@ class DynFocusConfig(PreTrainedConfig):
     untrained: tuple[str, ...] | list[str] = ()
     """Parts whose weights are random as yet: answers mean nothing until they are trained."""
 
-    initializer_range: float = 0.02
+    quantization_config: dict[str, Any] | None = None
+    """How the stored weights are quantized, as bitsandbytes calls it."""
+    dtype: str | None = None
+    """What the other stored weights are in."""
+    architectures: tuple[str, ...] | list[str] = ("DynFocusModel",)
+    model_type: Literal["dynfocus"] = "dynfocus"
 
-    def __post_init__(self, **kwargs: object) -> None:
-        # transformers builds them from 5.20 on, and only those that it is told of in another way.
-        for name, kind in self.sub_configs.items():
+    def __post_init__(self) -> None:
+        for name, kind in PARTS.items():
             given = getattr(self, name)
-            if not isinstance(given, PreTrainedConfig):
-                setattr(self, name, kind(**(given or {})))
-        super().__post_init__(**kwargs)
+            if not isinstance(given, kind):
+                setattr(self, name, kind.from_dict(given))
         self.qformer_config.encoder_hidden_size = self.vision_config.hidden_size
         self._check()
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """The config of a model folder.
+
+        Raises:
+            OSError, ValueError: it cannot be read, or no network can be built or run with it.
+        """
+        return cls.from_dict(json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")))
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """The fields in `given` that say anything here; the others are left out."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in given.items() if name in known})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, for a `config.json`."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return given | {name: getattr(self, name).to_dict() for name in PARTS}
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes `config.json`."""
+        text = json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+        (Path(folder) / "config.json").write_text(text, encoding="utf-8")
 
     def _check(self) -> None:
         """
@@ -149,11 +159,12 @@ class DynFocusConfig(PreTrainedConfig):
         """
         for name in _COUNTS:
             value = getattr(self, name)
-            if not _is_count(value):
+            if type(value) is not int or value < 1:
                 raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+        check_types(self)
         for name in ("spatial_prototypes", "spatial_neighbours"):
             values = getattr(self, name)
-            if not isinstance(values, list | tuple) or not all(map(_is_count, values)):
+            if not all(isinstance(value, int) and value >= 1 for value in values):
                 raise ValueError(f"{name} must be whole numbers above 0, got {values!r}")
         if len(self.spatial_prototypes) != len(self.spatial_neighbours):
             raise ValueError(
@@ -161,23 +172,19 @@ class DynFocusConfig(PreTrainedConfig):
                 f"{self.spatial_prototypes!r} and {self.spatial_neighbours!r}"
             )
         for name in ("change_window", "change_shots"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ValueError(f"{name} must be a whole number from 0 on, got {value!r}")
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be a whole number from 0 on, got {getattr(self, name)}")
         if self.change_shots == 1 or (self.change_shots and not self.change_window):
             raise ValueError(
                 f"change_shots must be 0, or at least 2 with a change_window, got {self.change_shots!r}"
             )
         scale = self.patch_position_scale
-        if not isinstance(scale, float | int) or not 0 <= scale < math.inf:
+        if not 0 <= scale < math.inf:
             raise ValueError(f"patch_position_scale must be a number from 0 on, got {scale!r}")
-        if not isinstance(self.key_ratio, float | int) or not 0 < self.key_ratio <= 1:
+        if not 0 < self.key_ratio <= 1:
             raise ValueError(f"key_ratio must lie above 0 and at most 1, got {self.key_ratio!r}")
-        if not isinstance(self.fps, float | int) or not self.fps > 0:
+        if not self.fps > 0:
             raise ValueError(f"fps must be above 0, got {self.fps!r}")
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.scorer == "question" and not self.question_aware_score:
             raise ValueError("scorer question needs question_aware_score")
         if self.scorer in ("visual", "question") and not self.score_network:
@@ -220,24 +227,17 @@ class DynFocusConfig(PreTrainedConfig):
     @property
     def patches(self) -> int:
         """N: patches a frame."""
-        patch = self.vision_config.patch_size
-        if not isinstance(patch, int):
-            raise ValueError(f"patches must be square, got {patch}")
-        return (self.image_size // patch) ** 2
+        return (self.image_size // self.vision_config.patch_size) ** 2
 
     @property
     def longest_question(self) -> int:
         """Tokens of a question that the Q-Former reads; a longer one is cut on the left, as released."""
-        positions: int = self.qformer_config.max_position_embeddings
-        return min(positions, 256)
+        return min(self.qformer_config.max_position_embeddings, 256)
 
     @property
     def image_size(self) -> int:
         """Pixels a side of a frame, as the vision encoder takes it."""
-        side = self.vision_config.image_size
-        if not isinstance(side, int):
-            raise ValueError(f"frames must be square, got {side}")
-        return side
+        return self.vision_config.image_size
 
 
 _COUNTS = (
@@ -248,8 +248,3 @@ _COUNTS = (
     "content_side",
     "max_frames",
 )
-
-
-def _is_count(value: object) -> bool:
-    """A whole number above 0; True is none, though Python counts with it."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

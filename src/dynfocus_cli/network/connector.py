@@ -67,9 +67,9 @@ class CooperativeConnector(nn.Module):
         if config.change_window:
             self.change = RodChange(width, language_width, config.change_window, config.change_shots)
         slots = config.cone_tokens + config.rod_tokens
-        self.slots = (
-            nn.Parameter(torch.randn(slots, language_width) * 0.02) if config.slot_embedding else None
-        )
+        self.slots = nn.Parameter(torch.empty(slots, language_width)) if config.slot_embedding else None
+        if self.slots is not None:
+            nn.init.normal_(self.slots, std=0.02)
         self.focus_mark = nn.Parameter(torch.zeros(language_width)) if config.focus_embedding else None
 
     def prepare(self, visual: Tensor) -> VideoFeatures:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedTokenizerBase, TextStreamer
 
 from dynfocus_cli.network.attention import attention_to
-from dynfocus_cli.network.caching import cached
+from dynfocus_cli.network.language_model import KeyValueCache, LanguageModel
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
+from dynfocus_cli.network.tokenizer import TextTokenizer
 from dynfocus_cli.options import GenerationOptions
 
 Listener = Callable[[str], None]
@@ -46,6 +45,47 @@ class RankedAnswers:
         return self.log_likelihoods.index(max(self.log_likelihoods))
 
 
+class ReadPrompt(Protocol):
+    """A language model that has read a prompt."""
+
+    @property
+    def logits(self) -> Tensor:
+        """(vocabulary,), after the prompt."""
+
+    def read_on(self, ids: Tensor) -> Tensor:
+        """Reads further tokens (S,), and returns the logits after each: (S, vocabulary)."""
+
+    def forget(self, tokens: int) -> None:
+        """Takes back the last tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class _NativePrompt:
+    """The network's own language model, and what it keeps of a prompt."""
+
+    model: LanguageModel
+    cache: KeyValueCache
+    logits: Tensor
+
+    @classmethod
+    def read(cls, model: LanguageModel, inputs: Tensor) -> _NativePrompt:
+        """
+        Shape:
+            inputs: (1, S, D_l).
+        """
+        cache = KeyValueCache()
+        return cls(model, cache, model(inputs_embeds=inputs, cache=cache, last_only=True).logits[0, -1])
+
+    def read_on(self, ids: Tensor) -> Tensor:
+        """As `ReadPrompt`."""
+        logits: Tensor = self.model(input_ids=ids.unsqueeze(0), cache=self.cache).logits[0]
+        return logits
+
+    def forget(self, tokens: int) -> None:
+        """As `ReadPrompt`."""
+        self.cache.crop(self.cache.length - tokens)
+
+
 def generate(
     network: DynFocusModel,
     prompt: PromptWriter,
@@ -61,26 +101,12 @@ def generate(
         video_tokens: (M, D_l).
     """
     inputs = _inputs(network, prompt, video_tokens, question, subtitles)
-    language_model: Any = network.language_model  # transformers' annotations do not let it be called
-    # A checkpoint's own generation settings (LLaMA-VID's has a temperature) must not decide here.
-    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    if options.temperature > 0:
-        sampling |= {"do_sample": True, "temperature": options.temperature, "top_p": 1.0, "top_k": 0}
-    with _seeded(options.seed, inputs.device):
-        # With `inputs_embeds` and no ids, `generate` returns the new tokens alone.
-        generated = language_model.generate(
-            inputs_embeds=inputs,
-            attention_mask=torch.ones(inputs.shape[:2], dtype=torch.int64, device=inputs.device),
-            max_new_tokens=options.max_new_tokens,
-            eos_token_id=prompt.tokenizer.eos_token_id,
-            pad_token_id=prompt.tokenizer.pad_token_id,
-            streamer=None if listener is None else Pieces(prompt.tokenizer, listener),
-            return_dict_in_generate=True,
-            **sampling,
-        )
-    ids = [token for token in generated.sequences[0].tolist() if token != prompt.tokenizer.eos_token_id]
-    cache = generated.past_key_values
-    return Completion(ids, attention_to(language_model, cache, inputs, ids, _place(prompt, video_tokens)))
+    read = _NativePrompt.read(network.language_model, inputs)
+    draw = torch.Generator(inputs.device).manual_seed(options.seed)
+    tokenizer = prompt.tokenizer
+    ids = write_on(read, tokenizer, {tokenizer.eos_token_id}, options, draw, listener)
+    place = _place(prompt, video_tokens)
+    return Completion(ids, attention_to(network.language_model, read.cache, inputs, ids, place))
 
 
 def rank_answers(
@@ -97,33 +123,53 @@ def rank_answers(
         video_tokens: (M, D_l).
     """
     inputs = _inputs(network, prompt, video_tokens, question, subtitles)
-    cache = DynamicCache()
-    model: Any = network.language_model
-    last = model(inputs_embeds=inputs, **cached(model, cache)).logits[0, -1]
+    read = _NativePrompt.read(network.language_model, inputs)
     ids = [prompt.answer(answer) for answer in answers]
-    found = likelihoods(model, cache, last, ids)
-    best = ids[found.index(max(found))][:-1]
-    return RankedAnswers(found, attention_to(model, cache, inputs, best, _place(prompt, video_tokens)))
+    each = likelihoods(read, ids)
+    best, place = ids[each.index(max(each))][:-1], _place(prompt, video_tokens)
+    return RankedAnswers(each, attention_to(network.language_model, read.cache, inputs, best, place))
 
 
-def likelihoods(
-    model: Any, cache: DynamicCache, last: Tensor, answers: Sequence[Sequence[int]]
-) -> tuple[float, ...]:
-    """The logarithm of the probability of each of `answers` after what `cache` holds.
+@torch.inference_mode()
+def write_on(
+    read: ReadPrompt,
+    tokenizer: TextTokenizer,
+    ends: Collection[int],
+    options: GenerationOptions,
+    draw: torch.Generator,
+    listener: Listener | None,
+) -> list[int]:
+    """The answer's token ids, without the end mark: the likeliest, or above temperature 0 drawn by `draw`."""
+    pieces = None if listener is None else Pieces(tokenizer, listener)
+    logits, ids = read.logits, list[int]()
+    while len(ids) < options.max_new_tokens:
+        if options.temperature > 0:
+            odds = (logits.float().to(draw.device) / options.temperature).softmax(dim=-1)
+            token = int(torch.multinomial(odds, 1, generator=draw))
+        else:
+            token = int(logits.argmax())
+        if token in ends:
+            break
+        ids.append(token)
+        if pieces is not None:
+            pieces.add(token)
+        if len(ids) < options.max_new_tokens:
+            logits = read.read_on(torch.tensor([token], device=logits.device))[-1]
+    if pieces is not None:
+        pieces.end()
+    return ids
 
-    Shape:
-        last: (vocabulary,), the logits after the last token that `cache` holds.
-        answers: token ids.
-    """
+
+def likelihoods(read: ReadPrompt, answers: Sequence[Sequence[int]]) -> tuple[float, ...]:
+    """The logarithm of the probability of each of `answers`, token ids, after the prompt."""
     sums: list[float] = []
     for ids in answers:
-        given = torch.tensor([ids[:-1]], dtype=torch.int64, device=last.device)
-        logits = last.unsqueeze(0)
+        tokens = torch.tensor(ids, dtype=torch.int64, device=read.logits.device)
+        logits = read.logits.unsqueeze(0)
         if len(ids) > 1:
-            logits = torch.cat((logits, model(input_ids=given, **cached(model, cache)).logits[0]))
-            cache.crop(-len(given[0]))
-        wanted = torch.tensor(ids, dtype=torch.int64, device=last.device).unsqueeze(1)
-        sums.append(float(logits.float().log_softmax(dim=-1).gather(1, wanted).sum()))
+            logits = torch.cat((logits, read.read_on(tokens[:-1])))  # (S, vocabulary)
+            read.forget(len(ids) - 1)
+        sums.append(float(logits.float().log_softmax(dim=-1).gather(1, tokens.unsqueeze(1)).sum()))
     return tuple(sums)
 
 
@@ -150,31 +196,27 @@ def _place(prompt: PromptWriter, video_tokens: Tensor) -> slice:
     return slice(first, first + len(video_tokens))
 
 
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """`generate` draws from the global generators: seeded here, and left as they were found."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
+class Pieces:
+    """Hands on an answer's text as it is written, without the blanks at its two ends."""
 
+    def __init__(self, tokenizer: TextTokenizer, listener: Listener) -> None:
+        self._tokenizer, self._listener = tokenizer, listener
+        self._ids: list[int] = []
+        self._handed_on = 0
+        """Letters."""
 
-class Pieces(TextStreamer):
-    """Hands on the text without the blanks at its two ends, as `PromptWriter.read` gives it."""
+    def add(self, token: int) -> None:
+        """One token more. A letter of which a part is missing as yet waits for it."""
+        self._ids.append(token)
+        self._hand_on("\ufffd")
 
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, listener: Listener, skip_prompt: bool = True
-    ) -> None:
-        super().__init__(tokenizer, skip_prompt=skip_prompt, skip_special_tokens=True)
-        self._listener = listener
-        self._blank: str | None = None
-        """Blanks that count if more text follows; None before the first word."""
+    def end(self) -> None:
+        """There is no more."""
+        self._hand_on(None)
 
-    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-        if self._blank is None:
-            text = text.lstrip()
-        told = text.rstrip()
-        if told:
-            self._listener((self._blank or "") + told)
-            self._blank = ""
-        if self._blank is not None:
-            self._blank += text[len(told) :]
+    def _hand_on(self, incomplete: str | None) -> None:
+        text = str(self._tokenizer.decode(self._ids, skip_special_tokens=True)).strip()
+        text = text.rstrip(incomplete).rstrip() if incomplete else text
+        if len(text) > self._handed_on:
+            self._listener(text[self._handed_on :])
+            self._handed_on = len(text)

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
-from transformers import InstructBlipVisionModel, LlamaForCausalLM, PreTrainedModel
 
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.connector import CooperativeConnector
+from dynfocus_cli.network.language_model import LanguageModel
 from dynfocus_cli.network.stages import EventSelection, Question, VideoFeatures
+from dynfocus_cli.network.vision_transformer import VisionTransformer
+
+OUTPUT_LAYER = "language_model.lm_head.weight"
+"""Stored only where it is not the word embeddings."""
 
 
-class DynFocusModel(PreTrainedModel):
+class DynFocusModel(torch.nn.Module):
     """DynFocus (Han et al., CVPR 2025), at any size its config names."""
 
-    config_class = DynFocusConfig
-    config: DynFocusConfig
-    main_input_name = "pixel_values"
-    _supports_sdpa = True
-    _supports_attention_backend = True
-
     def __init__(self, config: DynFocusConfig) -> None:
-        super().__init__(config)
-        self.vision = InstructBlipVisionModel(config.vision_config)
+        super().__init__()
+        self.config = config
+        self.vision = VisionTransformer(config.vision_config)
         self.connector = CooperativeConnector(config)
-        self.language_model = LlamaForCausalLM(config.text_config)
-        self.post_init()
-
-    def _init_weights(self, module: torch.nn.Module) -> None:
-        """Leaves the connector's modules as their constructors made them; the parts from transformers
-        initialise themselves."""
+        self.language_model = LanguageModel(config.text_config)
 
     def get_input_embeddings(self) -> torch.nn.Embedding:
         """The language model's word embeddings."""
-        words = self.language_model.get_input_embeddings()
-        assert isinstance(words, torch.nn.Embedding)
-        return words
+        return self.language_model.model.embed_tokens
 
-    def set_input_embeddings(self, value: torch.nn.Module) -> None:
-        """Replaces the language model's word embeddings."""
-        self.language_model.set_input_embeddings(value)
+    def stored(self) -> dict[str, Tensor]:
+        """The tensors of a model folder, by name; tied ones once."""
+        tied = self.config.text_config.tie_word_embeddings
+        return {name: each for name, each in self.state_dict().items() if not tied or name != OUTPUT_LAYER}
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Writes `config.json` and `model.safetensors`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        dtype = str(self.vision.dtype).removeprefix("torch.")
+        replace(self.config, dtype=dtype).save_pretrained(folder)
+        tensors = {name: tensor.contiguous() for name, tensor in self.stored().items()}
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
     def encode_frames(self, pixels: Tensor) -> Tensor:
         """Patch features V without the final norm, and without CLS where the Q-Former does not see it.
@@ -47,9 +52,8 @@ class DynFocusModel(PreTrainedModel):
         Shape:
             pixels: (T, 3, H, W). Returns (T, N, D_v), or with the class token first (T, 1 + N, D_v).
         """
-        # Not `vision(...).last_hidden_state`: that one has been through post_layernorm (golden/NOTES).
-        embedded = self.vision.embeddings(pixels)
-        visual: Tensor = self.vision.encoder(embedded).last_hidden_state
+        # Not `vision(pixels)`: that has been through post_layernorm (golden/NOTES).
+        visual = self.vision.features(pixels)
         return visual if self.config.class_token else visual[:, 1:]
 
     def video_tokens(

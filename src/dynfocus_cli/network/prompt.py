@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from transformers import PreTrainedTokenizerBase
-
 from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.tokenizer import TextTokenizer
 
 VIDEO, QUESTION = "<video>", "{question}"
 VICUNA_V1 = (
@@ -24,8 +23,8 @@ class PromptWriter:
     def __init__(
         self,
         config: DynFocusConfig,
-        tokenizer: PreTrainedTokenizerBase,
-        question_tokenizer: PreTrainedTokenizerBase | None = None,
+        tokenizer: TextTokenizer,
+        question_tokenizer: TextTokenizer | None = None,
     ) -> None:
         """`question_tokenizer` is the Q-Former's, where it does not read the language model's words.
 

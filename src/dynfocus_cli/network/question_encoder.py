@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers import InstructBlipQFormerModel
 
 from dynfocus_cli.network.config import DynFocusConfig
+from dynfocus_cli.network.qformer import QFormer
 
 
 class QuestionEncoder(nn.Module):
@@ -15,9 +15,10 @@ class QuestionEncoder(nn.Module):
     def __init__(self, config: DynFocusConfig) -> None:
         super().__init__()
         width = config.qformer_config.hidden_size
-        self.queries = nn.Parameter(torch.randn(1, config.num_query_tokens, width) * 0.02)
+        self.queries = nn.Parameter(torch.empty(1, config.num_query_tokens, width))
+        nn.init.normal_(self.queries, std=0.02)
         self.visual_norm = nn.LayerNorm(config.vision_config.hidden_size)
-        self.qformer = InstructBlipQFormerModel(config.qformer_config)
+        self.qformer = QFormer(config.qformer_config)
 
     def forward(self, patches: Tensor, question: Tensor | None, mask: Tensor | None = None) -> Tensor:
         """Queries for every frame.
@@ -29,15 +30,8 @@ class QuestionEncoder(nn.Module):
             returns: (T, Q, D_q).
         """
         queries = self.queries.expand(patches.shape[0], -1, -1)  # (T, Q, D_q)
-        if question is not None and mask is not None:
-            mask = torch.cat((mask.new_ones(queries.shape[:2]), mask), dim=1)  # (T, Q + S)
-        output = self.qformer(
-            input_ids=question,
-            attention_mask=mask,
-            query_embeds=queries,
-            encoder_hidden_states=self.visual_norm(patches),
-        )
-        return output.last_hidden_state[:, : queries.shape[1]]
+        read: Tensor = self.qformer(queries, self.visual_norm(patches), question, mask)
+        return read
 
     def embed(self, question: Tensor, mask: Tensor) -> Tensor:
         """One vector a question, for the score network: the mean of its word embeddings.
@@ -45,6 +39,7 @@ class QuestionEncoder(nn.Module):
         Shape:
             question, mask: (B, S). Returns (B, D_q).
         """
-        words = self.qformer.embeddings(input_ids=question)  # (B, S, D_q)
+        embeddings = self.qformer.embeddings
+        words = embeddings(embeddings.words(question))  # (B, S, D_q)
         weight = mask.unsqueeze(-1).to(words.dtype)
         return (words * weight).sum(1) / weight.sum(1).clamp(min=1.0)

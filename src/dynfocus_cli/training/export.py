@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.checkpoints.shards import SHARD_BYTES, write_index
 from dynfocus_cli.features.domain import Domain
 from dynfocus_cli.models.dynfocus.model import LoadedModel
+from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training.parts import learning_parts
@@ -55,14 +57,14 @@ def export(model: LoadedModel, folder: Path, stage: Stage, progress: Progress) -
     _write_config(config, folder, stage, dtype)
 
 
-def _write_config(config: Any, folder: Path, stage: Stage, dtype: torch.dtype) -> None:
-    written = type(config).from_dict(config.to_dict())
+def _write_config(config: DynFocusConfig, folder: Path, stage: Stage, dtype: torch.dtype) -> None:
     learned = {part.replace(" ", "_") for part in learning_parts(stage)}
-    written.untrained = [part for part in config.untrained if part.replace(" ", "_") not in learned]
-    if hasattr(written, "quantization_config"):
-        del written.quantization_config
-    written.dtype = dtype
-    written.save_pretrained(folder)
+    replace(
+        config,
+        untrained=[part for part in config.untrained if part.replace(" ", "_") not in learned],
+        quantization_config=None,
+        dtype=str(dtype).removeprefix("torch."),
+    ).save_pretrained(folder)
 
 
 def _write_weights(

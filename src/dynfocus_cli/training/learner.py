@@ -50,15 +50,9 @@ class Learner(nn.Module):
             # The last word before the answer has to say its first.
             silent = len(start) + len(video) + len(before) - 1
             labels.append(torch.tensor([IGNORED] * silent + list(answer), device=self._device))
-        lengths = [len(row) for row in inputs]
-        mask = torch.arange(max(lengths), device=self._device) < torch.tensor(
-            lengths, device=self._device
-        ).unsqueeze(1)
-        hidden = self.network.language_model.model(
-            inputs_embeds=nn.utils.rnn.pad_sequence(inputs, batch_first=True),  # (B, longest, D_l)
-            attention_mask=mask.long(),
-            use_cache=False,
-        ).last_hidden_state
+        # Padded on the right, where nothing that counts looks.
+        padded = nn.utils.rnn.pad_sequence(inputs, batch_first=True)  # (B, longest, D_l)
+        hidden = self.network.language_model.model(padded)
         targets = nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=IGNORED)
         answered = targets != IGNORED
         logits = self.network.language_model.lm_head(hidden[answered]).float()  # (answer tokens, vocabulary)

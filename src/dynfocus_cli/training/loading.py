@@ -43,14 +43,8 @@ def let_learn(model: LoadedModel, prepared: Prepared) -> None:
     settings = prepared.settings
     parts.set_learning(model.network, settings.stage, prepared.tune, settings.lora_rank, settings.seed)
     if settings.checkpointing:
-        how = {"use_reentrant": False}
-        for network in (
-            model.network.language_model.model,
-            model.network.connector.question_encoder.qformer,
-        ):
-            # transformers renamed it in 5.24.
-            name = "activation_checkpointing_enable"
-            getattr(network, name, network.gradient_checkpointing_enable)(how)
+        model.network.language_model.model.checkpointing = True
+        model.network.connector.question_encoder.qformer.encoder.checkpointing = True
     if model.device.type == "cuda":
         model.move_vision(torch.device("cpu"))
         release(model.device)

@@ -5,20 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable
-
-_WRONG_TYPE = re.compile(r"Field '([^']+)' expected (.+?), got .+? \(value: (.*)\)$")
-_WRONG_VALUE = re.compile(r"Validation error for field '([^']+)': (?:\w+Error: )?(?:Value error, )?(.*?)\.?$")
-_OF_A_VALIDATOR = re.compile(
-    r"^Class validation error for validator '[^']+': (?:\w+Error: )?(?:Value error, )?"
-)
-"""As huggingface_hub's validators, by which transformers' configs are checked, word it."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -56,21 +48,6 @@ def sound(folder: Path) -> Iterator[None]:
         yield
     except (DynFocusError, MemoryError):
         raise
-    except Exception as error:  # transformers and its validators raise nearly anything
-        raise ModelUnavailable(f"The config.json in {folder} cannot be used: {_fault(error)}.") from error
-
-
-def _fault(error: Exception) -> str:
-    """What is wrong, in words for the user of a config: of a validator's report, the field and its value.
-
-    "... 'hidden_size': TypeError: Field 'hidden_size' expected int, got str (value: 'x')"
-    -> "hidden_size must be int, got 'x'"
-    """
-    said = " ".join(str(error).split()) or type(error).__name__
-    if match := _WRONG_TYPE.search(said):
-        field, kind, value = match.groups()
-        return f"{field} must be {kind}, got {value}"
-    if match := _WRONG_VALUE.search(said):
-        field, reason = match.groups()
-        return f"{field}: {reason}"
-    return _OF_A_VALIDATOR.sub("", said).rstrip(".")
+    except Exception as error:  # torch raises nearly anything of sizes that it cannot build
+        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ModelUnavailable(f"The config.json in {folder} cannot be used: {said}.") from error

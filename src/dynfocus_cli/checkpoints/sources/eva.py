@@ -1,4 +1,4 @@
-"""EVA ViT-g as LAVIS and LLaMA-VID name it, for transformers' `InstructBlipVisionModel`."""
+"""EVA ViT-g as LAVIS and LLaMA-VID name it, for our `VisionTransformer`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from transformers import InstructBlipVisionConfig
 
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, Recipe, linear
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.network.sizes import VisionConfig
 
 LAYERS = 39
 """The file has 40 blocks; LAVIS builds 39 (`create_eva_vit_g`)."""
@@ -20,7 +20,7 @@ _UNUSED = re.compile(r"(norm|fc_norm|head|lm_head)\.|mask_token$|rope\.|.*relati
 """What the encoder's own heads are made of."""
 
 
-def eva_config(shapes: Mapping[str, tuple[int, ...]], prefix: str, source: str) -> InstructBlipVisionConfig:
+def eva_config(shapes: Mapping[str, tuple[int, ...]], prefix: str, source: str) -> VisionConfig:
     """The tower's sizes, read off its weights.
 
     Raises:
@@ -40,7 +40,7 @@ def eva_config(shapes: Mapping[str, tuple[int, ...]], prefix: str, source: str) 
             f"{source} is no EVA vision tower: {positions} positions of width {width}, where a square grid, "
             f"a class token and heads of {HEAD_WIDTH} are needed."
         )
-    return InstructBlipVisionConfig(
+    return VisionConfig(
         hidden_size=width,
         intermediate_size=inner,
         num_hidden_layers=min(_blocks(shapes, prefix), LAYERS),
@@ -48,7 +48,6 @@ def eva_config(shapes: Mapping[str, tuple[int, ...]], prefix: str, source: str) 
         image_size=side * patch,
         patch_size=patch,
         layer_norm_eps=1e-6,
-        attention_dropout=0.0,
     )
 
 

@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel, InstructBlipVisionConfig
-
 from dynfocus_cli.checkpoints.sources.config_file import read_config, sound
 from dynfocus_cli.checkpoints.sources.language_model import language_model_key_map, llama_config
 from dynfocus_cli.checkpoints.sources.question_tokenizer import find_question_tokenizer
@@ -20,6 +17,7 @@ from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.prompt import VICUNA_V1
+from dynfocus_cli.network.sizes import VisionConfig
 from dynfocus_cli.network.skeleton import parameter_shapes
 
 MODEL_TYPE = "instructblip"
@@ -38,11 +36,11 @@ def vision_parts(folder: Path) -> list[Part]:
     return [Part(path, PREFIX, VISION) for path in checkpoint_files(folder, WEIGHTS, VISION)]
 
 
-def vision_config(folder: Path) -> InstructBlipVisionConfig:
+def vision_config(folder: Path) -> VisionConfig:
     """The vision tower's sizes. Raises ModelUnavailable where the folder is no InstructBLIP's."""
     given = _config(folder)["vision_config"]
     with sound(folder):
-        return InstructBlipVisionConfig(**given)
+        return VisionConfig.from_dict(given)
 
 
 def vision_key_map(shapes: Mapping[str, object]) -> KeyMap:
@@ -71,7 +69,7 @@ def instructblip_source(folder: Path, question_tokenizer: Path | None) -> Source
         config = DynFocusConfig(
             vision_config=given["vision_config"],
             qformer_config=given["qformer_config"],
-            text_config=llama_config(words, shapes, str(folder)).to_dict(),
+            text_config=llama_config(words, shapes, str(folder)),
             num_query_tokens=given.get("num_query_tokens", 32),
             class_token=True,
             pin_focus=True,
@@ -94,11 +92,12 @@ def instructblip_source(folder: Path, question_tokenizer: Path | None) -> Source
 
 
 def _key_map(config: DynFocusConfig, shapes: Mapping[str, object], fresh: frozenset[str]) -> KeyMap:
-    qformer = _qformer_names(config.qformer_config)
+    reads = "connector.question_encoder.qformer."
+    qformer = [name.removeprefix(reads) for name in parameter_shapes(config) if name.startswith(reads)]
     vision = [key.removeprefix(VISION) for key in shapes if key.startswith(VISION)]
     recipes = {
         **same("vision.", VISION, vision),
-        **same("connector.question_encoder.qformer.", "qformer.", qformer),
+        **same(reads, "qformer.", qformer),
         "connector.question_encoder.queries": Recipe(("query_tokens",)),
         # InstructBLIP's Q-Former sees the tower's output through the tower's own last norm.
         **linear("connector.question_encoder.visual_norm", f"{VISION}post_layernorm"),
@@ -107,11 +106,6 @@ def _key_map(config: DynFocusConfig, shapes: Mapping[str, object], fresh: frozen
     left = {"language_projection.weight", "language_projection.bias", "qformer.embeddings.position_ids"}
     rotary = {key for key in shapes if key.endswith(".rotary_emb.inv_freq")}
     return KeyMap(recipes, frozenset((left & shapes.keys()) | rotary), fresh)
-
-
-def _qformer_names(config: InstructBlipQFormerConfig) -> list[str]:
-    with torch.device("meta"):
-        return list(InstructBlipQFormerModel(config).state_dict())
 
 
 def _config(folder: Path) -> dict[str, Any]:

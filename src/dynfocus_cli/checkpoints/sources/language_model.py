@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from transformers import LlamaConfig
-
 from dynfocus_cli.checkpoints.sources.recipe import Recipe
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.network.sizes import LanguageConfig
 
 _NEEDED = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 _KNOWN = (
@@ -30,7 +29,9 @@ _KNOWN = (
 _LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
-def llama_config(given: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], source: str) -> LlamaConfig:
+def llama_config(
+    given: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], source: str
+) -> LanguageConfig:
     """The language model's part of a `config.json`. Words beyond the config's, as LLaMA-VID's `<im_patch>`,
     are counted off the weights.
 
@@ -45,10 +46,10 @@ def llama_config(given: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
         fields["vocab_size"] = words[0]
     if isinstance(pad := fields.get("pad_token_id"), int) and not 0 <= pad < fields["vocab_size"]:
         del fields["pad_token_id"]  # as in InstructBLIP's, where -1 says that there is none
-    return LlamaConfig(**fields, tie_word_embeddings=False)
+    return LanguageConfig.from_dict(fields | {"tie_word_embeddings": False})
 
 
-def language_model_key_map(prefix: str, head: str, config: LlamaConfig) -> dict[str, Recipe]:
+def language_model_key_map(prefix: str, head: str, config: LanguageConfig) -> dict[str, Recipe]:
     """Key map of a language model whose keys begin with `prefix`; `head` is its output layer's weight."""
     names = ["embed_tokens.weight", "norm.weight"]
     for layer in range(config.num_hidden_layers):

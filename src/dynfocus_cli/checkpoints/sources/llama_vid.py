@@ -110,9 +110,9 @@ def llama_vid_source(folder: Path, vision: Path | None, question_tokenizer: Path
         text_config = llama_config(given, shapes, source)
         read = qformer_config(shapes, _QFORMER, source)
         config = DynFocusConfig(
-            vision_config=vision_config.to_dict(),
-            qformer_config=read.to_dict(),
-            text_config=text_config.to_dict(),
+            vision_config=vision_config,
+            qformer_config=read,
+            text_config=text_config,
             num_query_tokens=_queries(shapes, source),
             class_token=True,
             rod_projectors="split",

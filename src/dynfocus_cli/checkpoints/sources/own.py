@@ -26,8 +26,7 @@ def own_config(folder: Path) -> DynFocusConfig:
             "`dynfocus models convert` makes a DynFocus model of it."
         )
     with sound(folder):
-        config: DynFocusConfig = DynFocusConfig.from_pretrained(folder, local_files_only=True)
-    return config
+        return DynFocusConfig.from_pretrained(folder)
 
 
 def own_source(folder: Path) -> Source:
@@ -39,7 +38,7 @@ def own_source(folder: Path) -> Source:
     config = own_config(folder)
     with sound(folder):
         shapes = parameter_shapes(config)
-    if getattr(config, "quantization_config", None) is not None:
+    if config.quantization_config is not None:
         raise ModelUnavailable(f"{folder} is quantized already: convert what it was made of instead.")
     files = TensorFiles(map(Part, checkpoint_files(folder, ("model.safetensors",))))
     questions = folder / "question_tokenizer"

@@ -1,23 +1,20 @@
-"""The Q-Former as BLIP-2's BERT names it, for transformers' `InstructBlipQFormerModel`."""
+"""The Q-Former as BLIP-2's BERT names it, for our `QFormer`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-from transformers import InstructBlipQFormerConfig
-
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, Recipe, linear
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.network.sizes import QFormerConfig
 
 HEAD_WIDTH = 64
 
 _ATTENTION = ("query", "key", "value")
 
 
-def qformer_config(
-    shapes: Mapping[str, tuple[int, ...]], prefix: str, source: str
-) -> InstructBlipQFormerConfig:
+def qformer_config(shapes: Mapping[str, tuple[int, ...]], prefix: str, source: str) -> QFormerConfig:
     """The Q-Former's sizes, read off its weights.
 
     Raises:
@@ -33,7 +30,7 @@ def qformer_config(
         raise ModelUnavailable(f"{source} has no Q-Former: its width {width} is no multiple of {HEAD_WIDTH}.")
     pattern = re.compile(rf"{re.escape(prefix)}encoder\.layer\.(\d+)\.")
     layers = max(int(found[1]) for key in shapes if (found := pattern.match(key))) + 1
-    return InstructBlipQFormerConfig(
+    return QFormerConfig(
         vocab_size=words,
         hidden_size=width,
         num_hidden_layers=layers,

@@ -7,19 +7,15 @@ on, a token at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from dynfocus_cli.models.vlm.caching import cached
 from dynfocus_cli.models.vlm.frames import VideoTokens
-from dynfocus_cli.network.caching import cached
-from dynfocus_cli.network.generation import Listener, Pieces
-from dynfocus_cli.options import GenerationOptions
 
 if TYPE_CHECKING:
     from dynfocus_cli.models.vlm.model import VlmModel
@@ -29,37 +25,31 @@ if TYPE_CHECKING:
 class ReadPrompt:
     """A language model that has read a prompt."""
 
+    model: VlmModel
     cache: DynamicCache
     logits: Tensor
     """(vocabulary,): of the token that comes next."""
-    step: LanguageModel
+    shift: int
+    """From a token's place to its position."""
     text_tokens: int
     """Tokens of the prompt that are not the video's."""
 
-
-class LanguageModel:
-    """Ids in, logits out, from where the prompt ended."""
-
-    def __init__(self, model: VlmModel, length: int, next_position: int) -> None:
-        self._network = model.network
-        self._reader = model.spec.family.language_model(model.network)
-        self._shift = next_position - length
-        self._is_3d = model.spec.family.has_3d_positions
-
-    def forward(self, input_ids: Tensor, cache: DynamicCache | None = None, use_cache: bool = True) -> Any:
-        """Logits (1, S, vocabulary) after each of `input_ids` (1, S), which the cache then holds."""
-        assert cache is not None, "the prompt was read into one"
-        first = cache.get_seq_length() + self._shift
-        positions = torch.arange(first, first + input_ids.shape[1], device=input_ids.device).unsqueeze(0)
-        if self._is_3d:
+    def read_on(self, ids: Tensor) -> Tensor:
+        """Reads further tokens (S,), and returns the logits after each: (S, vocabulary)."""
+        family, network = self.model.spec.family, self.model.network
+        first = self.cache.get_seq_length() + self.shift
+        positions = torch.arange(first, first + len(ids), device=ids.device).unsqueeze(0)
+        if family.has_3d_positions:
             positions = positions.expand(3, -1, -1)
-        embeddings = self._network.get_input_embeddings()(input_ids)
-        hidden = self._reader(
-            inputs_embeds=embeddings, position_ids=positions, **cached(self._reader, cache)
-        ).last_hidden_state
-        return SimpleNamespace(logits=self._network.lm_head(hidden))
+        embeddings = network.get_input_embeddings()(ids.unsqueeze(0))
+        reader = family.language_model(network)
+        hidden = reader(inputs_embeds=embeddings, position_ids=positions, **cached(reader, self.cache))
+        logits: Tensor = network.lm_head(hidden.last_hidden_state)[0]
+        return logits
 
-    __call__ = forward
+    def forget(self, tokens: int) -> None:
+        """Takes back the last tokens."""
+        self.cache.crop(-tokens)
 
 
 @torch.inference_mode()
@@ -72,8 +62,7 @@ def read_prompt(model: VlmModel, ids: Tensor, is_video: Tensor, video: VideoToke
     cache = DynamicCache()
     hidden, next_position = read_hidden(model, ids, is_video, video, cache)
     logits: Tensor = model.network.lm_head(hidden[:, -1:])[0, 0]
-    step = LanguageModel(model, len(ids), next_position)
-    return ReadPrompt(cache, logits, step, len(ids) - len(video.embeddings))
+    return ReadPrompt(model, cache, logits, next_position - len(ids), len(ids) - len(video.embeddings))
 
 
 def read_hidden(
@@ -103,35 +92,3 @@ def read_hidden(
         **family.beside(tokens, is_video.unsqueeze(0)),
     ).last_hidden_state
     return hidden, following
-
-
-@torch.inference_mode()
-def write_on(
-    read: ReadPrompt,
-    tokenizer: Any,
-    ends: Sequence[int],
-    options: GenerationOptions,
-    listener: Listener | None,
-) -> list[int]:
-    """The answer's token ids, without the end mark: the likeliest, or drawn by the seed."""
-    told = None if listener is None else Pieces(tokenizer, listener, skip_prompt=False)
-    draw = torch.Generator().manual_seed(options.seed)
-    logits = read.logits
-    written: list[int] = []
-    while len(written) < options.max_new_tokens:
-        if options.temperature > 0:
-            odds = (logits.float().cpu() / options.temperature).softmax(dim=-1)
-            token = int(torch.multinomial(odds, 1, generator=draw))
-        else:
-            token = int(logits.argmax())
-        if token in ends:
-            break
-        written.append(token)
-        if told is not None:
-            told.put(torch.tensor([token]))
-        if len(written) < options.max_new_tokens:
-            ids = torch.tensor([[token]], device=logits.device)
-            logits = read.step(ids, cache=read.cache).logits[0, -1]
-    if told is not None:
-        told.end()
-    return written

@@ -19,7 +19,7 @@ from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.models.memory import RunShape
 from dynfocus_cli.models.protocol import Choice, Completion, Defaults, Likelihoods, ScoredQuestion
 from dynfocus_cli.models.speed import time_stock
-from dynfocus_cli.models.vlm.decoding import read_prompt, write_on
+from dynfocus_cli.models.vlm.decoding import read_prompt
 from dynfocus_cli.models.vlm.family import Family
 from dynfocus_cli.models.vlm.frames import VideoTokens
 from dynfocus_cli.models.vlm.memory import VlmMemory, encoding_passes
@@ -29,7 +29,7 @@ from dynfocus_cli.models.vlm.selector import Selector, SelectorSpec, best_frames
 from dynfocus_cli.models.vlm.skeleton import Skeleton
 from dynfocus_cli.models.vlm.tokens import RODS, assemble, cones, rods
 from dynfocus_cli.multiple_choice import listed
-from dynfocus_cli.network.generation import Listener, likelihoods
+from dynfocus_cli.network.generation import Listener, likelihoods, write_on
 from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
 from dynfocus_cli.quantization import Quantization
 from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
@@ -322,7 +322,8 @@ class VlmSight:
         """The family's prompt around the chosen tokens, to the language model."""
         prompt = self._model.spec.prompt
         read = read_prompt(self._model, *self.prompt(choice, detail, question, subtitles))
-        ids = write_on(read, prompt.tokenizer, prompt.ends, options, listener)
+        draw = torch.Generator().manual_seed(options.seed)
+        ids = write_on(read, prompt.tokenizer, prompt.ends, options, draw, listener)
         return Completion(prompt.read(ids), len(ids), read.text_tokens)
 
     @torch.inference_mode()
@@ -332,7 +333,7 @@ class VlmSight:
         """Of each letter."""
         read = read_prompt(self._model, *self.prompt(choice, detail, question, subtitles))
         answers = self._model.spec.prompt.answers(question.answers)
-        return Likelihoods(likelihoods(read.step, read.cache, read.logits, answers), read.text_tokens)
+        return Likelihoods(likelihoods(read, answers), read.text_tokens)
 
     @torch.inference_mode()
     def prompt(
