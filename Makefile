@@ -14,10 +14,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types docs bench tiny wheel
+.PHONY: help setup demo test test-fast lint types docs bench tiny wheel
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED)  ## install dynfocus and its tools into .venv
 
@@ -33,8 +33,11 @@ demo: setup  ## ask two questions about examples/demo.mp4
 	"$(BIN)/dynfocus" ask $(VIDEO) "$(QUESTION_1)"
 	"$(BIN)/dynfocus" ask $(VIDEO) "$(QUESTION_2)"
 
-test: setup  ## run the tests
+test: setup  ## run all tests: about 15 minutes on two cores
 	"$(BIN)/python" -m pytest $(ARGS)
+
+test-fast: setup  ## run the tests but the slow ones: under 2 minutes
+	"$(BIN)/python" -m pytest -m 'not slow' $(ARGS)
 
 lint: setup  ## check style and formatting
 	"$(BIN)/ruff" check .

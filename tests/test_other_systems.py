@@ -91,6 +91,7 @@ def without(system: str, *steps: str) -> str:
     return code + "".join(textwrap.dedent(step) for step in steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", [MACOS, MACOS + WINDOWS], ids=["macos", "windows"])
 def test_dynfocus_does_its_work_without_what_only_this_system_has(system: str, tmp_path: Path) -> None:
     used = USED.format(demo=str(DEMO))

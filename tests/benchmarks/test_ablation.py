@@ -47,6 +47,7 @@ def written(seen, arm: str):
         return WAYS[arm](model, features, selection, None, times_s, pinned)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "others", "keys"),
     [
@@ -157,6 +158,7 @@ def untaught(tmp_path_factory: pytest.TempPathFactory) -> Student:
     return Student(model, prompt, store, store, 1, (phase,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", WAYS)
 def test_every_arm_learns(untaught: Student, arm: str) -> None:
     student = Student(

@@ -77,6 +77,7 @@ def entry(hub: Hub) -> ModelEntry:
     )
 
 
+@pytest.mark.slow
 def test_fetched_checked_converted_installed(
     hub: Hub, entry: ModelEntry, originals: Any, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_fetched_checked_converted_installed(
         pull.pull(entry, "nf4", progress)
 
 
+@pytest.mark.slow
 def test_a_broken_connection_is_resumed(hub: Hub, entry: ModelEntry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)  # what is less than a chunk is lost
     hub.breaks[SHARD] = 70_000

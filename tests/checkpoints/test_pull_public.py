@@ -158,6 +158,7 @@ def test_what_the_cache_has_is_not_fetched_again(hub: Hub, tmp_path: Path) -> No
     assert describe(ENTRY.name, folder).origin == (f"{OURS.id}@{OURS.revision}",)
 
 
+@pytest.mark.slow
 def test_an_interrupted_one_goes_on(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(hub, write_public(tmp_path / "source"))
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)

@@ -111,6 +111,7 @@ def check(asked: ScoredQuestion, tokens: Tensor, chosen: list[int], expected: Te
     assert expected.std() > 0.01  # else anything would be close
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["llama_vid", "inside", "grid", "release", "towerless"])
 @torch.no_grad()
 def test_logits_are_those_of_the_raw_tensors(layout: str, originals: Any, tmp_path: Path) -> None:
@@ -204,6 +205,7 @@ def test_files_from_before_torch_1_6(originals: Any, tmp_path: Path) -> None:
     assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())
 
 
+@pytest.mark.slow
 def test_our_own_format_stays_what_it_is(tmp_path: Path) -> None:
     folder = converted(TINY, tmp_path / "copy")
     original, copy = dynfocus.load(str(TINY), device="cpu"), dynfocus.load(str(folder), device="cpu")

@@ -142,6 +142,7 @@ def test_a_video_that_fails_has_no_page(stand_in, run, video):
     assert os.listdir("pages") == ["b.html"]
 
 
+@pytest.mark.slow
 def test_the_shipped_model(tmp_path):
     out = tmp_path / "out.html"
     choices = ["--choice", "A=pink", "--choice", "B=purple"]

@@ -368,6 +368,7 @@ def test_what_was_typed_is_written_nowhere(chat, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough(chat, tmp_path):
     command = [*with_library(), "chat", str(tmp_path / "a.mp4")]
     script = 'yes "What?" | head -n 2000 | "$@" | head -n 1; echo ${PIPESTATUS[2]}'

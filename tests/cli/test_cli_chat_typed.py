@@ -91,6 +91,7 @@ def test_lines_can_be_edited_and_had_again(command):
     assert typist.code() == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(command):
     typist = Typist(command)
     typist.reads("> ")
@@ -106,6 +107,7 @@ def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(command):
     assert typist.code() == 0
 
 
+@pytest.mark.slow
 def test_what_is_typed_ahead_waits_for_its_prompt(command):
     typist = Typist(command)
     typist.reads("> ")
@@ -129,6 +131,7 @@ def test_what_is_typed_ahead_waits_for_its_prompt(command):
     assert "Well, Where?" not in typist.output
 
 
+@pytest.mark.slow
 def test_ctrl_c_takes_a_line_back_and_twice_on_an_empty_one_ends_the_chat(command):
     typist = Typist(command)
     typist.reads("> ")
@@ -166,6 +169,7 @@ def test_quietly_there_is_a_prompt_and_nothing_else(command):
     assert "Ctrl-D" not in typist.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [{"TERM": "dumb"}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX", "TERM": "dumb"}, {"PYTHONIOENCODING": "latin-1"}],

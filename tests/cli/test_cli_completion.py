@@ -28,6 +28,7 @@ def offered(*words: str, **environment: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_commands_options_and_choices():
     assert offered("ins") == ["inspect"]
     assert offered("ch") == ["chat"]
@@ -45,6 +46,7 @@ def test_videos_are_files():
     assert offered("inspect", "examples/d") == []
 
 
+@pytest.mark.slow
 def test_models(tmp_path):
     for name in ("dynfocus-mine", "other"):
         (tmp_path / name).mkdir()

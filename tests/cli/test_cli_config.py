@@ -38,6 +38,7 @@ def options_of(command: str) -> dict[str, list[str]]:
     return {parameter.name: parameter.opts for parameter in found.params}
 
 
+@pytest.mark.slow
 def test_every_setting_is_an_option_of_its_commands():
     for setting in SETTINGS.values():
         for command in COMMANDS:

@@ -131,6 +131,7 @@ def test_info() -> None:
     )
 
 
+@pytest.mark.slow
 def test_quantize_and_verify(tmp_path: Path, models: Path) -> None:
     """One that is written into the models' folder has a name from then on."""
     done = run("quantize", "dynfocus-tiny", models / "tiny-nf4", "--to", "nf4")
@@ -204,6 +205,7 @@ def test_what_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_public_model_from_end_to_end(
     tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +264,7 @@ def test_info_of_a_public_model_that_is_not_here_yet() -> None:
     assert record["repositories"][0]["files"] == []
 
 
+@pytest.mark.slow
 def test_pull_without_a_network(tmp_path: Path, models: Path) -> None:
     """By the installed command and the hub's own variables: no waiting, and the way by hand."""
     with socket.socket() as free:
@@ -282,6 +285,7 @@ def test_pull_without_a_network(tmp_path: Path, models: Path) -> None:
     assert not models.exists()
 
 
+@pytest.mark.slow
 def test_on_a_script_there_is_nothing_but_the_result(tmp_path: Path) -> None:
     done = script("quantize", TINY, tmp_path / "out", "--to", "int8")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path / 'out'}\n", "")

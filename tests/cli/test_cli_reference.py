@@ -58,6 +58,7 @@ def test_every_variable_that_the_code_reads_is_documented():
     assert [name for name in sorted(read) if f"`{name}`" not in document] == []
 
 
+@pytest.mark.slow
 def test_all_is_written_and_what_is_gone_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(reference, "PAGES", str(tmp_path / "pages"))
     monkeypatch.setattr(reference, "DOCUMENT", tmp_path / "cli.md")

@@ -19,7 +19,7 @@ import dynfocus_cli
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(dynfocus_cli.__file__).parent
 README = ROOT / "README.md"
-DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 GENERATED = ("runs/", "dist/", ".venv/")
 """What commands make and git ignores."""
@@ -65,7 +65,7 @@ def commands_in(document: Path) -> list[str]:
 
 def targets_in(document: Path) -> set[str]:
     text = document.read_text(encoding="utf-8")
-    return set(re.findall(r"^make ([a-z]+)", text, re.MULTILINE)) | set(re.findall(r"`make ([a-z]+)", text))
+    return set(re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)) | set(re.findall(r"`make ([a-z-]+)", text))
 
 
 def environment(home: str) -> dict[str, str]:
@@ -124,6 +124,7 @@ def test_the_readme_shows_both_commands_on_its_first_screen():
     assert [line.split()[1] for line in top if line.startswith("dynfocus ")] == ["ask", "inspect"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands_in(README))
 def test_each_command_of_the_readme_runs(command, folder):
     done = run(command, folder)
@@ -132,6 +133,7 @@ def test_each_command_of_the_readme_runs(command, folder):
     assert "Warning" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_readme_session_is_what_a_terminal_shows(folder):
     """All but the seconds that it took, and the scores, whose last digits differ between processors."""
     session = SESSION.search(README.read_text(encoding="utf-8"))
@@ -149,6 +151,7 @@ def _steady(text: str) -> list[str]:
     return [" ".join(line.split()) for line in lines if line.strip()]
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(folder):
     blocks = [block for language, block in BLOCK.findall(README.read_text("utf-8")) if language == "python"]
     assert blocks
@@ -166,7 +169,7 @@ def test_the_python_of_the_readme_runs(folder):
 
 
 def test_the_help_of_make_lists_every_documented_target():
-    listed = set(re.findall(r"^  make ([a-z]+)", make().stdout, re.MULTILINE))
+    listed = set(re.findall(r"^  make ([a-z-]+)", make().stdout, re.MULTILINE))
     documented = set().union(*map(targets_in, DOCUMENTS))
     assert {"setup", "demo", "test", "tiny"} <= documented <= listed
 

@@ -229,6 +229,7 @@ for turn in range(20):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [GENEROUS, 3000])
 def test_ten_processes_on_one_cache_lose_nothing(tmp_path: Path, limit: int) -> None:
     workers = [

@@ -53,6 +53,7 @@ def test_the_same_seed_makes_the_same_folder(model_folders: dict[str, Path], tmp
         assert (again / file.name).read_bytes() == file.read_bytes(), file.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_frame_has_the_tokens_that_its_size_implies(family: str, stock: Stock) -> None:
     miniature = miniatures.FAMILIES[family]

@@ -148,6 +148,7 @@ def test_a_plan_leaves_room_for_all_text(
     assert model.inspect(str(DEMO), QUESTION, asked).tokens.prompt == plan.prompt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("wanted", [{}, {"rods": False}, {"cone_tokens": 1}, {"stock": True}], ids=str)
 def test_a_small_context_is_filled_and_never_exceeded(
@@ -245,6 +246,7 @@ def test_a_letter_is_written_as_the_model_would_write_it(models: dict[str, DynFo
         assert whole == miniatures.FAMILIES[family].before_answer + "A"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("stock", [False, True])
 def test_short_memory_does_as_it_says(

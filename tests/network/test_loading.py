@@ -279,6 +279,7 @@ def test_devices(saved: Path) -> None:
             load_model(str(saved), "cuda")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["int8", "nf4"])
 def test_a_folder_stored_quantized_runs_as_one_that_is_quantized_on_loading(
     saved: Path, tmp_path: Path, kind: str
@@ -297,6 +298,7 @@ def test_a_folder_stored_quantized_runs_as_one_that_is_quantized_on_loading(
         load_model(str(stored), "cpu", "none")
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched_to_quantize(tmp_path: Path) -> None:
     """bitsandbytes asks a package named `kernels`, where there is one, for compiled code from a hub."""
     package = tmp_path / "kernels"

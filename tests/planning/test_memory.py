@@ -88,6 +88,7 @@ shapes = st.builds(
 devices = st.sampled_from([CPU, GPU])
 
 
+@pytest.mark.slow
 @given(shape=shapes, device=devices, more=st.integers(1, 50))
 def test_more_of_anything_takes_no_less(shape: RunShape, device: torch.device, more: int) -> None:
     memory = nf4(device)

@@ -33,6 +33,7 @@ def student(store: ClipStore, focus: tuple[str, ...] = ()) -> Student:
     return Student(model, prompt, store, store, 1, PHASES, focus=focus)
 
 
+@pytest.mark.slow
 def test_rates_follow_the_phases(store: ClipStore) -> None:
     learner = student(store)
     assert learner.steps == 5
@@ -50,6 +51,7 @@ def test_rates_follow_the_phases(store: ClipStore) -> None:
     assert learner.rate_at(first.steps) == pytest.approx(second.rate)
 
 
+@pytest.mark.slow
 def test_what_looks_stays_as_it_is(store: ClipStore) -> None:
     names = {name for name, _ in learning(student(store))}
     assert not any("vision" in name or "question_encoder" in name or ".rods." in name for name in names)
@@ -57,6 +59,7 @@ def test_what_looks_stays_as_it_is(store: ClipStore) -> None:
     assert any("score_network" in name for name in names)
 
 
+@pytest.mark.slow
 def test_what_was_mastered_is_asked_less_and_what_is_dwelt_on_more(
     store: ClipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +79,7 @@ def test_what_was_mastered_is_asked_less_and_what_is_dwelt_on_more(
     assert {kind: asked[0][kind] for kind in expected} == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_killed_and_given_again_it_goes_on(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ def test_what_a_question_is_about(question: Question, yes: list[str], no: list[s
     assert not any(meant(Thing(*words.split())) for words in no)
 
 
+@pytest.mark.slow
 def test_labels_are_of_the_one_thing_that_is_meant(store: ClipStore) -> None:
     glances = draw_glances(store, random.Random(0), 12)
     absent = 0
@@ -78,6 +79,7 @@ def test_labels_are_of_the_one_thing_that_is_meant(store: ClipStore) -> None:
     assert 0 < absent < len(glances)
 
 
+@pytest.mark.slow
 def test_only_what_looks_is_taught(store: ClipStore) -> None:
     model, prompt = fresh_model(3)
     wake(model, 1)
@@ -92,6 +94,7 @@ def test_only_what_looks_is_taught(store: ClipStore) -> None:
     assert not any("vision" in name or "language_model" in name or "fine" in name for name in learns)
 
 
+@pytest.mark.slow
 def test_killed_and_given_again_it_goes_on(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

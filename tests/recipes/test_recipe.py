@@ -57,6 +57,7 @@ def test_less_time_is_a_share_of_each_phase(small: Recipe, tmp_path: Path) -> No
     assert shorter.student().steps == 1
 
 
+@pytest.mark.slow
 def test_numbers_of_shots_that_no_clip_had_are_the_last_ones(small: Recipe, tmp_path: Path) -> None:
     small.export(tmp_path / "out")
     assert DynFocusConfig.from_pretrained(tmp_path / "out") == DynFocusConfig.from_pretrained(SHIPPED)
@@ -67,6 +68,7 @@ def test_numbers_of_shots_that_no_clip_had_are_the_last_ones(small: Recipe, tmp_
     assert numbers[MAX_SCENES:].eq(numbers[MAX_SCENES - 1]).all()
 
 
+@pytest.mark.slow
 def test_it_looks_and_answers_on_and_sees_as_before(small: Recipe, tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in small.model.state_dict().items()}
     small.train()

@@ -80,6 +80,7 @@ def test_equal_seeds_are_equal_files_however_many_are_written(written: Path, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip-00000.mp4", QUESTIONS_FILE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILMS)
 def test_films_of_one_script(written: Path, tmp_path: Path, name: str) -> None:
     film = FILMS[name]

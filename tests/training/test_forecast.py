@@ -44,12 +44,14 @@ def need(tune: str, shape: LessonShape = SHAPE, checkpointing: bool = True) -> T
     return TrainingMemoryModel(config, memory, sizes, tune, 16, True, checkpointing).need(shape)
 
 
+@pytest.mark.slow
 def test_a_step_of_qlora_at_full_size_fits_a_card_of_24_gb() -> None:
     assert need("qlora").peak < 22e9
     assert need("qlora").peak < need("lora").peak < need("full").peak
     assert need("full").peak > 100e9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{"frames": 64}, {"video_tokens": 1400}, {"examples": 2}, {"answer_tokens": 500}]
 )
@@ -57,6 +59,7 @@ def test_more_takes_more(changes: dict[str, int]) -> None:
     assert need("qlora", replace(SHAPE, **changes)).activations > need("qlora").activations
 
 
+@pytest.mark.slow
 def test_computing_twice_takes_less() -> None:
     assert need("qlora", checkpointing=False).activations > 2 * need("qlora").activations
 

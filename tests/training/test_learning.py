@@ -208,6 +208,7 @@ def test_features_are_mapped_and_made_once(data: Path, tmp_path: Path) -> None:
     assert set(COLORS) < {one.example.answer for one in again.train}
 
 
+@pytest.mark.slow
 def test_activations_computed_twice_give_the_same_gradients(data: Path, tmp_path: Path) -> None:
     kept = Lesson(data, tmp_path, checkpointing=False).gradients()
     twice = Lesson(data, tmp_path, checkpointing=True).gradients()

@@ -43,6 +43,7 @@ def palette() -> NDArray[np.float64]:
     return np.repeat(np.repeat(colours, 8, 0), 8, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("transfer", "number", "bound"), [(pq, 16, 4), (hlg, 18, 4)])
 def test_hdr_is_tone_mapped(tmp_path: Path, transfer, number: int, bound: float) -> None:
     sdr = palette()

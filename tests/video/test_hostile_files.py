@@ -74,6 +74,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_bases(tmp_path_factory.mktemp("bases"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, 20))
 def test_broken_files_give_frames_or_a_sentence(tmp_path: Path, bases: list[Path], first: int) -> None:
     """`benchmarks/fuzz.py` goes through thousands of the same seeds."""

@@ -59,6 +59,7 @@ def delivered(source: VideoSource, moments: list[float]) -> list[tuple[int | Non
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_every_moment_gives_the_frame_on_screen(tmp_path: Path, name: str) -> None:
     path = CASES[name].write(tmp_path)
