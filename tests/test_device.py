@@ -83,3 +83,18 @@ def test_x86_without_avx512_emulates_bfloat16(
 )
 def test_a_gpu_without_a_number_is_the_first(one: torch.device, other: torch.device, same: bool) -> None:
     assert device.same_device(one, other) is same
+
+
+@pytest.mark.parametrize(
+    ("weights", "place", "count"),
+    [(device.SMALL_BYTES, CPU, 1), (device.SMALL_BYTES + 1, CPU, 3), (1, GPU, 3)],
+)
+def test_a_small_network_on_a_cpu_has_one_thread(weights: int, place: torch.device, count: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with device.threads_for(weights, place):
+            assert torch.get_num_threads() == count
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from dynfocus_cli.device import emulates_bfloat16, ran_out, whole_memory
+from dynfocus_cli.device import SMALL_BYTES, emulates_bfloat16, ran_out, whole_memory
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError, first_line
 from dynfocus_cli.quantization import Quantization, kind_of
 
@@ -20,8 +20,6 @@ _COMPLAINTS = {
 }
 """What transformers reports of the weights, and how it is said."""
 
-SMALL_BYTES = 128 << 20
-"""Weights up to this size run in float32."""
 LARGE_BYTES = 512 << 20
 """Weights above this size are worth slower memory for less of it."""
 

@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dynfocus_cli.checkpoints.folder import SMALL_BYTES as RUNS_IN_FLOAT32
 from dynfocus_cli.checkpoints.sources.recipe import Recipe
 from dynfocus_cli.checkpoints.sources.source import Source
+from dynfocus_cli.device import SMALL_BYTES as RUNS_IN_FLOAT32
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.files import atomic_file, json_digest
 from dynfocus_cli.network.config import DynFocusConfig

@@ -23,7 +23,7 @@ from dynfocus_cli.checkpoints.folder import (
 from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.record import quantization_here
 from dynfocus_cli.checkpoints.registry import available_entry, find_model
-from dynfocus_cli.device import free_memory, give_back_early, require_room
+from dynfocus_cli.device import free_memory, give_back_early, require_room, threads_for
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.features.domain import Domain
 from dynfocus_cli.features.familiarity import Familiarity
@@ -249,7 +249,7 @@ def load_weights(spec: DynFocusSpec, *, learns: bool = False) -> LoadedModel:
         OutOfMemory: they are more than the memory that is free.
     """
     folder, config = spec.folder, spec.config
-    with part(folder, "weights"):
+    with part(folder, "weights"), threads_for(spec.memory.weights, spec.device):
         require_room(spec.name, spec.memory.weights, free_memory(spec.device))
         if spec.device.type == "cpu" and spec.memory.weights > LARGE_BYTES:
             give_back_early()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from dynfocus_cli.device import free_memory, ran_out, release, same_device
+from dynfocus_cli.device import free_memory, ran_out, release, same_device, threads_for
 from dynfocus_cli.errors import OutOfMemory
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.features.memory_cache import MemoryFeatureCache
@@ -78,7 +78,8 @@ def run_within_memory(
     run = Run(plan, model, options, progress, watch, choices, prefetch, memory_cache)
     while True:
         try:
-            return work(run)
+            with threads_for(spec.memory.weights, spec.device):
+                return work(run)
         except Exception as error:
             if not ran_out(error):
                 raise

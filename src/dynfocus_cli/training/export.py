@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.checkpoints.shards import SHARD_BYTES, write_index
+from dynfocus_cli.device import SMALL_BYTES
 from dynfocus_cli.features.domain import Domain
 from dynfocus_cli.models.dynfocus.model import LoadedModel
 from dynfocus_cli.network.config import DynFocusConfig

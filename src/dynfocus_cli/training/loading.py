@@ -11,8 +11,7 @@ from pathlib import Path
 
 import torch
 
-from dynfocus_cli.checkpoints.folder import SMALL_BYTES
-from dynfocus_cli.device import release
+from dynfocus_cli.device import SMALL_BYTES, release, threads_for
 from dynfocus_cli.models.dynfocus.model import LoadedModel
 from dynfocus_cli.models.open import load_weights
 from dynfocus_cli.progress import Progress
@@ -52,18 +51,11 @@ def let_learn(model: LoadedModel, prepared: Prepared) -> None:
 
 @contextmanager
 def quietly(prepared: Prepared) -> Iterator[None]:
-    """For a small network one thread: its tensors are too small to be shared, and on busy cores two threads
-    are five times slower."""
-    before = torch.get_num_threads()
-    if prepared.spec.device.type == "cpu" and prepared.spec.memory.weights <= SMALL_BYTES:
-        torch.set_num_threads(1)
-    try:
-        with warnings.catch_warnings():
-            # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
-            warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
-            yield
-    finally:
-        torch.set_num_threads(before)
+    """Without a warning of torch's, and with the threads that the network is worth."""
+    with threads_for(prepared.spec.memory.weights, prepared.spec.device), warnings.catch_warnings():
+        # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
+        warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+        yield
 
 
 def time_a_step(prepared: Prepared, folder: Path, progress: Progress) -> float | None:

@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from dynfocus_cli.checkpoints.folder import SMALL_BYTES
 from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL
-from dynfocus_cli.device import free_memory
+from dynfocus_cli.device import SMALL_BYTES, free_memory
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.files import json_digest
 from dynfocus_cli.flags import values_of
