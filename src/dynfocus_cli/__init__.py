@@ -37,10 +37,9 @@ if TYPE_CHECKING:
         SelectionOptions,
     )
     from dynfocus_cli.progress import Progress
-    from dynfocus_cli.quantization import Quantization
     from dynfocus_cli.report.export import write_export
     from dynfocus_cli.report.pictures import key_frame_pictures
-    from dynfocus_cli.types import Answer, FrameEvidence, Inspection, Option
+    from dynfocus_cli.types import Answer, FrameEvidence, Inspection, Option, Quantization
 
 __version__ = "0.1.0"
 

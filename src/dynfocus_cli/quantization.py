@@ -6,12 +6,12 @@ import logging
 import math
 import sys
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-Quantization = Literal["none", "int8", "nf4"]
+from dynfocus_cli.types import Quantization
 
 KEPT = ("vision", "connector", "lm_head")
 """Modules that stay as they are; the connector's features are clustered and compared."""

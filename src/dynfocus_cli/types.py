@@ -24,8 +24,13 @@ Hwaccel = Literal["none", "auto", "cuda"]
 Quantization = Literal["none", "int8", "nf4"]
 """How the layers of a language model are held: as they are, in 8 bits, or in 4."""
 Scorer = Literal["visual", "question", "attention", "density"]
-"""What ranks the events: the trained score network on pixels alone, or with the question too; the Q-Former's
-attention from the question to the frames; or how distinct and how dense each event is."""
+SCORERS: dict[Scorer, str] = {
+    "visual": "a trained score, on the pictures alone",
+    "question": "how well an event matches the question",
+    "attention": "how much of the question's attention an event draws",
+    "density": "how dense and how distinct an event is",
+}
+"""What ranks the events, and how."""
 Span = tuple[float, float]
 Condition = Literal["sound", "corrupt", "substituted"]
 """How a sampled frame came out of a file: whole; decoded from damaged data, so that its picture may be wrong;
@@ -143,7 +148,7 @@ class ModelOffer:
     """A public model that `dynfocus models pull` would fetch for this machine."""
 
     name: str
-    quantization: Literal["none", "int8", "nf4"]
+    quantization: Quantization
     """What it is to run in here."""
     bytes: int
     """What is downloaded."""

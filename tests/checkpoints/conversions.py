@@ -7,7 +7,7 @@ from pathlib import Path
 from dynfocus_cli.checkpoints.convert import convert
 from dynfocus_cli.checkpoints.sources.recognise import open_source
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.quantization import Quantization
+from dynfocus_cli.types import Quantization
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "examples" / "demo.mp4"

@@ -20,8 +20,9 @@ from dynfocus_cli.checkpoints.choice import (
     suggestion,
 )
 from dynfocus_cli.checkpoints.entries import ENTRIES, PREFERRED
-from dynfocus_cli.checkpoints.footprint import Footprint, Quantization, with_head_room
+from dynfocus_cli.checkpoints.footprint import Footprint, with_head_room
 from dynfocus_cli.checkpoints.record import Conversion
+from dynfocus_cli.types import Quantization
 from public_models import PARAMETERS, write_public
 
 GB = 10**9

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dynfocus_cli.checkpoints import folder as rules
-from dynfocus_cli.quantization import Quantization
+from dynfocus_cli.types import Quantization
 
 CPU = torch.device("cpu")
 MEMORY = 16 << 30

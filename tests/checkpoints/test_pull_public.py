@@ -15,12 +15,13 @@ from huggingface_hub import constants
 from dynfocus_cli.checkpoints import find_model, pull_public
 from dynfocus_cli.checkpoints.describe import describe, verify
 from dynfocus_cli.checkpoints.entries import ENTRIES
-from dynfocus_cli.checkpoints.footprint import Footprint, Quantization
+from dynfocus_cli.checkpoints.footprint import Footprint
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.checkpoints.record import Conversion
 from dynfocus_cli.checkpoints.registry import find_pullable, list_models
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.progress import Silent
+from dynfocus_cli.types import Quantization
 from hub import Hub, serving, stated, take_for_real
 from public_models import LAYERS, PARAMETERS, into_cache, write, write_public
 

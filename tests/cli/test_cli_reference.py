@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -24,6 +25,11 @@ def test_the_kept_pages_are_what_the_commands_say():
 
 def test_the_document_is_what_the_commands_say():
     assert reference.DOCUMENT.read_text(encoding="utf-8") == reference.document(), RENEW
+
+
+def test_the_schemas_have_the_choices_of_the_options():
+    kept = {path.name: path.read_text(encoding="utf-8") for path in reference.SCHEMAS.iterdir()}
+    assert reference.schemas() == kept, RENEW
 
 
 def test_the_document_holds_every_page_and_every_option(run):
@@ -62,6 +68,7 @@ def test_every_variable_that_the_code_reads_is_documented():
 def test_all_is_written_and_what_is_gone_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(reference, "PAGES", str(tmp_path / "pages"))
     monkeypatch.setattr(reference, "DOCUMENT", tmp_path / "cli.md")
+    monkeypatch.setattr(reference, "SCHEMAS", copytree(reference.SCHEMAS, tmp_path / "schema"))
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "dynfocus-gone.txt").touch()
     reference.main()

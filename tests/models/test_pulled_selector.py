@@ -12,12 +12,12 @@ import torch
 from dynfocus_cli.checkpoints import pull_public
 from dynfocus_cli.checkpoints.describe import describe, verify
 from dynfocus_cli.checkpoints.entries import ENTRIES
-from dynfocus_cli.checkpoints.footprint import Quantization
 from dynfocus_cli.checkpoints.registry import find_model, find_pullable, list_models
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.models.open import load_model
 from dynfocus_cli.models.vlm.selector import read_selector_spec
 from dynfocus_cli.progress import Silent
+from dynfocus_cli.types import Quantization
 from hub import Hub, serving, take_for_real
 
 ENTRY = ENTRIES["siglip2-base"]

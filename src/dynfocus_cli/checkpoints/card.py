@@ -6,8 +6,9 @@ from pathlib import Path
 
 from dynfocus_cli.checkpoints.record import Conversion
 from dynfocus_cli.checkpoints.sources.source import Source
+from dynfocus_cli.types import Scorer
 
-_SCORES = {
+_SCORES: dict[Scorer, str] = {
     "visual": "a trained score network, on pixels alone",
     "question": "a trained score network, with the question",
     "attention": "the Q-Former's attention from the question to the frames (no score network was trained)",

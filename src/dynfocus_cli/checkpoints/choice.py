@@ -9,13 +9,13 @@ from typing import Literal
 
 from dynfocus_cli.checkpoints.entries import ENTRIES, PREFERRED, ModelEntry
 from dynfocus_cli.checkpoints.families import FAMILIES, OWN_TYPE
-from dynfocus_cli.checkpoints.footprint import SMALL, Quantization, with_head_room
+from dynfocus_cli.checkpoints.footprint import SMALL, with_head_room
 from dynfocus_cli.checkpoints.public_folder import footprint_of, missing_file, model_type_of, weights_bytes
 from dynfocus_cli.checkpoints.record import quantization_here
 from dynfocus_cli.checkpoints.registry import DEFAULT_MODEL, find_model, installed_models
 from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.types import Fallback, ModelOffer
+from dynfocus_cli.types import Fallback, ModelOffer, Quantization
 
 DeviceKind = Literal["cpu", "cuda"]
 

@@ -27,7 +27,8 @@ from dynfocus_cli.errors import ModelUnavailable, first_line
 from dynfocus_cli.files import digest_of, write_json
 from dynfocus_cli.network.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
-from dynfocus_cli.quantization import Quantization, settings
+from dynfocus_cli.quantization import settings
+from dynfocus_cli.types import Quantization
 
 DESCRIBING = ("config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
 """What is read of a source beside its weights."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from dynfocus_cli.checkpoints.entries import ENTRIES
 from dynfocus_cli.checkpoints.families import FAMILIES, OWN, PUBLIC, SELECTORS
-from dynfocus_cli.checkpoints.footprint import Quantization
 from dynfocus_cli.checkpoints.hub_cache import repository_of
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.checkpoints.public_folder import (
@@ -31,6 +30,7 @@ from dynfocus_cli.checkpoints.size import Megabytes
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.files import digest_of
 from dynfocus_cli.progress import Progress
+from dynfocus_cli.types import Quantization
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ import torch
 
 from dynfocus_cli.device import SMALL_BYTES, emulates_bfloat16, ran_out, whole_memory
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError, first_line
-from dynfocus_cli.quantization import Quantization, kind_of
+from dynfocus_cli.quantization import kind_of
+from dynfocus_cli.types import Quantization
 
 _COMPLAINTS = {
     "missing_keys": "missing",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
-Quantization = Literal["none", "int8", "nf4"]
-QUANTIZATIONS: tuple[Quantization, ...] = ("none", "int8", "nf4")
+from dynfocus_cli.types import Quantization
+
+QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 
 BYTES_A_WEIGHT = {"none": 2.0, "int8": 1.0, "nf4": 0.5 + 1 / 64 + 4 / (64 * 256)}
 """Of the language model's layers: 16 bits, 8, and 4 with a scale for 64 weights; see `quantization.py`."""

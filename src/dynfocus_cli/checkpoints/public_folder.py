@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dynfocus_cli.checkpoints.families import FAMILIES, OWN_TYPE, PUBLIC, SELECTORS
-from dynfocus_cli.checkpoints.footprint import Footprint, Quantization
+from dynfocus_cli.checkpoints.footprint import Footprint
 from dynfocus_cli.checkpoints.record import reading
 from dynfocus_cli.checkpoints.sources.config_file import read_config
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.types import Quantization
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 

@@ -14,7 +14,7 @@ from dynfocus_cli.checkpoints.size import Megabytes
 from dynfocus_cli.checkpoints.sources.recognise import open_source
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.progress import Progress
-from dynfocus_cli.quantization import Quantization
+from dynfocus_cli.types import Quantization
 
 
 def pull(entry: ModelEntry, quantization: Quantization, progress: Progress) -> Path:

@@ -20,7 +20,6 @@ from dynfocus_cli.checkpoints import hub_cache
 from dynfocus_cli.checkpoints.download import HUB, fetch, hub_errors
 from dynfocus_cli.checkpoints.entries import ModelEntry, RemoteFile
 from dynfocus_cli.checkpoints.families import PUBLIC, SELECTORS
-from dynfocus_cli.checkpoints.footprint import Quantization
 from dynfocus_cli.checkpoints.hub_cache import HubId
 from dynfocus_cli.checkpoints.public_folder import (
     INDEX,
@@ -38,6 +37,7 @@ from dynfocus_cli.checkpoints.staging import clear, finish, staging
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.files import digest_of
 from dynfocus_cli.progress import Progress
+from dynfocus_cli.types import Quantization
 
 PATIENCE_S = 10.0
 """How long the hub may take to say what it has."""

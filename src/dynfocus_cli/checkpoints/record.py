@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dynfocus_cli.checkpoints.footprint import QUANTIZATIONS, Quantization
+from dynfocus_cli.checkpoints.footprint import QUANTIZATIONS
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.files import digest_of, write_json
+from dynfocus_cli.types import Quantization
 
 FILE_NAME = "conversion.json"
 

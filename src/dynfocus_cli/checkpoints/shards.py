@@ -23,7 +23,8 @@ from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.connector import CooperativeConnector
 from dynfocus_cli.network.skeleton import quantized_layers
 from dynfocus_cli.progress import Progress
-from dynfocus_cli.quantization import Quantization, quantized, stored_bytes
+from dynfocus_cli.quantization import quantized, stored_bytes
+from dynfocus_cli.types import Quantization
 
 SHARD_BYTES = 512 << 20
 """Largest shard. One is held in memory while it is written, and safetensors copies it once."""

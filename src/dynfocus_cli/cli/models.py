@@ -12,6 +12,7 @@ from dynfocus_cli.cli import progress
 from dynfocus_cli.cli.completion import model_names, pullable_names
 from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.output import wrapped, write_line, write_record
+from dynfocus_cli.types import Quantization
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints.describe import ModelDescription
@@ -25,8 +26,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-Quantization = Literal["none", "int8", "nf4"]
 
 QuantizeOption = Annotated[
     Quantization,
@@ -270,9 +269,7 @@ def _show_entry(entry: ModelEntry, json: bool) -> None:
         write_line(f"{label:<13} {value}")
 
 
-def _weight(
-    parameters: int | None, memory: Mapping[Literal["none", "int8", "nf4"], int]
-) -> list[tuple[str, str]]:
+def _weight(parameters: int | None, memory: Mapping[Quantization, int]) -> list[tuple[str, str]]:
     """What a public model's weights take."""
     from dynfocus_cli.checkpoints.size import readable
 

@@ -1,28 +1,39 @@
-"""Writes what is made from the commands themselves: the kept help pages, and `docs/cli.md`.
+"""Writes what is made from the declared options: help pages, `docs/cli.md`, and choices in the schemas.
 
     python -m dynfocus_cli.cli.reference        or: make docs
 
-A test compares both with the commands.
+A test compares all of them with the commands.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from typer.testing import CliRunner
 
+from dynfocus_cli import report
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.cli.entry import PAGE_WIDTH, PAGES, page_name
 from dynfocus_cli.cli.errors import INTERRUPTED, UNEXPECTED
 from dynfocus_cli.cli.settings import COMMANDS, OTHER_VARIABLES, SETTINGS
 from dynfocus_cli.errors import DynFocusError
 from dynfocus_cli.flags import Flag
+from dynfocus_cli.types import Quantization, Scorer
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "cli.md"
 """In a checkout; an installation has no documents."""
+
+SCHEMAS = Path(report.__file__).parent / "schema"
+CHOICES = {
+    "scorer": get_args(Scorer),
+    "quantization": get_args(Quantization),
+    "run_as": get_args(Quantization),
+}
+"""What a field of a record may say: its name -> the choices."""
 
 _INTRODUCTION = """\
 # The command line
@@ -88,6 +99,22 @@ def kept_pages() -> dict[str, str]:
     return {page_name(list(words)): text for words, text in help_pages().items()}
 
 
+def schemas() -> dict[str, str]:
+    """File name -> text of each schema, with the choices as the program has them."""
+    texts = {}
+    for file in SCHEMAS.iterdir():
+        schema = json.loads(file.read_text(encoding="utf-8"), object_hook=_with_choices)
+        texts[file.name] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return texts
+
+
+def _with_choices(part: dict[str, Any]) -> dict[str, Any]:
+    for name, choices in CHOICES.items():
+        if "enum" in (described := part.get(name, {})):
+            described["enum"] = [*choices, *([None] if None in described["enum"] else [])]
+    return part
+
+
 def document() -> str:
     """The text of docs/cli.md."""
     parts = [_INTRODUCTION]
@@ -145,7 +172,7 @@ def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def main() -> None:
-    """Write both; files of commands that are gone are removed."""
+    """Write all; pages of commands that are gone are removed."""
     pages = kept_pages()
     folder = Path(PAGES)
     folder.mkdir(exist_ok=True)
@@ -154,6 +181,8 @@ def main() -> None:
             old.unlink()
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
+    for name, text in schemas().items():
+        (SCHEMAS / name).write_text(text, encoding="utf-8")
     if DOCUMENT.parent.is_dir():
         DOCUMENT.write_text(document(), encoding="utf-8")
 

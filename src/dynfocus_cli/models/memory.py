@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from dynfocus_cli.quantization import BLOCK, Quantization, stored_bytes
+from dynfocus_cli.quantization import BLOCK, stored_bytes
+from dynfocus_cli.types import Quantization
 
 LARGEST_BATCH = 32
 """Frames that are decoded and encoded at a time where memory allows."""

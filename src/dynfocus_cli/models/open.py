@@ -35,8 +35,7 @@ from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.network.config import PARTS, DynFocusConfig
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.tokenizer import Tokenizer
-from dynfocus_cli.quantization import Quantization
-from dynfocus_cli.types import Fallback, ModelInfo
+from dynfocus_cli.types import Fallback, ModelInfo, Quantization
 
 if TYPE_CHECKING:
     from dynfocus_cli.models.vlm.selector import SelectorSpec

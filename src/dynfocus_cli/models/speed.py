@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from dynfocus_cli.models.memory import RunShape
 from dynfocus_cli.network.config import DynFocusConfig
-from dynfocus_cli.quantization import Quantization, quieten
-from dynfocus_cli.types import TimeForecast
+from dynfocus_cli.quantization import quieten
+from dynfocus_cli.types import Quantization, TimeForecast
 
 ROUNDS = 3
 """A layer is timed this often, and the median counts."""

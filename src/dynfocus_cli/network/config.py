@@ -77,7 +77,7 @@ class DynFocusConfig:
     """Whether the Q-Former sees the vision encoder's class token ahead of the patches, as in the release."""
     score_network: bool = True
     """Whether there is a trained score network; LLaMA-VID has none."""
-    scorer: Literal["visual", "question", "attention", "density"] = "visual"
+    scorer: Scorer = "visual"
     """Which score ranks the events when none is asked for."""
     question_aware_score: bool = False
     """Whether the score network has weights for the question."""

@@ -10,13 +10,6 @@ from dynfocus_cli.video.timecode import short_timecode
 if TYPE_CHECKING:
     from dynfocus_cli.types import Answer, FrameEvidence, Inspection
 
-SCORERS = {
-    "visual": "a trained score, on the pictures alone",
-    "question": "how well an event matches the question",
-    "attention": "how much of the question's attention an event draws",
-    "density": "how dense and how distinct an event is",
-}
-
 CLUSTERINGS = {
     "dpc_knn": "density peaks: around frames that many others look like",
     "kmeans": "k-means: around as many mean frames",

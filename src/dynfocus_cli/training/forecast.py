@@ -17,10 +17,10 @@ from dynfocus_cli.models.memory import MemoryModel
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.connector import QFORMER_PATCHES
 from dynfocus_cli.network.skeleton import parameter_shapes, quantized_layers
-from dynfocus_cli.quantization import Quantization
 from dynfocus_cli.training.parts import LORA_LAYERS, PARTS, PartSize, learning_parts, part_of
 from dynfocus_cli.training.planned import Planned
 from dynfocus_cli.training.settings import Stage, Tune
+from dynfocus_cli.types import Quantization
 
 FULL, HALF = 4, 2
 """Bytes a number in float32 and in bfloat16."""

@@ -12,10 +12,11 @@ import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dynfocus_cli.checkpoints.families import OWN_TYPE
 from dynfocus_cli.checkpoints.footprint import Footprint
+from dynfocus_cli.types import Quantization
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class ModelEntry:
     """On disk once installed."""
     download_bytes: int = 0
     """About, as the hub rounds it; 0 for one that comes with dynfocus."""
-    quantization: Literal["none", "int8", "nf4"] = "none"
+    quantization: Quantization = "none"
     """What `pull` stores it in where nothing else is asked for."""
     repositories: tuple[Repository, ...] = ()
     """The first is the model's own; the rest complete it. Empty for one that comes with dynfocus."""

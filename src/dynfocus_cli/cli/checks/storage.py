@@ -12,7 +12,7 @@ from dynfocus_cli.errors import DynFocusError, ModelUnavailable, OutOfMemory, fi
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints.choice import DeviceKind
-    from dynfocus_cli.checkpoints.footprint import Quantization
+    from dynfocus_cli.types import Quantization
 
 LITTLE_DISK = 1 << 30
 """Bytes; a disk with less room is worth a note."""

@@ -9,7 +9,7 @@ from dynfocus_cli.models.memory import MemoryModel, RunShape, StageBytes, encode
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.connector import QFORMER_PATCHES
 from dynfocus_cli.network.skeleton import parameter_shapes, quantized_layers
-from dynfocus_cli.quantization import Quantization
+from dynfocus_cli.types import Quantization
 
 
 class DynFocusMemory(MemoryModel):

@@ -27,8 +27,16 @@ from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import EventSelection, Question, VideoFeatures
 from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
-from dynfocus_cli.quantization import Quantization
-from dynfocus_cli.types import DomainCheck, Fallback, ModelInfo, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.types import (
+    DomainCheck,
+    Fallback,
+    ModelInfo,
+    Option,
+    Quantization,
+    Scorer,
+    TimeForecast,
+    VideoSource,
+)
 from dynfocus_cli.video import with_time_codes
 
 UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."

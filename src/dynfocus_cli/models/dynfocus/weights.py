@@ -17,7 +17,6 @@ from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.skeleton import quantized_layers, skeleton
 from dynfocus_cli.quantization import (
-    Quantization,
     arrange_for_cpu,
     leave_unarranged,
     quantized,
@@ -25,6 +24,7 @@ from dynfocus_cli.quantization import (
     quantized_parts,
     quieten,
 )
+from dynfocus_cli.types import Quantization
 
 
 def read_network(

@@ -11,8 +11,7 @@ from dynfocus_cli.models.vlm.family import Family
 from dynfocus_cli.models.vlm.scaling import FrameScaling
 from dynfocus_cli.models.vlm.selector import SelectorSpec
 from dynfocus_cli.models.vlm.skeleton import Skeleton
-from dynfocus_cli.quantization import Quantization
-from dynfocus_cli.types import VideoSource
+from dynfocus_cli.types import Quantization, VideoSource
 
 
 @dataclass(frozen=True, slots=True)

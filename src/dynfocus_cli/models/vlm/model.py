@@ -31,8 +31,7 @@ from dynfocus_cli.models.vlm.tokens import RODS, assemble, cones, rods
 from dynfocus_cli.multiple_choice import listed
 from dynfocus_cli.network.generation import Listener, likelihoods, write_on
 from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
-from dynfocus_cli.quantization import Quantization
-from dynfocus_cli.types import ModelInfo, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.types import ModelInfo, Option, Quantization, Scorer, TimeForecast, VideoSource
 from dynfocus_cli.video.moments import steps
 
 LEAST_CONES = 16

@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.multiple_choice import by_share
-from dynfocus_cli.report.reasons import CLUSTERINGS, SCORERS, key_frame_reason, most_attended
+from dynfocus_cli.report.reasons import CLUSTERINGS, key_frame_reason, most_attended
 from dynfocus_cli.report.spans import EventSpan, event_spans, last_moment, shown_name
 from dynfocus_cli.report.writers import ExportSource, Format, Switch
+from dynfocus_cli.types import SCORERS
 from dynfocus_cli.video.timecode import format_timecode
 
 if TYPE_CHECKING:
