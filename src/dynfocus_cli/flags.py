@@ -7,7 +7,7 @@
         def __post_init__(self) -> None:
             check_ranges(self)
 
-What follows from these declarations: a command's parameters (`cli/commands.py`), what can be settled in a
+What follows from these declarations: a command's parameters (`cli/parameters.py`), what can be settled in a
 file or a variable (`cli/settings.py`), the key of a result, and what a training can be resumed with.
 """
 
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, fields, replace
+from functools import cache, partial
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -40,6 +40,12 @@ class Range:
 
     def __contains__(self, number: float) -> bool:
         return self.least <= number <= self.most and number not in self.without
+
+    @property
+    def parser_bounds(self) -> dict[str, Any]:
+        """`min` and `max` for Typer, where its parser checks them."""
+        ends = {"min": self.least, "max": self.most}
+        return {name: end for name, end in ends.items() if self.by_parser and math.isfinite(end)}
 
 
 AT_LEAST_ONE = Range("be at least 1", least=1)
@@ -125,24 +131,22 @@ def flag(
     """A dataclass's field with its `Flag`.
 
     Args:
-        spelled: as a help page has it: `-o, --output FILE`.
+        spelled: as a help page has it: `-o, --output FILE`, or `DATA` for an argument.
         more: the other fields of `Flag`.
     """
-    short, name, metavar = _parts(spelled)
-    declared = Flag(name, help, commands, short=short, metavar=metavar, range=range, **more)
+    *short, rest = spelled.split(", ")
+    name, _, metavar = rest.partition(" ")
+    declared = Flag(name, help, commands, "".join(short), metavar or None, range, **more)
     return field(default=default, metadata={"flag": declared})
 
 
-def _parts(spelled: str) -> tuple[str, str, str | None]:
-    """`-o, --output FILE` -> `-o`, `--output`, `FILE`; an argument has a metavar as its name."""
-    *short, rest = spelled.split(", ")
-    name, _, metavar = rest.partition(" ")
-    return "".join(short), name, metavar or None
+setting = partial(flag, settled=True)
+"""A `flag` that may be settled as well."""
 
 
-def setting(*declared: Any, **more: Any) -> Any:
-    """A `flag` that may be settled as well."""
-    return flag(*declared, settled=True, **more)
+def is_options(kind: Any) -> bool:
+    """Whether a field or parameter of this type is a dataclass, whose fields may have flags."""
+    return hasattr(kind, "__dataclass_fields__")
 
 
 @cache
@@ -152,7 +156,7 @@ def flags_of(options: type) -> tuple[Flag, ...]:
     hints = get_type_hints(options)
     for each in fields(options):
         hint: Any = hints[each.name]
-        if hasattr(hint, "__dataclass_fields__"):
+        if is_options(hint):
             flags += flags_of(hint)
         elif "flag" in each.metadata:
             kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
@@ -173,7 +177,7 @@ def values_of(options: Any) -> Iterator[tuple[Flag, Any]]:
     flags = {flag.field_name: flag for flag in flags_of(options.__class__)}
     for each in fields(options):
         value = getattr(options, each.name)
-        if is_dataclass(value):
+        if is_options(value):
             yield from values_of(value)
         elif each.name in flags:
             yield flags[each.name], value

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.commands import command
 from dynfocus_cli.cli.errors import say
+from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.options import RunOptions
 

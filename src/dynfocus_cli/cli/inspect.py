@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.commands import command
 from dynfocus_cli.cli.exporting import NO_EXPORTS, STDOUT, ExportFlags, Exporting, with_export_flags
 from dynfocus_cli.cli.output import on_terminal, write_line
+from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.options import RunOptions, check_question
 from dynfocus_cli.report.writers import ExportSource, Format

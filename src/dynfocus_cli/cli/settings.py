@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynfocus_cli.cli.commands import in_page_order
 from dynfocus_cli.cli.options import ModelRequest, OutputOptions
+from dynfocus_cli.cli.parameters import in_page_order
 from dynfocus_cli.flags import Flag, flags_of
 from dynfocus_cli.options import RunOptions
 
@@ -18,12 +18,16 @@ PREFIX = "DYNFOCUS_"
 
 Value = str | int | float | bool
 
-FLAGS = [flag for options in (ModelRequest, RunOptions, OutputOptions) for flag in flags_of(options)]
+_FLAGS = {
+    flag.parameter: flag
+    for options in (ModelRequest, RunOptions, OutputOptions)
+    for flag in flags_of(options)
+}
 
 SETTINGS: dict[str, Flag] = {
-    flag.key: flag
-    for flag in (*flags_of(ModelRequest), *in_page_order(FLAGS, lambda flag: flag.parameter))
-    if flag.settled
+    _FLAGS[name].key: _FLAGS[name]
+    for name in ("model", "device", "quantize", *in_page_order(_FLAGS))
+    if _FLAGS[name].settled
 } | {
     "models-dir": Flag("--models-dir", "Folder of installed models."),
     "cache-dir": Flag("--cache-dir", "Folder of the cache."),

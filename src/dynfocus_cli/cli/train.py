@@ -10,9 +10,9 @@ import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli import progress
-from dynfocus_cli.cli.commands import command
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.output import write_line, write_record
+from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.training.settings import TrainedScorer, TrainingRequest
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ PAGE_ORDER = (
     "model", "stage", "media", "recursive", "validation", "epochs", "scorer", "sigma", "device", "quantize",
     "fps", "save_every", "seed", "dry_run",
 )  # fmt: skip
+"""Of its options, as in `parameters`."""
 
 MOST_NAMED = 10
 """Broken examples that are told one by one; the others are counted."""
 
 
-@command(PAGE_ORDER)
+@command(*PAGE_ORDER)
 def train(
     request: TrainingRequest,
     place: opt.ModelRequest,
