@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -23,7 +23,7 @@ from dynfocus_cli.training.examples import Problem, read_examples
 from dynfocus_cli.training.forecast import LessonShape, TrainingMemory, TrainingMemoryModel, part_sizes
 from dynfocus_cli.training.parts import PartSize, learning_parts
 from dynfocus_cli.training.planned import Planned, plan_examples
-from dynfocus_cli.training.settings import TrainingRequest, TrainingSettings, Tune
+from dynfocus_cli.training.settings import TrainedScorer, TrainingRequest, TrainingSettings, Tune
 from dynfocus_cli.training.split import held_back, share_of
 from dynfocus_cli.types import Scorer
 
@@ -248,7 +248,7 @@ def _grown(spec: DynFocusSpec, request: TrainingRequest, settings: TrainingSetti
     wanted, config = request.options.selection.scorer, spec.config
     if settings.stage == "align":
         return None
-    if wanted in ("attention", "density"):
+    if wanted is not None and wanted not in get_args(TrainedScorer):
         raise UsageError(
             f"--scorer {wanted} has no weights to learn: --stage instruct takes --scorer visual or question."
         )
