@@ -1,4 +1,4 @@
-"""How a field of an options dataclass is given by a user: declared with the field, free of Typer and torch.
+"""How a field of an options dataclass is set by a user: declared with the field, free of Typer and torch.
 
     @dataclass(frozen=True, slots=True)
     class SamplingOptions:
@@ -7,8 +7,8 @@
         def __post_init__(self) -> None:
             check_ranges(self)
 
-What follows from these declarations: a command's parameters (`cli/parameters.py`), what can be settled in a
-file or a variable (`cli/settings.py`), the key of a result, and what a training can be resumed with.
+What follows from these declarations: a command's parameters (`cli/parameters.py`), what a file or a
+variable can set (`cli/settings.py`), the key of a result, and what a training can be resumed with.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Kind = Literal["text", "number", "count", "flag"]
 class Range:
     """The numbers that a field takes."""
 
-    says: str
-    """In a message, after "must"."""
+    requirement: str
+    """As in a message, after "must"."""
     least: float = -math.inf
     most: float = math.inf
     without: tuple[float, ...] = ()
@@ -54,7 +54,7 @@ SHARE = Range("lie above 0 and at most 1", 0, 1, without=(0,))
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """The option of the command line that a field is given by."""
+    """The option of the command line that sets a field."""
 
     name: str
     """With its dashes; an argument has none, and is in capitals."""
@@ -65,20 +65,20 @@ class Flag:
     """One letter for it, with its dash."""
     metavar: str | None = None
     range: Range | None = None
-    settled: bool = False
-    """Whether it may stand in `dynfocus.toml`, or in a variable of the environment."""
-    settled_choices: tuple[str, ...] = ()
-    """What it may be there, where that is less than on the command line."""
-    decides: bool = True
-    """Whether the result depends on it: then it is part of what a result is known by."""
+    configurable: bool = False
+    """Whether `dynfocus.toml` and the environment may set it."""
+    config_choices: tuple[str, ...] = ()
+    """What they may set it to, where that is less than on the command line."""
+    affects_result: bool = True
+    """Whether it is part of the key of a result, and of what a training can be resumed with."""
     is_time: bool = False
     """Seconds in the field, a time like 1:30 on the command line."""
     words: tuple[str, str] | None = None
     """What the command line has for True and for False."""
     complete: Callable[[], list[tuple[str, str]]] | None = None
     """What a shell offers for it: value and description."""
-    help_of: Mapping[str, str] = field(default_factory=dict)
-    """Command -> its own help, where that differs."""
+    help_by_command: Mapping[str, str] = field(default_factory=dict)
+    """The help of commands where it differs."""
     field_name: str = ""
     type: Any = str
     """Of the field, without None."""
@@ -110,13 +110,13 @@ class Flag:
     @property
     def choices(self) -> tuple[str, ...]:
         """All that it may be in the settings file; empty where that is no matter of a choice."""
-        return self.settled_choices or (get_args(self.type) if get_origin(self.type) is Literal else ())
+        return self.config_choices or (get_args(self.type) if get_origin(self.type) is Literal else ())
 
     def problem(self, value: Any) -> str | None:
         """What a number out of range must be, as in `must be at least 1, got 0.`; None for one within."""
         if self.range is None or value in self.range:
             return None
-        return f"must {self.range.says}, got {format(value, 'g') if self.kind == 'number' else value}."
+        return f"must {self.range.requirement}, got {format(value, 'g') if self.kind == 'number' else value}."
 
 
 def flag(
@@ -140,8 +140,8 @@ def flag(
     return field(default=default, metadata={"flag": declared})
 
 
-setting = partial(flag, settled=True)
-"""A `flag` that may be settled as well."""
+setting = partial(flag, configurable=True)
+"""A `flag` that the settings file and the environment may set as well."""
 
 
 def is_options(kind: Any) -> bool:

@@ -150,14 +150,18 @@ class DecodingOptions:
     """How frames come out of the file, which decides on no answer."""
 
     hwaccel: Hwaccel = setting(
-        "--hwaccel", VIDEOS, "Decode on the GPU: cuda, or auto where it can.", default="none", decides=False
+        "--hwaccel",
+        VIDEOS,
+        "Decode on the GPU: cuda, or auto where it can.",
+        default="none",
+        affects_result=False,
     )
     cache: bool = setting(
         "--no-cache",
         VIDEOS,
         "Neither take frames' features from the cache nor keep them.",
         default=True,
-        decides=False,
+        affects_result=False,
     )
 
 
@@ -174,7 +178,7 @@ class RunOptions:
         QUERYING,
         "Give the model the subtitles on screen at sampled frames: of FILE, or those found.",
         default="off",
-        settled_choices=("auto", "off"),
+        config_choices=("auto", "off"),
     )
     """`off`, `auto`, or the path of a subtitle file."""
     check: bool = flag(
@@ -185,9 +189,9 @@ class RunOptions:
         ANSWERING,
         "Answer by the shipped dynfocus-tiny also where it was not trained on such a video or question.",
         default=False,
-        decides=False,
+        affects_result=False,
     )
-    """It decides whether there is an answer, not which."""
+    """Whether there is an answer, not which."""
 
     def __post_init__(self) -> None:
         _check_stock(self.selection.stock, {"--at": self.sampling.at_s is not None, "--check": self.check})

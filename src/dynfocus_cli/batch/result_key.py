@@ -53,19 +53,21 @@ def settings_of(command: str, model: ModelInfo, options: RunOptions) -> str:
     }
     options = replace(options, subtitles=_subtitles(options.subtitles))
     changed = {
-        flag.field_name: value for flag, value in values_of(options) if flag.decides and value != flag.default
+        flag.field_name: value
+        for flag, value in values_of(options)
+        if flag.affects_result and value != flag.default
     }
     words = [f"{name}={value}" for name, value in (named | changed).items() if value != ""]
     return shlex.join([command, *words])
 
 
-def _subtitles(wanted: str) -> str:
+def _subtitles(option: str) -> str:
     """A subtitle file by its cues: it may have been edited under the same name."""
-    if wanted in ("auto", "off"):
-        return wanted
+    if option in ("auto", "off"):
+        return option
     from dynfocus_cli.video.subtitles import Subtitles, read_cues
 
-    return _cues(Subtitles(read_cues(Path(wanted)), ""))[:12]
+    return _cues(Subtitles(read_cues(Path(option)), ""))[:12]
 
 
 def content_of(

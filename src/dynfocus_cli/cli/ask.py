@@ -54,12 +54,12 @@ def ask(
     exports: ExportFlags = NO_EXPORTS,
 ) -> None:
     """Answer a question about a video, and show its key frames and the frames that the answer attended to."""
-    videos, asked = _asked(videos, question, batch.questions, opt.choices(choice))
+    videos, questions = _arguments(videos, question, batch.questions, opt.choices(choice))
     opt.check_subtitles(run.subtitles)
     from dynfocus_cli.cli.each import for_each, gathered
 
     search, results = batch.search(), batch.results("ask", model, run, output)
-    export_options = exports.options(asked, dry_run=output.dry_run)
+    export_options = exports.options(questions, dry_run=output.dry_run)
 
     from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
@@ -94,7 +94,7 @@ def ask(
             return answer(better, None)
 
     with gathered(
-        videos, asked, search, results, null=batch.null, format=output.format, quiet=output.quiet
+        videos, questions, search, results, null=batch.null, format=output.format, quiet=output.quiet
     ) as job:
         if output.dry_run:
             from dynfocus_cli.cli.forecast import show_forecasts
@@ -116,7 +116,7 @@ def ask(
         exporting.conclude()
 
 
-def _asked(
+def _arguments(
     arguments: list[str], question: str | None, questions: str | None, choices: tuple[Option, ...]
 ) -> tuple[list[str], QuestionFile]:
     """The videos, and what to ask of them: the parser takes the last argument for the question."""

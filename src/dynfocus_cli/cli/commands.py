@@ -1,4 +1,4 @@
-"""How every command runs: without colour where that is asked for, and with what the user has settled."""
+"""How every command runs: with the values of the settings, and without colour on request."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ class Plain(TyperCommand):
 
 
 class _Context(typer.Context):
-    """Takes an option's default from what is settled; a help page shows the built-in one."""
+    """Takes an option's default from the settings; a help page shows the built-in one."""
 
     def lookup_default(self, name: str, call: bool = True) -> Any:
         if call and not self.resilient_parsing:
             with reported():
-                settled = _settings(self).of_command(self.info_name or "")
+                values = _settings(self).of_command(self.info_name or "")
             key = name.replace("_", "-")
-            if key in settled and not self._said_otherwise(key):
-                return settled[key].value
+            if key in values and not self._is_excluded(key):
+                return values[key].value
         return super().lookup_default(name, call)  # type: ignore[call-overload]
 
-    def _said_otherwise(self, key: str) -> bool:
-        """Whether a flag excludes the option; what is on the command line is parsed before the rest."""
+    def _is_excluded(self, key: str) -> bool:
+        """Whether a flag on the command line excludes it; the command line is parsed before the rest."""
         from dynfocus_cli.cli.settings import EXCLUDE
 
         source = self.get_parameter_source(EXCLUDE.get(key, ""))
@@ -63,7 +63,7 @@ class _Context(typer.Context):
 
 
 class Configured(Plain):
-    """A command whose options and folders may be settled in the configuration."""
+    """A command whose options and folders the settings may set."""
 
     context_class = _Context
 

@@ -1,4 +1,4 @@
-"""Reads what a user has settled: `dynfocus.toml` and the `DYNFOCUS_*` variables, both below the flags.
+"""Reads the settings: `dynfocus.toml` and the `DYNFOCUS_*` variables, both below the flags.
 
     model = "dynfocus-7b"        # for every command that it is for
     device = "cuda"
@@ -39,8 +39,8 @@ FILE_NAME = "dynfocus.toml"
 
 def config_file() -> tuple[Path, bool]:
     """Where the file is, and whether DYNFOCUS_CONFIG says so."""
-    if chosen := os.environ.get(VARIABLE):
-        return expand(chosen), True
+    if is_named := os.environ.get(VARIABLE):
+        return expand(is_named), True
     return user_folder("config") / FILE_NAME, False
 
 
@@ -50,14 +50,14 @@ def load_settings() -> Settings:
     Raises:
         UsageError: the file cannot be read, or a key or value in it or in the environment is wrong.
     """
-    file, chosen = config_file()
-    content = _content(file, chosen)
+    file, is_named = config_file()
+    content = _content(file, is_named)
     shared, tables = _of_file(file, content or {})
     return Settings(file, content is not None, shared, tables, _of_environment())
 
 
 def unknown_variables() -> dict[str, str]:
-    """Variables that look like ours and are none: name -> the name that was meant, or nothing."""
+    """Variables that look like ours and are none: name -> the nearest name, or nothing."""
     known = [setting.variable for setting in SETTINGS.values()] + list(OTHER_VARIABLES)
     return {
         name: next(iter(get_close_matches(name, known, n=1)), "")
@@ -66,12 +66,12 @@ def unknown_variables() -> dict[str, str]:
     }
 
 
-def _content(file: Path, chosen: bool) -> dict[str, object] | None:
+def _content(file: Path, is_named: bool) -> dict[str, object] | None:
     """The file as TOML; None where there is none and none was asked for."""
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if not chosen:
+        if not is_named:
             return None
         raise UsageError(f"{VARIABLE} names {file}, and there is no such file.") from None
     except UnicodeDecodeError:
@@ -79,7 +79,7 @@ def _content(file: Path, chosen: bool) -> dict[str, object] | None:
     except tomllib.TOMLDecodeError as error:  # says line and column
         raise UsageError(f"{file} is no TOML: {first_line(error)}.") from None
     except OSError as error:
-        if not chosen and not _exists(file):
+        if not is_named and not _exists(file):
             return None
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
 
@@ -101,10 +101,10 @@ def _of_file(
     for key, value in content.items():
         if isinstance(value, dict) and key not in SETTINGS:
             if key not in COMMANDS:
-                raise UsageError(f"{file}: there is no table [{key}]{_meant(key, COMMANDS, '[{}]')}")
-            tables[key] = {name: _settled(file, name, one, key) for name, one in value.items()}
+                raise UsageError(f"{file}: there is no table [{key}]{_suggestion(key, COMMANDS, '[{}]')}")
+            tables[key] = {name: _config_value(file, name, one, key) for name, one in value.items()}
         else:
-            shared[key] = _settled(file, key, value, None)
+            shared[key] = _config_value(file, key, value, None)
     for level, table in ((shared, ""), *((level, f"[{name}] ") for name, level in tables.items())):
         _check_exclusion(level, f"{file}: {table}")
     return shared, tables
@@ -125,12 +125,12 @@ def _of_environment() -> dict[str, ConfigValue]:
     return level
 
 
-def _settled(file: Path, key: str, value: object, command: str | None) -> ConfigValue:
+def _config_value(file: Path, key: str, value: object, command: str | None) -> ConfigValue:
     where = f"{file}: {key}" if command is None else f"{file}: [{command}] {key}"
     setting = SETTINGS.get(key)
     of_command = [name for name, one in SETTINGS.items() if command is None or command in one.commands]
     if setting is None:
-        raise UsageError(f"{where} is no setting{_meant(key, of_command, '{}')}")
+        raise UsageError(f"{where} is no setting{_suggestion(key, of_command, '{}')}")
     if key not in of_command:
         if not setting.commands:
             raise UsageError(f"{where} belongs to the top of the file, since all commands use it.")
@@ -141,15 +141,15 @@ def _settled(file: Path, key: str, value: object, command: str | None) -> Config
 def _checked(setting: Flag, value: Any, where: str) -> Value:
     """`value` where it is one that the option would take. Raises UsageError."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits, wanted = {
+    fits, expected = {
         "flag": (isinstance(value, bool), "true or false"),
         "count": (is_number and isinstance(value, int), "a whole number"),
         "number": (is_number and isfinite(value), "a number"),
         "text": (isinstance(value, str) and value != "", "a text in quotes"),
     }[setting.kind]
     if setting.choices:
-        fits, wanted = value in setting.choices, " or ".join(f'"{choice}"' for choice in setting.choices)
-    problem = setting.problem(value) if fits else f"must be {wanted}, got {_shown(value)}."
+        fits, expected = value in setting.choices, " or ".join(f'"{choice}"' for choice in setting.choices)
+    problem = setting.problem(value) if fits else f"must be {expected}, got {_toml(value)}."
     if fits and setting.key.endswith("-dir") and not os.path.isabs(os.path.expanduser(value)):
         problem = f"must be an absolute path, or begin with ~, got {value!r}."
     if fits and setting.key == "cache-size":
@@ -191,7 +191,7 @@ def _check_exclusion(level: Mapping[str, ConfigValue], where: str) -> None:
         raise UsageError(f"{where}fps and frames exclude each other: leave one of them out.")
 
 
-def _meant(word: str, known: Sequence[str], spelling: str) -> str:
+def _suggestion(word: str, known: Sequence[str], spelling: str) -> str:
     """What to say after a name that is none: the nearest one, or all."""
     near = get_close_matches(word.lower().replace("_", "-"), known, n=1)
     if near:
@@ -199,7 +199,7 @@ def _meant(word: str, known: Sequence[str], spelling: str) -> str:
     return f"; there are {', '.join(spelling.format(name) for name in known)}."
 
 
-def _shown(value: object) -> str:
+def _toml(value: object) -> str:
     """As the file has it, at most a line."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -46,7 +46,7 @@ def inspect(
     exports: ExportFlags = NO_EXPORTS,
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
-    asked = _asked(videos, question, batch.questions)
+    questions = _questions(videos, question, batch.questions)
     opt.check_subtitles(run.subtitles)
     from dynfocus_cli.cli.each import for_each, gathered
 
@@ -59,7 +59,7 @@ def inspect(
                 "and --dry-run."
             )
         del exports.outputs[rows.flag]
-    export_options = exports.options(asked, dry_run=output.dry_run)
+    export_options = exports.options(questions, dry_run=output.dry_run)
 
     from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
@@ -79,7 +79,7 @@ def inspect(
         return pipeline.inspect(video, text, loaded, run, progress, prefetch, memory_cache)
 
     with gathered(
-        videos, asked, search, results, null=batch.null, format=output.format, quiet=output.quiet
+        videos, questions, search, results, null=batch.null, format=output.format, quiet=output.quiet
     ) as job:
         if output.dry_run:
             from dynfocus_cli.cli.forecast import show_forecasts
@@ -101,8 +101,8 @@ def inspect(
         exporting.conclude()
 
 
-def _asked(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:
-    """What frames are to be chosen for, nothing perhaps."""
+def _questions(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:
+    """The questions that frames are chosen for, if any."""
     from dynfocus_cli.batch.questions import Query, QuestionFile, read_questions
 
     if questions is None:

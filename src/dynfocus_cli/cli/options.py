@@ -148,28 +148,28 @@ class OutputOptions:
         (*BATCH, "train"),
         "Say what would be looked at and what it takes; no weights are loaded.",
         default=False,
-        help_of={"train": "Say what would be trained, and what it takes; write nothing."},
+        help_by_command={"train": "Say what would be trained, and what it takes; write nothing."},
     )
     json: bool = flag(
         "--json",
         (*BATCH, "train"),
         "Print one JSON object; for a single video.",
         default=False,
-        help_of={"train": "Print one JSON object: the plan, or what came."},
+        help_by_command={"train": "Print one JSON object: the plan, or what came."},
     )
     jsonl: bool = flag(
         "--jsonl",
         QUERYING,
         "Print one JSON object a line, one a video.",
         default=False,
-        help_of={"chat": "Print one JSON object a line, one an answer."},
+        help_by_command={"chat": "Print one JSON object a line, one an answer."},
     )
     quiet: bool = setting(
         "-q, --quiet",
         VIDEOS,
         "No evidence, no progress; warnings and errors stay.",
         default=False,
-        help_of={"train": "No progress; warnings and errors stay."},
+        help_by_command={"train": "No progress; warnings and errors stay."},
     )
 
     def __post_init__(self) -> None:
@@ -192,23 +192,23 @@ ChoiceOption = Annotated[
 ]
 
 
-def check_subtitles(wanted: str) -> None:
+def check_subtitles(option: str) -> None:
     """Raises UsageError for a subtitle file that cannot be used, before any video is touched."""
-    if wanted not in ("auto", "off"):
+    if option not in ("auto", "off"):
         from pathlib import Path
 
         from dynfocus_cli.video.subtitles import read_cues
 
-        read_cues(Path(wanted))
+        read_cues(Path(option))
 
 
-def choices(given: Sequence[str] | None) -> tuple[Option, ...]:
+def choices(values: Sequence[str] | None) -> tuple[Option, ...]:
     """The answers to choose from. Raises UsageError for one without a letter, and for what is no choice."""
     from dynfocus_cli.multiple_choice import check_options
     from dynfocus_cli.types import Option
 
     options = []
-    for choice in given or ():
+    for choice in values or ():
         letter, mark, text = choice.partition("=")
         if not mark:
             raise UsageError(f"--choice takes a letter and a text, as in --choice A='a dog', got {choice!r}.")

@@ -41,10 +41,10 @@ def command(*page_order: str) -> Callable[[Callable[..., None]], Callable[..., N
             else:
                 parameters[parameter.name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
 
-        def run(**given: Any) -> None:
+        def run(**arguments: Any) -> None:
             with reported():
-                values = {flag.parameter: given.pop(flag.parameter) for flag in flags}
-                function(**given, **{key: _build(kind, values) for key, kind in options.items()})
+                values = {flag.parameter: arguments.pop(flag.parameter) for flag in flags}
+                function(**arguments, **{key: _build(kind, values) for key, kind in options.items()})
 
         ordered = [parameters[key] for key in in_page_order(parameters, page_order or PAGE_ORDER)]
         run.__name__, run.__doc__ = name, function.__doc__
@@ -65,7 +65,7 @@ def in_page_order(names: Iterable[str], page_order: Sequence[str] = PAGE_ORDER) 
 
 def _parameter(flag: Flag, command: str) -> inspect.Parameter:
     kind: Any
-    kind, default, help = flag.type, flag.default, flag.help_of.get(command, flag.help)
+    kind, default, help = flag.type, flag.default, flag.help_by_command.get(command, flag.help)
     if flag.is_time:
         kind = str
     elif flag.words:
@@ -92,31 +92,31 @@ def _parameter(flag: Flag, command: str) -> inspect.Parameter:
     )
 
 
-def _build(kind: Any, given: Mapping[str, Any]) -> Any:
+def _build(kind: Any, arguments: Mapping[str, Any]) -> Any:
     """A dataclass of options from a command's arguments. Raises UsageError as the dataclass does."""
     flags = {flag.field_name: flag for flag in flags_of(kind)}
     hints = get_type_hints(kind)
     values = {}
     for name in (each.name for each in fields(kind)):
         if is_options(hints[name]):
-            values[name] = _build(hints[name], given)
-        elif name in flags and flags[name].parameter in given:
-            values[name] = _value(flags[name], given[flags[name].parameter])
+            values[name] = _build(hints[name], arguments)
+        elif name in flags and flags[name].parameter in arguments:
+            values[name] = _value(flags[name], arguments[flags[name].parameter])
     return kind(**values)
 
 
-def _value(flag: Flag, given: Any) -> Any:
+def _value(flag: Flag, argument: Any) -> Any:
     """What a field is, by what the command line has for it."""
     if flag.words:
-        return given == flag.words[0]
+        return argument == flag.words[0]
     if _is_negative(flag):
-        return not given
-    if not flag.is_time or given is None:
-        return given
+        return not argument
+    if not flag.is_time or argument is None:
+        return argument
     from dynfocus_cli.video.timecode import parse_time
 
     try:
-        return parse_time(given)
+        return parse_time(argument)
     except UsageError as error:
         raise UsageError(f"{flag.name}: {error}") from error
 

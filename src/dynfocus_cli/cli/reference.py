@@ -88,8 +88,9 @@ def help_pages() -> dict[tuple[str, ...], str]:
     runner, pages = CliRunner(), {}
     for words in _commands():
         # The program's name in "Usage:" is what the runner is told, not what it was started as.
-        asked = [*words, "--help"]
-        result = runner.invoke(app, asked, prog_name="dynfocus", env={"COLUMNS": str(PAGE_WIDTH)})
+        result = runner.invoke(
+            app, [*words, "--help"], prog_name="dynfocus", env={"COLUMNS": str(PAGE_WIDTH)}
+        )
         pages[words] = result.stdout
     return pages
 

@@ -1,4 +1,4 @@
-"""What a user can settle once, in `dynfocus.toml` or in `DYNFOCUS_*` variables; `config.py` reads both."""
+"""What `dynfocus.toml` and `DYNFOCUS_*` variables can set for all runs; `config.py` reads both."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _FLAGS = {
 SETTINGS: dict[str, Flag] = {
     _FLAGS[name].key: _FLAGS[name]
     for name in ("model", "device", "quantize", *in_page_order(_FLAGS))
-    if _FLAGS[name].settled
+    if _FLAGS[name].configurable
 } | {
     "models-dir": Flag("--models-dir", "Folder of installed models."),
     "cache-dir": Flag("--cache-dir", "Folder of the cache."),
     "cache-size": Flag("--cache-size", "Most that the cache may hold, as 5GiB; 0 keeps nothing."),
 }
-"""What can be settled: choices that outlast a run, and the folders, which no command has a flag for. A
+"""What can be set: choices that outlast a run, and the folders, which no command has a flag for. A
 question, a time or a file to write is of one run alone, and `--json` is what a script relies on getting, or
 on not getting."""
 
@@ -54,7 +54,7 @@ OTHER_VARIABLES = {
 
 @dataclass(frozen=True, slots=True)
 class ConfigValue:
-    """A value, and who said so."""
+    """A value of a setting, and where it stands."""
 
     key: str
     value: Value
@@ -62,14 +62,14 @@ class ConfigValue:
     """For a message: the file and key, or the variable."""
 
     @property
-    def spelt(self) -> str:
+    def text(self) -> str:
         """The value as TOML has it, without quotes."""
         return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that is settled, checked."""
+    """All values of the file and the environment, checked."""
 
     file: Path
     """The file in force, or the place where one would be."""
@@ -91,18 +91,18 @@ class Settings:
     def folders(self) -> dict[str, str]:
         """Variables that the file sets for the library, which knows no file: name -> value."""
         return {
-            SETTINGS[key].variable: str(settled.value)
-            for key, settled in self.shared.items()
+            SETTINGS[key].variable: str(value.value)
+            for key, value in self.shared.items()
             if not SETTINGS[key].commands and key not in self.variables
         }
 
     def __iter__(self) -> Iterator[ConfigValue]:
-        """Everything that somebody said, in force or not."""
+        """Every value, in force or not."""
         for level in (self.shared, *self.tables.values(), self.variables):
             yield from level.values()
 
-    def overruled(self, settled: ConfigValue) -> bool:
-        """Whether something higher says otherwise, in every command that it would be for."""
-        if commands := SETTINGS[settled.key].commands:
-            return all(self.of_command(command).get(settled.key) is not settled for command in commands)
-        return settled.key in self.variables and self.variables[settled.key] is not settled
+    def is_overruled(self, value: ConfigValue) -> bool:
+        """Whether another value is in force in every command that it would be for."""
+        if commands := SETTINGS[value.key].commands:
+            return all(self.of_command(command).get(value.key) is not value for command in commands)
+        return value.key in self.variables and self.variables[value.key] is not value

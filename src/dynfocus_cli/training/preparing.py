@@ -130,7 +130,7 @@ def _deciding(options: TrainingSettings | RunOptions, unused: Collection[str] = 
     return {
         f"--{flag.key}": value
         for flag, value in values_of(options)
-        if flag.decides and "train" in flag.commands and flag.field_name not in unused
+        if flag.affects_result and "train" in flag.commands and flag.field_name not in unused
     }
 
 

@@ -46,9 +46,9 @@ class TrainingSettings:
         "Times through the data.",
         Range("be a number above 0", 0, without=(0, math.inf)),
         default=3.0,
-        decides=False,
+        affects_result=False,
     )
-    max_steps: int | None = flag("--max-steps N", TRAIN, "Steps, in place of --epochs.", decides=False)
+    max_steps: int | None = flag("--max-steps N", TRAIN, "Steps, in place of --epochs.", affects_result=False)
     batch: int = flag("--batch-size N", TRAIN, "Examples that go through together.", AT_LEAST_ONE, default=4)
     accumulate: int = flag(
         "--accumulate N", TRAIN, "Batches a step; takes no more memory.", AT_LEAST_ONE, default=1

@@ -18,7 +18,7 @@ def all_checks() -> Iterator[Check]:
     """Everything; a check that fails itself is a finding too."""
     settings, configuration = _configuration()
     yield configuration
-    yield from _settled(settings)
+    yield from _values(settings)
     with environment({} if settings is None else settings.folders()):
         for name, check in _checks(settings).items():
             yield _safely(name, check)
@@ -53,7 +53,7 @@ def _safely(name: str, check: Callable[[], Check]) -> Check:
 
 
 def _value(settings: Settings | None, key: str) -> str | None:
-    """What is settled for `ask`."""
+    """What is set for `ask`."""
     found = None if settings is None else settings.of_command("ask").get(key)
     return None if found is None else str(found.value)
 
@@ -70,10 +70,10 @@ def _configuration() -> tuple[Settings | None, Check]:
     return settings, Check("settings", "ok", f"none; they would stand in {settings.file}")
 
 
-def _settled(settings: Settings | None) -> Iterator[Check]:
-    for settled in settings or ():
-        overruled = ", overruled" if settings is not None and settings.overruled(settled) else ""
-        yield Check("setting", "ok", f"{settled.key} = {settled.spelt} ({settled.origin}){overruled}")
+def _values(settings: Settings | None) -> Iterator[Check]:
+    for value in settings or ():
+        overruled = ", overruled" if settings is not None and settings.is_overruled(value) else ""
+        yield Check("setting", "ok", f"{value.key} = {value.text} ({value.origin}){overruled}")
 
 
 def _variables() -> Check:
