@@ -58,7 +58,7 @@ def ask(
     opt.check_subtitles(run.subtitles)
     from dynfocus_cli.cli.each import for_each, gathered
 
-    search, results = batch.search(), batch.results("ask", model, run, output)
+    results = batch.results("ask", model, run, output)
     export_options = exports.options(questions, dry_run=output.dry_run)
 
     from dynfocus_cli.features.memory_cache import MemoryFeatureCache
@@ -93,9 +93,7 @@ def ask(
                 raise
             return answer(better, None)
 
-    with gathered(
-        videos, questions, search, results, null=batch.null, format=output.format, quiet=output.quiet
-    ) as job:
+    with gathered(videos, questions, batch, results, output) as job:
         if output.dry_run:
             from dynfocus_cli.cli.forecast import show_forecasts
 

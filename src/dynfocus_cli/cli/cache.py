@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.options import JsonOption
 from dynfocus_cli.cli.output import write_line, write_record
 
 if TYPE_CHECKING:
     from dynfocus_cli.features.cache import CacheInfo, FeatureCache
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 app = typer.Typer(
     name="cache",

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.options import JsonOption
 from dynfocus_cli.cli.output import wrapped, write_line, write_record
 
 if TYPE_CHECKING:
     from dynfocus_cli.cli.checks.check import Check
 
 SCHEMA = "dynfocus.doctor/1"
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _INDENT = 20
 """Columns of state and name."""

@@ -23,6 +23,7 @@ from dynfocus_cli.cli.tally import Tally, Warnings
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, VideoUnreadable
 
 if TYPE_CHECKING:
+    from dynfocus_cli.cli.options import BatchOptions, OutputOptions
     from dynfocus_cli.cli.resuming import Output, Resumed
     from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
@@ -120,32 +121,30 @@ class Job:
 def gathered(
     arguments: Sequence[str],
     questions: QuestionFile,
-    search: batch.Search,
-    output: Output | None,
-    *,
-    null: bool,
-    format: Format,
-    quiet: bool,
+    options: BatchOptions,
+    results_file: Output | None,
+    output: OutputOptions,
 ) -> Iterator[Job]:
-    """What there is to do; the file of results, if one is wanted, is open until the block ends.
+    """What there is to do; the file of results, if there is one, is open until the block ends.
 
     Raises:
-        UsageError: `format` cannot hold that many results, or the file of results is of no use.
+        UsageError: one JSON object cannot hold that many results, or the file of results is of no use.
         VideoUnreadable: there is no video.
     """
     shared_out = VideoQuestions(questions, (path for path in arguments if path != batch.STDIN))
-    if format == "json" and len(shared_out.all) > 1:
+    search = options.search()
+    if output.json and len(shared_out.all) > 1:
         raise UsageError("--json prints one object and there are several questions: use --jsonl.")
     for problem in questions.problems:
         say(f"Error: {problem}")
     with ExitStack() as stack:
         results = None
-        if output is not None:
+        if results_file is not None:
             from dynfocus_cli.cli.resuming import resumed
 
-            results = stack.enter_context(resumed(output, quiet=quiet))
-        videos = _videos(arguments, shared_out, format, search, null=null)
-        yield Job(videos, shared_out, format, quiet, results, questions.problems)
+            results = stack.enter_context(resumed(results_file, quiet=output.quiet))
+        videos = _videos(arguments, shared_out, output.format, search, null=options.null)
+        yield Job(videos, shared_out, output.format, output.quiet, results, questions.problems)
 
 
 def _videos(

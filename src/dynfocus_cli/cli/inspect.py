@@ -50,7 +50,7 @@ def inspect(
     opt.check_subtitles(run.subtitles)
     from dynfocus_cli.cli.each import for_each, gathered
 
-    search, results = batch.search(), batch.results("inspect", model, run, output)
+    results = batch.results("inspect", model, run, output)
     rows = exports.to_stdout()
     if rows is not None:
         if output.format != "text" or batch.output is not None or output.dry_run:
@@ -78,9 +78,7 @@ def inspect(
         text = None if query is None else query.text
         return pipeline.inspect(video, text, loaded, run, progress, prefetch, memory_cache)
 
-    with gathered(
-        videos, questions, search, results, null=batch.null, format=output.format, quiet=output.quiet
-    ) as job:
+    with gathered(videos, questions, batch, results, output) as job:
         if output.dry_run:
             from dynfocus_cli.cli.forecast import show_forecasts
 

@@ -11,6 +11,7 @@ import typer
 from dynfocus_cli.cli import progress
 from dynfocus_cli.cli.completion import model_names, pullable_names
 from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.options import JsonOption
 from dynfocus_cli.cli.output import wrapped, write_line, write_record
 from dynfocus_cli.types import Quantization
 
@@ -41,7 +42,6 @@ DestinationArgument = Annotated[
     Path, typer.Argument(metavar="DST", help="Folder to write; it must not exist.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors stay.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command("list")

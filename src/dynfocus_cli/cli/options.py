@@ -182,6 +182,8 @@ class OutputOptions:
         return "json" if self.json else "jsonl" if self.jsonl else "text"
 
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
 ChoiceOption = Annotated[
     list[str] | None,
     typer.Option(
