@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builders import save_small, small_model, small_prompt
+from builders import small_model, small_prompt
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 
@@ -18,11 +18,3 @@ def model() -> DynFocusModel:
 @pytest.fixture(scope="session")
 def prompt(model: DynFocusModel) -> PromptWriter:
     return small_prompt(model.config)
-
-
-@pytest.fixture(scope="session")
-def saved(tmp_path_factory: pytest.TempPathFactory):
-    """A model folder to read and never to write to."""
-    folder = tmp_path_factory.mktemp("saved") / "small"
-    save_small(folder)
-    return folder

@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from builders import small_model, some_patches
+from builders import small_model, small_prompt, some_patches
+from dynfocus_cli.network.network import DynFocusModel
+from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import Exploration, VideoFeatures
 from dynfocus_cli.synth.questions import Question, ask, observe
 from dynfocus_cli.synth.world import Script, write_script
@@ -17,6 +19,17 @@ from dynfocus_tiny.answers import study
 from dynfocus_tiny.lessons import Exercise, Lesson, compose
 
 FRAMES = 10
+
+
+@pytest.fixture(scope="module")
+def model() -> DynFocusModel:
+    """Shared: no test changes its weights or leaves gradients in it."""
+    return small_model()
+
+
+@pytest.fixture(scope="module")
+def prompt(model: DynFocusModel) -> PromptWriter:
+    return small_prompt(model.config)
 
 
 @dataclass

@@ -30,6 +30,14 @@ from dynfocus_cli.progress import Silent
 Damage = Callable[[Path], object]
 
 
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder to read and never to write to."""
+    folder = tmp_path_factory.mktemp("saved") / "small"
+    save_small(folder)
+    return folder
+
+
 def test_round_trip_is_bit_equal(saved: Path) -> None:
     original, loaded = small_model(), load_model(str(saved), "cpu")
     expected, found = original.state_dict(), loaded.network.state_dict()
