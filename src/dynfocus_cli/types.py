@@ -35,16 +35,12 @@ Span = tuple[float, float]
 Condition = Literal["sound", "corrupt", "substituted"]
 """How a sampled frame came out of a file: whole; decoded from damaged data, so that its picture may be wrong;
 or not at all, so that the last frame before it stands in."""
-
-
 Timing = Literal["stamped", "restarting", "edited", "unstamped"]
 """Where frames' times come from. Each packet has its presentation time, so that one can seek; or the clock
 starts anew or jumps within the file, and is made one timeline; or an edit list plays several parts of the
 media; or the container has decoding times alone, or none, and the decoder's order decides."""
-
-
 CacheUse = Literal["off", "miss", "partial", "hit"]
-"""Of the sampled frames' features, what came from the cache: nothing asked, none, some, all."""
+"""How many of the sampled frames' features came from the cache; `off` where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +145,13 @@ class ModelOffer:
 
     name: str
     quantization: Quantization
-    """What it is to run in here."""
+    """The one that it would run in on this machine."""
     bytes: int
-    """What is downloaded."""
+    """Size of the download."""
 
     @property
     def command(self) -> str:
-        """What fetches it."""
+        """The command that fetches it."""
         quantize = "" if self.quantization == "none" else f" --quantize {self.quantization}"
         return f"dynfocus models pull {self.name}{quantize}"
 
@@ -167,27 +163,27 @@ class Fallback:
     reason: str
     """Why no other model is taken, as a clause."""
     offer: ModelOffer | None
-    """What could be fetched; None where it is here already, or nothing that is known fits here."""
+    """A model to fetch; None where it is installed already, or none that is known fits this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class DomainCheck:
-    """Whether a video and a question are such as a model was trained on."""
+    """Whether a video and a question are like those that a model was trained on."""
 
     video: tuple[str, ...] = ()
-    """In what the video is not, as clauses; empty where it is."""
+    """How the video differs from those of the training, as clauses; empty where it does not."""
     question: tuple[str, ...] = ()
-    """In what the question is not."""
+    """How the question differs from them, likewise."""
 
     @property
     def in_domain(self) -> bool:
-        """Whether neither departs from the training."""
+        """Whether neither differs from the training."""
         return not (self.video or self.question)
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionInfo:
-    """What DPE was asked to do."""
+    """How events and key frames were selected."""
 
     scorer: str
     prototypes: int
@@ -251,7 +247,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class FrameEvidence:
-    """One sampled frame, as judged."""
+    """One sampled frame, and what the selection made of it."""
 
     index: int
     """Position among the sampled frames, from 0."""
@@ -394,10 +390,10 @@ class Answer:
     evidence: Inspection = field(repr=False)
     """The same selection that `inspect` with this question reports."""
     options: tuple[Option, ...] = ()
-    """What was to choose from, in the order given; `answer` is then a letter."""
+    """The given answers, in their order; `answer` is then a letter."""
     check: Check | None = None
     truncated: bool = False
-    """Whether it was cut off by the most tokens that an answer may have."""
+    """Whether the answer was cut off at `max_new_tokens`."""
     attention: tuple[float, ...] | None = None
     """What share of its attention to the video the answer gave to the tokens of each frame of the evidence;
     the sum is 1. None where the model does not tell."""
