@@ -17,8 +17,9 @@ from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.preprocess import normalised
 from dynfocus_cli.models.open import load_model
 from dynfocus_cli.models.protocol import ScoredQuestion
-from dynfocus_cli.models.vlm.decoding import read_hidden, read_prompt, write_on
+from dynfocus_cli.models.vlm.decoding import read_hidden, read_prompt
 from dynfocus_cli.models.vlm.model import VlmModel, VlmSight
+from dynfocus_cli.network.generation import write_on
 from dynfocus_cli.options import GenerationOptions, SelectionOptions
 from dynfocus_cli.types import VideoSource
 
@@ -87,7 +88,9 @@ def test_the_stock_logits_and_answer(models: dict[str, Any], stock: Stock, famil
     )
     prompt = model.spec.prompt
     read = read_prompt(model, ids, is_video, video)
-    written = write_on(read, prompt.tokenizer, [], GenerationOptions(max_new_tokens=12), None)
+    written = write_on(
+        read, prompt.tokenizer, [], GenerationOptions(max_new_tokens=12), torch.Generator(), None
+    )
     sure = next(
         (place for place, margin in enumerate(reference.margins.tolist()) if margin < SURE),
         len(reference.generated_ids),
