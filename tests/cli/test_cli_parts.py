@@ -10,9 +10,8 @@ import dynfocus_cli
 from dynfocus_cli import types
 from dynfocus_cli.cli.errors import failure_of
 from dynfocus_cli.cli.interrupts import uninterrupted
-from dynfocus_cli.cli.output import one_line, visible
+from dynfocus_cli.cli.output import AnswerStream, one_line, visible
 from dynfocus_cli.cli.progress import shown
-from dynfocus_cli.cli.streaming import Streamed
 
 
 def test_public_names_are_what_they_say():
@@ -31,24 +30,24 @@ def test_load_gives_a_model_that_asks(stand_in):
 
 @pytest.mark.parametrize("bar", [True, False])
 def test_an_answer_begun_anew_has_a_line_of_its_own(bar, capsys):
-    streamed = Streamed()
-    with shown("", bar, streamed.write) as progress:
+    stream = AnswerStream()
+    with shown("", bar, stream.write) as progress:
         progress.stage("generate", None)
         progress.write("A re")
         for stage in ("encode", "select", "generate"):
             progress.stage(stage, None)
         progress.write("A blue")
         progress.write("\ncircle")
-    streamed.finish("A blue\ncircle")
+    stream.finish("A blue\ncircle")
     assert capsys.readouterr().out == "A re\nA blue\ncircle\n"
 
 
 @pytest.mark.parametrize("pieces", [[], ["A blue", " circle"]])
 def test_an_answer_is_written_once(pieces, capsys):
-    streamed = Streamed()
+    stream = AnswerStream()
     for piece in pieces:
-        streamed.write(piece)
-    streamed.finish("A blue circle")
+        stream.write(piece)
+    stream.finish("A blue circle")
     assert capsys.readouterr().out == "A blue circle\n"
 
 

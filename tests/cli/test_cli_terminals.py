@@ -161,12 +161,12 @@ def test_progress_is_for_terminals_that_can_take_a_line_back(monkeypatch):
 
     monkeypatch.setattr("sys.stderr", Terminal())
     monkeypatch.setenv("TERM", "xterm")
-    assert progress.wanted(quiet=False)
-    assert not progress.wanted(quiet=True)
+    assert progress.is_visible(quiet=False)
+    assert not progress.is_visible(quiet=True)
     monkeypatch.setenv("TERM", "dumb")
-    assert not progress.wanted(quiet=False)
+    assert not progress.is_visible(quiet=False)
     monkeypatch.setattr("sys.stderr", None)
-    assert not progress.wanted(quiet=False)
+    assert not progress.is_visible(quiet=False)
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.exporting import NO_EXPORTS, ExportFlags, Exporting, with_export_flags
-from dynfocus_cli.cli.output import on_terminal, one_line, write_line
+from dynfocus_cli.cli.errors import say
+from dynfocus_cli.cli.exporting import ExportFlags
+from dynfocus_cli.cli.output import one_line, write_line
 from dynfocus_cli.cli.parameters import command
-from dynfocus_cli.cli.streaming import Streamed
 from dynfocus_cli.errors import OutOfDomain, UsageError
 from dynfocus_cli.options import RunOptions, check_question
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 
 @command()
-@with_export_flags
 def ask(
     videos: Annotated[
         list[str],
@@ -51,67 +51,38 @@ def ask(
     run: RunOptions,
     output: opt.OutputOptions,
     choice: opt.ChoiceOption = None,
-    exports: ExportFlags = NO_EXPORTS,
+    exports: ExportFlags,
 ) -> None:
     """Answer a question about a video, and show its key frames and the frames that the answer attended to."""
     videos, questions = _arguments(videos, question, batch.questions, opt.choices(choice))
-    opt.check_subtitles(run.subtitles)
-    from dynfocus_cli.cli.each import for_each, gathered
-
-    results = batch.results("ask", model, run, output)
-    export_options = exports.options(questions, dry_run=output.dry_run)
-
-    from dynfocus_cli.features.memory_cache import MemoryFeatureCache
-
-    memory_cache = MemoryFeatureCache()
-
-    def prefetch(video: str, query: Query | None, loaded: Backend) -> Prefetch:
-        from dynfocus_cli.pipeline.prefetch import start_prefetch
-
-        assert query is not None, "there is no asking without a question"
-        return start_prefetch(video, query.text, loaded, run, query.choices)
+    from dynfocus_cli.cli.each import run_each
 
     def work(
-        video: str, query: Query | None, loaded: Backend, progress: Progress, prefetch: Prefetch | None
+        job: Job,
+        video: str,
+        query: Query | None,
+        loaded: Backend,
+        progress: Progress,
+        prefetch: Prefetch | None,
     ) -> Answer:
         from dynfocus_cli import pipeline
 
         assert query is not None, "there is no asking without a question"
 
         def answer(by: Backend, prefetch: Prefetch | None) -> Answer:
-            return pipeline.ask(video, query.text, by, run, progress, query.choices, prefetch, memory_cache)
+            return pipeline.ask(
+                video, query.text, by, run, progress, query.choices, prefetch, job.memory_cache
+            )
 
         try:
             return answer(loaded, prefetch)
         except OutOfDomain as error:
-            if job.several or job.as_records:
-                raise
-            from dynfocus_cli.cli.offer import accepted_model
-
-            better = accepted_model(error, model, progress)
+            better = None if job.several or job.as_records else _accepted_model(error, model, progress)
             if better is None:
                 raise
             return answer(better, None)
 
-    with gathered(videos, questions, batch, results, output) as job:
-        if output.dry_run:
-            from dynfocus_cli.cli.forecast import show_forecasts
-
-            return show_forecasts(job, run, model)
-        exporting = Exporting(export_options, job)
-        streamed = Streamed() if not job.as_records and on_terminal() and not job.several else None
-
-        def show(video: str, query: Query | None, answer: Answer) -> None:
-            _show(video, query, answer, job, streamed)
-
-        write = None if streamed is None else streamed.write
-        try:
-            for_each(exporting.job, model.load, work, exporting.beside(show), write, prefetch)
-        except KeyboardInterrupt:
-            if streamed is not None:
-                streamed.break_off()
-            raise
-        exporting.conclude()
+    run_each("ask", videos, questions, batch, model, run, output, exports, work, _show)
 
 
 def _arguments(
@@ -142,7 +113,7 @@ def _arguments(
 
 
 def _may_be_video(argument: str) -> bool:
-    """Something that is there, or that is called as a video is; its being missing is told later."""
+    """Whether it exists, or has the name of a video, which is then reported as missing."""
     from dynfocus_cli.batch.video_files import has_video_name
     from dynfocus_cli.batch.videos import STDIN
 
@@ -150,29 +121,57 @@ def _may_be_video(argument: str) -> bool:
 
 
 def _is_video(argument: str) -> bool:
-    """A video where the question should be: the question was left out after several videos."""
+    """Whether it is a video where the question should be, which was left out after several videos."""
     from dynfocus_cli.batch.video_files import has_video_name
     from dynfocus_cli.batch.videos import STDIN
 
     return argument == STDIN or (has_video_name(argument) and os.path.exists(argument))
 
 
-def _show(video: str, query: Query | None, answer: Answer, job: Job, streamed: Streamed | None) -> None:
-    from dynfocus_cli.cli.evidence import show_check, show_evidence, show_notices, show_options, show_warnings
+def _accepted_model(error: OutOfDomain, request: opt.ModelRequest, progress: Progress) -> Backend | None:
+    """The model that can answer in place of the shipped one, fetched and loaded, if the user agrees.
+
+    None where nobody sits at the terminal, nothing can be offered, or the answer is no.
+
+    Raises:
+        ModelUnavailable: it cannot be fetched, or cannot be used.
+    """
+    offer = error.offer
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    if offer is None or not all(stream is not None and stream.isatty() for stream in streams):
+        return None
+    from dynfocus_cli.checkpoints.pull_public import pull_public
+    from dynfocus_cli.checkpoints.registry import find_pullable
+    from dynfocus_cli.checkpoints.size import readable
+    from dynfocus_cli.cli import progress as display
+
+    progress.notice(f"{error.reason}.")
+    if not typer.confirm(f"Fetch {offer.name} ({readable(offer.bytes)}) now?", err=True):
+        return None
+    hub_id, entry = find_pullable(offer.name)
+    assert hub_id is not None, "what is offered is a public model"
+    with display.shown(offer.name, display.is_visible(quiet=False)) as bar:
+        pull_public(hub_id, entry, None if offer.quantization == "none" else offer.quantization, bar)
+        return request.named(offer.name).load()
+
+
+def _show(job: Job, video: str, query: Query | None, answer: Answer) -> None:
     from dynfocus_cli.report.json import answer_record
     from dynfocus_cli.report.reasons import most_attended
+    from dynfocus_cli.report.terminal import check_lines, choice_lines
 
     evidence, where = answer.evidence, job.where(video, query)
     if job.as_records:
         job.put(video, query, answer_record(answer))
+        return job.warn(evidence.warnings, where)
+    if job.stream is not None:
+        job.stream.finish(answer.answer)  # its notices were shown before it was begun
     else:
-        if streamed is not None:
-            streamed.finish(answer.answer)  # its notices were shown before it was begun
-        else:
-            show_notices(evidence, where, job.warnings)
-            write_line(f"{job.prefix(video, query)}{one_line(answer.answer)}")
-        if not job.quiet:
-            show_options(answer)
-            show_check(answer)
-            show_evidence(evidence, where, job.tally, table=not job.several, attended=most_attended(answer))
-    show_warnings(evidence, where, job.warnings, notices=job.as_records)
+        for notice in evidence.notices:
+            job.warnings.say(notice, where)
+        write_line(f"{job.prefix(video, query)}{one_line(answer.answer)}")
+    if not job.quiet:
+        for line in (*choice_lines(answer), *check_lines(answer)):
+            say(line)
+        job.show_evidence(evidence, where, table=not job.several, attended=most_attended(answer))
+    job.warn(evidence.warnings[len(evidence.notices) :], where)

@@ -28,14 +28,13 @@ def info(json: JsonOption = False) -> None:
     from dynfocus_cli.checkpoints.size import binary
 
     with reported():
-        found = _reached(_cache().info)
+        cache = _reached(_cache().info)
         if json:
-            return write_record(_record(found))
-        limit = binary(found.limit) if found.limit else "0, so nothing is kept"
-        write_line(f"folder  {found.folder}")
-        write_line(f"videos  {found.videos}")
-        write_line(f"size    {binary(found.size)}")
-        write_line(f"limit   {limit}")
+            return write_record(_record(cache))
+        write_line(f"folder  {cache.folder}")
+        write_line(f"videos  {cache.videos}")
+        write_line(f"size    {binary(cache.size)}")
+        write_line(f"limit   {binary(cache.limit) if cache.limit else '0, so nothing is kept'}")
 
 
 @app.command()
@@ -69,11 +68,11 @@ def _reached(work: Callable[[], CacheInfo]) -> CacheInfo:
         ) from error
 
 
-def _record(found: CacheInfo) -> dict[str, object]:
+def _record(cache: CacheInfo) -> dict[str, object]:
     return {
         "schema": "dynfocus.cache/1",
-        "folder": found.folder,
-        "videos": found.videos,
-        "bytes": found.size,
-        "limit_bytes": found.limit,
+        "folder": cache.folder,
+        "videos": cache.videos,
+        "bytes": cache.size,
+        "limit_bytes": cache.limit,
     }

@@ -36,16 +36,13 @@ def chat(
     opt.check_subtitles(run.subtitles)
     if video == STDIN:
         raise UsageError("chat reads questions from standard input: name the video as a file.")
-    from dynfocus_cli.cli.chat_video import source_of
-
-    source = source_of(video, run.sampling, "--at")
-
     from dynfocus_cli.cli import progress as display
-    from dynfocus_cli.cli.conversation import COMMANDS, LEAVING, Conversation
+    from dynfocus_cli.cli.conversation import COMMANDS, LEAVING, Conversation, source_of
     from dynfocus_cli.cli.lines import Lines
 
+    source = source_of(video, run.sampling, "--at")
     lines = Lines(COMMANDS, LEAVING)
-    with lines.unseen(), display.shown("", display.wanted(output.quiet)):
+    with lines.unseen(), display.shown("", display.is_visible(output.quiet)):
         loaded = model.load()
     conversation = Conversation(source, loaded, run, as_records=output.jsonl, quiet=output.quiet)
     if lines.interactive and not output.quiet:

@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from dynfocus_cli.cli import progress as display
-from dynfocus_cli.cli.chat_video import check_sampling, source_of
-from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
-from dynfocus_cli.cli.evidence import show_check
-from dynfocus_cli.cli.output import on_terminal, one_line, write_line, write_record
-from dynfocus_cli.cli.streaming import Streamed
+from dynfocus_cli.cli.errors import Failure, say, say_failure
+from dynfocus_cli.cli.output import AnswerStream, on_terminal, one_line, write_line, write_record
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError
+from dynfocus_cli.features.memory_cache import MemoryFeatureCache
+from dynfocus_cli.report.json import answer_record, error_record
 from dynfocus_cli.report.writers import formats
-from dynfocus_cli.video.timecode import parse_time
+from dynfocus_cli.video.timecode import parse_time, short_timecode
 
 if TYPE_CHECKING:
     from dynfocus_cli.cli.lines import Lines
     from dynfocus_cli.models.protocol import Backend
-    from dynfocus_cli.options import RunOptions
-    from dynfocus_cli.progress import Progress
+    from dynfocus_cli.options import RunOptions, SamplingOptions
     from dynfocus_cli.types import Answer, VideoSource
 
 LEAVING = "Ctrl-C once more ends the chat; /save FILE keeps its answers."
@@ -57,8 +55,6 @@ class Conversation:
         self._options = options
         self._as_records = as_records
         self._quiet = quiet
-        from dynfocus_cli.features.memory_cache import MemoryFeatureCache
-
         self._memory_cache = MemoryFeatureCache()
         self._answers: list[Answer] = []
         self._warned: tuple[str, ...] = ()
@@ -71,16 +67,10 @@ class Conversation:
     def prompt(self) -> str:
         """What stands before a question: the moment that is looked at closely, if there is one."""
         at_s = self._options.sampling.at_s
-        if at_s is None:
-            return "> "
-        from dynfocus_cli.video.timecode import short_timecode
-
-        return f"at {short_timecode(at_s)}> "
+        return "> " if at_s is None else f"at {short_timecode(at_s)}> "
 
     def introduce(self) -> None:
         """Says which video it is about."""
-        from dynfocus_cli.video.timecode import short_timecode
-
         source = self._source
         say(f"{source.path}: {short_timecode(source.duration_s)}, {source.width}x{source.height}.")
 
@@ -114,67 +104,55 @@ class Conversation:
             raise typer.Exit(self._failures[0])
         raise SomeVideosFailed(f"{len(self._failures)} of {given} lines failed.")
 
-    def _answer(self, question: str, progress: Progress) -> Answer:
+    def _ask(self, question: str) -> None:
         from dynfocus_cli import pipeline
 
-        video = self._source.path
-        return pipeline.ask(
-            video, question, self._model, self._options, progress, memory_cache=self._memory_cache
-        )
-
-    def _ask(self, question: str) -> None:
-        streamed = Streamed() if on_terminal() and not self._as_records else None
-        write = None if streamed is None else streamed.write
+        video, model, options = self._source.path, self._model, self._options
+        stream = AnswerStream() if on_terminal() and not self._as_records else None
+        write = None if stream is None else stream.write
         try:
-            with display.shown("", display.wanted(self._quiet), write) as progress:
-                answer = self._answer(question, progress)
-        except Exception as error:
-            if streamed is not None:
-                streamed.break_off()
+            with display.shown("", display.is_visible(self._quiet), write) as progress:
+                answer = pipeline.ask(
+                    video, question, model, options, progress, memory_cache=self._memory_cache
+                )
+        except BaseException as error:
+            if stream is not None:
+                stream.break_off()
+            if not isinstance(error, Exception):
+                raise
             failure = self._fail(error)
             if self._as_records:
-                from dynfocus_cli.report.json import error_record
-
-                write_record(error_record(self._source.path, *failure, question=question))
+                write_record(error_record(video, *failure, question=question))
             return
-        except KeyboardInterrupt:
-            if streamed is not None:
-                streamed.break_off()
-            raise
         self._answers.append(answer)
-        self._show(answer, streamed)
+        self._show(answer, stream)
 
-    def _show(self, answer: Answer, streamed: Streamed | None) -> None:
+    def _show(self, answer: Answer, stream: AnswerStream | None) -> None:
         if self._as_records:
-            from dynfocus_cli.report.json import answer_record
-
             write_record(answer_record(answer))
-        elif streamed is not None:
-            streamed.finish(answer.answer)
+        elif stream is not None:
+            stream.finish(answer.answer)
         else:
             for notice in answer.evidence.notices:
                 say(f"Warning: {one_line(notice)}")
             write_line(one_line(answer.answer))
         if not self._as_records and not self._quiet:
-            show_check(answer)
             _show_evidence(answer)
-        told = answer.evidence.warnings
-        for warning in told[0 if self._as_records else len(answer.evidence.notices) :]:
+        warnings = answer.evidence.warnings
+        for warning in warnings[0 if self._as_records else len(answer.evidence.notices) :]:
             if warning not in self._warned:
                 say(f"Warning: {one_line(warning)}")
-        self._warned = told
+        self._warned = warnings
 
     def _fail(self, error: Exception) -> Failure:
-        trace(error)
-        failure = failure_of(error)
-        say(f"Error: {failure.message}")
+        failure = say_failure(error)
         self._failures.append(failure.code)
         return failure
 
     def _do(self, line: str) -> None:
         """Carries out a command. Whatever is wrong with it is said, and changes nothing."""
         name, _, argument = line.partition(" ")
-        what: dict[str, Callable[[str], None]] = {
+        do: dict[str, Callable[[str], None]] = {
             "/frames": self._show_frames,
             "/at": self._look_at,
             "/video": self._change_video,
@@ -183,9 +161,7 @@ class Conversation:
             "/help": _show_help,
         }
         try:
-            if name not in what:
-                raise UsageError(_unknown(name))
-            what[name](argument.strip())
+            do.get(name, _unknown)(argument.strip() if name in do else name)
         except DynFocusError as error:
             self._fail(error)
 
@@ -198,8 +174,6 @@ class Conversation:
             say(row)
 
     def _look_at(self, time: str) -> None:
-        from dynfocus_cli.video.timecode import short_timecode
-
         sampling = self._options.sampling
         if time and time != "off":
             sampling = replace(sampling, at_s=parse_time(time))
@@ -229,27 +203,31 @@ class Conversation:
         if not self._answers:
             raise UsageError("There is no answer to export yet.")
         path = _path(name)
-        if not self._is_own(path) and os.path.lexists(path):
-            raise UsageError(f"{path} is there already, and stays as it is: give another name.")
-        replaced = path.exists()
-        write_export(self._answers[-1], path)
-        self._saved.add(os.path.abspath(path))
-        say(f"{'Replaced' if replaced else 'Wrote'} {path}.")
-
-    def _is_own(self, path: Path) -> bool:
-        return os.path.abspath(path) in self._saved
+        self._check_free(path)
+        self._write(path, lambda: write_export(self._answers[-1], path), "")
 
     def _save(self, name: str) -> None:
-        from dynfocus_cli.cli.transcript import save
+        from dynfocus_cli.cli.transcript import transcript
+        from dynfocus_cli.report.export import write_whole
 
         if not name:
             raise UsageError("/save needs the name of a file, as in: /save notes.md")
         path = _path(name)
-        replaced = self._is_own(path) and path.exists()
-        save(self._answers, path, replace=self._is_own(path))
-        self._saved.add(os.path.abspath(path))
+        data = transcript(self._answers, path)
+        self._check_free(path)
         count = "1 answer" if len(self._answers) == 1 else f"{len(self._answers)} answers"
-        say(f"{'Replaced' if replaced else 'Wrote'} {path}: {count}.")
+        self._write(path, lambda: write_whole(path, data), f": {count}")
+
+    def _check_free(self, path: Path) -> None:
+        """Raises UsageError for a file that is there, unless it is this chat's own."""
+        if os.path.abspath(path) not in self._saved and os.path.lexists(path):
+            raise UsageError(f"{path} is there already, and stays as it is: give another name.")
+
+    def _write(self, path: Path, write: Callable[[], object], more: str) -> None:
+        replaced = path.exists()
+        write()
+        self._saved.add(os.path.abspath(path))
+        say(f"{'Replaced' if replaced else 'Wrote'} {path}{more}.")
 
 
 def _path(name: str) -> Path:
@@ -265,8 +243,10 @@ def _show_evidence(answer: Answer) -> None:
     from rich.text import Text
 
     from dynfocus_cli.cli.transcript import evidence_line
-    from dynfocus_cli.report.terminal import stderr_console
+    from dynfocus_cli.report.terminal import check_lines, stderr_console
 
+    for line in check_lines(answer):
+        say(line)
     console = stderr_console()
     line = evidence_line(answer, console.width if console.is_terminal else None)
     console.print(Text(line, style="dim"), soft_wrap=True)
@@ -279,9 +259,40 @@ def _show_help(_: str) -> None:
     say("Anything else is a question, answered on its own: earlier ones are not seen.")
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str) -> None:
     near = [command for command in COMMANDS if command.startswith(name)]
     near += get_close_matches(name, COMMANDS, n=1)
     if near:
-        return f"There is no {name}; did you mean {near[0]}? /help lists all commands."
-    return f"There is no {name}. There are {', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}."
+        raise UsageError(f"There is no {name}; did you mean {near[0]}? /help lists all commands.")
+    raise UsageError(f"There is no {name}. There are {', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}.")
+
+
+def source_of(video: str, sampling: SamplingOptions, at: str) -> VideoSource:
+    """The one video of a chat; `at` as for `check_sampling`.
+
+    Raises:
+        UsageError: it is a folder, or a time lies past its end.
+        VideoUnreadable: it cannot be read.
+    """
+    from dynfocus_cli.batch import videos as batch
+
+    if os.path.isdir(video):
+        raise UsageError(f"{video} is a folder, and a chat is about one video: name that.")
+    video = batch.local_path(video)
+    batch.check(video)
+    from dynfocus_cli.video import probe
+
+    source = probe(video)
+    check_sampling(source, sampling, at)
+    return source
+
+
+def check_sampling(source: VideoSource, sampling: SamplingOptions, at: str) -> None:
+    """Raises UsageError for a time that the video does not have; `at` is what the user knows `--at` as."""
+    from dynfocus_cli.video import find_mentions, plan_sampling
+
+    mentions = find_mentions("", source.duration_s)
+    try:
+        plan_sampling(source, sampling, mentions, default_fps=1.0, default_max_frames=1)
+    except UsageError as error:
+        raise UsageError(str(error).replace("--at", at, 1)) from error

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
+from dynfocus_cli.cli.checks import ODD, Check
+from dynfocus_cli.cli.commands import environment
 from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.options import JsonOption
 from dynfocus_cli.cli.output import wrapped, write_line, write_record
+from dynfocus_cli.errors import DynFocusError, UsageError, first_line
 
 if TYPE_CHECKING:
-    from dynfocus_cli.cli.checks.check import Check
+    from dynfocus_cli.cli.settings import Settings
 
 SCHEMA = "dynfocus.doctor/1"
 
@@ -26,10 +30,8 @@ def doctor(json: JsonOption = False) -> None:
     Exits with 0 where dynfocus can answer, otherwise with the code that an answer would end with.
     """
     with reported():
-        from dynfocus_cli.cli.checks.examination import all_checks
-
         checks = []
-        for check in all_checks():
+        for check in _all_checks():
             checks.append(check)
             if not json:  # as they come, since torch takes its time
                 for line in _lines(check):
@@ -49,3 +51,67 @@ def _lines(check: Check) -> list[str]:
     """A line for the finding and one for the remedy; on a terminal they are wrapped at words."""
     finding = wrapped(f"{check.state:<4}  {check.name:<12}  ", check.said)
     return [*finding, *wrapped(" " * _INDENT, check.todo)] if check.todo else finding
+
+
+def _all_checks() -> Iterator[Check]:
+    """Every check, causes before effects, so that the first exit code is the one to report."""
+    settings, configuration = _configuration()
+    yield configuration
+    for settled in settings or ():
+        overruled = ", overruled" if settings is not None and settings.is_overruled(settled) else ""
+        yield Check("setting", "ok", f"{settled.key} = {settled.text} ({settled.origin}){overruled}")
+    with environment({} if settings is None else settings.folders()):
+        for name, check in _checks(settings).items():
+            try:
+                yield check()
+            except DynFocusError as error:
+                yield Check(name, "fix", str(error), code=error.exit_code)
+            except Exception as error:  # a broken package raises anything
+                said = f"cannot be looked at: {type(error).__name__}: {first_line(error)}"
+                todo = "Set DYNFOCUS_DEBUG=1 and run an answer to see where."
+                yield Check(name, "fix", said, todo, ODD)
+
+
+def _checks(settings: Settings | None) -> dict[str, Callable[[], Check]]:
+    from dynfocus_cli.cli.checks import machine, storage
+
+    settled = {} if settings is None else settings.of_command("ask")
+    model, quantize, device = (
+        str(settled[key].value) if key in settled else None for key in ("model", "quantize", "device")
+    )
+    return {
+        "variables": _variables,
+        "python": machine.python,
+        "packages": machine.packages,
+        "terminal": machine.terminal,
+        "codecs": machine.codecs,
+        "bitsandbytes": lambda: machine.bitsandbytes(quantize),
+        "torch": machine.torch,
+        "cuda": lambda: machine.cuda(device),
+        "models": storage.models_folder,
+        "model": lambda: storage.model(model, device),
+        "memory": lambda: storage.memory(model, device, quantize),
+        "cache": storage.cache,
+    }
+
+
+def _configuration() -> tuple[Settings | None, Check]:
+    from dynfocus_cli.cli.config import load_settings
+
+    try:
+        settings = load_settings()
+    except UsageError as error:
+        return None, Check("settings", "fix", str(error), code=error.exit_code)
+    if settings.exists:
+        return settings, Check("settings", "ok", str(settings.file))
+    return settings, Check("settings", "ok", f"none; they would stand in {settings.file}")
+
+
+def _variables() -> Check:
+    from dynfocus_cli.cli.config import unknown_variables
+
+    unknown = unknown_variables()
+    if not unknown:
+        return Check("variables", "ok", "none that is misspelt")
+    meant = "; ".join(f"{name} ({near}?)" if near else name for name, near in unknown.items())
+    return Check("variables", "note", f"not known, so without effect: {meant}", "Correct or unset them.")

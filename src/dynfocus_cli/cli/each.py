@@ -1,64 +1,71 @@
-"""What `ask` and `inspect` share: one model, one video after the other, each failure to itself."""
+"""Several videos and questions in one run of `ask` or `inspect`: one model, and each failure by itself."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import typer
 
-from dynfocus_cli.batch import videos as batch
+from dynfocus_cli.batch import videos as batch_videos
 from dynfocus_cli.batch.questions import Query, QuestionFile
 from dynfocus_cli.batch.video_questions import VideoQuestions
 from dynfocus_cli.cli import progress as display
-from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
+from dynfocus_cli.cli.errors import failure_of, say, trace
+from dynfocus_cli.cli.exporting import ExportFlags, Exporting
 from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.cli.lookahead import one_ahead
-from dynfocus_cli.cli.output import Format, name_of, one_line, write_record
+from dynfocus_cli.cli.options import BatchOptions, ModelRequest, OutputOptions, check_subtitles
+from dynfocus_cli.cli.output import AnswerStream, Format, name_of, on_terminal, one_line, write_record
 from dynfocus_cli.cli.tally import Tally, Warnings
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, VideoUnreadable
+from dynfocus_cli.features.memory_cache import MemoryFeatureCache
+from dynfocus_cli.options import RunOptions
+from dynfocus_cli.report.writers import ExportFormat
 
 if TYPE_CHECKING:
-    from dynfocus_cli.cli.options import BatchOptions, OutputOptions
-    from dynfocus_cli.cli.resuming import Output, Resumed
+    from dynfocus_cli.cli.resuming import ResumableResults
+    from dynfocus_cli.models.protocol import Backend
     from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.report.json import Record
+    from dynfocus_cli.types import Answer, Inspection
 
 Model = TypeVar("Model")
 """A loaded model, or its spec where nothing is run."""
 Result = TypeVar("Result")
+Evidence = TypeVar("Evidence", "Answer", "Inspection")
 
 SHOWN_NAMES = 3
 """Of videos, in a message about many."""
 
 
 @dataclass(frozen=True, slots=True)
-class Videos:
-    """The videos of a run, in order, as they come: a list on standard input may take its time."""
+class Job:
+    """The videos and questions of a run, and how its results are told apart and shown."""
 
     paths: Iterable[str]
-    several: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a command goes through, and how its results are told apart."""
-
-    videos: Videos
+    """The videos in order, as they come: a list on standard input may take its time."""
+    several_videos: bool
     questions: VideoQuestions
+    options: RunOptions
     format: Format
     quiet: bool
-    results: Resumed | None = None
+    results: ResumableResults | None = None
     """The file that results go to in place of stdout."""
     problems: Sequence[str] = ()
-    """Of the file of questions; they were said, and count at the end."""
+    """Lines of the file of questions that are none; they were reported, and count at the end."""
+    rows: ExportFormat | None = None
+    """What results are written as to stdout, where that is no table of key frames."""
+    stream: AnswerStream | None = None
+    """The answer that is written while it is made, on a terminal."""
     warnings: Warnings = field(default_factory=Warnings)
     tally: Tally = field(default_factory=Tally)
+    memory_cache: MemoryFeatureCache = field(default_factory=MemoryFeatureCache)
 
     @property
     def results_name(self) -> str:
@@ -70,10 +77,9 @@ class Job:
     @property
     def total(self) -> int | None:
         """How many results there will be; None while the list of videos is still coming."""
-        paths = self.videos.paths
-        if not isinstance(paths, Sized):
+        if not isinstance(self.paths, Sized):
             return None
-        return sum(len(self.questions.of(path)) for path in paths)
+        return sum(len(self.questions.of(path)) for path in self.paths)
 
     @property
     def queries(self) -> Sequence[Query | None]:
@@ -83,7 +89,7 @@ class Job:
     @property
     def several(self) -> bool:
         """Whether there is more than one result."""
-        return self.videos.several or len(self.queries) > 1
+        return self.several_videos or len(self.queries) > 1
 
     @property
     def as_records(self) -> bool:
@@ -98,17 +104,17 @@ class Job:
 
     def where(self, video: str, query: Query | None) -> str:
         """What tells a result from the others, in a message; nothing where it is the only one."""
-        parts = [video if self.videos.several else "", self.question(query)]
+        parts = [video if self.several_videos else "", self.question(query)]
         return ", ".join(part for part in parts if part)
 
     def prefix(self, video: str, query: Query | None) -> str:
         """How the line of a result begins: `a.mp4: `, with the question in a column of its own."""
-        path = f"{name_of(video)}: " if self.videos.several else ""
+        path = f"{name_of(video)}: " if self.several_videos else ""
         question = self.question(query)
         return f"{path}{question}\t" if question else path
 
     def put(self, video: str, query: Query | None, record: Record) -> None:
-        """A record, to where this run's records go."""
+        """Writes a record to where this run's records go."""
         if query is not None and query.id is not None:
             record = {**record, "question_id": query.id}
         if self.results is not None:
@@ -116,97 +122,173 @@ class Job:
         else:
             write_record(record)
 
+    def show_evidence(self, inspection: Inspection, where: str, *, table: bool, attended: str = "") -> None:
+        """Timeline, budget and times on stderr; those of the first result tell what loading the model took.
 
-@contextmanager
-def gathered(
+        Args:
+            attended: the frames that an answer attended to most, as `most_attended` names them.
+        """
+        from dynfocus_cli.report.terminal import print_selection, print_timings, stderr_console
+
+        if where and not on_terminal():
+            say(f"\n{where}")  # on a terminal it stands right above, with the result
+        console = stderr_console()
+        print_selection(console, inspection, table=table, attended=attended)
+        print_timings(console, inspection, self.tally.loading_s if self.tally.is_first else None)
+
+    def warn(self, warnings: Sequence[str], where: str) -> None:
+        """Warnings of a result on stderr, a line each, in every format and also with --quiet."""
+        for warning in dict.fromkeys(warnings):
+            self.warnings.say(warning, where)
+
+    def has_work(self, video: str) -> bool:
+        """Whether there is a question about a video that is not answered yet."""
+        queries = self.questions.of(video)
+        if self.results is None:
+            return bool(queries)
+        return not all(self.results.has(video, query) for query in queries)
+
+
+def run_each(
+    command: Literal["ask", "inspect"],
     arguments: Sequence[str],
     questions: QuestionFile,
-    options: BatchOptions,
-    results_file: Output | None,
+    batch: BatchOptions,
+    model: ModelRequest,
+    run: RunOptions,
     output: OutputOptions,
-) -> Iterator[Job]:
-    """What there is to do; the file of results, if there is one, is open until the block ends.
+    exports: ExportFlags,
+    work: Callable[[Job, str, Query | None, Backend, Progress, Prefetch | None], Evidence],
+    show: Callable[[Job, str, Query | None, Evidence], None],
+) -> None:
+    """Goes through the videos that `arguments` name, and writes results, exported files and records.
 
     Raises:
-        UsageError: one JSON object cannot hold that many results, or the file of results is of no use.
+        UsageError: options that contradict each other.
+        VideoUnreadable: there is no video, or the only one cannot be read.
+        SomeVideosFailed: some of several results or files failed.
+    """
+    check_subtitles(run.subtitles)
+    results, rows = batch.results(command, model, run, output), None
+    if command == "inspect":
+        exports, rows = exports.without_stdout(batch, output)
+    export_options = exports.options(questions, dry_run=output.dry_run)
+
+    def prefetch(video: str, query: Query | None, loaded: Backend) -> Prefetch:
+        from dynfocus_cli.pipeline.prefetch import start_prefetch
+
+        if query is None:
+            return start_prefetch(video, None, loaded, run)
+        return start_prefetch(video, query.text, loaded, run, query.choices if command == "ask" else ())
+
+    with _gathered(arguments, questions, batch, results, run, output) as job:
+        if output.dry_run:
+            from dynfocus_cli.cli.forecast_each import forecast_each
+
+            return forecast_each(job, model)
+        if rows is not None and job.several:
+            raise UsageError(
+                f"{rows.flag} - writes the rows of one video and there are several: name a folder."
+            )
+        if command == "ask" and not job.as_records and on_terminal() and not job.several:
+            job = replace(job, stream=AnswerStream())
+        job = replace(job, rows=rows)
+        if export_options is not None:
+            job = replace(job, paths=list(job.paths))  # the names of their files have to be told apart
+        exporting = Exporting(export_options, job.paths, several=job.several, quiet=job.quiet)
+
+        def show_and_export(video: str, query: Query | None, result: Evidence) -> None:
+            if job.results is not None:  # a result in the file says that all of its video is done
+                exporting.write(result)
+            show(job, video, query, result)
+            if job.results is None:
+                exporting.write(result)
+
+        try:
+            for_each(job, model.load, work, show_and_export, prefetch)
+        except KeyboardInterrupt:
+            if job.stream is not None:
+                job.stream.break_off()
+            raise
+        exporting.conclude()
+
+
+@contextmanager
+def _gathered(
+    arguments: Sequence[str],
+    questions: QuestionFile,
+    batch: BatchOptions,
+    results: ResumableResults | None,
+    run: RunOptions,
+    output: OutputOptions,
+) -> Iterator[Job]:
+    """What there is to do; the file of results, if one is wanted, is open until the block ends.
+
+    Raises:
+        UsageError: the format cannot hold that many results, or the file of results is of no use.
         VideoUnreadable: there is no video.
     """
-    shared_out = VideoQuestions(questions, (path for path in arguments if path != batch.STDIN))
-    search = options.search()
-    if output.json and len(shared_out.all) > 1:
+    search = batch.search()
+    queries = VideoQuestions(questions, (path for path in arguments if path != batch_videos.STDIN))
+    if output.format == "json" and len(queries.all) > 1:
         raise UsageError("--json prints one object and there are several questions: use --jsonl.")
     for problem in questions.problems:
         say(f"Error: {problem}")
     with ExitStack() as stack:
-        results = None
-        if results_file is not None:
-            from dynfocus_cli.cli.resuming import resumed
-
-            results = stack.enter_context(resumed(results_file, quiet=output.quiet))
-        videos = _videos(arguments, shared_out, output.format, search, null=options.null)
-        yield Job(videos, shared_out, output.format, output.quiet, results, questions.problems)
-
-
-def _videos(
-    arguments: Sequence[str], questions: VideoQuestions, format: Format, search: batch.Search, *, null: bool
-) -> Videos:
-    """The videos that the arguments name, at least one, and those of questions that are nowhere, to be
-    reported; the first two show whether there are several."""
-    if null and batch.STDIN not in arguments:
-        raise UsageError("-0 says how paths on standard input end: give - as the video.")
-    given = batch.expand(arguments, None if sys.stdin is None else sys.stdin.buffer, search, null=null)
-    paths = questions.with_missing(given)
-    first = list(islice(paths, 2))
-    if not first:
-        raise VideoUnreadable("No video: standard input named none.")
-    several = len(first) > 1
-    if format == "json" and several:
-        raise UsageError("--json prints one object and there are several videos: use --jsonl.")
-    # Names on standard input may take their time; what is in folders is soon known, and can be counted.
-    return Videos(chain(first, paths) if batch.STDIN in arguments else [*first, *paths], several)
+        if results is not None:
+            stack.enter_context(results.opened(quiet=output.quiet))
+        if batch.null and batch_videos.STDIN not in arguments:
+            raise UsageError("-0 says how paths on standard input end: give - as the video.")
+        stdin = None if sys.stdin is None else sys.stdin.buffer
+        paths = queries.with_missing(batch_videos.expand(arguments, stdin, search, null=batch.null))
+        first = list(islice(paths, 2))  # shows whether there are several
+        if not first:
+            raise VideoUnreadable("No video: standard input named none.")
+        several = len(first) > 1
+        if output.format == "json" and several:
+            raise UsageError("--json prints one object and there are several videos: use --jsonl.")
+        # Names on standard input may take their time; what is in folders is soon known, and can be counted.
+        videos = chain(first, paths) if batch_videos.STDIN in arguments else [*first, *paths]
+        yield Job(videos, several, queries, run, output.format, output.quiet, results, questions.problems)
 
 
 def for_each(
     job: Job,
     load: Callable[[], Model],
-    work: Callable[[str, Query | None, Model, Progress, Prefetch | None], Result],
+    work: Callable[[Job, str, Query | None, Model, Progress, Prefetch | None], Result],
     show: Callable[[str, Query | None, Result], None],
-    write: Callable[[str], None] | None = None,
     prefetch: Callable[[str, Query | None, Model], Prefetch] | None = None,
 ) -> None:
-    """Load the model once, `work` on each question about each video, `show` each result as it comes.
+    """Loads the model once, then works on each question about each video, and shows each result as it comes.
 
     One video exits with its own code. Of several, those that work are shown, and the rest raise
     SomeVideosFailed at the end. Where no video is there to be opened, or all is done already, neither the
     model nor torch is loaded.
 
     Args:
-        write: told of an answer's text while it is written.
         prefetch: what can be done of the next video while this one is at work, in another thread.
     """
     loaded: Model | None = None
-    with_bars = display.wanted(job.quiet)
+    prefetched: Prefetch | None = None
+    with_bars = display.is_visible(job.quiet)
     tally = job.tally
     tally.total = job.total if with_bars else None
 
-    prefetched: Prefetch | None = None
-
     def start(video: str) -> Prefetch | None:
-        """Starts on the next video. What is wrong with it is told when its turn comes."""
-        if prefetch is None or loaded is None or not (_is_there(video) and _has_work(job, video)):
+        """Starts on the next video. What is wrong with it is reported when its turn comes."""
+        if prefetch is None or loaded is None or not (_is_there(video) and job.has_work(video)):
             return None
         try:
             return prefetch(video, job.questions.of(video)[0], loaded)
         except Exception:
             return None
 
-    def arriving() -> Iterator[str]:
+    def videos() -> Iterator[str]:
         """The videos; the model is there before the first one that needs it."""
         nonlocal loaded, prefetched
-        alone = ((video, None) for video in job.videos.paths)
-        ahead = one_ahead(job.videos.paths, start) if job.videos.several else alone
-        for video, prefetched in ahead:
-            if loaded is None and _is_there(video) and _has_work(job, video):
+        alone = ((video, None) for video in job.paths)
+        for video, prefetched in one_ahead(job.paths, start) if job.several_videos else alone:
+            if loaded is None and _is_there(video) and job.has_work(video):
                 with display.shown("", with_bars), tally.loading():
                     loaded = load()
             yield video
@@ -216,12 +298,11 @@ def for_each(
     def process(video: str, query: Query | None) -> Result:
         nonlocal prefetched
         assert loaded is not None, "a video that passes the check was there before the model was loaded"
-        taken, prefetched = prefetched, None
+        own, prefetched = prefetched if query is job.questions.of(video)[0] else None, None
+        write = None if job.stream is None else job.stream.write
         run = tally.line() if job.several else ""
         with display.shown(job.where(video, query), with_bars, write, run) as progress, interruptible():
-            return work(
-                video, query, loaded, progress, taken if query is job.questions.of(video)[0] else None
-            )
+            return work(job, video, query, loaded, progress, own)
 
     def is_done(video: str, query: Query | None) -> bool:
         if job.results is None:
@@ -234,27 +315,31 @@ def for_each(
 
     given, failures = 0, list[int]()
     try:
-        for outcome in batch.run(arriving(), job.questions.of, process, is_done):
+        for outcome in batch_videos.run(videos(), job.questions.of, process, is_done):
             given += 1  # ahead of the line, after which an interrupt may come at once
             tally.made(failed=outcome.error is not None)
             if outcome.error is None:
                 assert outcome.result is not None, "work returns a result or raises"
                 show(outcome.video, outcome.query, outcome.result)
             else:
-                failures.append(_report(job, outcome.video, outcome.query, outcome.error).code)
+                failures.append(_report(job, outcome.video, outcome.query, outcome.error))
     except KeyboardInterrupt as interrupt:
-        _tell_how_to_go_on(interrupt, job, given)
+        if job.results is not None:
+            interrupt.add_note(f"Run the same command again to go on with {job.results.path}.")
+        elif job.several and given:
+            interrupt.add_note("A run with --output FILE can be gone on with.")
         raise
     finally:
         job.warnings.conclude(job.results_name)
     if job.results is not None:
         given += job.results.done
         failures += job.results.failures
-    if passed_over := job.questions.passed_over:
-        names = _some(passed_over)
+    if names := job.questions.passed_over:
+        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        some = f"{', '.join(names[:SHOWN_NAMES])}{more}"
         if not given:
-            raise UsageError(f"The questions are about other videos ({names}): name those, or their folder.")
-        say(f"Warning: Questions about videos that were not named were not asked: {names}.")
+            raise UsageError(f"The questions are about other videos ({some}): name those, or their folder.")
+        say(f"Warning: Questions about videos that were not named were not asked: {some}.")
     _conclude(job, given, failures)
 
 
@@ -262,7 +347,7 @@ def _conclude(job: Job, given: int, failures: Sequence[int]) -> None:
     """Ends the run with the code that its failures have together."""
     if not failures and not job.problems:
         return
-    alone = not job.videos.several and len(failures) == given and not job.problems
+    alone = not job.several_videos and len(failures) == given and not job.problems
     if alone and len(set(failures)) == 1:
         raise typer.Exit(failures[0])
     said = []
@@ -274,36 +359,16 @@ def _conclude(job: Job, given: int, failures: Sequence[int]) -> None:
     raise SomeVideosFailed(" ".join(said))
 
 
-def _tell_how_to_go_on(interrupt: KeyboardInterrupt, job: Job, given: int) -> None:
-    if job.results is not None:
-        interrupt.add_note(f"Run the same command again to go on with {job.results.path}.")
-    elif job.several and given:
-        interrupt.add_note("A run with --output FILE can be gone on with.")
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first few names."""
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return f"{', '.join(names[:SHOWN_NAMES])}{more}"
-
-
-def _has_work(job: Job, video: str) -> bool:
-    queries = job.questions.of(video)
-    if job.results is None:
-        return bool(queries)
-    return not all(job.results.has(video, query) for query in queries)
-
-
 def _is_there(video: str) -> bool:
     try:
-        batch.check(video)
+        batch_videos.check(video)
     except DynFocusError:
         return False
     return True
 
 
-def _report(job: Job, video: str, query: Query | None, error: Exception) -> Failure:
-    """Say on stderr, and as a record where records are wanted, why one video failed."""
+def _report(job: Job, video: str, query: Query | None, error: Exception) -> int:
+    """Says on stderr, and in a record where records are wanted, why a video failed; returns its code."""
     trace(error)
     failure = failure_of(error)
     where = job.where(video, query)
@@ -314,4 +379,4 @@ def _report(job: Job, video: str, query: Query | None, error: Exception) -> Fail
         from dynfocus_cli.report.json import error_record
 
         job.put(video, query, error_record(video, *failure, question=None if query is None else query.text))
-    return failure
+    return failure.code

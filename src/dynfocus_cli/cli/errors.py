@@ -56,10 +56,15 @@ def reported() -> Iterator[None]:
         say(" ".join(["Interrupted.", *getattr(interrupt, "__notes__", [])]))
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
-        trace(error)
-        failure = failure_of(error)
-        say(f"Error: {failure.message}")
-        raise SystemExit(failure.code) from None
+        raise SystemExit(say_failure(error).code) from None
+
+
+def say_failure(error: Exception) -> Failure:
+    """Says on stderr what went wrong."""
+    trace(error)
+    failure = failure_of(error)
+    say(f"Error: {failure.message}")
+    return failure
 
 
 def leave(end: SystemExit) -> NoReturn:
@@ -74,8 +79,8 @@ def leave(end: SystemExit) -> NoReturn:
 
 
 def say(line: str) -> None:
-    """A line on stderr, control characters made visible; on a terminal it goes on between two words. Where
-    its reader has gone nothing is lost but it."""
+    """Writes a line to stderr, control characters made visible; on a terminal it is wrapped between words.
+    A reader that has gone is no error."""
     if sys.stderr is None:
         return
     with suppress(BrokenPipeError):

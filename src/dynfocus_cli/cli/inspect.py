@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.exporting import NO_EXPORTS, STDOUT, ExportFlags, Exporting, with_export_flags
+from dynfocus_cli.cli.exporting import STDOUT, ExportFlags
 from dynfocus_cli.cli.output import on_terminal, write_line
 from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.options import RunOptions, check_question
-from dynfocus_cli.report.writers import ExportSource, Format
+from dynfocus_cli.report.writers import ExportSource
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query, QuestionFile
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 
 @command()
-@with_export_flags
 def inspect(
     videos: Annotated[
         list[str],
@@ -43,64 +42,24 @@ def inspect(
     model: opt.ModelRequest,
     run: RunOptions,
     output: opt.OutputOptions,
-    exports: ExportFlags = NO_EXPORTS,
+    exports: ExportFlags,
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
     questions = _questions(videos, question, batch.questions)
-    opt.check_subtitles(run.subtitles)
-    from dynfocus_cli.cli.each import for_each, gathered
+    from dynfocus_cli.cli.each import run_each
 
-    results = batch.results("inspect", model, run, output)
-    rows = exports.to_stdout()
-    if rows is not None:
-        if output.format != "text" or batch.output is not None or output.dry_run:
-            raise UsageError(
-                f"{rows.flag} - writes the rows to standard output, in place of --json, --jsonl, --output "
-                "and --dry-run."
-            )
-        del exports.outputs[rows.flag]
-    export_options = exports.options(questions, dry_run=output.dry_run)
+    is_first = True
 
-    from dynfocus_cli.features.memory_cache import MemoryFeatureCache
+    def show(job: Job, video: str, query: Query | None, inspection: Inspection) -> None:
+        nonlocal is_first
+        _show(job, video, query, inspection, is_first)
+        is_first = False
 
-    memory_cache = MemoryFeatureCache()
-
-    def prefetch(video: str, query: Query | None, loaded: Backend) -> Prefetch:
-        from dynfocus_cli.pipeline.prefetch import start_prefetch
-
-        return start_prefetch(video, None if query is None else query.text, loaded, run)
-
-    def work(
-        video: str, query: Query | None, loaded: Backend, progress: Progress, prefetch: Prefetch | None
-    ) -> Inspection:
-        from dynfocus_cli import pipeline
-
-        text = None if query is None else query.text
-        return pipeline.inspect(video, text, loaded, run, progress, prefetch, memory_cache)
-
-    with gathered(videos, questions, batch, results, output) as job:
-        if output.dry_run:
-            from dynfocus_cli.cli.forecast import show_forecasts
-
-            return show_forecasts(job, run, model)
-        if rows is not None and job.several:
-            raise UsageError(
-                f"{rows.flag} - writes the rows of one video and there are several: name a folder."
-            )
-        exporting = Exporting(export_options, job)
-        first = True
-
-        def show(video: str, query: Query | None, inspection: Inspection) -> None:
-            nonlocal first
-            _show(video, query, inspection, job, first, rows)
-            first = False
-
-        for_each(exporting.job, model.load, work, exporting.beside(show), prefetch=prefetch)
-        exporting.conclude()
+    run_each("inspect", videos, questions, batch, model, run, output, exports, _work, show)
 
 
 def _questions(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:
-    """The questions that frames are chosen for, if any."""
+    """What frames are chosen for: one question, those of a file, or none."""
     from dynfocus_cli.batch.questions import Query, QuestionFile, read_questions
 
     if questions is None:
@@ -115,24 +74,30 @@ def _questions(videos: list[str], question: str | None, questions: str | None) -
     return read_questions(questions)
 
 
-def _show(
-    video: str, query: Query | None, inspection: Inspection, job: Job, first: bool, rows: Format | None
-) -> None:
-    from dynfocus_cli.cli.evidence import show_evidence, show_warnings
+def _work(
+    job: Job, video: str, query: Query | None, loaded: Backend, progress: Progress, prefetch: Prefetch | None
+) -> Inspection:
+    from dynfocus_cli import pipeline
+
+    text = None if query is None else query.text
+    return pipeline.inspect(video, text, loaded, job.options, progress, prefetch, job.memory_cache)
+
+
+def _show(job: Job, video: str, query: Query | None, inspection: Inspection, is_first: bool) -> None:
     from dynfocus_cli.report.json import inspection_record
 
     where = job.where(video, query)
     if job.as_records:
         job.put(video, query, inspection_record(inspection))
     else:
-        if rows is not None and rows.content is not None:
-            for line in rows.content(ExportSource(inspection), Path(STDOUT)).decode().splitlines():
+        if job.rows is not None and job.rows.content is not None:
+            for line in job.rows.content(ExportSource(inspection), Path(STDOUT)).decode().splitlines():
                 write_line(line)
         else:
-            _write_table(inspection, where, job.question(query), job.videos.several, first)
+            _write_table(inspection, where, job.question(query), job.several_videos, is_first)
         if not job.quiet:
-            show_evidence(inspection, where, job.tally, table=False)
-    show_warnings(inspection, where, job.warnings, notices=True)
+            job.show_evidence(inspection, where, table=False)
+    job.warn(inspection.warnings, where)
 
 
 def _write_table(inspection: Inspection, where: str, question: str, with_video: bool, first: bool) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 
 @contextmanager
@@ -17,24 +16,17 @@ def uninterrupted() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: after the block, where it came within.
     """
-    mine = threading.current_thread() is threading.main_thread()
-    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    came = False
+    count = 0
 
-    def remember(*_: object) -> None:
-        nonlocal came
-        if came:
+    def handle(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
             raise KeyboardInterrupt
-        came = True
 
-    signal.signal(signal.SIGINT, remember)
-    try:
+    with _handling(handle):
         yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if came:
+    if count:
         raise KeyboardInterrupt
 
 
@@ -46,25 +38,33 @@ def interruptible() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: where it came within, at the latest after the block.
     """
-    mine = threading.current_thread() is threading.main_thread()
-    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
     came = False
 
-    def remember(*_: object) -> NoReturn:
+    def handle(*_: object) -> None:
         nonlocal came
         came = True
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, remember)
     try:
-        yield
+        with _handling(handle):
+            yield
     except Exception as error:
         if came:
             raise KeyboardInterrupt from error
         raise
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     if came:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def _handling(handle: Callable[..., None]) -> Iterator[None]:
+    """Has Ctrl-C call `handle` while the block runs; not in other threads, or where others handle it."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

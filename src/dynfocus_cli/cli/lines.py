@@ -30,7 +30,7 @@ class Lines:
         """
         self._warning = warning
         if isinstance(sys.stdin, io.TextIOWrapper):
-            # What is no text is told of its line, and costs no other.
+            # What is no text fails as a question of its own, and costs no other line.
             sys.stdin.reconfigure(errors="surrogateescape")
         self._stdin = sys.stdin
         self.interactive = self._stdin is not None and self._stdin.isatty()
@@ -107,8 +107,8 @@ def _complete(commands: Sequence[str]) -> None:
 
     def complete(word: str, number: int) -> str | None:
         at_start = readline.get_begidx() == 0
-        found = [command for command in commands if at_start and word and command.startswith(word)]
-        return f"{found[number]} " if number < len(found) else None
+        matches = [command for command in commands if at_start and word and command.startswith(word)]
+        return f"{matches[number]} " if number < len(matches) else None
 
     readline.set_completer(complete)
     readline.set_completer_delims(" ")

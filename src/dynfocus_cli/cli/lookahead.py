@@ -14,24 +14,24 @@ Ready = TypeVar("Ready")
 def one_ahead(items: Iterable[Item], prepare: Callable[[Item], Ready]) -> Iterator[tuple[Item, Ready]]:
     """Each item with what `prepare` makes of it, fetched and prepared in another thread ahead of its turn.
 
-    What fetching or preparing raises is raised here, when the item's turn comes. Nobody waits for the thread:
-    it may hang on a list of paths whose end does not come.
+    What fetching or preparing raises is raised here, when the item's turn comes. The thread ends with the
+    process, since a list of paths on standard input may never end.
     """
     ready: Queue[tuple[Item, Ready] | BaseException | None] = Queue()
-    wanted = Semaphore(1)
+    demand = Semaphore(1)
 
     def produce() -> None:
         try:
-            for item in items:
-                wanted.acquire()
-                ready.put((item, prepare(item)))
+            for each in items:
+                demand.acquire()
+                ready.put((each, prepare(each)))
             ready.put(None)
         except BaseException as error:  # whatever it is, it is the consumer's to see
             ready.put(error)
 
     Thread(target=produce, name="lookahead", daemon=True).start()
-    while (found := ready.get()) is not None:
-        if isinstance(found, BaseException):
-            raise found
-        wanted.release()
-        yield found
+    while (item := ready.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
+        demand.release()
+        yield item

@@ -81,7 +81,7 @@ def info(
         if verify:
             from dynfocus_cli.checkpoints.describe import verify as compare
 
-            with progress.shown(name, progress.wanted(quiet)) as bar:
+            with progress.shown(name, progress.is_visible(quiet)) as bar:
                 checked = compare(folder, bar)
         _show(name, folder, json, checked)
 
@@ -208,7 +208,7 @@ def quantize(
 
 def _make(title: str, work: Callable[[Progress], Path], json: bool, quiet: bool) -> None:
     """Runs what writes a model, and says what came of it: the folder alone, for a script to go on with."""
-    with progress.shown(title, progress.wanted(quiet)) as bar:
+    with progress.shown(title, progress.is_visible(quiet)) as bar:
         folder = work(bar)
     if json:
         from dynfocus_cli.checkpoints.registry import model_name

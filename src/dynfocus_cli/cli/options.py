@@ -18,7 +18,7 @@ from dynfocus_cli.types import Device, Quantization
 if TYPE_CHECKING:
     from dynfocus_cli.batch.videos import Search
     from dynfocus_cli.cli.output import Format
-    from dynfocus_cli.cli.resuming import Output
+    from dynfocus_cli.cli.resuming import ResumableResults
     from dynfocus_cli.models.protocol import Backend, ModelSpec
     from dynfocus_cli.options import RunOptions
     from dynfocus_cli.types import Option
@@ -115,7 +115,7 @@ class BatchOptions:
 
     def results(
         self, command: str, model: ModelRequest, options: RunOptions, form: OutputOptions
-    ) -> Output | None:
+    ) -> ResumableResults | None:
         """Where results go, or None for stdout. Raises UsageError for options that contradict each other."""
         if self.output is None:
             if self.retry_failed:
@@ -127,14 +127,14 @@ class BatchOptions:
             )
         if form.dry_run:
             raise UsageError("--dry-run makes no result that --output could keep: leave one of them out.")
-        from dynfocus_cli.cli.resuming import Output
+        from dynfocus_cli.cli.resuming import ResumableResults
 
         def settings() -> str:
             from dynfocus_cli.batch.result_key import settings_of
 
             return settings_of(command, model.spec().info, options)
 
-        return Output(
+        return ResumableResults(
             self.output, self.retry_failed, settings, options.subtitles == "auto", options.decoding.cache
         )
 

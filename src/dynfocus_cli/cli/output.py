@@ -97,3 +97,27 @@ def _write(data: bytes) -> None:
         raise DynFocusError(
             f"Standard output cannot be written ({error.strerror}): free some space, or send it elsewhere."
         ) from error
+
+
+class AnswerStream:
+    """An answer that is written to the terminal while it is made."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def write(self, text: str) -> None:
+        """Writes more of it."""
+        self._text += text
+        write_piece(text)
+
+    def break_off(self) -> None:
+        """Ends the line, if there is anything on it."""
+        if self._text:
+            write_line("")
+
+    def finish(self, answer: str) -> None:
+        """Ends the line; an answer that was begun anew stands on a line of its own."""
+        if self._text.endswith(answer):
+            write_line("")
+        else:
+            write_line(f"\n{answer}" if self._text else answer)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dynfocus_cli.progress import Progress
 
 
-def wanted(quiet: bool) -> bool:
-    """Whether anybody would see it: a dumb terminal cannot take a line back."""
+def is_visible(quiet: bool) -> bool:
+    """Whether anybody would see progress: a dumb terminal cannot take a line back."""
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     return on_terminal and not quiet and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
@@ -27,10 +27,10 @@ Writer = Callable[[str], None]
 
 @contextmanager
 def shown(title: str, enabled: bool, write: Writer | None = None, run: str = "") -> Iterator[Progress]:
-    """A display for one video, gone when the block ends; `title` stands before each stage.
+    """A display of one video's progress until the block ends; `title` stands before each stage.
 
     Args:
-        write: is told the answer's text; the display is gone before its first piece.
+        write: is given the answer's text; the display is removed before its first piece.
         run: how far all videos are.
     """
     if not enabled:

@@ -1,4 +1,4 @@
-"""How far a run of several results is, for the terminal; and what is said of several of them once."""
+"""How far a run of several results is, and the warnings that several of them share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from math import ceil
 from dynfocus_cli.cli.errors import say
 
 LONGEST_REMINDER = 60
-"""Characters of a warning that are said again with its count."""
+"""Characters of a warning that are repeated with its count."""
 
 
 @dataclass(slots=True)
@@ -42,14 +42,13 @@ class Tally:
         self._begun_s += self.loading_s
 
     def passed_over(self, *, failed: bool) -> None:
-        """A result that was there before."""
+        """Counts a result that was there before."""
         self.done += 1
         self.failed += failed
 
     def made(self, *, failed: bool) -> None:
-        """A result of this run."""
-        self.done += 1
-        self.failed += failed
+        """Counts a result of this run."""
+        self.passed_over(failed=failed)
         self._made += 1
 
     def line(self) -> str:
@@ -64,7 +63,7 @@ class Tally:
 
 
 class Warnings:
-    """The warnings of a run: what is equal for several results is said with the first, and counted."""
+    """The warnings of a run: one that several results share is said with the first, and counted."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
@@ -77,10 +76,12 @@ class Warnings:
             say(f"Warning: {where}: {warning}" if where else f"Warning: {warning}")
 
     def conclude(self, results: str) -> None:
-        """What was said once and holds for more, with how many these are; `results` is what those are."""
+        """Says how many results share a warning; `results` is what they are called."""
         for warning, count in self._counts.items():
             if count > 1:
-                say(f"Warning for {count} {results}, as above: {_beginning(warning)}")
+                if len(warning) > LONGEST_REMINDER:
+                    warning = warning[: LONGEST_REMINDER - 3].rpartition(" ")[0].rstrip(",;:") + " ..."
+                say(f"Warning for {count} {results}, as above: {warning}")
 
 
 def clock(seconds: float) -> str:
@@ -88,10 +89,3 @@ def clock(seconds: float) -> str:
     minutes, seconds = divmod(ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def _beginning(warning: str) -> str:
-    """As many of its first words as fit into LONGEST_REMINDER."""
-    if len(warning) <= LONGEST_REMINDER:
-        return warning
-    return f"{warning[: LONGEST_REMINDER - 3].rpartition(' ')[0].rstrip(',;:')} ..."

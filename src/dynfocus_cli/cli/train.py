@@ -50,13 +50,13 @@ def train(
     options = replace(request.options, selection=replace(request.options.selection, scorer=scorer))
     request = replace(request, device=place.device, recursive=batch.recursive, options=options)
     title = request.destination.name
-    with progress.shown(title, progress.wanted(output.quiet)) as bar:
+    with progress.shown(title, progress.is_visible(output.quiet)) as bar:
         bar.stage("plan", None)
         prepared = prepare(request)
     _tell_problems(prepared.problems)
     if output.dry_run:
         return _show_plan(prepared, output.json, output.quiet)
-    with progress.shown(title, progress.wanted(output.quiet)) as bar:
+    with progress.shown(title, progress.is_visible(output.quiet)) as bar:
         trained = fine_tune(
             prepared,
             bar,
@@ -89,7 +89,7 @@ def _show_plan(prepared: Prepared, json: bool, quiet: bool) -> None:
             _write_labelled(*line)
     with (
         tempfile.TemporaryDirectory() as folder,
-        progress.shown(prepared.request.destination.name, progress.wanted(quiet)) as bar,
+        progress.shown(prepared.request.destination.name, progress.is_visible(quiet)) as bar,
     ):
         seconds = time_a_step(prepared, Path(folder), bar)
     if json:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.report.export import write_whole
 from dynfocus_cli.report.json import answer_record, line_of
 from dynfocus_cli.report.spans import shown_name
 from dynfocus_cli.video.timecode import short_timecode
@@ -37,23 +35,18 @@ def evidence_line(answer: Answer, width: int | None = None) -> str:
     return f"{frames}{rest}"
 
 
-def save(answers: Sequence[Answer], path: Path, *, replace: bool) -> None:
-    """Writes the conversation, as its name says: Markdown, or `dynfocus.answer/1` records.
-
-    Args:
-        replace: whether what is there may be replaced.
+def transcript(answers: Sequence[Answer], path: Path) -> bytes:
+    """The conversation as the name of a file says: Markdown, or `dynfocus.answer/1` records.
 
     Raises:
-        UsageError: it cannot be written, is there already, or has another suffix.
+        UsageError: it has another suffix, or there is no answer.
     """
-    write = FORMATS.get(path.suffix.lower())
-    if write is None:
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
         raise UsageError(f"/save {path}: give a name that ends in {' or '.join(FORMATS)}.")
     if not answers:
         raise UsageError("There is no answer to save yet.")
-    if not replace and os.path.lexists(path):
-        raise UsageError(f"{path} is there already, and stays as it is: give another name.")
-    write_whole(path, write(answers))
+    return form(answers)
 
 
 def markdown(answers: Sequence[Answer]) -> bytes:
@@ -74,7 +67,7 @@ def markdown(answers: Sequence[Answer]) -> bytes:
         closely = [short_timecode(time_s) for time_s in answer.evidence.sampling.focus_times_s]
         focus = f"; a close look at {' '.join(closely)}" if closely else ""
         parts.append(f"{evidence_line(answer)}{focus}.")
-        parts += [f"Warning: {_plain(' '.join(told.split()))}" for told in answer.evidence.warnings]
+        parts += [f"Warning: {_plain(' '.join(warning.split()))}" for warning in answer.evidence.warnings]
     return ("\n\n".join(parts) + "\n").encode("utf-8", "replace")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.files import is_same_file, reason, write_atomically
-from dynfocus_cli.report.writers import ExportSource, Format, formats
+from dynfocus_cli.report.writers import ExportFormat, ExportSource, formats
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import Answer, Inspection
@@ -41,7 +41,7 @@ class ExportOptions:
 
 
 @dataclass(slots=True)
-class Exported:
+class ExportResult:
     """What became of one video's files."""
 
     written: list[Path] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Exported:
 class Destination:
     """Where the files of one format go."""
 
-    format: Format
+    format: ExportFormat
     path: Path
     suffix: str = ""
     """Of the files written, in lower case."""
@@ -62,7 +62,7 @@ class Destination:
     """Then each video has files of its own in it, and none that is there is overwritten."""
 
     @classmethod
-    def of(cls, format: Format, out: str, *, several: bool) -> Destination:
+    def of(cls, format: ExportFormat, out: str, *, several: bool) -> Destination:
         """Reads OUT: a folder where it is one, ends with a slash or has no suffix; else a file.
 
         A missing folder is made, and the files in it have the first of the format's suffixes; a file has one
@@ -143,11 +143,11 @@ class Exporter:
             for destination in self._destinations:
                 destination.format.check(video, self._switches)
 
-    def write(self, result: Answer | Inspection) -> Exported:
+    def write(self, result: Answer | Inspection) -> ExportResult:
         """All files of one video; where one cannot be written the others still are."""
         source = ExportSource(result, self._switches)
         stem = self._new_stem(source.inspection.source.path)
-        exported = Exported()
+        exported = ExportResult()
         for destination in self._destinations:
             try:
                 exported.written.append(destination.write(source, stem))

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 MOST, LEAST = 60, 24
-"""Frames of a second: an editor counts no more, and where there are more, groups of them instead, of which
+"""Labels of a second: editors have no more, so that faster videos are counted in groups of frames, of which
 there should be no fewer."""
 
 _LABEL = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.,])(\d{2,3})")

@@ -105,11 +105,9 @@ def _borders(source: VideoSource, pairs: Sequence[tuple[_Run, _Run]]) -> list[fl
     """
     before = [left.frames[-1].time_s for left, _ in pairs]
     after = [right.frames[0].time_s for _, right in pairs]
-    frame_s = 1 / source.fps if source.fps > 0 else 1.0
-    while pairs:
+    close_s = (1 / source.fps if source.fps > 0 else 1.0) / 4
+    while not all(late - early < close_s for early, late in zip(before, after, strict=True)):
         middles = [(early + late) / 2 for early, late in zip(before, after, strict=True)]
-        if all(late - early < frame_s / 4 for early, late in zip(before, after, strict=True)):
-            break
         for number, (picture, shown_s) in enumerate(_pictures(source, middles)):
             left, right = pairs[number]
             if np.abs(picture - right.first).mean() < np.abs(picture - left.last).mean():

@@ -1,4 +1,4 @@
-"""What pages and editors are told of a video: its name as text, its events as stretches of time."""
+"""A video as pages and editors show it: its name as text, its events as spans of time."""
 
 from __future__ import annotations
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 from rich.text import Text
 
+from dynfocus_cli.multiple_choice import by_share
 from dynfocus_cli.report.timeline import ASCII, UNICODE, Glyphs, timeline
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import Forecast, FrameEvidence, Inspection, TokenBill
+    from dynfocus_cli.types import Answer, Counterfactual, Forecast, FrameEvidence, Inspection, TokenBill
 
 
 _COLUMNS = ("frame", "time_s", "timecode", "event", "score", "tokens")
@@ -47,7 +48,7 @@ def speaks_unicode(encoding: str) -> bool:
 
 
 def print_selection(console: Console, inspection: Inspection, *, table: bool, attended: str = "") -> None:
-    """The timeline, the table of key frames where `table`, what the answer `attended` to, and the budget."""
+    """The timeline, the table of key frames where `table`, what the answer `attended` to, and the cost."""
     console.print()
     for line in timeline(inspection, console.width, _glyphs(console)):
         _print(console, line)
@@ -61,14 +62,7 @@ def print_selection(console: Console, inspection: Inspection, *, table: bool, at
     if attended:
         console.print(Text(f"The answer attended most to {attended}."))
     console.print(Text(_source(inspection, _glyphs(console).times)))
-    if (said := inspection.subtitles) is not None:
-        console.print(
-            Text(
-                f"Subtitles: {said.origin}; {len(said.lines)} of {said.on_screen} cues on screen at sampled "
-                f"frames, {said.tokens} prompt tokens."
-            )
-        )
-    for sentence in _budget(inspection, _glyphs(console).times):
+    for sentence in _cost(inspection, _glyphs(console).times):
         console.print(Text(sentence))
 
 
@@ -92,13 +86,8 @@ def _source(inspection: Inspection, times: str) -> str:
 def print_timings(console: Console, inspection: Inspection, loading_s: float | None = None) -> None:
     """Seconds a stage, and of all of them; with `loading_s`, what the model took before, of both together."""
     spent = inspection.timings_s
-    stages = {
-        "decode": spent.decode,
-        "encode": spent.encode,
-        "select": spent.select,
-        "generate": spent.generate,
-    }
-    parts = [f"{name} {seconds:.2f} s" for name, seconds in stages.items() if seconds or name != "generate"]
+    stages = ["decode", "encode", "select", *(["generate"] if spent.generate else [])]
+    parts = [f"{stage} {getattr(spent, stage):.2f} s" for stage in stages]
     total = f"total {spent.total:.2f} s"
     if loading_s is not None:
         total += f", with loading {spent.total + loading_s:.2f} s"
@@ -107,34 +96,55 @@ def print_timings(console: Console, inspection: Inspection, loading_s: float | N
         console.print(Text(", ".join(line), style="dim"))
 
 
+def choice_lines(answer: Answer) -> list[str]:
+    """The answers to choose from, the likeliest first; none of guesses, whose shares mean nothing."""
+    if answer.evidence.in_domain is False:
+        return []
+    shares = by_share(answer.options)
+    return [f"{option.letter}  {share:6.1%}  {' '.join(option.text.split())}" for option, share in shares]
+
+
+def check_lines(answer: Answer) -> list[str]:
+    """What other frames answered, if they were asked."""
+    if (check := answer.check) is None:
+        return []
+    lines = [_counterfactual("Evenly spaced frames", check.even_frames)]
+    if check.without_key_frames is None:
+        return [*lines, "There are no other frames."]
+    return [*lines, _counterfactual("Without the key frames", check.without_key_frames)]
+
+
+def _counterfactual(frames: str, other: Counterfactual) -> str:
+    verdict = "another answer" if other.changed else "the same answer"
+    count = "1 frame" if other.frames == 1 else f"{other.frames} frames"
+    return f"{frames} ({count}, {other.tokens} tokens): {verdict}, {' '.join(other.answer.split())!r}"
+
+
 def forecast_lines(forecast: Forecast) -> list[str]:
     """What a run would do and take, a line each, in aligned columns."""
     bill, memory, times = forecast.tokens, forecast.memory, forecast.time_s
     key, frames = forecast.selection.key_frames, len(forecast.sampling.times_s)
     run = forecast.model
+    stages = ("peak", "free", "weights", "encode", "select", "answer")
+    gib = {stage: f"{getattr(memory, stage) / 2**30:.2f} GiB" for stage in stages}
     quantized = "not quantized" if run.quantization == "none" else run.quantization
+    paid, _ = _paid(bill, key, frames - key)
     lines = {
         "model": f"{run.name}, {quantized}, on {run.device}",
         "frames": f"{frames}, {key} of them key frames, in {forecast.selection.prototypes} events "
         f"({forecast.selection.scorer})",
-        "video tokens": f"{bill.video} = {bill.per_key_frame} x {_paid(bill, key, frames - key)[0]} + "
-        f"{bill.per_other_frame} x "
+        "video tokens": f"{bill.video} = {bill.per_key_frame} x {paid} + {bill.per_other_frame} x "
         f"{frames - key}; all patches: {bill.all_patches}",
         "context": f"{bill.left} of {bill.context} tokens left (prompt {bill.prompt}, answer at most "
         f"{bill.generated})",
-        "memory": f"{_gib(memory.peak)} at most, {_gib(memory.free)} free; weights {_gib(memory.weights)}",
-        "beside them": f"encode {_gib(memory.encode)}, select {_gib(memory.select)}, answer "
-        f"{_gib(memory.answer)}",
+        "memory": f"{gib['peak']} at most, {gib['free']} free; weights {gib['weights']}",
+        "beside them": f"encode {gib['encode']}, select {gib['select']}, answer {gib['answer']}",
         "batch": f"{forecast.batch} frames are encoded at a time",
         "time": f"about {_time(times.encode)} encode, {_time(times.select)} select; decoding is not counted",
         "answer": f"first token after about {_time(times.first_token)}, then {_time(times.each_token)} each",
     }
     width = max(map(len, lines))
     return [f"{name:{width}}  {said}" for name, said in lines.items()]
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.2f} GiB"
 
 
 def _time(seconds: float) -> str:
@@ -177,21 +187,24 @@ def _glyphs(console: Console) -> Glyphs:
     return UNICODE if console.encoding.lower().startswith("utf") else ASCII
 
 
-def _budget(inspection: Inspection, times: str) -> list[str]:
-    """What the video took, what every patch would have taken, and what is left."""
-    bill = inspection.tokens
-    key = len(inspection.key_frames)
+def _cost(inspection: Inspection, times: str) -> list[str]:
+    """What subtitles and video took, what every patch would have taken, and what is left."""
+    bill, subtitles, key = inspection.tokens, inspection.subtitles, len(inspection.key_frames)
     other = len(inspection.frames) - key
     paid, whose = _paid(bill, key, other)
-    taken = (
-        f"{bill.video} video tokens = {bill.per_key_frame} {times} {paid} ({whose})"
-        f" + {bill.per_other_frame} {times} {other} (others)"
-    )
+    sentences = []
+    if subtitles is not None:
+        sentences.append(
+            f"Subtitles: {subtitles.origin}; {len(subtitles.lines)} of {subtitles.on_screen} cues on screen "
+            f"at sampled frames, {subtitles.tokens} prompt tokens."
+        )
     ratio = f", {bill.all_patches / bill.video:.1f} times as many" if bill.video else ""
     stock = "" if bill.stock is None else f" The model's makers would spend {bill.stock} on this video."
     answer = f", {bill.generated} answer" if bill.generated else ""
     return [
-        taken,
+        *sentences,
+        f"{bill.video} video tokens = {bill.per_key_frame} {times} {paid} ({whose})"
+        f" + {bill.per_other_frame} {times} {other} (others)",
         f"All patches would take {bill.all_patches}{ratio}.{stock}",
         f"Context: {bill.left} of {bill.context} tokens left ({bill.prompt} prompt{answer}).",
     ]

@@ -21,9 +21,9 @@ WRITERS = (
 HOSTILE = 'clips/<b>"&;=#\\\n\x1b[2J\udcff.mp4'
 
 NEW_FORMAT = """
-from dynfocus_cli.report.writers import Format
+from dynfocus_cli.report.writers import ExportFormat
 
-FORMAT = Format(
+FORMAT = ExportFormat(
     flag="--frame-count",
     help="Write how many frames were sampled.",
     suffixes=(".count",),

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from dynfocus_cli.cli.checks.check import Check
+from dynfocus_cli.cli.checks import Check
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, OutOfMemory, first_line
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ def models_folder() -> Check:
     return _folder("models", folder, said, "Name another folder with DYNFOCUS_MODELS_DIR.")
 
 
-def model(wanted: str | None, device: str | None) -> Check:
+def model(name: str | None, device: str | None) -> Check:
     """The model that a plain `ask` would take: its files are there and whole, as far as a look tells."""
     from dynfocus_cli.checkpoints.size import readable
     from dynfocus_cli.checkpoints.sources.config_file import read_config
 
-    name, folder, notice = _chosen(wanted, *_place(device))
+    name, folder, notice = _choice(name, *_place(device))
     read_config(folder)
     size = sum(file.stat().st_size for file in _weights(folder))
     if size == 0:
@@ -39,7 +39,7 @@ def model(wanted: str | None, device: str | None) -> Check:
     return Check("model", "note" if notice else "ok", f"{name}, {readable(size)}, {folder}", notice)
 
 
-def memory(wanted: str | None, device: str | None, quantize: str | None) -> Check:
+def memory(name: str | None, device: str | None, quantize: str | None) -> Check:
     """What is free, next to what the weights of that model take where and as they would run."""
     from dynfocus_cli.checkpoints.size import readable
 
@@ -48,7 +48,7 @@ def memory(wanted: str | None, device: str | None, quantize: str | None) -> Chec
     try:
         from dynfocus_cli.models.open import read_model_spec
 
-        spec = read_model_spec(wanted, kind, cast("Quantization | None", quantize))
+        spec = read_model_spec(name, kind, cast("Quantization | None", quantize))
     except (DynFocusError, OSError, ImportError):
         return Check("memory", "ok", f"{readable(free)} free {where}")  # the cause has a line of its own
     size, runs_in = spec.memory.weights, spec.info.quantization
@@ -60,16 +60,16 @@ def memory(wanted: str | None, device: str | None, quantize: str | None) -> Chec
     return Check("memory", "ok", said)
 
 
-def _chosen(wanted: str | None, kind: DeviceKind, free: int) -> tuple[str, Path, str]:
+def _choice(name: str | None, kind: DeviceKind, free: int) -> tuple[str, Path, str]:
     """Name and folder of the model that answers, and what its user should know."""
-    if wanted is None:
+    if name is None:
         from dynfocus_cli.checkpoints.choice import default_model
 
         choice = default_model(kind, free)
         return choice.name, choice.folder, choice.notice
     from dynfocus_cli.checkpoints.registry import find_model
 
-    return *find_model(wanted), ""
+    return *find_model(name), ""
 
 
 def _place(device: str | None) -> tuple[DeviceKind, int]:

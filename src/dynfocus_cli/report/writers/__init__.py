@@ -67,7 +67,7 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class ExportFormat:
     """A kind of file, or with `contents` a folder of files, that a result can be written as."""
 
     flag: str
@@ -97,11 +97,11 @@ class Format:
 
 
 @cache
-def formats() -> tuple[Format, ...]:
+def formats() -> tuple[ExportFormat, ...]:
     """Every format, in the order of help pages: those with pictures first."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    found: list[Format] = [module.FORMAT for module in modules]
-    return tuple(sorted(found, key=lambda format: (not format.has_pictures, format.place)))
+    unsorted: list[ExportFormat] = [module.FORMAT for module in modules]
+    return tuple(sorted(unsorted, key=lambda format: (not format.has_pictures, format.place)))
 
 
 def _parameter(flag: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.report.spans import EventSpan, shown_name
-from dynfocus_cli.report.writers import ExportSource, Format
+from dynfocus_cli.report.writers import ExportFormat, ExportSource
 from dynfocus_cli.video.timecode import format_timecode
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _content(source: ExportSource, file: Path) -> bytes:
     return webvtt_chapters(source.scenes).encode()
 
 
-FORMAT = Format(
+FORMAT = ExportFormat(
     flag="--chapters",
     help="Write the scenes as chapters: .vtt, or .ffmeta for FFmpeg.",
     suffixes=(".vtt", ".ffmeta"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.report.spans import shown_name
-from dynfocus_cli.report.writers import ExportSource, Format
+from dynfocus_cli.report.writers import ExportFormat, ExportSource
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -102,7 +102,7 @@ def _content(export: ExportSource, file: Path) -> bytes:
     return data.getvalue()
 
 
-FORMAT = Format(
+FORMAT = ExportFormat(
     flag="--contact-sheet",
     help="Write the key frames on one .jpg or .png.",
     suffixes=(".jpg", ".jpeg", ".png"),

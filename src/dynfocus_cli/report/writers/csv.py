@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynfocus_cli.report.writers import ExportSource, Format
+from dynfocus_cli.report.writers import ExportFormat, ExportSource
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import Inspection
@@ -35,7 +35,7 @@ def _content(source: ExportSource, file: Path) -> bytes:
     return csv_table(source.inspection).encode()
 
 
-FORMAT = Format(
+FORMAT = ExportFormat(
     flag="--csv",
     help="Write every sampled frame as a row.",
     suffixes=(".csv",),

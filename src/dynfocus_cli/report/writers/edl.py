@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dynfocus_cli.report.frame_codes import FrameCodes
 from dynfocus_cli.report.spans import EventSpan, shown_name
-from dynfocus_cli.report.writers import ExportSource, Format
+from dynfocus_cli.report.writers import ExportFormat, ExportSource
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import Inspection
@@ -47,7 +47,7 @@ def _content(source: ExportSource, file: Path) -> bytes:
     return edl(source.inspection, source.scenes).encode()
 
 
-FORMAT = Format(
+FORMAT = ExportFormat(
     flag="--edl",
     help="Write the scenes as cuts (CMX3600).",
     suffixes=(".edl",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dynfocus_cli.report.writers import ExportSource, Format
+from dynfocus_cli.report.writers import ExportFormat, ExportSource
 
 QUALITY = 95
 
@@ -19,7 +19,7 @@ def _contents(source: ExportSource) -> Iterator[tuple[str, bytes]]:
         yield name, picture.jpeg(QUALITY)
 
 
-FORMAT = Format(
+FORMAT = ExportFormat(
     flag="--save-frames",
     help="Write each key frame as a JPEG into this folder.",
     suffixes=(".jpg",),

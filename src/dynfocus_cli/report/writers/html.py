@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.multiple_choice import by_share
 from dynfocus_cli.report.reasons import CLUSTERINGS, key_frame_reason, most_attended
-from dynfocus_cli.report.spans import EventSpan, event_spans, last_moment, shown_name
-from dynfocus_cli.report.writers import ExportSource, Format, Switch
+from dynfocus_cli.report.spans import event_spans, last_moment, shown_name
+from dynfocus_cli.report.writers import ExportFormat, ExportSource, Switch
 from dynfocus_cli.types import SCORERS
 from dynfocus_cli.video.timecode import format_timecode
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from dynfocus_cli.report.pictures import KeyFramePicture
-    from dynfocus_cli.types import Answer, Counterfactual, FrameEvidence, Inspection, Option
+    from dynfocus_cli.types import Answer, Inspection
 
 TEMPLATE = "inspection.html.j2"
 JPEG_QUALITY = 82
@@ -38,48 +38,6 @@ MEDIA_TYPES = {
     "ogg": "video/ogg",
 }
 """Of the containers that browsers play, by FFmpeg's name; others are tried as MP4."""
-
-
-class _Band(NamedTuple):
-    """An event's span on the timeline, in percent of its width."""
-
-    x: float
-    width: float
-    span: EventSpan
-
-
-class _Bar(NamedTuple):
-    """A sampled frame on the timeline, in percent of its width; it lasts until the next one."""
-
-    x: float
-    width: float
-    tokens: float  # percent of what the dearest frame takes
-    frame: FrameEvidence
-
-
-class _Card(NamedTuple):
-    """A key frame, why it is one, and its picture as a data URI."""
-
-    frame: FrameEvidence
-    reason: str
-    picture: str
-    width: int
-    height: int
-
-
-class _Choice(NamedTuple):
-    """One of the answers to choose from, and its share of the likelihood of all of them."""
-
-    option: Option
-    percent: float
-    taken: bool
-
-
-class _Verdict(NamedTuple):
-    """Which other frames were asked, and what they answered; None where there are no such frames."""
-
-    frames: str
-    found: Counterfactual | None
 
 
 def inspection_page(
@@ -106,7 +64,10 @@ def inspection_page(
         cards=[_card(inspection, picture) for picture in pictures],
         scorers=SCORERS,
         clusterings=CLUSTERINGS,
-        bands=_bands(inspection, end_s),
+        bands=[
+            {**_place(span.start_s, span.end_s, inspection, end_s), "span": span}
+            for span in event_spans(inspection)
+        ],
         bars=_bars(inspection, end_s),
         start_s=inspection.sampling.start_s,
         end_s=end_s,
@@ -149,52 +110,64 @@ def _csp_hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
 
 
-def _card(inspection: Inspection, picture: KeyFramePicture) -> _Card:
-    data = _data_uri("image/jpeg", picture.jpeg(JPEG_QUALITY))
+def _card(inspection: Inspection, picture: KeyFramePicture) -> dict[str, Any]:
+    """A key frame, why it is one, and its picture as a data URI."""
     height, width = picture.pixels.shape[:2]
-    return _Card(picture.frame, key_frame_reason(inspection, picture.frame), data, width, height)
+    return {
+        "frame": picture.frame,
+        "reason": key_frame_reason(inspection, picture.frame),
+        "picture": _data_uri("image/jpeg", picture.jpeg(JPEG_QUALITY)),
+        "width": width,
+        "height": height,
+    }
 
 
-def _choices(answer: Answer | None) -> list[_Choice]:
-    """What there was to choose from, in the order given; nothing of guesses, whose shares mean nothing."""
+def _choices(answer: Answer | None) -> list[dict[str, Any]]:
+    """The answers to choose from, in the order given, with their shares of the likelihood of all of them;
+    nothing of guesses, whose shares mean nothing."""
     if answer is None or answer.evidence.in_domain is False:
         return []
     shares = {option.letter: share for option, share in by_share(answer.options)}
     return [
-        _Choice(option, round(100 * shares[option.letter], 1), option.letter == answer.answer)
+        {
+            "option": option,
+            "percent": round(100 * shares[option.letter], 1),
+            "taken": option.letter == answer.answer,
+        }
         for option in answer.options
     ]
 
 
-def _verdicts(answer: Answer | None) -> list[_Verdict]:
+def _verdicts(answer: Answer | None) -> list[dict[str, Any]]:
+    """Which other frames were asked, and what they answered; None where there are no such frames."""
     if answer is None or answer.check is None:
         return []
     return [
-        _Verdict("Evenly spaced frames", answer.check.even_frames),
-        _Verdict("Without the key frames", answer.check.without_key_frames),
+        {"frames": "Evenly spaced frames", "other": answer.check.even_frames},
+        {"frames": "Without the key frames", "other": answer.check.without_key_frames},
     ]
 
 
-def _bands(inspection: Inspection, end_s: float) -> list[_Band]:
-    return [
-        _Band(*_place(span.start_s, span.end_s, inspection, end_s), span) for span in event_spans(inspection)
-    ]
-
-
-def _bars(inspection: Inspection, end_s: float) -> list[_Bar]:
+def _bars(inspection: Inspection, end_s: float) -> list[dict[str, Any]]:
+    """Each sampled frame, until the next one, and its tokens in percent of the dearest frame's."""
     dearest = max(frame.tokens for frame in inspection.frames) or 1
     moments = [*(frame.time_s for frame in inspection.frames), end_s]
     return [
-        _Bar(*_place(start_s, until_s, inspection, end_s), round(100 * frame.tokens / dearest, 2), frame)
+        {
+            **_place(start_s, until_s, inspection, end_s),
+            "tokens": round(100 * frame.tokens / dearest, 2),
+            "frame": frame,
+        }
         for frame, (start_s, until_s) in zip(inspection.frames, pairwise(moments), strict=True)
     ]
 
 
-def _place(start_s: float, until_s: float, inspection: Inspection, end_s: float) -> tuple[float, float]:
+def _place(start_s: float, until_s: float, inspection: Inspection, end_s: float) -> dict[str, Any]:
     """Where a span begins and how wide it is, in percent of the timeline."""
     first_s = inspection.sampling.start_s
     whole = end_s - first_s
-    return round(100 * (start_s - first_s) / whole, 4), round(100 * (until_s - start_s) / whole, 4)
+    x, width = 100 * (start_s - first_s) / whole, 100 * (until_s - start_s) / whole
+    return {"x": round(x, 4), "width": round(width, 4)}
 
 
 def _context_shares(inspection: Inspection) -> tuple[float, float]:
@@ -235,7 +208,7 @@ def _check(video: str, switches: frozenset[str]) -> None:
 EMBED = Switch(
     "--embed", "Put the video into the page of --html; up to 32 MiB.", "puts the video into a page"
 )
-FORMAT = Format(
+FORMAT = ExportFormat(
     flag="--html",
     help="Write a page with player, timeline and key frames. OUT: a file; a folder for several videos.",
     suffixes=(".html", ".htm"),
