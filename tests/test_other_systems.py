@@ -64,12 +64,12 @@ IMPORTED = """
     print(len(found))
 """
 USED = """
-    from dynfocus_cli.checkpoints.staging import finish, staging
+    from dynfocus_cli.checkpoints.staging import commit, staging
     from dynfocus_cli.device import free_memory, give_back_early, whole_memory
 
     with staging(pathlib.Path("model")) as partial:
         (partial / "config.json").write_text("{{}}")
-        finish(partial, pathlib.Path("model"))
+        commit(partial, pathlib.Path("model"))
     assert 0 < free_memory(torch.device("cpu")) <= whole_memory()
     give_back_early()
     from typer.testing import CliRunner

@@ -92,6 +92,13 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
+def umask() -> int:
+    """The process's own; it can be read only by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def reason(error: Exception) -> str:
     """Why a file could not be used, in the system's words where it has any."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

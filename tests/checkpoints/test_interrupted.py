@@ -285,7 +285,7 @@ def test_a_full_disk(source: Path, tmp_path: Path, whole: dict[str, bytes], monk
         assert os.listdir(small) == []
         # Another process may fill a disk that had room enough.
         with monkeypatch.context() as patch:
-            patch.setattr(convert, "_too_small", lambda *_: "")
+            patch.setattr(convert, "_require_disk", lambda *_: None)
             with pytest.raises(ModelUnavailable, match="No space left on device") as caught:
                 converted(source, small / "model")
         assert f"What is done is kept in {small / 'model.partial'}" in str(caught.value)

@@ -18,7 +18,7 @@ from dynfocus_cli.features.preprocess import normalised
 from dynfocus_cli.models.open import load_model
 from dynfocus_cli.models.protocol import ScoredQuestion
 from dynfocus_cli.models.vlm.decoding import read_hidden, read_prompt
-from dynfocus_cli.models.vlm.model import VlmModel, VlmSight
+from dynfocus_cli.models.vlm.model import VlmModel, VlmSession
 from dynfocus_cli.network.generation import write_on
 from dynfocus_cli.options import GenerationOptions, SelectionOptions
 from dynfocus_cli.types import VideoSource
@@ -41,7 +41,7 @@ def models(model_folders: dict[str, Path]) -> dict[str, Any]:
     return {family: load_model(str(folder), "cpu") for family, folder in model_folders.items()}
 
 
-def look(model: VlmModel, reference: Reference, wanted: SelectionOptions) -> tuple[VlmSight, int]:
+def look(model: VlmModel, reference: Reference, wanted: SelectionOptions) -> tuple[VlmSession, int]:
     """The reference's own frames in front of our model."""
     video = reference.video
     source = VideoSource(

@@ -26,18 +26,18 @@ on a CPU what fits in 16 bits is small enough, and fewer bits cost time."""
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that is installed, as far as the choice goes."""
+    """An installed model, with what the choice depends on."""
 
     name: str
     folder: Path
     weights: Mapping[Quantization, int]
-    """Bytes that its weights take, by each quantization that it can run in."""
+    """Bytes of its weights, by each quantization that it can run in."""
     parameters: int | None = None
-    """None for one that is stored in fewer bits."""
+    """None for one that is stored quantized."""
     run_as: Quantization | None = None
-    """What it was pulled to run in here."""
+    """The quantization that it was pulled to run in."""
     public: bool = True
-    """A vision-language model of the hub, and no network of ours."""
+    """Whether it is a model of the hub, and no network of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +47,42 @@ class Choice:
     name: str
     folder: Path
     quantization: Quantization | None
-    """What it is to run in; None: as it is stored."""
+    """In which it runs; None: as it is stored."""
     fallback: Fallback | None = None
-    """Why it is the shipped model, where it is."""
+    """Where it is the shipped model: why."""
 
     @property
     def notice(self) -> str:
-        """What the user should know of the choice; mostly nothing."""
+        """Why the shipped model answers, in a sentence for the user; empty where another does."""
         if self.fallback is None:
             return ""
-        said = f"{DEFAULT_MODEL} answers, which knows generated clips alone: {self.fallback.reason}."
-        if (offer := self.fallback.offer) is None:
-            return said
-        return f"{said} `{offer.command}` fetches one for any video, of {readable(offer.bytes)}."
+        notice = f"{DEFAULT_MODEL} answers, which knows generated clips alone: {self.fallback.reason}."
+        if offer := self.fallback.offer:
+            notice += f" `{offer.command}` fetches one for any video, of {readable(offer.bytes)}."
+        return notice
 
 
 def default_model(device: DeviceKind, free: int) -> Choice:
     """The model that answers where none is named, on a device with `free` bytes of free memory.
 
-    Models in `models_folder()` are chosen from, since somebody put them there to be used here; those that lie
-    in the hub's cache for other programs are not.
+    Only models in `models_folder()` are considered, and none that other programs left in the hub's cache.
 
     Raises:
-        ModelUnavailable: none was chosen, and dynfocus-tiny did not come with this installation.
+        ModelUnavailable: none fits, and dynfocus-tiny did not come with this installation.
     """
     installed = list(_installed())
-    if (chosen := choose(installed, device, free)) is not None:
-        return chosen
+    if (choice := choose(installed, device, free)) is not None:
+        return choice
     name, folder = find_model(DEFAULT_MODEL)
     return Choice(name, folder, None, explain_fallback(installed, device, free))
 
 
 def choose(installed: Sequence[Candidate], device: DeviceKind, free: int) -> Choice | None:
-    """The best installed model that fits, by the order of the entries; None where none does.
+    """The best installed model that fits, in the order of `PREFERRED`; None where none does.
 
-    Models without an entry come after all that have one, larger ones first; networks of ours without an entry
-    are taken by name alone, since nobody knows what they can. On a CPU no model of more than `SMALL`
-    parameters is taken: it would answer after minutes.
+    Public models without an entry come after all that have one, larger ones first; networks of ours without
+    an entry answer only where they are named. On a CPU no model of more than `SMALL` parameters is taken: it
+    would answer after minutes.
     """
     for candidate in _in_order(installed, device):
         kind = _fitting(candidate.weights, candidate.run_as, device, free)
@@ -93,7 +92,7 @@ def choose(installed: Sequence[Candidate], device: DeviceKind, free: int) -> Cho
 
 
 def suggestion(device: DeviceKind, free: int) -> tuple[ModelEntry, Quantization] | None:
-    """The best public model for a device, whether it is installed or not, and what it should run in."""
+    """The best public model that fits, installed or not, and the quantization to run it in."""
     for name in PREFERRED[device]:
         entry = ENTRIES[name]
         if entry.footprint is not None:
@@ -117,8 +116,8 @@ def _in_order(installed: Sequence[Candidate], device: DeviceKind) -> Iterator[Ca
 def _fitting(
     weights: Mapping[Quantization, int], run_as: Quantization | None, device: DeviceKind, free: int
 ) -> Quantization | None:
-    """The first quantization in which a model fits; one that somebody asked for is the only one."""
-    # A model that is stored in fewer bits runs in nothing else.
+    """The first quantization in which a model fits; only `run_as` is tried, where it is given."""
+    # A model that is stored quantized runs in nothing else.
     tried = (run_as,) if run_as else TRIED[device] if len(weights) > 1 else tuple(weights)
     return next((kind for kind in tried if kind in weights and with_head_room(weights[kind]) <= free), None)
 
@@ -127,20 +126,20 @@ def explain_fallback(installed: Sequence[Candidate], device: DeviceKind, free: i
     """Why none of the installed models was chosen, and which one could be fetched."""
     place = "GPU" if device == "cuda" else "CPU"
     reason = "no model for any video is installed"
-    public = {candidate.name: candidate for candidate in installed if candidate.public}
-    for candidate in sorted(public.values(), key=lambda one: min(one.weights.values()))[:1]:
-        least = min(candidate.weights.values())
-        needed = with_head_room(candidate.weights.get(candidate.run_as, least) if candidate.run_as else least)
+    public = [candidate for candidate in installed if candidate.public]
+    if public:
+        smallest = min(public, key=lambda one: min(one.weights.values()))
+        least = min(smallest.weights.values())
+        needed = with_head_room(smallest.weights.get(smallest.run_as, least) if smallest.run_as else least)
         if needed > free:
             lack = f"needs {readable(needed)} of free memory, and {readable(free)} are free"
         else:
-            lack = f"is too large for a quick answer on a {place} (--model {candidate.name} for a slow one)"
-        reason = f"{candidate.name} is installed, but {lack}"
-    found = suggestion(device, free)
-    if found is None:
+            lack = f"is too large for a quick answer on a {place} (--model {smallest.name} for a slow one)"
+        reason = f"{smallest.name} is installed, but {lack}"
+    if (suggested := suggestion(device, free)) is None:
         return Fallback(f"{reason}, and none that is known fits into {readable(free)}", None)
-    entry, kind = found
-    if entry.name in public:
+    entry, kind = suggested
+    if entry.name in {candidate.name for candidate in public}:
         return Fallback(reason, None)
     return Fallback(reason, ModelOffer(entry.name, kind, entry.download_bytes))
 

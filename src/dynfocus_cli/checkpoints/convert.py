@@ -1,36 +1,35 @@
-"""From a source to a model folder, tensor by tensor: memory holds a shard, whatever the model's size.
+"""Writes a model folder from a source, a shard at a time, so that memory holds no more, whatever its size.
 
-A conversion that was interrupted goes on where it stopped: `conversion.json` in the unfinished folder is the
-journal of what is done, and a shard counts as done only if its digest is the one written there.
+A conversion that was interrupted goes on where it stopped: `conversion.json` in the staging folder records
+each shard that was written, and a shard is kept only if it has the digest recorded there.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from transformers import LlamaTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from dynfocus_cli import __version__
-from dynfocus_cli.checkpoints import record
 from dynfocus_cli.checkpoints.card import write_card
-from dynfocus_cli.checkpoints.record import Conversion, SourceFile
+from dynfocus_cli.checkpoints.folder import part
+from dynfocus_cli.checkpoints.record import FILE_NAME, Conversion, SourceFile, reading
 from dynfocus_cli.checkpoints.shards import Plan, plan_shards, write_index, write_shard
 from dynfocus_cli.checkpoints.size import Megabytes, readable
 from dynfocus_cli.checkpoints.sources.config_file import sound
 from dynfocus_cli.checkpoints.sources.question_tokenizer import load_question_tokenizer
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.checkpoints.staging import abandon, clear, finish, staging
-from dynfocus_cli.errors import ModelUnavailable, first_line
+from dynfocus_cli.checkpoints.staging import abandon, clear, commit, staging
+from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.files import digest_of, write_json
 from dynfocus_cli.network.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.quantization import settings
 from dynfocus_cli.types import Quantization
 
-DESCRIBING = ("config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
+_DESCRIPTIONS = ("config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
 """What is read of a source beside its weights."""
 
 
@@ -63,10 +62,10 @@ def convert(
             source.key_map.check(str(source.folder), source.files.shapes, shapes)
             plan = plan_shards(source, shapes, quantization)
             tokenizer = _tokenizer(source)
-            begun = Conversion(
+            record = Conversion(
                 layout=source.layout,
                 quantization=quantization,
-                sources=tuple(_digested(source, progress)),
+                sources=_source_files(source, progress),
                 dropped=tuple(sorted(source.key_map.dropped)),
                 fresh=tuple(sorted(source.key_map.fresh)),
                 licence=licence,
@@ -74,61 +73,56 @@ def convert(
                 made_by=f"dynfocus {__version__}",
                 plan=plan.digest,
             )
-            done = _resumed(partial, begun)
-            if problem := _too_small(partial, plan, done):
-                raise OSError(problem)
+            record = _resumed(partial, record)
+            _require_disk(partial, plan, record)
             progress.stage("convert", sum(map(len, plan.shards.values())))
             for file, names in plan.shards.items():
-                if file in done.shards:
+                if file in record.shards:
                     progress.advance(len(names))
                     continue
                 write_shard(partial / file, names, source, plan, progress)
-                done = done.with_shard(partial / file)
-                done.save(partial)
+                record = record.with_shard(partial / file)
+                record.save(partial)
             _write_rest(partial, source, plan, tokenizer)
-            write_card(partial, destination.name, source, done)
+            write_card(partial, destination.name, source, record)
             # Last, since it is what makes a folder a model.
             _write_config(partial, source, plan)
-        except ModelUnavailable:
+        except ModelUnavailable:  # for what the source holds: going on with it would fail again
             abandon(partial)
             raise
-        finish(partial, destination)
+        commit(partial, destination)
     return destination
 
 
-def _resumed(partial: Path, begun: Conversion) -> Conversion:
-    """What another run of the same conversion has done in `partial`; everything else there is removed."""
-    found = Conversion.load(partial)
-    if found is None or found.begun() != begun:
+def _resumed(partial: Path, record: Conversion) -> Conversion:
+    """`record` with the shards that an earlier run of the same conversion left; all else is removed."""
+    earlier = Conversion.load(partial)
+    if earlier is None or earlier.without_shards() != record:
         clear(partial)
-        begun.save(partial)
-        return begun
-    lost = [file for file in found.shards if not found.holds(partial / file)]
-    for file in lost:
-        del found.shards[file], found.sizes[file]
-    clear(partial, keep={record.FILE_NAME, *found.shards})
-    return found
+        record.save(partial)
+        return record
+    for file in [file for file in earlier.shards if not earlier.holds(partial / file)]:
+        del earlier.shards[file], earlier.sizes[file]
+    clear(partial, keep={FILE_NAME, *earlier.shards})
+    return earlier
 
 
-def _too_small(partial: Path, plan: Plan, done: Conversion) -> str:
-    """What to say where the disk has too little room for what is still to be written; empty where it has."""
-    free, needed = shutil.disk_usage(partial).free, plan.bytes - sum(done.sizes.values())
-    if free >= needed:
-        return ""
-    return f"{readable(needed)} are needed on its disk, and {readable(free)} are free"
+def _require_disk(partial: Path, plan: Plan, record: Conversion) -> None:
+    """Raises OSError where the disk has too little room for the shards that are still to be written."""
+    free, needed = shutil.disk_usage(partial).free, plan.bytes - sum(record.sizes.values())
+    if free < needed:
+        raise OSError(f"{readable(needed)} are needed on its disk, and {readable(free)} are free")
 
 
-def _digested(source: Source, progress: Progress) -> Iterator[SourceFile]:
-    """Every file that the new model depends on."""
+def _source_files(source: Source, progress: Progress) -> tuple[SourceFile, ...]:
+    """Every file that the new model depends on, with its digest."""
     folders = (source.folder, source.tokenizer, source.question_tokenizer)
-    beside = (folder / name for folder in folders if folder is not None for name in DESCRIBING)
-    described = [path for path in beside if path.is_file()]
-    paths = list(dict.fromkeys([*source.files.paths, *described, *source.extra]))
-    with record.reading():
-        sizes = [path.stat().st_size for path in paths]
-        told = Megabytes(progress, "digest", sum(sizes))
-        for path, size in zip(paths, sizes, strict=True):
-            yield SourceFile(path.name, size, digest_of(path, told))
+    beside = [folder / name for folder in folders if folder is not None for name in _DESCRIPTIONS]
+    paths = dict.fromkeys([*source.files.paths, *filter(Path.is_file, beside), *source.extra])
+    with reading():
+        sizes = {path: path.stat().st_size for path in paths}
+        megabytes = Megabytes(progress, "digest", sum(sizes.values()))
+        return tuple(SourceFile(path.name, size, digest_of(path, megabytes)) for path, size in sizes.items())
 
 
 def _write_rest(partial: Path, source: Source, plan: Plan, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -148,7 +142,7 @@ def _tokenizer(source: Source) -> PreTrainedTokenizerBase:
     folder, most = source.tokenizer, source.config.text_config.vocab_size
     transformers_logging.set_verbosity_error()
     tokenizer: PreTrainedTokenizerBase
-    try:
+    with part(folder, "tokenizer"):
         # By class: the folder's config.json may name an architecture that transformers reads otherwise.
         if (folder / "tokenizer.json").is_file():
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
@@ -158,10 +152,6 @@ def _tokenizer(source: Source) -> PreTrainedTokenizerBase:
             raise ModelUnavailable(
                 f"{folder} is incomplete: it has neither tokenizer.json nor tokenizer.model."
             )
-    except ModelUnavailable:
-        raise
-    except Exception as error:  # damaged tokenizers raise nearly anything, even bare Exceptions
-        raise ModelUnavailable(f"The tokenizer in {folder} cannot be used: {first_line(error)}") from error
     if len(tokenizer) > most:
         raise ModelUnavailable(
             f"The tokenizer in {folder} has {len(tokenizer)} words, and the network knows {most}."

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dynfocus_cli.checkpoints.entries import ENTRIES
+from dynfocus_cli.checkpoints.entries import ENTRIES, ModelEntry
 from dynfocus_cli.checkpoints.families import FAMILIES, OWN, PUBLIC, SELECTORS
 from dynfocus_cli.checkpoints.hub_cache import repository_of
 from dynfocus_cli.checkpoints.identity import revision
@@ -47,33 +47,33 @@ class ModelDescription:
     """Of everything in the folder."""
     quantization: Quantization
     """As it is stored."""
-    run_as: Quantization | None
+    run_as: Quantization | None = None
     """What a public model runs in here where nothing else is asked for; None: what fits."""
-    parameters: int | None
+    parameters: int | None = None
     """Of a public model that is stored in full."""
-    memory_bytes: Mapping[Quantization, int] | None
+    memory_bytes: Mapping[Quantization, int] | None = None
     """What a public model's weights take, by quantization; None for a DynFocus network."""
-    prototypes: int | None
+    prototypes: int | None = None
     """L; this and what follows up to the tokens is None for a public model."""
-    key_ratio: float | None
+    key_ratio: float | None = None
     """K / L."""
-    scorer: str | None
+    scorer: str | None = None
     """Which score ranks the events where a question is asked."""
-    context: int | None
+    context: int | None = None
     """Tokens that the language model holds."""
-    tokens_per_key_frame: int | None
-    tokens_per_other_frame: int | None
-    licence: str | None
+    tokens_per_key_frame: int | None = None
+    tokens_per_other_frame: int | None = None
+    licence: str | None = None
     """None where the folder does not say."""
-    needs: str | None
+    needs: str | None = None
     """Of the machine, where that was looked at."""
-    untrained: tuple[str, ...]
+    untrained: tuple[str, ...] = ()
     """Parts with random weights as yet."""
-    origin: tuple[str, ...]
+    origin: tuple[str, ...] = ()
     """Public repositories and revisions, where it was fetched from any."""
-    sources: tuple[SourceFile, ...]
+    sources: tuple[SourceFile, ...] = ()
     """The files that it was made of."""
-    dropped: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
     """Their keys that were left out."""
 
 
@@ -88,16 +88,17 @@ def describe(name: str, folder: Path) -> ModelDescription:
 
 
 def _describe_public(name: str, folder: Path, family: str) -> ModelDescription:
-    made, repository = Conversion.load(folder), repository_of(folder)
+    record, repository = Conversion.load(folder), repository_of(folder)
     entry = ENTRIES.get(name) or (entry_of(repository.id) if repository else None)
     footprint = footprint_of(folder)
     memory: Mapping[Quantization, int] = weights_bytes(folder)
     if family in SELECTORS:  # which run as they are stored
         memory = {"none": memory["none"]}
-    return ModelDescription(
+    needs = entry.needs if entry else footprint.needs() if footprint and family in FAMILIES else None
+    description = ModelDescription(
         name=name,
         folder=str(folder),
-        what=entry.what if entry else what_of(family, made),
+        what=entry.what if entry else what_of(family, record),
         family=PUBLIC[family],
         revision=revision(folder),
         bytes=bytes_of(folder),
@@ -105,19 +106,10 @@ def _describe_public(name: str, folder: Path, family: str) -> ModelDescription:
         run_as=quantization_here(folder),
         parameters=footprint.parameters if footprint else None,
         memory_bytes=memory,
-        prototypes=None,
-        key_ratio=None,
-        scorer=None,
-        context=None,
-        tokens_per_key_frame=None,
-        tokens_per_other_frame=None,
-        licence=(entry.licence if entry else made.licence if made else None) or None,
-        needs=entry.needs if entry else footprint.needs() if footprint and family in FAMILIES else None,
-        untrained=(),
-        origin=made.origin if made else (str(repository),) if repository else (),
-        sources=made.sources if made else (),
-        dropped=(),
+        needs=needs,
+        origin=(str(repository),) if repository else (),
     )
+    return _with_record(description, entry, record)
 
 
 def _describe_own(name: str, folder: Path) -> ModelDescription:
@@ -127,71 +119,75 @@ def _describe_own(name: str, folder: Path) -> ModelDescription:
 
     config = own_config(folder)
     with sound(folder):
-        stored = kind_of(config.quantization_config)
-    # Frames of a video that has others too: of a single one the release makes an exception.
-    price = config.frame_price(2)
-    entry, made = ENTRIES.get(name), Conversion.load(folder)
-    licence = entry.licence if entry else made.licence if made else None
-    return ModelDescription(
+        quantization = kind_of(config.quantization_config)
+    price = config.frame_price(2)  # in the release's layout a single frame has another price
+    entry, record = ENTRIES.get(name), Conversion.load(folder)
+    converted = f"converted from {record.layout}" if record else "a DynFocus model"
+    description = ModelDescription(
         name=name,
         folder=str(folder),
-        what=entry.what if entry else f"converted from {made.layout}" if made else "a DynFocus model",
+        what=entry.what if entry else converted,
         family=OWN,
         revision=revision(folder),
         bytes=bytes_of(folder),
-        quantization=stored,
-        run_as=None,
-        parameters=None,
-        memory_bytes=None,
+        quantization=quantization,
         prototypes=config.prototypes,
         key_ratio=config.key_ratio,
         scorer=config.scorer,
         context=config.text_config.max_position_embeddings,
         tokens_per_key_frame=price.key,
         tokens_per_other_frame=price.other,
-        licence=licence or None,
         needs=entry.needs if entry else None,
         untrained=tuple(config.untrained),
-        origin=made.origin if made else (),
-        sources=made.sources if made else (),
-        dropped=made.dropped if made else (),
+        dropped=record.dropped if record else (),
     )
+    return _with_record(description, entry, record)
+
+
+def _with_record(
+    description: ModelDescription, entry: ModelEntry | None, record: Conversion | None
+) -> ModelDescription:
+    """`description` with the licence of its entry or record, and the files and repositories of the record."""
+    licence = entry.licence if entry else record.licence if record else None
+    if record is not None:
+        description = replace(description, origin=record.origin, sources=record.sources)
+    return replace(description, licence=licence or None)
 
 
 def verify(folder: Path, progress: Progress) -> int:
-    """Compares the weights with the digests that the conversion or the pull recorded, or that files in the
-    hub's cache are called by; returns how many files were right.
+    """Compares the weights with the digests that the conversion or the pull recorded, or by which the hub's
+    cache names its files; returns how many files there are.
 
     Raises:
         ModelUnavailable: a file is missing or not the one that was written, or no digests are there.
     """
-    made = Conversion.load(folder)
-    if made is None and repository_of(folder) is not None and public_family_of(folder) is not None:
+    record = Conversion.load(folder)
+    if record is None and repository_of(folder) is not None and public_family_of(folder) is not None:
         return _verify_cached(folder, progress)
-    if made is None or not made.shards:
+    if record is None or not record.shards:
         raise ModelUnavailable(
             f"{folder} cannot be verified: it has no conversion.json with the digests of its weights."
         )
     from dynfocus_cli.checkpoints.sources.recipe import listed
 
-    told = Megabytes(progress, "digest", sum(made.sizes.values()))
+    megabytes = Megabytes(progress, "digest", sum(record.sizes.values()))
     with reading():
-        wrong = [file for file in made.shards if not made.holds(folder / file, told)]
-    wrong += [path.name for path in folder.glob("model*.safetensors") if path.name not in made.shards]
+        wrong = [file for file in record.shards if not record.holds(folder / file, megabytes)]
+    wrong += [path.name for path in folder.glob("model*.safetensors") if path.name not in record.shards]
     if wrong:
         raise ModelUnavailable(
             f"{folder} is damaged: {listed(wrong)} is not as conversion.json has it. Convert the model anew."
         )
-    return len(made.shards)
+    return len(record.shards)
 
 
 def _verify_cached(folder: Path, progress: Progress) -> int:
     files = [folder / name for name in weight_files(folder)]
     with reading():
-        told = Megabytes(progress, "digest", sum(file.stat().st_size for file in files))
+        megabytes = Megabytes(progress, "digest", sum(file.stat().st_size for file in files))
         for file in files:
-            if not (stated := digest_by_name(file)):
+            if not (digest := digest_by_name(file)):
                 raise ModelUnavailable(f"{file} cannot be verified: this cache keeps no digests.")
-            if digest_of(file, told) != stated:
+            if digest_of(file, megabytes) != digest:
                 raise ModelUnavailable(f"{file} is damaged: it is not what the hub stated. Fetch it anew.")
     return len(files)

@@ -1,4 +1,4 @@
-"""A file of the Hugging Face hub, into the hub's own cache, checked. Only `models pull` comes here."""
+"""Fetches files from the Hugging Face hub into the hub's own cache, and checks them; for `models pull`."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _SHA256, _GIT = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{40}")
 """What the hub states of a file: the SHA-256 of a large one, git's own digest of a small one."""
 
 
-def fetch(repository: str, revision: str, file: RemoteFile, told: Callable[[int], None]) -> Path:
-    """A file in the hub's cache, fetched if it is not there; `told` is given the bytes that are there.
+def fetch(repository: str, revision: str, file: RemoteFile, progress: Callable[[int], None]) -> Path:
+    """A file in the hub's cache, fetched if it is not there; `progress` is given the bytes of each piece.
 
     Raises:
         ModelUnavailable: it is not what the hub states, and was thrown away; or the disk is full.
         Exception: the hub's client could not fetch it; for `reason`.
     """
     try:
-        path = _kept(repository, revision, file, told)
+        path = _cached(repository, revision, file, progress)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -70,45 +70,45 @@ def hub_errors(message: Callable[[str], str]) -> Iterator[None]:
         raise ModelUnavailable(message(_reason(error))) from error
 
 
-def _kept(repository: str, revision: str, file: RemoteFile, told: Callable[[int], None]) -> Path:
-    kept = try_to_load_from_cache(repository, file.path, revision=revision)
-    if isinstance(kept, str):
-        told(Path(kept).stat().st_size)
-        return Path(kept)
+def _cached(repository: str, revision: str, file: RemoteFile, progress: Callable[[int], None]) -> Path:
+    cached = try_to_load_from_cache(repository, file.path, revision=revision)
+    if isinstance(cached, str):
+        progress(Path(cached).stat().st_size)
+        return Path(cached)
     # Asked first, since it fails at once where there is no network; a download tries for half a minute.
     get_hf_file_metadata(hf_hub_url(repository, file.path, revision=revision))
-    return Path(hf_hub_download(repository, file.path, revision=revision, tqdm_class=_bar(told)))
+    return Path(hf_hub_download(repository, file.path, revision=revision, tqdm_class=_bar(progress)))
 
 
-def _bar(told: Callable[[int], None]) -> type[tqdm]:
-    """What the hub takes for a progress bar: it draws nothing, and passes on what it is told."""
+def _bar(progress: Callable[[int], None]) -> type[tqdm]:
+    """A progress bar for the hub's client that draws nothing, and calls `progress` instead."""
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs | {"disable": True})
 
         def update(self, n: float | None = 1) -> None:
-            told(int(n or 0))
+            progress(int(n or 0))
 
     return Bar
 
 
 def _damage(path: Path, file: RemoteFile, repository: str) -> str:
     """What is wrong with a fetched file, which is then removed; empty where nothing is."""
-    # The cache names what it holds by what the hub stated of it.
+    # The cache names its files by the digests that the hub stated.
     expected = file.sha256 or path.resolve().name
     if _SHA256.fullmatch(expected):
-        found = digest_of(path)
+        digest = digest_of(path)
     elif _GIT.fullmatch(expected):
-        found = _git_digest(path)
+        digest = _git_digest(path)
     else:
         return f"The hub states no digest of {file.path} in {repository}, so it cannot be trusted."
-    if found == expected:
+    if digest == expected:
         return ""
     path.resolve().unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     return (
-        f"{file.path} of {repository} is damaged: its digest is {found}, and {expected} is right. It was "
+        f"{file.path} of {repository} is damaged: its digest is {digest}, and {expected} is right. It was "
         "removed from the hub's cache: run the same command again."
     )
 
@@ -129,5 +129,5 @@ def _reason(error: Exception) -> str:
         return "the hub does not know the repository, or keeps it from you"
     if isinstance(error, RemoteEntryNotFoundError | RevisionNotFoundError):
         return "the hub has no such file, or no such revision"
-    said = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
-    return f"the hub cannot be reached ({said})"
+    message = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
+    return f"the hub cannot be reached ({message})"

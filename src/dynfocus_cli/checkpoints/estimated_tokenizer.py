@@ -1,4 +1,4 @@
-"""A stand-in for the tokenizer of a model that is not here: about as many tokens, which mean nothing."""
+"""Estimates how many tokens a text is, in place of the tokenizer of a model that is not here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PIECES = re.compile(r"<\|?[A-Za-z_-]+\|?>|[a-z]+|[A-Z][a-z]*|\d|[^\sA-Za-z\d]|\
 
 
 def not_here(entry: ModelEntry) -> str:
-    """What a plan for a model that is still to be fetched does not know."""
+    """The caveat of a plan for a model that is still to be fetched."""
     return CAVEAT.format(name=entry.name, size=readable(entry.download_bytes))
 
 

@@ -1,4 +1,4 @@
-"""What loading any model folder comes down to: which part is at fault, how precise, how quantized."""
+"""Loading a model folder, whatever network it holds: the part at fault, the dtype, the quantization."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ LARGE_BYTES = 512 << 20
 
 @contextmanager
 def part(folder: Path, name: str) -> Iterator[None]:
-    """Says which part of a model folder is at fault. Memory that ran out is no fault of the folder."""
+    """Raises ModelUnavailable, which names the part of a folder that the block reads, where the block fails.
+    Memory that ran out is no fault of the folder.
+    """
     try:
         yield
     except DynFocusError:
@@ -39,30 +41,42 @@ def part(folder: Path, name: str) -> Iterator[None]:
         raise ModelUnavailable(f"The {name} in {folder} cannot be used: {first_line(error)}") from error
 
 
-def quantization_of(folder: Path, stored: dict[str, Any] | None, wanted: Quantization | None) -> Quantization:
-    """The quantization that runs: as stored, or as asked for of a model that is stored without any."""
-    kind = kind_of(stored)
-    if wanted is None or wanted == kind:
-        return kind
-    if kind != "none":
+def quantization_of(
+    folder: Path, config: dict[str, Any] | None, quantize: Quantization | None
+) -> Quantization:
+    """The quantization that a model runs in: `quantize`, or else the one that it is stored in.
+
+    Args:
+        config: the quantization_config of its config.json.
+
+    Raises:
+        UsageError: it is stored in another one.
+    """
+    stored = kind_of(config)
+    if quantize is None or quantize == stored:
+        return stored
+    if stored != "none":
         raise UsageError(
-            f"{folder.resolve().name} is stored in {kind}, and cannot run as {wanted}: leave --quantize "
+            f"{folder.resolve().name} is stored in {stored}, and cannot run as {quantize}: leave --quantize "
             "out, or convert what it was made of anew."
         )
-    return wanted
+    return quantize
 
 
 def stored_bytes(folder: Path) -> int:
-    """What the weights take on disk."""
+    """Bytes of the weights on disk."""
     return sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
 
 
 def precision(weights: int, place: torch.device, kind: Quantization = "none") -> torch.dtype:
-    """What a network whose weights have so many bytes on disk computes in.
+    """The dtype that a network computes in.
 
-    A small one in float32, for the same answers on every device; else in bfloat16, or in float16 on a GPU
-    that is older than that. A CPU that only emulates bfloat16 computes in float32 as long as the weights,
-    twice as large then, leave half of the machine's memory.
+    A small one has float32, for the same answers on every device; others bfloat16, or float16 on a GPU
+    without bfloat16. On a CPU that only emulates bfloat16 it is float32, if the weights, twice as large then,
+    leave half of the machine's memory.
+
+    Args:
+        weights: bytes of the weights on disk.
     """
     if weights <= SMALL_BYTES:
         return torch.float32
@@ -74,13 +88,13 @@ def precision(weights: int, place: torch.device, kind: Quantization = "none") ->
 
 
 def complaint(folder: Path, report: Mapping[str, Sequence[Any]], problems: Sequence[str]) -> str | None:
-    """What is wrong with the weights, by transformers' report of them; None where nothing is."""
+    """What is wrong with the weights, by transformers' report of loading them; None where nothing is."""
     for problem in problems:
-        if found := sorted(map(_key, report[problem])):
-            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        if keys := sorted(map(_key, report[problem])):
+            more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
             return (
                 f"The weights in {folder} do not fit its config.json: "
-                f"{', '.join(found[:3])}{more} {_COMPLAINTS[problem]}."
+                f"{', '.join(keys[:3])}{more} {_COMPLAINTS[problem]}."
             )
     return None
 

@@ -25,12 +25,12 @@ _CARD_SHARE = 0.92
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What decides how much memory a model takes."""
+    """A model's parameters, by which its memory is worked out."""
 
     parameters: int
     """Of the whole model."""
     layers: int
-    """Those in the linear layers of its language model, which are quantized; all else has 16 bits."""
+    """Parameters in the linear layers of its language model, which are quantized; all others have 16 bits."""
 
     def weights(self, kind: Quantization) -> int:
         """Bytes of the weights."""
@@ -45,12 +45,12 @@ class Footprint:
         return with_head_room(self.weights(kind))
 
     def needs(self) -> str:
-        """Of the machine, in words."""
+        """The machine that it needs, in words."""
         plain, least = _card(self.room("none")), _card(self.room("nf4"))
-        said = f"a CUDA GPU with {plain} GB" + (f", or {least} GB in NF4" if least < plain else "")
+        needs = f"a CUDA GPU with {plain} GB" + (f", or {least} GB in NF4" if least < plain else "")
         if self.parameters <= SMALL:
-            said += f"; or any CPU with {-(-self.room('none') // 10**9)} GB of free memory"
-        return said
+            needs += f"; or any CPU with {-(-self.room('none') // 10**9)} GB of free memory"
+        return needs
 
 
 SMALL = 1_000_000_000

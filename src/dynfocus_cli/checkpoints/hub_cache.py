@@ -1,5 +1,5 @@
-"""The Hugging Face cache as it lies on this disk: `models--ORG--NAME/snapshots/COMMIT`, and names of commits
-in `models--ORG--NAME/refs`. Nothing here uses the network, nor imports the hub's client, which is slow to.
+"""Reads the Hugging Face cache: `models--ORG--NAME/snapshots/COMMIT`, and names of commits in
+`models--ORG--NAME/refs`. It uses no network, nor the hub's client, which is slow to import.
 """
 
 from __future__ import annotations
@@ -30,61 +30,65 @@ class HubId:
     @classmethod
     def parse(cls, text: str) -> HubId | None:
         """`org/name` or `org/name@revision`; None for what is neither."""
-        found = _HUB_ID.fullmatch(text)
-        if found is None or "--" in found["id"] or ".." in text:
+        match = _HUB_ID.fullmatch(text)
+        if match is None or "--" in match["id"] or ".." in text:
             return None
-        return cls(found["id"], found["revision"])
+        return cls(match["id"], match["revision"])
 
     def __str__(self) -> str:
         return self.id if self.revision is None else f"{self.id}@{self.revision}"
 
 
 def cache_folder() -> Path:
-    """Where the hub's client keeps what it fetched, by the same variables as there."""
+    """The folder of the hub's client, by the environment variables that the client reads."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if chosen := os.environ.get(name):
-            return expand(os.path.expandvars(chosen))
+        if folder := os.environ.get(name):
+            return expand(os.path.expandvars(folder))
     if not (home := os.environ.get("HF_HOME")):
         home = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
     return expand(os.path.expandvars(home)) / "hub"
 
 
-def snapshots(wanted: HubId) -> list[Path]:
-    """What the cache has of a model: for a revision that one; without, what `main` was last, then the rest,
+def snapshots(hub_id: HubId) -> list[Path]:
+    """The snapshots of a model: of a revision that one; without, the one that `main` was last, then the rest,
     the latest first."""
-    place = cache_folder() / f"models--{wanted.id.replace('/', '--')}"
+    place = cache_folder() / f"models--{hub_id.id.replace('/', '--')}"
     try:
-        there = sorted(
+        folders = sorted(
             (folder for folder in (place / "snapshots").iterdir() if folder.is_dir()),
             key=lambda folder: (-folder.stat().st_mtime_ns, folder.name),
         )
     except OSError:
         return []
-    named = _commit(place, wanted.revision or "main")
-    if wanted.revision is not None:
-        return [folder for folder in there if folder.name == named or _begins(folder.name, wanted.revision)]
-    return sorted(there, key=lambda folder: folder.name != named)
+    revision = hub_id.revision
+    commit = _commit(place, revision or "main")
+    if revision is None:
+        return sorted(folders, key=lambda folder: folder.name != commit)
+    prefix = revision if _COMMIT.fullmatch(revision) else None
+    return [
+        folder for folder in folders if folder.name == commit or (prefix and folder.name.startswith(prefix))
+    ]
 
 
-def find_cached(wanted: HubId) -> Path | None:
+def find_cached(hub_id: HubId) -> Path | None:
     """The folder of a model in the cache: of `snapshots` the first whole one, else the first, if any."""
-    found = snapshots(wanted)
-    return next((folder for folder in found if is_whole(folder)), found[0] if found else None)
+    folders = snapshots(hub_id)
+    return next((folder for folder in folders if is_whole(folder)), folders[0] if folders else None)
 
 
 def cached_models() -> dict[str, Path]:
-    """The whole models in the cache that transformers runs for us: id on the hub -> folder."""
+    """The public models that the cache has whole: id on the hub -> folder."""
     try:
         places = sorted(cache_folder().glob("models--*--*"))
     except OSError:
         return {}
-    found: dict[str, Path] = {}
-    for place in places:
-        wanted = HubId.parse(place.name.removeprefix("models--").replace("--", "/", 1))
-        folder = None if wanted is None else find_cached(wanted)
-        if wanted is not None and folder is not None and public_family_of(folder) and is_whole(folder):
-            found[wanted.id] = folder
-    return found
+    ids = filter(None, (HubId.parse(_id(place)) for place in places))
+    folders = {hub_id.id: find_cached(hub_id) for hub_id in ids}
+    return {
+        name: folder
+        for name, folder in folders.items()
+        if folder is not None and public_family_of(folder) and is_whole(folder)
+    }
 
 
 def repository_of(folder: Path) -> HubId | None:
@@ -92,7 +96,12 @@ def repository_of(folder: Path) -> HubId | None:
     place = folder.parent.parent
     if folder.parent.name != "snapshots" or not place.name.startswith("models--"):
         return None
-    return HubId.parse(f"{place.name.removeprefix('models--').replace('--', '/', 1)}@{folder.name}")
+    return HubId.parse(f"{_id(place)}@{folder.name}")
+
+
+def _id(place: Path) -> str:
+    """`org/name` of a model's folder in the cache."""
+    return place.name.removeprefix("models--").replace("--", "/", 1)
 
 
 def _commit(place: Path, name: str) -> str | None:
@@ -102,12 +111,8 @@ def _commit(place: Path, name: str) -> str | None:
         return None
 
 
-def _begins(commit: str, revision: str) -> bool:
-    return _COMMIT.fullmatch(revision) is not None and commit.startswith(revision)
-
-
 def is_whole(folder: Path) -> bool:
-    """Whether nothing is missing that a public model cannot do without."""
+    """Whether no file is missing that a public model cannot do without."""
     try:
         return missing_file(folder) is None
     except ModelUnavailable:

@@ -1,4 +1,4 @@
-"""What tells one model folder from another: digests of its weights, and of the files beside them."""
+"""Digests of a model folder's weights, and of the files beside them that decide an answer."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ def revision(folder: Path) -> str:
     """The first 12 hex digits of a digest of the folder's weights: of a single file its own, of several one
     over theirs.
 
-    Gigabytes are read once. Where the conversion left the digests of the files, and these have still the
-    sizes they had, they are not read at all, nor are those in the hub's cache, which are called by their
-    digests; others are remembered as videos are, until they change on disk.
+    Files are not read where conversion.json has their digests and they still have the sizes given there, nor
+    where the hub's cache names them by their digests. Other digests are kept in the cache of features until
+    the files change on disk.
 
     Raises:
         ModelUnavailable: a file cannot be read.
     """
     files = sorted(folder.glob("model*.safetensors"))
-    made = Conversion.load(folder)
+    record = Conversion.load(folder)
     with reading():
-        recorded = made is not None and {file.name: file.stat().st_size for file in files} == made.sizes
-        return _together(
-            made.shards[file.name] if made and recorded else digest_by_name(file) or _remembered(file)
-            for file in files
-        )
+        if record is not None and {file.name: file.stat().st_size for file in files} == record.sizes:
+            return _joined(record.shards[file.name] for file in files)
+        return _joined(digest_by_name(file) or _remembered(file) for file in files)
 
 
 def config_digest(folder: Path) -> str:
@@ -48,7 +46,7 @@ def config_digest(folder: Path) -> str:
     for pattern in _BESIDE:
         files += sorted(folder.glob(pattern))
     with reading():
-        return _together(
+        return _joined(
             f"{file.relative_to(folder)}:{known_digest(file)} " for file in files if file.is_file()
         )
 
@@ -60,7 +58,7 @@ def _remembered(file: Path) -> str:
     return known_digest(file) if cache is None else cache.digest(file)
 
 
-def _together(digests: Iterable[str]) -> str:
-    each = list(digests)
-    whole = each[0] if len(each) == 1 else hashlib.sha256("".join(each).encode()).hexdigest()
-    return whole[:DIGITS]
+def _joined(digests: Iterable[str]) -> str:
+    parts = list(digests)
+    digest = parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
+    return digest[:DIGITS]

@@ -1,4 +1,4 @@
-"""A folder of a public vision-language model, as transformers saves it: what it is, and if it is whole."""
+"""Folders of public models, as transformers saves them: which family, which files, how many bytes."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ _HEADER_LIMIT = 100 << 20
 
 
 def family_of(folder: Path) -> str | None:
-    """The `model_type` of a folder that transformers runs for us; None for any other, also a broken one."""
-    kind = model_type_of(folder)
-    return kind if kind in FAMILIES else None
+    """The `model_type` of a public model that answers; None for any other folder, also a broken one."""
+    model_type = model_type_of(folder)
+    return model_type if model_type in FAMILIES else None
 
 
 def public_family_of(folder: Path) -> str | None:
-    """The same, and of a selector's folder."""
-    kind = model_type_of(folder)
-    return kind if kind in PUBLIC else None
+    """The `model_type` of a public model that answers or selects frames; None for any other folder."""
+    model_type = model_type_of(folder)
+    return model_type if model_type in PUBLIC else None
 
 
 def model_type_of(folder: Path) -> str | None:
-    """What a folder's config.json says that it is; None where it cannot be read."""
+    """The `model_type` in a folder's config.json; None where it cannot be read."""
     try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+        model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
-    return kind if isinstance(kind, str) else None
+    return model_type if isinstance(model_type, str) else None
 
 
 def weight_files(folder: Path) -> tuple[str, ...]:
-    """The names of the files that hold the weights, whether they are there or not.
+    """The names of the files that hold the weights, which may be missing.
 
     Raises:
         ModelUnavailable: the index of the weights is damaged.
@@ -70,8 +70,8 @@ def weight_files(folder: Path) -> tuple[str, ...]:
     if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
         return (WEIGHTS,)
     try:
-        named = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
-        files = sorted({name for name in named if _plain(name)})
+        names = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
+        files = sorted({name for name in names if _plain(name)})
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ModelUnavailable(f"{folder / INDEX} cannot be read: it is no index of weights.") from error
     if not files:
@@ -86,29 +86,29 @@ def missing_file(folder: Path) -> str | None:
         ModelUnavailable: the index of the weights is damaged.
     """
 
-    def there(*names: str) -> bool:
+    def has(*names: str) -> bool:
         return all((folder / name).is_file() for name in names)
 
-    if not there("config.json"):
+    if not has("config.json"):
         return "config.json"
     for name in weight_files(folder):
-        if not there(name):
+        if not has(name):
             return name
-    words = (("tokenizer.json",), ("tokenizer.model",), ("spiece.model",), ("vocab.json", "merges.txt"))
-    if not any(there(*files) for files in words):
+    tokenizers = (("tokenizer.json",), ("tokenizer.model",), ("spiece.model",), ("vocab.json", "merges.txt"))
+    if not any(has(*files) for files in tokenizers):
         return "tokenizer.json"
-    if not (there("preprocessor_config.json") or there("processor_config.json")):
+    if not (has("preprocessor_config.json") or has("processor_config.json")):
         return "preprocessor_config.json"
     return None
 
 
-def require_whole(name: str, folder: Path, todo: str) -> None:
+def require_whole(name: str, folder: Path, remedy: str) -> None:
     """
     Raises:
-        ModelUnavailable: a file is missing; the message names it, and ends with `todo`.
+        ModelUnavailable: a file is missing; the message names it, and ends with `remedy`.
     """
     if (missing := missing_file(folder)) is not None:
-        raise ModelUnavailable(f"{name} is incomplete: {folder} has no {missing}. {todo}")
+        raise ModelUnavailable(f"{name} is incomplete: {folder} has no {missing}. {remedy}")
 
 
 def require_supported(name: str, folder: Path) -> None:
@@ -122,21 +122,23 @@ def require_supported(name: str, folder: Path) -> None:
 
 
 def require_public(name: str, config: dict[str, Any]) -> str:
-    """As `require_family`, and a selector will do as well."""
-    kind = config.get("model_type")
-    return kind if isinstance(kind, str) and kind in SELECTORS else require_family(name, config)
+    """The `model_type` of a public model that answers or selects frames. Raises as `require_family`."""
+    model_type = config.get("model_type")
+    if isinstance(model_type, str) and model_type in SELECTORS:
+        return model_type
+    return require_family(name, config)
 
 
 def require_family(name: str, config: dict[str, Any]) -> str:
-    """The family of a public model, by its config.json.
+    """The `model_type` of a public model that answers.
 
     Raises:
-        ModelUnavailable: it is of none that dynfocus runs, or stored in a way that is not known here.
+        ModelUnavailable: dynfocus does not run its family, or not in the quantization that it is stored in.
     """
-    kind = config.get("model_type")
-    if not isinstance(kind, str) or kind not in FAMILIES:
-        what = f"a {kind!r} model" if kind else "a model that does not say what it is"
-        if kind and not any("vision" in key or "visual" in key for key in config):
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
+        what = f"a {model_type!r} model" if model_type else "a model that does not say what it is"
+        if model_type and not any("vision" in key or "visual" in key for key in config):
             what += ", which reads text alone"
         hint = " Where its makers have a version for transformers, often named -hf, take that."
         raise ModelUnavailable(
@@ -150,22 +152,18 @@ def require_family(name: str, config: dict[str, Any]) -> str:
             f"{name} is stored in {method or 'bits'}, and dynfocus knows NF4 and int8 of bitsandbytes alone: "
             "take the model that it was made of, which --quantize makes as small."
         )
-    return kind
+    return model_type
 
 
 def stored_quantization(folder: Path) -> Quantization:
-    """What a public model is stored in.
-
-    Raises:
-        ModelUnavailable: something that is not known here.
-    """
+    """The quantization that a public model is stored in. Raises ModelUnavailable for one not known here."""
     config = read_config(folder)
     require_public(str(folder), config)
     return _stored(config) or "none"
 
 
 def weights_bytes(folder: Path) -> dict[Quantization, int]:
-    """What a public model's weights take in memory, by each quantization that it can run in.
+    """Bytes of a public model's weights in memory, by each quantization that it can run in.
 
     Raises:
         ModelUnavailable: a file of weights cannot be read.
@@ -179,8 +177,8 @@ def weights_bytes(folder: Path) -> dict[Quantization, int]:
 
 
 def footprint_of(folder: Path) -> Footprint | None:
-    """What decides the memory of a public model, by the shapes of its tensors; their numbers are not read.
-    None for one that is stored in fewer bits, whose tensors have other shapes.
+    """A public model's parameters, by the shapes in the headers of its files; None for one that is stored
+    quantized, whose tensors have other shapes.
 
     Raises:
         ModelUnavailable: a file of weights cannot be read.
@@ -197,7 +195,7 @@ def footprint_of(folder: Path) -> Footprint | None:
 
 
 def _stored(config: dict[str, Any]) -> Quantization | None:
-    """What a config.json says that its weights are stored in; None for what is not known here."""
+    """The quantization that a config.json states; None for one that is not known here."""
     stored = config.get("quantization_config")
     if stored is None:
         return "none"
@@ -209,20 +207,20 @@ def _stored(config: dict[str, Any]) -> Quantization | None:
 
 
 def _shapes(file: Path) -> dict[str, list[int]]:
-    """The tensors of a safetensors file, read off its header, without the packages that would read it."""
+    """The shapes of a safetensors file's tensors, by its header; safetensors itself is slow to import."""
     try:
-        with file.open("rb") as opened:
-            length = int.from_bytes(opened.read(8), "little")
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
             if length > _HEADER_LIMIT:
                 raise ValueError("the header is too long")
-            header: dict[str, Any] = json.loads(opened.read(length))
+            header: dict[str, Any] = json.loads(stream.read(length))
         return {key: entry["shape"] for key, entry in header.items() if key != "__metadata__"}
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ModelUnavailable(f"{file} cannot be read: it is damaged, or was cut short.") from error
 
 
 def _plain(name: Any) -> bool:
-    """Whether a name of the index is a file beside it, and not a way out of the folder."""
+    """True for the name of a file beside the index. Raises ValueError for any other, as a path elsewhere."""
     if not isinstance(name, str) or "/" in name or not name.endswith(".safetensors"):
         raise ValueError(f"{name!r} is no file of weights")
     return True

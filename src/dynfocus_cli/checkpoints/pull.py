@@ -20,10 +20,10 @@ from dynfocus_cli.types import Quantization
 def pull(entry: ModelEntry, quantization: Quantization, progress: Progress) -> Path:
     """Fetches, checks, converts and installs a model of ours; returns its folder.
 
-    What was fetched stays in the hub's own cache. A second run goes on with the first file that is not whole.
+    The files stay in the hub's own cache. A second run goes on with the first that is not whole.
 
     Raises:
-        UsageError: it is here already.
+        UsageError: it is installed already.
         ModelUnavailable: it cannot be fetched; the message says how to do it by hand. Or a file is damaged,
             or cannot be converted.
     """
@@ -32,19 +32,19 @@ def pull(entry: ModelEntry, quantization: Quantization, progress: Progress) -> P
         raise UsageError(f"{entry.name} comes with dynfocus: there is nothing to pull.")
     if destination.exists():
         raise UsageError(f"{entry.name} is installed in {destination}: remove that folder to pull it anew.")
-    told = Megabytes(progress, "download", entry.download_bytes)
-    own, *others = (_fetch(entry, repository, quantization, told) for repository in entry.repositories)
+    megabytes = Megabytes(progress, "download", entry.download_bytes)
+    own, *others = (_fetch(entry, repository, quantization, megabytes) for repository in entry.repositories)
     source = open_source(own, question_tokenizer=next(iter(others), None))
     origin = tuple(f"{repository.id}@{repository.revision}" for repository in entry.repositories)
     return convert(source, destination, quantization, progress, licence=entry.licence, origin=origin)
 
 
 def _fetch(
-    entry: ModelEntry, repository: Repository, quantization: Quantization, told: Callable[[int], None]
+    entry: ModelEntry, repository: Repository, quantization: Quantization, progress: Callable[[int], None]
 ) -> Path:
-    """The folder with all files of a repository that are needed, each as the hub has it."""
+    """The folder with all files that the entry names of a repository, each as the hub has it."""
     with hub_errors(lambda reason: _by_hand(entry, quantization, reason)):
-        paths = [fetch(repository.id, repository.revision, file, told) for file in repository.files]
+        paths = [fetch(repository.id, repository.revision, file, progress) for file in repository.files]
     return paths[0].parents[repository.files[0].path.count("/")]
 
 

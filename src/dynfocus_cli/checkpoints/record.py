@@ -1,4 +1,4 @@
-"""Where a model folder came from: `conversion.json`, with the digest of every file read and written."""
+"""`conversion.json`: what a model folder was made of, with the digest of every file read and written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that was read."""
+    """A file that a model was made of."""
 
     name: str
     bytes: int
@@ -31,7 +31,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What was made of what."""
+    """What a model folder was made of, and the files that were written."""
 
     layout: str
     quantization: str
@@ -41,36 +41,36 @@ class Conversion:
     fresh: tuple[str, ...]
     """Our tensors that the source has nothing for."""
     licence: str = ""
-    """Of the result; empty where nobody said."""
+    """Of the result; empty where it is not known."""
     origin: tuple[str, ...] = ()
-    """Public repositories and revisions that the files were fetched from, if it was us who fetched them."""
+    """Public repositories and revisions that dynfocus fetched the files from."""
     made_by: str = ""
     """Version of dynfocus."""
     plan: str = ""
-    """Digest of which tensor goes into which file; shards by another plan are no use."""
+    """Digest of the plan by which tensors go into files; shards of another plan cannot be kept."""
     shards: dict[str, str] = field(default_factory=dict)
-    """File written -> its SHA-256. Grows while the conversion is under way."""
+    """File written so far -> its SHA-256."""
     sizes: dict[str, int] = field(default_factory=dict)
-    """File written -> bytes."""
+    """File written so far -> bytes."""
     run_as: str = ""
     """The quantization that a public model runs in here where nothing else is asked for; empty: what fits."""
 
-    def begun(self) -> Conversion:
-        """The same as it was before anything was written."""
+    def without_shards(self) -> Conversion:
+        """The record before any shard was written."""
         return replace(self, shards={}, sizes={})
 
     def with_shard(self, file: Path) -> Conversion:
-        """The same, with one more file written."""
+        """The record with one more file written."""
         shards = self.shards | {file.name: digest_of(file)}
         sizes = self.sizes | {file.name: file.stat().st_size}
         return replace(self, shards=dict(sorted(shards.items())), sizes=dict(sorted(sizes.items())))
 
-    def holds(self, file: Path, told: Callable[[int], object] | None = None) -> bool:
-        """Whether `file` is one that was written, to the last bit; `told` as for `digest_of`."""
-        known = self.shards.get(file.name)
-        if known is None or not file.is_file() or file.stat().st_size != self.sizes.get(file.name):
+    def holds(self, file: Path, progress: Callable[[int], object] | None = None) -> bool:
+        """Whether `file` has the digest that was recorded; `progress` as for `digest_of`."""
+        digest = self.shards.get(file.name)
+        if digest is None or not file.is_file() or file.stat().st_size != self.sizes.get(file.name):
             return False
-        return digest_of(file, told) == known
+        return digest_of(file, progress) == digest
 
     def save(self, folder: Path) -> None:
         """Writes `conversion.json` into `folder`, so that a crash leaves the old one or the new one."""
@@ -78,36 +78,34 @@ class Conversion:
 
     @classmethod
     def load(cls, folder: Path) -> Conversion | None:
-        """What `folder` says of itself; None where it says nothing that can be read."""
+        """The record in `folder`; None where there is none that can be read."""
         try:
             fields: dict[str, Any] = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
             fields["sources"] = tuple(SourceFile(**one) for one in fields["sources"])
             for name in ("dropped", "fresh", "origin"):
                 fields[name] = tuple(fields.get(name, ()))
-            found = cls(**fields)
-            known = all(isinstance(found.shards[file], str) for file in found.sizes)
-            return found if known and found.shards.keys() == found.sizes.keys() else None
+            record = cls(**fields)
+            digests = all(isinstance(record.shards[file], str) for file in record.sizes)
+            return record if digests and record.shards.keys() == record.sizes.keys() else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
 
 def quantization_here(folder: Path) -> Quantization | None:
-    """What a public model was pulled to run in on this machine; None where nobody said."""
-    made = Conversion.load(folder)
-    if made is None:
-        return None
-    return next((kind for kind in QUANTIZATIONS if kind == made.run_as), None)
+    """What a public model was pulled to run in on this machine; None: what fits."""
+    record = Conversion.load(folder)
+    return next((kind for kind in QUANTIZATIONS if record and kind == record.run_as), None)
 
 
 def digest_by_name(file: Path) -> str:
-    """The SHA-256 that a file in the hub's cache is called by; empty for any other file."""
-    kept = file.resolve()
-    return kept.name if kept.parent.name == "blobs" and _SHA256.fullmatch(kept.name) else ""
+    """The SHA-256 by which the hub's cache names a file; empty for any other file."""
+    blob = file.resolve()
+    return blob.name if blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name) else ""
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Says which file of a model the system does not let the block read."""
+    """Raises ModelUnavailable, with the file's name, where the system does not let the block read one."""
     try:
         yield
     except OSError as error:
@@ -115,5 +113,5 @@ def reading() -> Iterator[None]:
 
 
 def bytes_of(folder: Path) -> int:
-    """What the files in and below `folder` take."""
+    """Bytes of all files in and below `folder`."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,4 +1,4 @@
-"""Names of models, what is known of each, and the folders they stand for."""
+"""The models that have a name, and the folder of each."""
 
 from __future__ import annotations
 
@@ -63,10 +63,8 @@ def models_folder() -> Path:
 
 def bundled_models() -> dict[str, Path]:
     """The models that come with this installation: name -> folder."""
-    found: dict[str, Path] = {}
-    for bundle in _BUNDLES:
-        found = _models_in(bundle) | found
-    return found
+    wheel, checkout = map(_models_in, _BUNDLES)
+    return checkout | wheel
 
 
 def installed_models() -> dict[str, Path]:
@@ -84,75 +82,69 @@ def model_name(folder: Path) -> str:
     return folder.name.replace("--", "/", 1) if folder.parent == models_folder() else folder.name
 
 
-def find_model(wanted: str) -> tuple[str, Path]:
+def find_model(name_or_path: str) -> tuple[str, Path]:
     """The name and folder of a model.
 
-    A name of `models list`, a folder, or a model of the hub, `org/name` or `org/name@revision`, which has to
-    be in the hub's cache: the network is never asked.
+    Args:
+        name_or_path: a name of `models list`, a folder, or `org/name` or `org/name@revision` of a model that
+            is in the hub's cache: the network is never used.
 
     Raises:
         ModelUnavailable: a name that is unknown or not here, a folder without a `config.json`, or a public
             model of which a file is missing.
     """
-    there = installed_models() | bundled_models()
-    if wanted not in there and wanted.replace("--", "/", 1) in there:
-        wanted = wanted.replace("--", "/", 1)  # as its folder is called
-    if wanted in there:
-        _require_whole_public(wanted, there[wanted], _again(wanted))
-        return wanted, there[wanted]
+    name, local = name_or_path, installed_models() | bundled_models()
+    if name not in local and name.replace("--", "/", 1) in local:
+        name = name.replace("--", "/", 1)  # as its folder is called
+    if name in local:
+        return name, _whole_installed(name, local[name])
     # os.path, since pathlib raises for a name that is too long to be one.
-    if wanted and os.path.isfile(os.path.join(wanted, "config.json")):
-        folder = Path(wanted)
-        name = folder.resolve().name
-        _require_whole_public(name, folder, "Copy it whole.")
-        return name, folder
-    known = ", ".join(dict.fromkeys([*there, *ENTRIES]))
-    if wanted and os.path.isdir(wanted):
-        if not os.access(wanted, os.X_OK):
-            raise ModelUnavailable(f"{wanted} cannot be opened: {os.strerror(errno.EACCES)}.")
-        raise ModelUnavailable(
-            f"{wanted} is a folder without config.json, so no model. Known models: {known}."
-        )
-    if wanted == DEFAULT_MODEL:
+    if name and os.path.isfile(os.path.join(name, "config.json")):
+        folder = Path(name)
+        return folder.resolve().name, _whole(folder.resolve().name, folder, "Copy it whole.")
+    known = ", ".join(dict.fromkeys([*local, *ENTRIES]))
+    if name and os.path.isdir(name):
+        if not os.access(name, os.X_OK):
+            raise ModelUnavailable(f"{name} cannot be opened: {os.strerror(errno.EACCES)}.")
+        raise ModelUnavailable(f"{name} is a folder without config.json, so no model. Known models: {known}.")
+    if name == DEFAULT_MODEL:
         raise ModelUnavailable(
             f"{DEFAULT_MODEL} did not come with this installation: install dynfocus again, or name another "
             "--model."
         )
-    if (hub_id := _hub_id(wanted)) is not None:
-        return wanted, _on_the_hub(wanted, hub_id, there)
-    if wanted in ENTRIES:
-        raise ModelUnavailable(f"{wanted} is not installed: {_fetches(wanted)}.")
+    if (hub_id := _hub_id(name)) is not None:
+        return name, _hub_folder(name, hub_id, local)
+    if name in ENTRIES:
+        raise ModelUnavailable(f"{name} is not installed: {_how_to_fetch(name)}.")
     raise ModelUnavailable(
-        f"No model {wanted!r}: it is neither a known name ({known}) nor a folder, and no org/name of the "
+        f"No model {name!r}: it is neither a known name ({known}) nor a folder, and no org/name of the "
         "hub. Leave --model out for the default."
     )
 
 
-def _hub_id(wanted: str) -> HubId | None:
-    """What a name stands for on the hub; None where that is no single repository of a public model."""
-    entry = ENTRIES.get(wanted)
+def _hub_id(name: str) -> HubId | None:
+    """The hub's id of a public model, by its name here or there; None for any other name."""
+    entry = ENTRIES.get(name)
     if entry is None:
-        return HubId.parse(wanted)
+        return HubId.parse(name)
     return None if entry.family is None else HubId(entry.repositories[0].id, None)
 
 
-def _on_the_hub(wanted: str, hub_id: HubId, there: dict[str, Path]) -> Path:
-    """The folder of a model of the hub: of one that was pulled, else of the one in the hub's cache."""
+def _hub_folder(name: str, hub_id: HubId, local: dict[str, Path]) -> Path:
+    """The folder of a public model: the installed one, else the one in the hub's cache."""
     entry = entry_of(hub_id.id)
-    if entry is not None and hub_id.revision is None and entry.name in there:
-        _require_whole_public(entry.name, there[entry.name], _again(entry.name))
-        return there[entry.name]
+    if entry is not None and hub_id.revision is None and entry.name in local:
+        return _whole_installed(entry.name, local[entry.name])
     folder = _cached(hub_id, entry)
     if folder is None:
-        if wanted in ENTRIES:
-            raise ModelUnavailable(f"{wanted} is not installed: {_fetches(wanted)}.")
+        if name in ENTRIES:
+            raise ModelUnavailable(f"{name} is not installed: {_how_to_fetch(name)}.")
         raise ModelUnavailable(
-            f"No model {wanted}: it is no folder, and not in the Hugging Face cache, "
-            f"{hub_cache.cache_folder()}. If the hub has it, {_fetches(wanted)}."
+            f"No model {name}: it is no folder, and not in the Hugging Face cache, "
+            f"{hub_cache.cache_folder()}. If the hub has it, {_how_to_fetch(name)}."
         )
-    require_supported(wanted, folder)
-    _require_whole_public(wanted, folder, f"{_fetches(wanted)}.")
-    return folder
+    require_supported(name, folder)
+    return _whole(name, folder, f"{_how_to_fetch(name)}.")
 
 
 def _cached(hub_id: HubId, entry: ModelEntry | None) -> Path | None:
@@ -164,32 +156,31 @@ def _cached(hub_id: HubId, entry: ModelEntry | None) -> Path | None:
     return hub_cache.find_cached(hub_id)
 
 
-def _require_whole_public(name: str, folder: Path, todo: str) -> None:
-    """Of a DynFocus network the loading tells what is missing."""
+def _whole(name: str, folder: Path, remedy: str) -> Path:
+    """`folder`, if no file of a public model is missing there; of ours, loading says what is missing."""
     if family_of(folder) is not None:
-        require_whole(name, folder, todo)
+        require_whole(name, folder, remedy)
+    return folder
 
 
-def _again(name: str) -> str:
-    """What to do where a model that was pulled is no longer whole."""
-    folder = models_folder() / folder_name(name)
-    return (
+def _whole_installed(name: str, folder: Path) -> Path:
+    return _whole(
+        name,
+        folder,
         "Its weights lie in the hub's cache, which may have been moved or emptied: remove "
-        f"{folder} and run `dynfocus models pull {name}`."
+        f"{models_folder() / folder_name(name)} and run `dynfocus models pull {name}`.",
     )
 
 
-def _fetches(name: str) -> str:
+def _how_to_fetch(name: str) -> str:
     size = f" ({readable(ENTRIES[name].download_bytes)})" if name in ENTRIES else ""
     return f"`dynfocus models pull {name}` fetches it{size}"
 
 
 def entry_of(repository: str) -> ModelEntry | None:
     """The entry of a public model, by its id on the hub."""
-    for entry in ENTRIES.values():
-        if entry.family is not None and entry.repositories[0].id == repository:
-            return entry
-    return None
+    public = (entry for entry in ENTRIES.values() if entry.family is not None)
+    return next((entry for entry in public if entry.repositories[0].id == repository), None)
 
 
 def find_entry(name: str) -> ModelEntry:
@@ -206,8 +197,8 @@ def find_entry(name: str) -> ModelEntry:
 
 
 def find_pullable(name: str) -> tuple[HubId | None, ModelEntry | None]:
-    """What a name stands for that `models pull` is given: a public model of the hub, with its entry if it has
-    one; or a network of ours, by its entry alone.
+    """What `models pull` fetches by a name: a public model of the hub, with its entry if it has one; or a
+    network of ours, by its entry alone.
 
     Raises:
         ModelUnavailable: no such model is known, and it is no `org/name`.
@@ -218,7 +209,7 @@ def find_pullable(name: str) -> tuple[HubId | None, ModelEntry | None]:
 
 
 def available_entry(name: str) -> ModelEntry | None:
-    """What is known of a model that can be pulled and is not here; None for any other."""
+    """The entry of a model that can be pulled and is not here; None for any other."""
     hub_id = _hub_id(name)
     entry = ENTRIES.get(name)
     if entry is None and hub_id is not None and hub_id.revision is None:
@@ -242,40 +233,40 @@ def list_models() -> list[ListedModel]:
 
 def _listed(name: str, bundled: Path | None, installed: Path | None, cached: Path | None) -> ListedModel:
     entry, folder = ENTRIES.get(name), bundled or installed or cached
-    made = None if entry or folder is None else Conversion.load(folder)
+    record = None if entry or folder is None else Conversion.load(folder)
     family = entry.family if entry else None if folder is None else public_family_of(folder)
     if folder is None:
         assert entry is not None, "a name comes from an entry or from a folder"
-        size, fetched = entry.bytes, entry.download_bytes
+        size, download = entry.bytes, entry.download_bytes
     else:
-        size, fetched = bytes_of(folder), 0
+        size, download = bytes_of(folder), 0
     state: State = "bundled" if bundled else "installed" if installed else "cached" if cached else "available"
     return ListedModel(
         name=name,
         state=state,
         folder=None if folder is None else str(folder),
-        what=entry.what if entry else what_of(family, made),
+        what=entry.what if entry else what_of(family, record),
         family=PUBLIC[family] if family else OWN,
-        licence=entry.licence if entry else made.licence or None if made else None,
+        licence=entry.licence if entry else record.licence or None if record else None,
         needs=entry.needs if entry else None,
         bytes=size,
-        download_bytes=fetched,
+        download_bytes=download,
     )
 
 
-def what_of(family: str | None, made: Conversion | None) -> str:
-    """What a model is that has no entry."""
+def what_of(family: str | None, record: Conversion | None) -> str:
+    """A line about a model without an entry."""
     if family in SELECTORS:
         return f"a {SELECTORS[family]} model of the Hugging Face hub, for --selector-model"
     if family is not None:
         return f"a {PUBLIC[family]} model of the Hugging Face hub"
-    return f"converted from {made.layout}" if made else "a model folder"
+    return f"converted from {record.layout}" if record else "a model folder"
 
 
 def _models_in(folder: Path) -> dict[str, Path]:
     """The finished model folders below `folder`, by name; `org--name` is called `org/name`."""
     try:
-        places = sorted(path.parent for path in folder.glob("*/config.json"))
+        folders = sorted(path.parent for path in folder.glob("*/config.json"))
     except OSError:
         return {}
-    return {place.name.replace("--", "/", 1): place for place in places if place.suffix != ".partial"}
+    return {path.name.replace("--", "/", 1): path for path in folders if path.suffix != ".partial"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from dynfocus_cli.checkpoints.sources.recipe import Recipe
 from dynfocus_cli.checkpoints.sources.source import Source
 from dynfocus_cli.device import SMALL_BYTES as RUNS_IN_FLOAT32
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.files import atomic_file, json_digest
+from dynfocus_cli.files import atomic_file, json_digest, umask
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.connector import CooperativeConnector
 from dynfocus_cli.network.skeleton import quantized_layers
@@ -37,7 +38,7 @@ INDEX = "model.safetensors.index.json"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be written, decided before anything is."""
+    """What a conversion writes, decided before it does."""
 
     quantization: Quantization
     layers: frozenset[str]
@@ -61,33 +62,45 @@ class Plan:
 
 def plan_shards(source: Source, shapes: Mapping[str, tuple[int, ...]], quantization: Quantization) -> Plan:
     """Which tensor goes into which file, in the order in which the source holds them."""
-    count = {name: _product(shape) for name, shape in shapes.items()}
-    small = 4 * sum(count.values()) <= SMALL_BYTES
+    small = 4 * sum(map(math.prod, shapes.values())) <= SMALL_BYTES
     dtype = torch.float32 if small and not _in_halves(source) else torch.bfloat16
     layers = quantized_layers(source.config) if quantization != "none" else frozenset()
-    shards: list[list[str]] = [[]]
-    total, size = 0, 0
     places = _places(source)
-    for name in sorted(shapes, key=lambda name: (places.get(name, -1), name)):
-        full = count[name] * dtype.itemsize
-        its = stored_bytes(shapes[name], quantization) if name in layers else full
-        if shards[-1] and size + its > SHARD_BYTES:
+    sizes = {
+        name: stored_bytes(shapes[name], quantization)
+        if name in layers
+        else math.prod(shapes[name]) * dtype.itemsize
+        for name in sorted(shapes, key=lambda name: (places.get(name, -1), name))
+    }
+    total = sum(sizes.values())
+    compute = torch.float32 if total <= RUNS_IN_FLOAT32 else torch.bfloat16
+    return Plan(quantization, layers, dtype, compute, shapes, shard_files(sizes), total)
+
+
+def shard_files(sizes: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """File -> the tensors in it, in the given order, of at most `SHARD_BYTES`; a larger tensor has its own.
+
+    Args:
+        sizes: tensor -> bytes.
+    """
+    shards: list[list[str]] = [[]]
+    filled = 0
+    for name, size in sizes.items():
+        if shards[-1] and filled + size > SHARD_BYTES:
             shards.append([])
-            size = 0
+            filled = 0
         shards[-1].append(name)
-        size, total = size + its, total + its
-    files = {
+        filled += size
+    if len(shards) == 1:
+        return {"model.safetensors": tuple(shards[0])}
+    return {
         f"model-{number:05d}-of-{len(shards):05d}.safetensors": tuple(names)
         for number, names in enumerate(shards, 1)
     }
-    if len(shards) == 1:
-        files = {"model.safetensors": tuple(shards[0])}
-    compute = torch.float32 if total <= RUNS_IN_FLOAT32 else torch.bfloat16
-    return Plan(quantization, layers, dtype, compute, shapes, files, total)
 
 
 def write_shard(path: Path, names: tuple[str, ...], source: Source, plan: Plan, progress: Progress) -> None:
-    """One file, under another name until all of it has reached the disk.
+    """Makes the tensors of one shard, and writes it as an atomic file.
 
     Raises:
         ModelUnavailable: a tensor of the source is damaged, or of no kind that a network computes with.
@@ -109,11 +122,11 @@ def write_shard(path: Path, names: tuple[str, ...], source: Source, plan: Plan, 
         except SafetensorError as error:
             raise _as_os_error(error) from error
         # safetensors keeps its files from everyone but their owner, whatever the umask says.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~umask())
 
 
 def write_index(folder: Path, files: Sequence[Path]) -> None:
-    """Says in `folder` which of several files holds which tensor."""
+    """Writes the index of several files: which holds which tensor."""
     weight_map: dict[str, str] = {}
     for file in files:
         with safe_open(file, framework="pt") as opened:
@@ -123,7 +136,7 @@ def write_index(folder: Path, files: Sequence[Path]) -> None:
 
 
 def _made(recipe: Recipe, source: Source) -> Tensor:
-    """One of our tensors, in the source's precision."""
+    """A tensor of ours, made of the source's, in its precision."""
     parts = [source.files.read(key) for key in recipe.sources]
     for key, part in zip(recipe.sources, parts, strict=True):
         where = f"{source.files.path(key)}: {key}"
@@ -140,27 +153,28 @@ def _made(recipe: Recipe, source: Source) -> Tensor:
 def _fresh(
     names: Sequence[str], config: DynFocusConfig, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Tensor]:
-    """What a new network has under `names`, the same each time."""
-    connector: dict[str, Tensor] = {}
-    if any(name.startswith(CONNECTOR) for name in names):
+    """The tensors that a new network starts with under `names`, by `FRESH_SEED`."""
+    tensors = {
+        name: torch.ones(shapes[name]) if name.endswith("weight") else torch.zeros(shapes[name])  # norms
+        for name in names
+        if not name.startswith(CONNECTOR)
+    }
+    if len(tensors) < len(names):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(FRESH_SEED)
             connector = CooperativeConnector(config).state_dict()
-    found = {name: connector[name.removeprefix(CONNECTOR)] for name in names if name.startswith(CONNECTOR)}
-    norms = (name for name in names if name not in found)
-    for name in norms:
-        found[name] = torch.ones(shapes[name]) if name.endswith("weight") else torch.zeros(shapes[name])
-    return found
+        tensors |= {name: connector[name.removeprefix(CONNECTOR)] for name in names if name not in tensors}
+    return tensors
 
 
 def _in_halves(source: Source) -> bool:
-    """Whether no precision is lost in bfloat16, since the source has no other."""
+    """Whether all that is used of the source is stored in bfloat16."""
     used = {key for recipe in source.key_map.recipes.values() for key in recipe.sources}
     return all(source.files.dtypes[key] is torch.bfloat16 for key in used)
 
 
 def _places(source: Source) -> dict[str, int]:
-    """Our name -> number of the file that it comes from; where the files lie makes no difference."""
+    """Our name -> number of the source's file that it comes from."""
     numbers = {path: number for number, path in enumerate(source.files.paths)}
     return {
         name: numbers[source.files.path(recipe.sources[0])] for name, recipe in source.key_map.recipes.items()
@@ -168,20 +182,6 @@ def _places(source: Source) -> dict[str, int]:
 
 
 def _as_os_error(error: SafetensorError) -> Exception:
-    """safetensors tells of a full disk in words: `... (os error 28)`."""
-    found = re.search(r"os error (\d+)", str(error))
-    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else error
-
-
-def _umask() -> int:
-    """The process's own; it can be read only by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    number = 1
-    for size in shape:
-        number *= size
-    return number
+    """The system's error that safetensors has put in words, as `... (os error 28)` for a full disk."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error

@@ -1,31 +1,29 @@
-"""Sizes as people read them, and as progress is told."""
+"""Sizes as people read them, and progress that is counted in megabytes."""
 
 from __future__ import annotations
 
-from dynfocus_cli.progress import Progress
+from rich.filesize import pick_unit_and_suffix
 
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
+from dynfocus_cli.progress import Progress
 
 
 def readable(number: int) -> str:
-    """The largest decimal unit that leaves at least 1, as files are sold: 15890000000 -> 15.9 GB."""
-    size, unit = float(number), 0
-    while size >= 1000 and unit < len(UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.0f} {UNITS[unit]}" if unit == 0 else f"{size:.1f} {UNITS[unit]}"
+    """In the largest decimal unit that leaves at least 1, as files are sold: 15890000000 -> 15.9 GB."""
+    return _with_unit(number, ["bytes", "kB", "MB", "GB", "TB"], 1000)
 
 
 def binary(number: int) -> str:
-    """The largest binary unit that leaves at least 1, as memory and the cache are measured: 5368709120 -> 5.0
-    GiB."""
-    size, units = float(number), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while size >= 1024 and len(units) > 1:
-        size, units = size / 1024, units[1:]
-    return f"{number} bytes" if units[0] == "bytes" else f"{size:.1f} {units[0]}"
+    """In the largest binary unit that leaves at least 1, as memory is measured: 5368709120 -> 5.0 GiB."""
+    return _with_unit(number, ["bytes", "KiB", "MiB", "GiB", "TiB"], 1024)
+
+
+def _with_unit(number: int, units: list[str], base: int) -> str:
+    size, unit = pick_unit_and_suffix(number, units, base)
+    return f"{number / size:.{0 if size == 1 else 1}f} {unit}"
 
 
 class Megabytes:
-    """Tells a `Progress` of bytes, a piece a megabyte."""
+    """Reports bytes to a `Progress`, a piece a megabyte."""
 
     def __init__(self, progress: Progress, stage: str, total: int) -> None:
         """Begins `stage`, of `total` bytes."""

@@ -1,7 +1,7 @@
-"""The folder that a model is written in until it is whole: `NAME.partial`, beside its place.
+"""The staging folder: `NAME.partial`, in which a model is written, beside its destination, until it is whole.
 
-It belongs to one process at a time, and holds no config.json before all else is written, so nothing would
-load it. A process that dies leaves it for the next one to go on with.
+It belongs to one process at a time, and config.json is written into it last, so that nothing loads it. A
+process that dies leaves it for the next one to go on with.
 """
 
 from __future__ import annotations
@@ -20,44 +20,53 @@ SUFFIX = ".partial"
 
 @contextmanager
 def staging(destination: Path) -> Iterator[Path]:
-    """The folder to write in, for this process alone; it must be moved to `destination` by `finish`.
+    """A staging folder for this process alone, to be moved to `destination` by `commit`.
 
-    A block that fails because the disk does leaves what it has written. One that fails because of what it
-    reads leaves nothing: going on with it would fail again.
+    Where the disk fails, whole shards that the block has written stay.
 
     Raises:
         UsageError: `destination` exists.
         ModelUnavailable: another process is writing it, or the disk is at fault.
     """
-    _refuse(destination)
+    if os.path.lexists(destination):
+        raise UsageError(f"{destination} exists already: remove it, or name another place.")
     partial = destination.with_name(f"{destination.name}{SUFFIX}")
     try:
         partial.mkdir(parents=True, exist_ok=True)
         with locked_folder(partial):
-            # Between the steps another process may have finished, and moved away the folder that was there.
+            # Between the steps another process may have moved its staging folder to the destination.
             if os.path.lexists(destination):
                 with suppress(OSError):
                     partial.rmdir()  # ours alone, and empty
-                raise _busy(destination)
+                raise FolderInUse
             yield partial
     except FolderInUse as error:
-        raise _busy(destination) from error
-    except OSError as error:
         raise ModelUnavailable(
-            f"{destination} could not be written: {error.strerror or error}.{_kept(partial)}"
+            f"{destination} is being written by another process: wait for it, or name another place."
+        ) from error
+    except OSError as error:
+        kept = ""
+        if any(partial.glob("*.safetensors")):
+            kept = (
+                f" What is done is kept in {partial}: make room and run the same command again, or remove it."
+            )
+        else:
+            abandon(partial)
+        raise ModelUnavailable(
+            f"{destination} could not be written: {error.strerror or error}.{kept}"
         ) from error
 
 
 def clear(partial: Path, keep: Collection[str] = ()) -> None:
-    """Removes all that the folder holds, config.json first, and leaves the folder and what is in `keep`."""
+    """Removes all that the folder holds but what is in `keep`, config.json first."""
     (partial / "config.json").unlink(missing_ok=True)
-    for found in partial.iterdir():
-        if found.name in keep:
+    for path in partial.iterdir():
+        if path.name in keep:
             continue
-        if found.is_dir() and not found.is_symlink():
-            shutil.rmtree(found)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
         else:
-            found.unlink()
+            path.unlink()
 
 
 def abandon(partial: Path) -> None:
@@ -67,29 +76,10 @@ def abandon(partial: Path) -> None:
         partial.rmdir()
 
 
-def finish(partial: Path, destination: Path) -> None:
-    """Gives the folder its name, once all of it has reached the disk."""
-    for found in sorted(partial.rglob("*")):
-        flush(found)
+def commit(partial: Path, destination: Path) -> None:
+    """Moves the staging folder to its destination, once all of it has reached the disk."""
+    for path in sorted(partial.rglob("*")):
+        flush(path)
     flush(partial)
     partial.rename(destination)
     flush(destination.parent)
-
-
-def _refuse(destination: Path) -> None:
-    if os.path.lexists(destination):
-        raise UsageError(f"{destination} exists already: remove it, or name another place.")
-
-
-def _kept(partial: Path) -> str:
-    """What to do with a folder that could not be finished; one without a whole shard goes at once."""
-    if not any(partial.glob("*.safetensors")):
-        abandon(partial)
-        return ""
-    return f" What is done is kept in {partial}: make room and run the same command again, or remove it."
-
-
-def _busy(destination: Path) -> ModelUnavailable:
-    return ModelUnavailable(
-        f"{destination} is being written by another process: wait for it, or name another place."
-    )

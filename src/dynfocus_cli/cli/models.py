@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,7 +16,6 @@ from dynfocus_cli.cli.output import wrapped, write_line, write_record
 from dynfocus_cli.types import Quantization
 
 if TYPE_CHECKING:
-    from dynfocus_cli.checkpoints.describe import ModelDescription
     from dynfocus_cli.checkpoints.entries import ModelEntry
     from dynfocus_cli.checkpoints.registry import ListedModel
     from dynfocus_cli.progress import Progress
@@ -207,7 +206,7 @@ def quantize(
 
 
 def _make(title: str, work: Callable[[Progress], Path], json: bool, quiet: bool) -> None:
-    """Runs what writes a model, and says what came of it: the folder alone, for a script to go on with."""
+    """Runs `work`, which writes a model, and prints the model's folder, for a script to go on with."""
     with progress.shown(title, progress.is_visible(quiet)) as bar:
         folder = work(bar)
     if json:
@@ -220,96 +219,26 @@ def _make(title: str, work: Callable[[Progress], Path], json: bool, quiet: bool)
 
 def _show(name: str, folder: Path, json: bool, verified: int | None) -> None:
     from dynfocus_cli.checkpoints.describe import describe
+    from dynfocus_cli.cli.model_tables import model_lines, model_record
 
-    found = describe(name, folder)
+    description = describe(name, folder)
     if json:
-        from dynfocus_cli.cli.model_tables import model_record
-
-        return write_record(model_record(found, verified))
-    for label, value in _lines(found):
-        write_line(f"{label:<13} {value}")
+        return write_record(model_record(description, verified))
+    lines = model_lines(description)
     if verified is not None:
-        write_line(f"{'verified':<13} {verified} of {verified} files")
+        lines.append(("verified", f"{verified} of {verified} files"))
+    _write_table(lines)
 
 
 def _show_entry(entry: ModelEntry, json: bool) -> None:
-    """What is known of a model that is not here."""
-    from dynfocus_cli.checkpoints.size import readable
+    from dynfocus_cli.cli.model_tables import entry_lines, entry_record
 
-    if json:
-        from dynfocus_cli.cli.model_tables import entry_record
+    return write_record(entry_record(entry)) if json else _write_table(entry_lines(entry))
 
-        return write_record(entry_record(entry))
-    size = readable(entry.download_bytes)
-    lines = [
-        ("name", entry.name),
-        ("what", entry.what),
-        (
-            "size",
-            f"{size} to fetch, kept in the hub's cache"
-            if entry.family
-            else f"{size} to fetch, then {readable(entry.bytes)}",
-        ),
-    ]
-    if entry.footprint:
-        lines += _weight(entry.footprint.parameters, entry.footprint.by_quantization())
-    else:
-        lines.append(("quantization", entry.quantization))
-    lines += [
-        ("licence", entry.licence),
-        ("needs", entry.needs),
-        ("install", f"dynfocus models pull {entry.name}"),
-    ]
-    for repository in entry.repositories:
-        lines.append(("from", f"{repository.id}, revision {repository.revision}"))
-        lines += [
-            ("source", f"{file.sha256 or 'as the hub states':64}  {file.path}") for file in repository.files
-        ]
+
+def _write_table(lines: Iterable[tuple[str, str]]) -> None:
     for label, value in lines:
         write_line(f"{label:<13} {value}")
-
-
-def _weight(parameters: int | None, memory: Mapping[Quantization, int]) -> list[tuple[str, str]]:
-    """What a public model's weights take."""
-    from dynfocus_cli.checkpoints.size import readable
-
-    said = [readable(size) + ("" if kind == "none" else f" in {kind}") for kind, size in memory.items()]
-    lines = [("weights", f"{', '.join(said)} of memory")]
-    return lines if parameters is None else [("parameters", f"{parameters / 1e9:.1f} billion"), *lines]
-
-
-def _lines(found: ModelDescription) -> list[tuple[str, str]]:
-    from dynfocus_cli.checkpoints.size import readable
-    from dynfocus_cli.checkpoints.sources.recipe import listed
-
-    lines = [
-        ("name", found.name),
-        ("what", found.what),
-        ("folder", found.folder),
-        ("size", readable(found.bytes)),
-        ("revision", found.revision),
-        ("quantization", found.quantization + (f", runs in {found.run_as} here" if found.run_as else "")),
-    ]
-    if found.memory_bytes is None:
-        tokens = f"{found.tokens_per_key_frame} a key frame, {found.tokens_per_other_frame} any other"
-        lines += [
-            ("events", f"L = {found.prototypes}, K/L = {found.key_ratio}, ranked by {found.scorer}"),
-            ("tokens", f"{tokens}; context {found.context}"),
-        ]
-    else:
-        lines += [("family", found.family), *_weight(found.parameters, found.memory_bytes)]
-    lines += [
-        ("licence", found.licence or "not stated: that of its sources"),
-    ]
-    if found.needs:
-        lines.append(("needs", found.needs))
-    if found.untrained:
-        lines.append(("untrained", f"{', '.join(found.untrained)}: answers mean nothing yet"))
-    lines += [("from", place) for place in found.origin]
-    lines += [("source", f"{file.sha256}  {file.name}, {readable(file.bytes)}") for file in found.sources]
-    if found.dropped:
-        lines.append(("left out", listed(found.dropped)))
-    return lines
 
 
 def _state(model: ListedModel) -> str:

@@ -141,11 +141,11 @@ class ModelSpec(Protocol):
     def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
         """The moments to look at, as asked for, or as the model's makers do."""
 
-    def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
+    def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
         """What a key frame and any other cost, of a video of `frames` sampled frames.
 
         Raises:
-            UsageError: `wanted` asks for what the model cannot give.
+            UsageError: `selection` asks for what the model cannot give.
         """
 
     def patches(self, source: VideoSource) -> int:
@@ -154,7 +154,7 @@ class ModelSpec(Protocol):
     def stock_tokens(self, source: VideoSource) -> int | None:
         """Video tokens of the makers' own way with this video; None where there is no other way than ours."""
 
-    def scorer(self, question: str | None, wanted: Scorer | None) -> ScoredQuestion:
+    def scorer(self, question: str | None, scorer: Scorer | None) -> ScoredQuestion:
         """What ranks the events, with a notice where nothing was trained to.
 
         Raises:
@@ -187,7 +187,7 @@ class Backend(Protocol):
     def info(self) -> ModelInfo:
         """What is reported of it."""
 
-    def tower(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> VisionTower:
+    def tower(self, source: VideoSource, frames: int, selection: SelectionOptions) -> VisionTower:
         """What each of `frames` sampled frames goes through, whatever the question."""
 
     @property
@@ -205,7 +205,7 @@ class Backend(Protocol):
         self,
         source: VideoSource,
         frames: EncodedFrames,
-        wanted: SelectionOptions,
+        selection: SelectionOptions,
         selector_frames: EncodedFrames | None = None,
     ) -> VideoSession:
         """A video in front of the model; its frames have been through `tower`, and `selector_frames` are the

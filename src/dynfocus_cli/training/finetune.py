@@ -13,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from dynfocus_cli.checkpoints.size import readable
-from dynfocus_cli.checkpoints.staging import finish, staging
+from dynfocus_cli.checkpoints.staging import commit, staging
 from dynfocus_cli.device import ran_out
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
@@ -224,7 +224,7 @@ class _Run:
             export(model, partial, self.prepared.settings.stage, self.progress)
             shutil.copyfile(self.work / LOG, partial / "training_log.jsonl")
             write_card(partial, self.prepared, model, trained, train, held, list(log_lines(self.work)))
-            finish(partial, destination)
+            commit(partial, destination)
 
     def _validate(self, learner: Learner, held: list[Planned], step: int, steps: int, loss: float) -> None:
         """Measures, and keeps the weights where none were better: of equally good ones those that learned

@@ -1,4 +1,4 @@
-"""The `config.json` of a folder that may be anybody's."""
+"""Reads the `config.json` of any model folder, and says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dynfocus_cli.errors import DynFocusError, ModelUnavailable
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What `folder` says it is.
+    """The `config.json` of `folder`.
 
     Raises:
         ModelUnavailable: there is no such folder, it may not be opened, or has no `config.json` to be read.
@@ -31,19 +31,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelUnavailable(f"{folder} is a folder without config.json, so no model.")
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelUnavailable(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise ModelUnavailable(f"{path} is no JSON: {error}.") from error
-    if not isinstance(given, dict):
+    if not isinstance(config, dict):
         raise ModelUnavailable(f"{path} describes no model: it holds no object.")
-    return given
+    return config
 
 
 @contextmanager
 def sound(folder: Path) -> Iterator[None]:
-    """Says that the `config.json` of `folder` is at fault where the block cannot make a network of it."""
+    """Raises ModelUnavailable, which names the config.json, where the block can make no network of it."""
     try:
         yield
     except (DynFocusError, MemoryError):

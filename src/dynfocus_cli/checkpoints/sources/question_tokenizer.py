@@ -7,12 +7,13 @@ from pathlib import Path
 
 from transformers import BertTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from dynfocus_cli.checkpoints.folder import part
 from dynfocus_cli.errors import ModelUnavailable
 
 FOLDERS = ("question_tokenizer", "qformer_tokenizer", "bert-base-uncased")
-"""Where it may lie: in our own format, in InstructBLIP's, and as LLaMA-VID keeps it."""
+"""Folders of it in our own format, in InstructBLIP's and in LLaMA-VID's."""
 DECODE = "[DEC]"
-"""BLIP-2 adds it; it is never written, and has a row among the word embeddings."""
+"""BLIP-2 adds it: no text has it, and the word embeddings have a row for it."""
 
 
 def find_question_tokenizer(places: Sequence[Path | None], words: int) -> Path:
@@ -25,9 +26,10 @@ def find_question_tokenizer(places: Sequence[Path | None], words: int) -> Path:
         if place is None:
             continue
         for folder in (place, *(place / name for name in FOLDERS)):
-            if (folder / "vocab.txt").is_file() or (folder in places[:1] and _is_tokenizer(folder)):
-                return _checked(folder, words)
-            if folder != place and _is_tokenizer(folder):
+            # The tokenizer.json of a model's own folder is the language model's.
+            is_models = folder == place and folder != places[0]
+            files = ("vocab.txt",) if is_models else ("vocab.txt", "tokenizer.json")
+            if any((folder / file).is_file() for file in files):
                 return _checked(folder, words)
     raise ModelUnavailable(
         "The Q-Former's tokenizer is missing: put bert-base-uncased's vocab.txt, or the folder "
@@ -51,17 +53,11 @@ def load_question_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _is_tokenizer(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
-
-
 def _checked(folder: Path, words: int) -> Path:
-    try:
-        found = len(load_question_tokenizer(folder))
-    except Exception as error:  # damaged tokenizers raise nearly anything, even bare Exceptions
-        raise ModelUnavailable(f"The tokenizer in {folder} cannot be used: {error}") from error
-    if found != words:
+    with part(folder, "tokenizer"):
+        count = len(load_question_tokenizer(folder))
+    if count != words:
         raise ModelUnavailable(
-            f"The tokenizer in {folder} has {found} words, {DECODE} included, and the Q-Former knows {words}."
+            f"The tokenizer in {folder} has {count} words, {DECODE} included, and the Q-Former knows {words}."
         )
     return folder

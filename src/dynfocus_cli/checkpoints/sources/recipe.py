@@ -1,4 +1,4 @@
-"""How each of our tensors is made of a source's."""
+"""Key maps: which tensors of a source make each of ours."""
 
 from __future__ import annotations
 
@@ -14,75 +14,76 @@ NAMED = 5
 """Keys that a message names before it counts the rest."""
 
 
-def _as_it_is(tensor: Tensor) -> Tensor:
+def _unchanged(tensor: Tensor) -> Tensor:
     return tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One of our tensors: which of the source's it takes, and what is done to them."""
+    """How one of our tensors is made."""
 
     sources: tuple[str, ...]
-    make: Callable[..., Tensor] = _as_it_is
-    """Takes the sources' tensors in order; shapes alone (`meta` tensors) must do."""
+    """The source's keys."""
+    make: Callable[..., Tensor] = _unchanged
+    """Makes it of their tensors, in order; also of `meta` tensors, which have shapes alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyMap:
-    """A source's whole vocabulary: what is used, and what is left on purpose."""
+    """What becomes of each key of a source."""
 
     recipes: Mapping[str, Recipe]
     """Our name -> recipe."""
     dropped: frozenset[str] = frozenset()
     """Keys of the source that have no effect there."""
     fresh: frozenset[str] = field(default_factory=frozenset)
-    """Our names that this source has nothing for: they start as a new network's do."""
+    """Our names that this source has no tensors for: they start as in a new network."""
 
     def check(
-        self, source: str, found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]
+        self, source: str, shapes: Mapping[str, tuple[int, ...]], ours: Mapping[str, tuple[int, ...]]
     ) -> None:
-        """Whether the tensors that a source has make those that a network wants.
+        """Checks that the tensors of a source make those of a network.
 
         Args:
-            source: what to call the source in messages.
-            found: its keys and shapes.
-            wanted: our names and shapes.
+            source: its name in messages.
+            shapes: of the source's tensors, by key.
+            ours: shapes of the network's tensors, by name.
 
         Raises:
             ModelUnavailable: keys are missing or not known, or shapes do not fit; the message names them.
         """
         used = {key for recipe in self.recipes.values() for key in recipe.sources}
-        if missing := used - found.keys():
+        if missing := used - shapes.keys():
             raise ModelUnavailable(f"{source} lacks {listed(missing)}.")
-        if unknown := found.keys() - used - self.dropped:
+        if unknown := shapes.keys() - used - self.dropped:
             raise ModelUnavailable(
                 f"{source} holds {listed(unknown)}, which no DynFocus network has: it is another model's, or "
                 "of a version that is not known here."
             )
         made = self.recipes.keys() | self.fresh
-        assert made == wanted.keys(), f"the key map is incomplete: {sorted(made ^ wanted.keys())[:NAMED]}"
+        assert made == ours.keys(), f"the key map is incomplete: {sorted(made ^ ours.keys())[:NAMED]}"
         for name, recipe in self.recipes.items():
-            if (shape := _shape(recipe, found)) != wanted[name]:
+            if (shape := _shape(recipe, shapes)) != ours[name]:
                 key = recipe.sources[0] if recipe.sources else name
                 raise ModelUnavailable(
                     f"{source} and its config disagree: {key} makes {name} {list(shape)}, and "
-                    f"{list(wanted[name])} is needed."
+                    f"{list(ours[name])} is needed."
                 )
 
 
-def _shape(recipe: Recipe, found: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+def _shape(recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
     with torch.device("meta"):
         try:
-            return tuple(recipe.make(*(torch.empty(found[key]) for key in recipe.sources)).shape)
+            return tuple(recipe.make(*(torch.empty(shapes[key]) for key in recipe.sources)).shape)
         except (RuntimeError, IndexError):
             return ()
 
 
 def listed(names: Iterable[str]) -> str:
     """Some names, and how many more: `a, b and 3 more`."""
-    known = sorted(names)
-    more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
-    return ", ".join(known[:NAMED]) + more
+    names = sorted(names)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def linear(ours: str, theirs: str, *, bias: bool = True) -> dict[str, Recipe]:

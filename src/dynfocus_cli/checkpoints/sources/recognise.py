@@ -1,4 +1,4 @@
-"""Which layout a folder is in."""
+"""Opens a folder of weights in whichever layout it has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KNOWN = "LLaMA-VID, the DynFocus release, InstructBLIP with a Vicuna (in transfo
 def open_source(
     folder: Path, *, vision: Path | None = None, question_tokenizer: Path | None = None
 ) -> Source:
-    """What `folder` is, ready to be converted.
+    """The weights in `folder`, ready to be converted.
 
     Args:
         vision: where the vision tower of a LLaMA-VID or DynFocus folder is, if not in or beside it.
@@ -29,17 +29,17 @@ def open_source(
         ModelUnavailable: it is of no known layout, incomplete or damaged.
         UsageError: an option that its layout has no use for.
     """
-    given = read_config(folder)
+    config = read_config(folder)
     for flag, path in (("--vision", vision), ("--question-tokenizer", question_tokenizer)):
         if path is not None and not path.exists():
             raise ModelUnavailable(f"{flag}: there is no {path}.")
-    if is_llama_vid(given):
+    if is_llama_vid(config):
         return llama_vid_source(folder, vision, question_tokenizer)
     if vision is not None:
         raise UsageError(
             f"--vision is for LLaMA-VID and DynFocus folders; {folder} has its own vision tower."
         )
-    kind = given.get("model_type")
+    kind = config.get("model_type")
     if kind == instructblip.MODEL_TYPE:
         return instructblip_source(folder, question_tokenizer)
     if kind == DynFocusConfig.model_type:

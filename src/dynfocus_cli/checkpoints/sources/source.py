@@ -1,4 +1,4 @@
-"""A source of weights, ready to be converted."""
+"""The weights and settings of another project's model, ready to be converted."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from dynfocus_cli.network.config import DynFocusConfig
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Everything that a model folder is made of, and where it comes from."""
+    """All that a model folder is made of."""
 
     layout: str
-    """In words, for the model card."""
+    """Its name in the model card."""
     folder: Path
     config: DynFocusConfig
     files: TensorFiles
@@ -24,7 +24,7 @@ class Source:
     tokenizer: Path
     """Folder of the language model's tokenizer."""
     question_tokenizer: Path | None
-    """Folder of the Q-Former's; None where it reads the language model's words."""
+    """Folder of the Q-Former's tokenizer; None where it shares the language model's."""
     preprocessing: Preprocessing
     extra: tuple[Path, ...] = ()
-    """Files that belong to the model and are copied as they are."""
+    """More files of the model, which are copied unchanged."""

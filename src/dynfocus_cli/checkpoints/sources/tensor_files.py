@@ -1,4 +1,4 @@
-"""Reading foreign weights: one tensor at a time, and nothing but tensors."""
+"""Reads the tensors of other projects' files one at a time; no code in them is run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dynfocus_cli.checkpoints.sources.recipe import listed
 from dynfocus_cli.errors import ModelUnavailable, first_line
 
 HELD_BYTES = 256 << 20
-"""What may be read of a mapped file before it is mapped anew: pages that were touched count as ours."""
+"""Bytes that are read of a mapped file before it is mapped anew: pages that were read count as our memory."""
 
 CUT_SHORT = "{path} cannot be read: it is damaged, or its download was cut short ({said})."
 
@@ -28,18 +28,18 @@ _SAFE_DTYPES = {
     "F16": torch.float16,
     "BF16": torch.bfloat16,
 }
-"""safetensors' names of the kinds of numbers that weights are; all others count as bytes."""
+"""safetensors' names of the dtypes that weights have; all others are read as bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file of a checkpoint, and what is seen of it."""
+    """A file of a checkpoint, or some of its tensors."""
 
     path: Path
     prefix: str = ""
-    """What its keys are given in front."""
+    """Put before its keys."""
     only: str = ""
-    """Keys that do not begin so are not seen."""
+    """Keys without this prefix are left out."""
 
 
 class TensorFiles:
@@ -71,7 +71,7 @@ class TensorFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files that hold anything, in the order in which they were given."""
+        """The files that hold any of the tensors, in the order in which they were given."""
         return tuple(dict.fromkeys(path for path, _ in self._place.values()))
 
     def path(self, key: str) -> Path:
@@ -81,9 +81,9 @@ class TensorFiles:
     def read(self, key: str) -> Tensor:
         """A tensor as it is stored; it may be a view of the mapped file."""
         path, name = self._place[key]
-        opened = self._file(path)
+        tensors = self._file(path)
         try:
-            tensor = opened.get_tensor(name) if _is_safetensors(path) else opened[name]
+            tensor = tensors.get_tensor(name) if _is_safetensors(path) else tensors[name]
         except (SafetensorError, RuntimeError, OSError) as error:
             raise ModelUnavailable(f"{path}: {key} cannot be read: {first_line(error)}.") from error
         assert isinstance(tensor, Tensor), "checked when the file was first opened"
@@ -91,32 +91,32 @@ class TensorFiles:
         return tensor
 
     def close(self) -> None:
-        """Lets go of the open file; tensors that were read stay good."""
+        """Closes the open file; tensors that were read stay valid."""
         self._open, self._held = None, 0
 
     def _file(self, path: Path) -> Any:
         if self._open is not None:
-            opened, contents, mapped = self._open
-            if opened == path and not (mapped and self._held > HELD_BYTES):
-                return contents
+            open_path, tensors, mapped = self._open
+            if open_path == path and not (mapped and self._held > HELD_BYTES):
+                return tensors
         self.close()
         self._open = path, *_opened(path)
         return self._open[1]
 
     def _contents(self, path: Path) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-        """Name -> shape and kind of number."""
-        opened = self._file(path)
+        """Name -> shape and dtype."""
+        tensors = self._file(path)
         if not _is_safetensors(path):
-            return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in opened.items()}
-        slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
+            return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+        slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
         return {
-            name: (tuple(one.get_shape()), _SAFE_DTYPES.get(one.get_dtype(), torch.uint8))
-            for name, one in slices.items()
+            name: (tuple(tensor.get_shape()), _SAFE_DTYPES.get(tensor.get_dtype(), torch.uint8))
+            for name, tensor in slices.items()
         }
 
 
 def open_safetensors(path: Path, **how: str) -> Any:
-    """`safe_open`, with `how` it takes to be read. Raises ModelUnavailable where the file cannot be."""
+    """`safe_open` with the keyword arguments `how`. Raises ModelUnavailable where the file cannot be read."""
     try:
         path.open("rb").close()  # safetensors says of any file it cannot open that there is none
         return safe_open(path, framework="pt", **how)
@@ -131,7 +131,7 @@ def checkpoint_files(folder: Path, names: Sequence[str], only: str = "") -> list
 
     Args:
         names: base names to try in order, as `pytorch_model.bin` or `model.safetensors`.
-        only: leaves out the shards without any key that begins so.
+        only: leaves out shards that have no key with this prefix.
 
     Raises:
         ModelUnavailable: there are none, or the index names one that is missing or elsewhere.
@@ -155,18 +155,19 @@ def checkpoint_files(folder: Path, names: Sequence[str], only: str = "") -> list
 
 
 def _weight_map(index: Path) -> dict[str, str]:
-    """Key -> file, as an index has it."""
+    """Key -> file, as an index states it."""
     try:
-        given = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
     except OSError as error:
         raise ModelUnavailable(f"{index} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelUnavailable(
             f"{index} cannot be used: it holds no weight_map ({first_line(error)})."
         ) from error
-    if not isinstance(given, dict) or not all(isinstance(file, str) for file in given.values()) or not given:
+    files = weight_map.values() if isinstance(weight_map, dict) else ()
+    if not files or not all(isinstance(file, str) for file in files):
         raise ModelUnavailable(f"{index} cannot be used: its weight_map does not name files.")
-    return given
+    return dict(weight_map)
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -174,7 +175,7 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def _opened(path: Path) -> tuple[Any, bool]:
-    """What a file holds, by name, and whether it is mapped, not read."""
+    """A file's tensors by name, and whether the file is mapped, not read."""
     if _is_safetensors(path):
         return open_safetensors(path), True
     try:

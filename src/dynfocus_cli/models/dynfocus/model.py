@@ -97,10 +97,14 @@ class DynFocusSpec:
         """As asked for, whatever the video."""
         return options.sampling
 
-    def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
+    def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
         """Cones and rods, whatever the video. Raises UsageError for other numbers of tokens."""
         price = self.config.frame_price(frames)
-        flags = {"--stock": wanted.stock, "--cone-tokens": wanted.cone_tokens, "--rods none": not wanted.rods}
+        flags = {
+            "--stock": selection.stock,
+            "--cone-tokens": selection.cone_tokens,
+            "--rods none": not selection.rods,
+        }
         for flag, given in flags.items():
             if given:
                 told = f"{price.key} or {price.other}"
@@ -112,25 +116,26 @@ class DynFocusSpec:
         return self.config.patches
 
     def stock_tokens(self, source: VideoSource) -> None:
-        """It has no other way."""
+        """None: `--stock` is for public models alone."""
 
-    def scorer(self, question: str | None, wanted: Scorer | None) -> ScoredQuestion:
+    def scorer(self, question: str | None, scorer: Scorer | None) -> ScoredQuestion:
         """What ranks the events, with a notice where nothing was trained to. Raises UsageError."""
         config, name = self.config, self.name
         without = config.scorer_without_question
-        if wanted in ("question", "attention") and question is None:
-            raise UsageError(f"--scorer {wanted} needs a question: give one with --question.")
-        if wanted == "question" and not config.question_aware_score:
+        if scorer in ("question", "attention") and question is None:
+            raise UsageError(f"--scorer {scorer} needs a question: give one with --question.")
+        if scorer == "question" and not config.question_aware_score:
             raise UsageError(f"{name} has no question-aware score: take --scorer {without} or attention.")
-        if wanted == "visual" and not config.score_network:
+        if scorer == "visual" and not config.score_network:
             raise UsageError(f"{name} has no score network: take --scorer density or attention.")
-        if wanted == "density" and config.temporal_clustering != "dpc_knn":
+        if scorer == "density" and config.temporal_clustering != "dpc_knn":
             raise UsageError(f"{name} finds events by k-means, which knows no density: take --scorer visual.")
-        scorer = wanted or (without if question is None else config.scorer)
+        default = scorer is None
+        scorer = scorer or (without if question is None else config.scorer)
         told: tuple[str, ...] = ()
         if config.untrained:
             told = (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
-        elif wanted is None and not config.score_network:
+        elif default and not config.score_network:
             told = (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
         return ScoredQuestion(question, scorer, told, self._read(question))
 
@@ -194,7 +199,7 @@ class LoadedModel:
             vision.dtype,
         )
 
-    def tower(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> VisionTower:
+    def tower(self, source: VideoSource, frames: int, selection: SelectionOptions) -> VisionTower:
         """The same for every video."""
         return self.vision_tower
 
@@ -224,7 +229,7 @@ class LoadedModel:
         self,
         source: VideoSource,
         frames: EncodedFrames,
-        wanted: SelectionOptions,
+        selection: SelectionOptions,
         selector_frames: EncodedFrames | None = None,
     ) -> NativeSight:
         """A video in front of the network."""

@@ -1,2 +1,1 @@
-"""DynFocus in front of a stock Hugging Face video model: choose frames, spend tokens there, keep two for the
-rest."""
+"""DynFocus in front of a public vision-language model: key frames keep their tokens, all others two."""

@@ -1,4 +1,4 @@
-"""A stock model as the spine asks for it."""
+"""A public vision-language model behind the protocol of `models/protocol.py`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class VlmSpec:
     memory: VlmMemory
     info: ModelInfo
     selector: SelectorSpec | None = None
-    """What is to find the frames of a question."""
+    """The dual encoder that chooses frames for a question."""
     caveat: str = ""
     """What a plan by it does not know exactly."""
 
@@ -78,7 +78,7 @@ class VlmSpec:
 
     @property
     def fallback(self) -> None:
-        """It is never what steps in."""
+        """None: only the shipped model answers in place of another."""
 
     def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
         """Tokens of the prompt without the video and its time stamps."""
@@ -97,20 +97,20 @@ class VlmSpec:
         stock = self.family.stock_sampling(part)
         return replace(sampling, frames=stock.frames, max_frames=sampling.max_frames or stock.frames)
 
-    def price(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> FramePrice:
+    def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
         """All tokens or `--cone-tokens` for key frames, two rods or none for others."""
         family, timestamp = self.family, self.prompt.timestamp_tokens
-        full = self.patches(source, frames if wanted.stock else 1)
-        if wanted.stock:
+        full = self.patches(source, frames if selection.stock else 1)
+        if selection.stock:
             return FramePrice(full, full, timestamp=timestamp, together=family.together)
-        if wanted.cone_tokens is not None and wanted.cone_tokens > full:
+        if selection.cone_tokens is not None and selection.cone_tokens > full:
             raise UsageError(
-                f"--cone-tokens {wanted.cone_tokens} is more than the {full} tokens that {self.name} gives a "
-                "frame of this video."
+                f"--cone-tokens {selection.cone_tokens} is more than the {full} tokens that "
+                f"{self.name} gives a frame of this video."
             )
-        key = wanted.cone_tokens or full
-        least = key if wanted.cone_tokens else min(LEAST_CONES, full)
-        return FramePrice(key, min(RODS, key) if wanted.rods else 0, least, timestamp)
+        key = selection.cone_tokens or full
+        least = key if selection.cone_tokens else min(LEAST_CONES, full)
+        return FramePrice(key, min(RODS, key) if selection.rods else 0, least, timestamp)
 
     def patches(self, source: VideoSource, frames: int = 1) -> int:
         """Tokens of one of so many frames, were all kept."""
@@ -122,16 +122,16 @@ class VlmSpec:
         frames = min(stock.frames or 1, steps(source.duration_s, source.fps))
         return self.price(source, frames, SelectionOptions(stock=True)).total(frames, frames)
 
-    def scorer(self, question: str | None, wanted: Scorer | None) -> ScoredQuestion:
+    def scorer(self, question: str | None, scorer: Scorer | None) -> ScoredQuestion:
         """How dense and distinct an event is, or what it has of the question. Raises UsageError."""
-        if wanted == "attention":
+        if scorer == "attention":
             raise UsageError(f"{self.name} has no Q-Former: take --scorer density or question.")
-        if wanted == "visual":
+        if scorer == "visual":
             raise UsageError(f"{self.name} has no score network: take --scorer density or question.")
-        if wanted == "question" and question is None:
+        if scorer == "question" and question is None:
             raise UsageError("--scorer question needs a question: give one with --question.")
         default: Scorer = "question" if self.selector is not None and question is not None else "density"
-        return ScoredQuestion(question, wanted or default)
+        return ScoredQuestion(question, scorer or default)
 
     def multiple_choice(self, question: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
         """The options below the question, to be answered by a letter."""
@@ -176,17 +176,17 @@ class VlmModel:
     network: Any
     """One of transformers' `...ForConditionalGeneration`."""
     selector: Selector | None = None
-    """What finds the frames of a question, in place of the model's own words."""
+    """The dual encoder that chooses frames for a question, in place of the model's own word embeddings."""
 
     @property
     def info(self) -> ModelInfo:
-        """What is reported of it."""
+        """What is reported of the model."""
         return self.spec.info
 
-    def tower(self, source: VideoSource, frames: int, wanted: SelectionOptions) -> VisionTower:
+    def tower(self, source: VideoSource, frames: int, selection: SelectionOptions) -> VisionTower:
         """The pass for every frame: a preview at a lower resolution where the family has one."""
         family = self.spec.family
-        if wanted.stock:
+        if selection.stock:
             return self.tower_of(family.scaling(source, frames), family.together)
         return self.tower_of(family.preview(source) or family.scaling(source, frames))
 
@@ -212,27 +212,27 @@ class VlmModel:
         return self._vision_parameter.device
 
     def move_vision(self, device: torch.device) -> None:
-        """Puts the modules between pixels and tokens elsewhere."""
+        """Moves the modules between pixels and tokens to a device."""
         for name in self.spec.family.vision:
             self.network.get_submodule(name).to(device)
 
     @property
     def selector_tower(self) -> VisionTower | None:
-        """The selector's, where there is one."""
+        """The selector's vision encoder, where there is one."""
         return None if self.selector is None else self.selector.tower
 
     def session(
         self,
         source: VideoSource,
         frames: EncodedFrames,
-        wanted: SelectionOptions,
+        selection: SelectionOptions,
         selector_frames: EncodedFrames | None = None,
-    ) -> VlmSight:
-        """A video in front of the model."""
-        return VlmSight(self, source, frames, wanted, selector_frames)
+    ) -> VlmSession:
+        """A session for a video whose frames were encoded."""
+        return VlmSession(self, source, frames, selection, selector_frames)
 
     def check_domain(self, source: VideoSource, frames: EncodedFrames, question: ScoredQuestion) -> None:
-        """What these models were trained on is not known."""
+        """Does nothing: what these models were trained on is not known."""
 
     @property
     def _vision_parameter(self) -> Tensor:
@@ -241,31 +241,31 @@ class VlmModel:
         return parameter
 
 
-class VlmSight:
-    """A video's features, as the first look gave them."""
+class VlmSession:
+    """A video in front of the model: the features of its frames, and choices and answers by them."""
 
     def __init__(
         self,
         model: VlmModel,
         source: VideoSource,
         frames: EncodedFrames,
-        wanted: SelectionOptions,
+        selection: SelectionOptions,
         selector_frames: EncodedFrames | None = None,
     ) -> None:
         self._model = model
         self._family = model.spec.family
         self._source = source
         self._frames = frames
-        self._wanted = wanted
+        self._selection = selection
         self._selector_frames = selector_frames
 
     @torch.inference_mode()
     def choose(
         self, question: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int
     ) -> Choice:
-        """Events, their scores, and the best of them; with `--stock` every frame."""
+        """Events, their scores, and key frames of the best; with `--stock` every frame is a key frame."""
         count, price = len(self._frames.times_s), allowed.price
-        if self._wanted.stock:
+        if self._selection.stock:
             every = tuple(range(count))
             return Choice(every, (1.0,) * count, every, price)
         device = self._model.spec.device
@@ -291,12 +291,14 @@ class VlmSight:
     def _by_question(
         self, clusters: Clusters, question: str, pinned: Tensor | None
     ) -> tuple[Clusters, Tensor]:
-        """The events, and what each has of the question: (L,). A selector also says which frame shows it."""
-        selector, seen = self._model.selector, self._selector_frames
-        if selector is not None and seen is not None:
-            found = selector.similarities(question, seen).to(clusters.centres.device)  # (T,)
-            scores = event_scores(found, clusters)
-            return replace(clusters, centres=best_frames(found, clusters, pinned)), scores
+        """The events, and how well each fits the question (L,). By a selector, an event's centre becomes the
+        frame that fits best."""
+        selector, frames = self._model.selector, self._selector_frames
+        if selector is not None and frames is not None:
+            fits = selector.similarities(question, frames).to(clusters.centres.device)  # (T,)
+            return replace(clusters, centres=best_frames(fits, clusters, pinned)), event_scores(
+                fits, clusters
+            )
         words = self._words(question)
         tokens = self._projected(self._frames, clusters.centres[0].tolist())[..., : words.shape[-1]]
         return clusters, similarity(words, tokens)
@@ -304,7 +306,7 @@ class VlmSight:
     def detail_tower(self, choice: Choice) -> VisionTower | None:
         """Full resolution for key frames, where the first pass was a preview."""
         preview, whole = self._family.preview(self._source), self._family.scaling(self._source, 1)
-        if self._wanted.stock or preview is None or preview == whole:
+        if self._selection.stock or preview is None or preview == whole:
             return None
         return self._model.tower_of(whole)
 
@@ -329,7 +331,7 @@ class VlmSight:
     def likelihoods(
         self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion, subtitles: Sequence[str]
     ) -> Likelihoods:
-        """Of each letter."""
+        """How likely each letter is as the answer."""
         read = read_prompt(self._model, *self.prompt(choice, detail, question, subtitles))
         answers = self._model.spec.prompt.answers(question.answers)
         return Likelihoods(likelihoods(read, answers), read.text_tokens)
@@ -338,7 +340,7 @@ class VlmSight:
     def prompt(
         self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion, subtitles: Sequence[str]
     ) -> tuple[Tensor, Tensor, VideoTokens]:
-        """All ids (S,), which of them are the video's (S,), and its tokens."""
+        """The prompt's ids (S,), a mask of the video's among them (S,), and the video's tokens."""
         video = self.video_tokens(choice, detail, question)
         ids, is_video = self._model.spec.prompt.ids(question.text, subtitles, video)
         return ids, is_video, video
@@ -347,7 +349,7 @@ class VlmSight:
         self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion
     ) -> VideoTokens:
         """CCE: cones of key frames and rods of the others, in time order."""
-        family, stock = self._family, self._wanted.stock
+        family, stock = self._family, self._selection.stock
         together = family.together if stock else 1
         times_s, keys = self._frames.times_s, choice.key_frames
         grid = family.grid(family.scaling(self._source, len(times_s) if stock else 1))

@@ -1,4 +1,4 @@
-"""From a question to the token ids around a video's tokens, by the model's own chat template."""
+"""Writes prompts around a video's tokens by a model's own chat template, and reads answers back."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
 from dynfocus_cli.network.prompt import SUBTITLES
 
 LATE_S, LATE_FRAME = 35999.9, 176
-"""A moment and a frame whose stamps are as long as stamps get in ten hours and a thousand frames; the number
-also where it is spelled."""
+"""A moment and a frame whose stamps are the longest within ten hours and a thousand frames, also where the
+number is spelled."""
 
 
 class ChatWriter:
@@ -44,8 +44,8 @@ class ChatWriter:
         self, question: str, subtitles: Sequence[str], video: VideoTokens | None
     ) -> tuple[Tensor, Tensor]:
         """The whole prompt (S,) int64, and where it has placeholders (S,) bool: as many as video tokens."""
-        said = "".join(f"{line}\n" for line in (SUBTITLES, *subtitles)) if subtitles else ""
-        text = self.family.conversation(self.tokenizer, self._harmless(said + question))
+        spoken = "".join(f"{line}\n" for line in (SUBTITLES, *subtitles)) if subtitles else ""
+        text = self.family.conversation(self.tokenizer, self._harmless(spoken + question))
         whole = text.replace(self.family.mark, self.family.video_text(video))
         first = self.tokenizer.bos_token
         ids = torch.tensor(
@@ -65,23 +65,23 @@ class ChatWriter:
 
     @cached_property
     def _once(self) -> int:
-        """Text tokens that a video has once, however many parts it has."""
+        """Text tokens that a video adds once, however many parts it has."""
         return max(0, self._around(_part(is_run=False)) - self.timestamp_tokens)
 
     def _around(self, *parts: Part) -> int:
-        """Text tokens that parts of a video bring with them."""
+        """Text tokens that these parts of a video add to the prompt."""
         tokens = sum(part.tokens for part in parts)
         video = VideoTokens(parts, Grid(1, 1), torch.zeros(tokens, 1), LATE_S, LATE_FRAME + 1)
         return len(self.ids("?", (), video)[0]) - tokens - len(self.ids("?", (), None)[0])
 
     def words(self, question: str) -> list[int]:
-        """Ids of the question alone; never none."""
+        """Ids of the question alone: at least one."""
         ids: list[int] = self.tokenizer(self._harmless(question), add_special_tokens=False)["input_ids"]
         return ids or [self.tokenizer.eos_token_id]
 
     def answers(self, answers: Sequence[str]) -> list[list[int]]:
-        """Ids that each answer begins the assistant's turn with. Where one begins with another, as 10 does
-        with 1, all have the end mark after them: else the shorter one could only be the likelier."""
+        """The ids of each answer at the beginning of the assistant's turn. Where one begins with another, as
+        10 does with 1, all end with the end mark: else the shorter would always be the likelier."""
         begin = self.family.before_answer
         ids: list[list[int]] = [
             self.tokenizer(begin + answer, add_special_tokens=False)["input_ids"] for answer in answers
@@ -102,8 +102,8 @@ class ChatWriter:
         return list(dict.fromkeys([*own, *self.family.ends]))
 
     def _harmless(self, text: str) -> str:
-        """Without words that mean something to the model: each is broken after its first character."""
-        return self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+        """`text` with a space after the first character of each word that is special to the model."""
+        return self._special.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
 
 
 def _part(*, is_run: bool) -> Part:

@@ -1,4 +1,4 @@
-"""Events and key frames of a video by a stock model's features: T-DPC, and scores that need no training."""
+"""Events and key frames by a public model's features: T-DPC, and scores that need no training."""
 
 from __future__ import annotations
 
@@ -36,18 +36,17 @@ def distinctness(clusters: Clusters) -> Tensor:
 
 
 def similarity(words: Tensor, tokens: Tensor) -> Tensor:
-    """How much each event's centre frame has of what the words name: (L,).
+    """How similar each event's centre frame is to the words of a question: (L,).
 
-    Each word takes the patch nearest to it, by the cosine in the language model's space; what it finds in any
-    frame of this video says nothing and is taken off.
+    A word counts by the patch nearest to it, by the cosine in the language model's space, less the mean of
+    that over all events.
 
     Shape:
         words: (S, D_l), the question's.
         tokens: (L, n, D_l), of the centre frames.
     """
-    asked = F.normalize(words.float(), dim=-1)
-    seen = F.normalize(tokens.float(), dim=-1)
-    nearest = (seen @ asked.T).amax(dim=1)  # (L, S)
+    cosine = F.normalize(tokens.float(), dim=-1) @ F.normalize(words.float(), dim=-1).T  # (L, n, S)
+    nearest = cosine.amax(dim=1)  # (L, S)
     return (nearest - nearest.mean(dim=0)).mean(dim=1)
 
 

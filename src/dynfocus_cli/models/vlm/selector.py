@@ -1,7 +1,7 @@
-"""`--selector-model`: a dual encoder of pictures and text, which finds the frames a question is about.
+"""The selector: a dual encoder of pictures and text (SigLIP or CLIP) that chooses frames for a question.
 
-A stock model's features tell frames apart, but not what a question has to do with them. SigLIP and CLIP
-learned just that: embeddings of a picture and of a text that belong together point the same way.
+It embeds a picture and a text so that those which belong together have similar embeddings; the features of a
+public vision-language model only tell frames apart.
 """
 
 from __future__ import annotations
@@ -133,11 +133,10 @@ class Selector:
 
 
 def event_scores(similarities: Tensor, clusters: Clusters) -> Tensor:
-    """What each event has of the question: as much as its best frame.
+    """How well each event fits the question: as its best frame does.
 
-    A chosen event shows one frame at full detail, so it is worth what its best frame is worth. A mean over
-    several would take from an event that shows what was asked for in passing; the centre alone is a frame
-    like the others around it, and knows nothing of the question.
+    A chosen event shows one frame at full detail. A mean over its frames would lower an event that shows the
+    answer briefly, and its centre is chosen without the question.
 
     Shape:
         similarities: (T,).
@@ -149,7 +148,7 @@ def event_scores(similarities: Tensor, clusters: Clusters) -> Tensor:
 
 
 def best_frames(similarities: Tensor, clusters: Clusters, pinned: Tensor | None = None) -> Tensor:
-    """The frame of each event that has most of the question, the earlier of equals; where the centre is a
+    """The frame of each event that fits the question best, the earlier of equals; where the centre is a
     pinned frame, the centre.
 
     Example: one question, two events

@@ -1,4 +1,4 @@
-"""A stock model without weights: its parameters' names and shapes."""
+"""The names and shapes of a public model's parameters, without its weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transformers import AutoModelForImageTextToText
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """What the weights are."""
+    """The parameters of a network that is not loaded."""
 
     shapes: dict[str, tuple[int, ...]]
     """Of every tensor that is stored, by its name in the network; tied ones once."""

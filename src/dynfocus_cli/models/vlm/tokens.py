@@ -1,4 +1,4 @@
-"""CCE in front of a stock model: full or thinned tokens for key frames, two for any other."""
+"""CCE in front of a public model: all or thinned tokens for key frames, two for any other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dynfocus_cli.dpe.density_peaks import cluster, cluster_means, patch_precisi
 from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
 
 RODS = 2
-"""Tokens of a frame that is no key frame, where a key frame has as many."""
+"""Tokens of a frame that is no key frame; at most as many as a key frame has."""
 NEIGHBOURS = 5
 """Of a token's density, at most."""
 
@@ -28,17 +28,16 @@ def cones(tokens: Tensor, grid: Grid, count: int) -> tuple[Tensor, Tensor]:
     if count >= tokens.shape[1]:
         return tokens, places
     nearest = max(1, min(NEIGHBOURS, tokens.shape[1] // count))
-    found = cluster(tokens.float(), count, nearest, precision=patch_precision(tokens.device))
-    means = cluster_means(tokens, found.assignment, count)
-    return means, places.gather(1, found.centres.cpu().unsqueeze(-1).expand(-1, -1, 2))
+    clusters = cluster(tokens.float(), count, nearest, precision=patch_precision(tokens.device))
+    means = cluster_means(tokens, clusters.assignment, count)
+    return means, places.gather(1, clusters.centres.cpu().unsqueeze(-1).expand(-1, -1, 2))
 
 
 def rods(tokens: Tensor, words: Tensor) -> Tensor:
-    """The question's view of a frame, and the plain one.
+    """Two rods of each frame: the mean of its tokens weighted by the question's words, and the plain mean.
 
-    The words of the question look at the frame's tokens by their cosine, which stands in for the trained f_q
-    and f_k of the paper; it is brought to deviation 1 over the frame, so that the softmax neither picks a
-    single token nor weighs all alike, whatever the family's scale.
+    The weights are a softmax over cosines, in place of the paper's trained f_q and f_k. The cosines are
+    scaled to deviation 1 over the frame, so that the softmax neither picks one token nor weighs all alike.
 
     Shape:
         tokens: (T, n, W).
@@ -122,7 +121,7 @@ def assemble(
 
 
 def _places(grid: Grid) -> Tensor:
-    """(n, 2): row and column of each token; what has no place is in the middle."""
+    """(n, 2): row and column of each token; tokens without a place have the middle's."""
     rows = torch.arange(grid.rows, dtype=torch.float32).repeat_interleave(grid.columns)
     columns = torch.arange(grid.columns, dtype=torch.float32).repeat(grid.rows)
     extra = torch.tensor([[(grid.rows - 1) / 2, (grid.columns - 1) / 2]]).expand(grid.extra, -1)
