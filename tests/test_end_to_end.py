@@ -21,6 +21,8 @@ from dynfocus_cli.synth.world import Script, write_script
 from dynfocus_cli.synth.write import write_video
 from strict_schema import validate
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "dynfocus-tiny"
 
 SECONDS = 16
@@ -135,7 +137,6 @@ def key_times(record: dict[str, Any]) -> list[float]:
 # The installed command, in processes of their own.
 
 
-@pytest.mark.slow
 def test_the_answer_on_stdout_and_the_evidence_on_stderr() -> None:
     done = installed("ask", "clip.mp4", QUESTION)
     assert done.returncode == 0, done.stderr
@@ -151,7 +152,6 @@ def test_the_answer_on_stdout_and_the_evidence_on_stderr() -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
-@pytest.mark.slow
 def test_another_process_gives_the_same_bytes_apart_from_timings(
     tmp_path: Path, folder: Path, monkeypatch
 ) -> None:
@@ -174,7 +174,6 @@ def test_another_process_gives_the_same_bytes_apart_from_timings(
     assert timeless(one.stdout) == timeless(other.stdout)
 
 
-@pytest.mark.slow
 def test_a_traceback_only_where_it_is_asked_for() -> None:
     plain, debug = (
         run("ask", "text.mp4", QUESTION),
@@ -317,7 +316,6 @@ def test_footage_of_another_world_is_not_answered() -> None:
     assert "--anyway" in result.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("insisted", [("--model", "dynfocus-tiny"), ("--anyway",)])
 def test_who_insists_gets_a_guess_below_a_warning(insisted: tuple[str, ...]) -> None:
     choices = ("--choice", "A=a red star", "--choice", "B=a blue ring")

@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import ablation
 from ablation import NEEDS, PAPER, WAYS, Answered, difference, examination, summary
 
+pytestmark = pytest.mark.slow
+
 FRAMES, KEYS = 12, 2
 
 
@@ -47,7 +49,6 @@ def written(seen, arm: str):
         return WAYS[arm](model, features, selection, None, times_s, pinned)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "others", "keys"),
     [
@@ -158,7 +159,6 @@ def untaught(tmp_path_factory: pytest.TempPathFactory) -> Student:
     return Student(model, prompt, store, store, 1, (phase,))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("arm", WAYS)
 def test_every_arm_learns(untaught: Student, arm: str) -> None:
     student = Student(

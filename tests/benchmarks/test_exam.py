@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import pytest
+
 from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, ask, observe
 from dynfocus_cli.synth.world import LONG, write_script
 from dynfocus_cli.synth.write import clip_seed
 from dynfocus_tiny.wordings import HELD_OUT
 from exam import draw_balanced, in_other_words, past_questions, sheet_of
 from guess import ENOUGH, Guesser
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_sheet_is_what_synth_asks() -> None:

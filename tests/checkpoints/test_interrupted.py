@@ -22,6 +22,8 @@ from dynfocus_cli.checkpoints import convert, registry, shards
 from dynfocus_cli.checkpoints.record import Conversion
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
 
+pytestmark = pytest.mark.slow
+
 SHARD_BYTES = 200_000
 """Small enough for the small models to have several shards."""
 
@@ -98,7 +100,6 @@ def is_no_model(partial: Path) -> None:
             registry.find_model(str(partial))
 
 
-@pytest.mark.slow
 def test_killed_at_every_step(source: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
     """Each run gets a step further than the one before, whatever that one left."""
     target = tmp_path / "model"
@@ -118,7 +119,6 @@ def test_killed_at_every_step(source: Path, tmp_path: Path, whole: dict[str, byt
     assert not (tmp_path / "model.partial").exists()
 
 
-@pytest.mark.slow
 def test_killed_at_random_moments(source: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
     began = time.monotonic()
     converted(source, tmp_path / "timed")
@@ -215,7 +215,6 @@ def test_what_does_not_belong_is_not_kept(
     assert (source / "config.json").exists()
 
 
-@pytest.mark.slow
 def test_a_source_that_changed_is_converted_anew(originals: Any, tmp_path: Path, monkeypatch: Any) -> None:
     source = tmp_path / "source"
     shutil.copytree(originals["llama_vid"][0], source)

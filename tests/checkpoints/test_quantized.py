@@ -24,6 +24,8 @@ from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.models.open import load_model
 from dynfocus_cli.options import DecodingOptions, GenerationOptions, SamplingOptions
 
+pytestmark = pytest.mark.slow
+
 LANGUAGE = "language_model."
 
 
@@ -52,7 +54,6 @@ def on_load(folder: Path, kind: str) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in full.items() if not name.startswith(LANGUAGE)} | language
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
 @pytest.mark.parametrize("layout", ["llama_vid", "release", "instructblip"])
 def test_the_same_bits_as_on_loading(layout: str, kind: str, originals: Any, tmp_path: Path) -> None:
@@ -67,7 +68,6 @@ def test_the_same_bits_as_on_loading(layout: str, kind: str, originals: Any, tmp
         assert torch.equal(tensor, expected[name]), name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
 def test_what_is_stored_is_what_runs(kind: str, originals: Any, tmp_path: Path) -> None:
     source, _ = originals["llama_vid"]
@@ -126,7 +126,6 @@ def test_twice_is_refused(tmp_path: Path) -> None:
         converted(folder, tmp_path / "twice", "int8")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
 def test_loading_has_no_full_precision_peak(kind: str, tmp_path: Path, monkeypatch: Any) -> None:
     """The peak of a process beyond what it took before, against what the weights take in float32."""

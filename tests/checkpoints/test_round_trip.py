@@ -25,6 +25,8 @@ import dynfocus_cli as dynfocus
 from dynfocus_cli.options import DecodingOptions, GenerationOptions, SamplingOptions, SelectionOptions
 from dynfocus_cli.types import Answer
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "What is the man doing?"
 FRAMES, KEYS = 6, 3
 SYSTEM = (
@@ -111,7 +113,6 @@ def check(asked: ScoredQuestion, tokens: Tensor, chosen: list[int], expected: Te
     assert expected.std() > 0.01  # else anything would be close
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["llama_vid", "inside", "grid", "release", "towerless"])
 @torch.no_grad()
 def test_logits_are_those_of_the_raw_tensors(layout: str, originals: Any, tmp_path: Path) -> None:
@@ -205,7 +206,6 @@ def test_files_from_before_torch_1_6(originals: Any, tmp_path: Path) -> None:
     assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())
 
 
-@pytest.mark.slow
 def test_our_own_format_stays_what_it_is(tmp_path: Path) -> None:
     folder = converted(TINY, tmp_path / "copy")
     original, copy = dynfocus.load(str(TINY), device="cpu"), dynfocus.load(str(folder), device="cpu")

@@ -11,6 +11,8 @@ from processes import Typist, in_terminal, with_library
 
 from video.clips import write_clip
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("readline", reason="this Python edits no lines")
 
 # What was asked is the answer; "slow" never ends by itself, and "bad" fails.
@@ -91,7 +93,6 @@ def test_lines_can_be_edited_and_had_again(command):
     assert typist.code() == 0
 
 
-@pytest.mark.slow
 def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(command):
     typist = Typist(command)
     typist.reads("> ")
@@ -107,7 +108,6 @@ def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(command):
     assert typist.code() == 0
 
 
-@pytest.mark.slow
 def test_what_is_typed_ahead_waits_for_its_prompt(command):
     typist = Typist(command)
     typist.reads("> ")
@@ -131,7 +131,6 @@ def test_what_is_typed_ahead_waits_for_its_prompt(command):
     assert "Well, Where?" not in typist.output
 
 
-@pytest.mark.slow
 def test_ctrl_c_takes_a_line_back_and_twice_on_an_empty_one_ends_the_chat(command):
     typist = Typist(command)
     typist.reads("> ")
@@ -169,7 +168,6 @@ def test_quietly_there_is_a_prompt_and_nothing_else(command):
     assert "Ctrl-D" not in typist.output
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [{"TERM": "dumb"}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX", "TERM": "dumb"}, {"PYTHONIOENCODING": "latin-1"}],

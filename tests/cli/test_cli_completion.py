@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "dynfocus"
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="dynfocus is not installed as a script")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not PROGRAM.exists(), reason="dynfocus is not installed as a script"),
+]
 
 
 def offered(*words: str, **environment: str) -> list[str]:
@@ -28,7 +31,6 @@ def offered(*words: str, **environment: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.slow
 def test_commands_options_and_choices():
     assert offered("ins") == ["inspect"]
     assert offered("ch") == ["chat"]
@@ -46,7 +48,6 @@ def test_videos_are_files():
     assert offered("inspect", "examples/d") == []
 
 
-@pytest.mark.slow
 def test_models(tmp_path):
     for name in ("dynfocus-mine", "other"):
         (tmp_path / name).mkdir()

@@ -18,6 +18,8 @@ import pytest
 
 from strict_schema import validate
 
+pytestmark = pytest.mark.slow
+
 DYNFOCUS = str(Path(sysconfig.get_path("scripts")) / "dynfocus")
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "dynfocus-tiny"
 QUESTION = "Is there a red circle in the video?"
@@ -123,7 +125,6 @@ def too_large(folder: Path) -> Path:
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else None,
 )
-@pytest.mark.slow
 def test_every_exit_code_and_nothing_but_answers_on_stdout(clips, tmp_path, arguments, code, said):
     names = {"OUT": tmp_path / "out.jsonl", "LARGE": too_large(tmp_path / "large")}
     done = dynfocus(
@@ -143,7 +144,6 @@ def test_every_exit_code_and_nothing_but_answers_on_stdout(clips, tmp_path, argu
         assert lines[0].startswith(b"00.mp4: ")
 
 
-@pytest.mark.slow
 def test_killed_and_gone_on_with(clips, tmp_path):
     """Two kills, another run beside it, and in the end one record a video."""
     out = tmp_path / "out.jsonl"
@@ -176,7 +176,6 @@ def test_killed_and_gone_on_with(clips, tmp_path):
     assert sum("error" in record for record in records) == DAMAGED
 
 
-@pytest.mark.slow
 def test_an_interrupt_says_how_to_go_on(clips, tmp_path):
     out = tmp_path / "out.jsonl"
     run = Piped("ask", "-", "-0", QUESTION, "--output", str(out))
@@ -190,7 +189,6 @@ def test_an_interrupt_says_how_to_go_on(clips, tmp_path):
         validate(json.loads(line))
 
 
-@pytest.mark.slow
 def test_an_interrupt_without_a_file_keeps_what_was_printed(clips):
     run = Piped("ask", "-", "-0", QUESTION, "--jsonl")
     run.feed([clips / "00.mp4", clips / "01.mp4", clips / "04.mp4"])
@@ -203,7 +201,6 @@ def test_an_interrupt_without_a_file_keeps_what_was_printed(clips):
     assert b"Interrupted. A run with --output FILE can be gone on with." in stderr
 
 
-@pytest.mark.slow
 def test_a_closed_pipe_ends_quietly(clips):
     command = f'find . -print0 -name "*.mp4" | "{DYNFOCUS}" ask - -0 "{QUESTION}" --jsonl --quiet | head -1'
     done = subprocess.run(

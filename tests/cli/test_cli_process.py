@@ -14,6 +14,8 @@ from processes import in_terminal, with_library
 import dynfocus_cli
 from dynfocus_cli.cli import entry
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = [
     [],
     ["ask"],
@@ -71,7 +73,6 @@ def test_what_fails_early_fails_without_torch(arguments):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "code"), [(["models", "list"], 0), (["ask", "gone.mp4", "q"], 3)])
 def test_a_thread_inside_torch_does_not_cost_the_exit_code(arguments, code):
     script = f"""

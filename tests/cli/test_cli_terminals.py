@@ -20,6 +20,8 @@ from dynfocus_cli.cli.bars import _COUNT, _LABEL, _PACE, Bars, Layout, _columns,
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.report.terminal import speaks_unicode
 
+pytestmark = pytest.mark.slow
+
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -52,7 +54,6 @@ def test_a_dumb_terminal_is_written_to_line_by_line(tmp_path):
     assert "42 video tokens" in output
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environment"),
     [([], {"NO_COLOR": "1"}), (["--no-color"], {}), (["--no-color"], {"FORCE_COLOR": "1"})],
@@ -117,7 +118,6 @@ def test_no_color_in_a_pipe_of_every_command(run):
     assert "NO_COLOR" not in os.environ
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_the_doctor_wraps_at_words(columns):
     code = "from dynfocus_cli.cli.app import main; main()"

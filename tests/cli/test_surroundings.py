@@ -13,6 +13,8 @@ import pytest
 
 from dynfocus_cli.cli.interrupts import interruptible
 
+pytestmark = pytest.mark.slow
+
 DYNFOCUS = str(Path(sysconfig.get_path("scripts")) / "dynfocus")
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo.mp4"
 ASK = ("ask", str(DEMO), "What color is the heart at 00:12?", "-q")
@@ -36,7 +38,6 @@ def nameless(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]}
 
 
-@pytest.mark.slow
 def test_a_user_without_a_home_gets_an_answer(nameless: dict[str, str]) -> None:
     run = dynfocus(*ASK, env=nameless)
     assert (run.returncode, run.stdout.count("\n")) == (0, 1)
@@ -44,7 +45,6 @@ def test_a_user_without_a_home_gets_an_answer(nameless: dict[str, str]) -> None:
     assert not Path("/nonexistent").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", [("doctor",), ("cache", "info"), ("models", "list")])
 def test_a_user_without_a_home_can_look_around(nameless: dict[str, str], command: tuple[str, ...]) -> None:
     assert dynfocus(*command, env=nameless).returncode == 0
@@ -64,7 +64,6 @@ def test_a_working_directory_that_was_deleted_is_said(tmp_path: Path) -> None:
     assert "working directory does not exist" in run.stderr
 
 
-@pytest.mark.slow
 def test_python_without_docstrings(tmp_path: Path) -> None:
     run = dynfocus(*ASK, env={**os.environ, "PYTHONOPTIMIZE": "2"})
     assert (run.returncode, run.stdout.count("\n")) == (0, 1), run.stderr

@@ -14,6 +14,8 @@ from torch import Tensor
 from transformers import AutoTokenizer
 from videos import FPS, videos
 
+pytestmark = pytest.mark.slow
+
 Stock = dict[str, dict[str, Reference]]
 FAMILIES = list(miniatures.FAMILIES)
 TOLERANCE = 1e-4
@@ -53,7 +55,6 @@ def test_the_same_seed_makes_the_same_folder(model_folders: dict[str, Path], tmp
         assert (again / file.name).read_bytes() == file.read_bytes(), file.name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_frame_has_the_tokens_that_its_size_implies(family: str, stock: Stock) -> None:
     miniature = miniatures.FAMILIES[family]

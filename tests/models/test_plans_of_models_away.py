@@ -25,6 +25,8 @@ from dynfocus_cli.pipeline import dry_run
 from dynfocus_cli.types import Option
 from strict_schema import validate
 
+pytestmark = pytest.mark.slow
+
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo.mp4"
 QUESTION = "What color is the heart at 00:12?"
 PULLED = [name for name, entry in ENTRIES.items() if entry.repositories]

@@ -39,6 +39,8 @@ from dynfocus_cli.report import terminal
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import Mentions
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = list(miniatures.FAMILIES)
 PAIRED = [family for family in FAMILIES if miniatures.FAMILIES[family].together == 2]
 DEMO = Path(__file__).parents[2] / "examples" / "demo.mp4"
@@ -148,7 +150,6 @@ def test_a_plan_leaves_room_for_all_text(
     assert model.inspect(str(DEMO), QUESTION, asked).tokens.prompt == plan.prompt
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("wanted", [{}, {"rods": False}, {"cone_tokens": 1}, {"stock": True}], ids=str)
 def test_a_small_context_is_filled_and_never_exceeded(
@@ -246,7 +247,6 @@ def test_a_letter_is_written_as_the_model_would_write_it(models: dict[str, DynFo
         assert whole == miniatures.FAMILIES[family].before_answer + "A"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("stock", [False, True])
 def test_short_memory_does_as_it_says(

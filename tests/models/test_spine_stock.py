@@ -32,6 +32,8 @@ from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import Option
 from dynfocus_cli.video import probe
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = list(miniatures.FAMILIES)
 DEMO = Path(__file__).parents[2] / "examples" / "demo.mp4"
 QUESTION = "What is shown?"
@@ -112,7 +114,6 @@ def test_what_the_makers_would_spend_is_what_their_way_spends(
     assert found.tokens.video == found.tokens.stock
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_answers_are_the_same_twice_and_chosen_by_letter(models: dict[str, DynFocus], family: str) -> None:
     model, asked = models[family].model, options(prototypes=8)
@@ -174,7 +175,6 @@ def test_a_dry_run_says_what_the_run_then_spends(models: dict[str, DynFocus]) ->
         assert plan.memory.weights == pytest.approx(weights, rel=0.01)
 
 
-@pytest.mark.slow
 def test_a_dry_run_counts_the_choices(models: dict[str, DynFocus]) -> None:
     choices = tuple(Option(letter, f"a {letter} of many words" * 9) for letter in "ABCD")
     for family in FAMILIES:

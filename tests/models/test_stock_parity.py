@@ -23,6 +23,8 @@ from dynfocus_cli.network.generation import write_on
 from dynfocus_cli.options import GenerationOptions, SelectionOptions
 from dynfocus_cli.types import VideoSource
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = list(miniatures.FAMILIES)
 TOLERANCE = 1e-4
 SURE = 1e-3

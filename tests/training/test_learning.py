@@ -19,6 +19,8 @@ from dynfocus_cli.training.feature_store import FeatureStore
 from dynfocus_cli.training.learner import Learner
 from dynfocus_cli.training.loading import let_learn, load_for_training
 
+pytestmark = pytest.mark.slow
+
 
 def sizes_of(network: DynFocusModel) -> list[parts.PartSize]:
     """How much of each part learns; packed 4-bit weights count as the weights that they stand for."""
@@ -208,7 +210,6 @@ def test_features_are_mapped_and_made_once(data: Path, tmp_path: Path) -> None:
     assert set(COLORS) < {one.example.answer for one in again.train}
 
 
-@pytest.mark.slow
 def test_activations_computed_twice_give_the_same_gradients(data: Path, tmp_path: Path) -> None:
     kept = Lesson(data, tmp_path, checkpointing=False).gradients()
     twice = Lesson(data, tmp_path, checkpointing=True).gradients()

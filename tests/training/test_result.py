@@ -27,6 +27,8 @@ from dynfocus_cli.training.validation import Score, answer_loss
 from public_models import write_public
 from strict_schema import validate
 
+pytestmark = pytest.mark.slow
+
 FRAMES = ["--frames", "4", "--no-cache", "--device", "cpu"]
 
 
@@ -34,7 +36,6 @@ def run(*arguments: object):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-@pytest.mark.slow
 def test_new_words_are_learned_and_asked_for(data: Path, tmp_path: Path) -> None:
     """From the command line to the command line: words that the shipped model never says."""
     out = tmp_path / "colors"
@@ -93,7 +94,6 @@ def test_adapters_are_merged_into_what_they_were_trained_on(
     assert (found - plain).abs().max() > 1.0
 
 
-@pytest.mark.slow
 def test_align_changes_the_connector_alone(data: Path, tmp_path: Path) -> None:
     trained(data, tmp_path / "out", stage="align", max_steps=2)
     after = load_file(tmp_path / "out" / "model.safetensors")
@@ -105,7 +105,6 @@ def test_align_changes_the_connector_alone(data: Path, tmp_path: Path) -> None:
     assert changed == {"connector"}
 
 
-@pytest.mark.slow
 def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
     """The validation says how good each step is: by what is right, then by the loss; of the two best the
     later has learned more."""
@@ -170,7 +169,6 @@ def test_damaged_videos_and_those_of_another_world_are_told(tmp_path: Path) -> N
     assert "not all look like those that dynfocus-tiny was trained on" in foreign
 
 
-@pytest.mark.slow
 def test_what_made_nothing_better_makes_no_world_familiar(data: Path, tmp_path: Path) -> None:
     from unittest import mock
 
@@ -187,7 +185,6 @@ def test_what_made_nothing_better_makes_no_world_familiar(data: Path, tmp_path: 
         assert (found > known) == (name == "better")
 
 
-@pytest.mark.slow
 def test_what_is_held_back_makes_no_world_more_familiar(data: Path, tmp_path: Path) -> None:
     """A black video is farther from the clips than they are from each other."""
     other = tmp_path / "other"
@@ -230,7 +227,6 @@ def test_where_nothing_held_back_can_be_decoded_the_run_ends(data: Path, tmp_pat
         finetune.fine_tune(ready, Silent(), print, print)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scorer", ["visual", "question"])
 def test_the_scorer_that_learned_is_the_one_that_chooses(data: Path, tmp_path: Path, scorer: str) -> None:
     out = tmp_path / "out"
@@ -290,7 +286,6 @@ def test_what_is_trained_is_no_model_that_ask_would_prefer(
     assert json.loads(result.stdout)["model"]["name"] == "dynfocus-tiny"
 
 
-@pytest.mark.slow
 def test_what_is_settled_holds_for_training(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,7 +332,6 @@ def test_a_dry_run_writes_nothing(data: Path, tmp_path: Path, stage: str) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_records_for_scripts(data: Path, tmp_path: Path) -> None:
     """Both on stdout, alone, and by their schemas; the plan says what the run then does."""
     broken = data.with_name("records.jsonl")
@@ -424,7 +418,6 @@ def test_what_cannot_fit_does_not_begin(data: Path, tmp_path: Path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("scorer", "grown"), [(None, "visual"), ("question", "question")])
 def test_a_model_without_a_score_network_is_given_one(
     data: Path, tmp_path: Path, scorer: str | None, grown: str

@@ -23,6 +23,8 @@ from dynfocus_cli.training.run_checkpoints import checkpoints
 from dynfocus_cli.training.run_log import LOG, rewind
 from dynfocus_cli.training.run_record import run_folder
 
+pytestmark = pytest.mark.slow
+
 STEPS = 12
 
 
@@ -61,7 +63,6 @@ def whole(data: Path, tmp_path: Path) -> list[float]:
     return list(losses(folder))
 
 
-@pytest.mark.slow
 def test_killed_and_given_again_the_curve_goes_on(data: Path, tmp_path: Path, whole: list[float]) -> None:
     """Killed three times, each soon after a checkpoint, which may still be on its way to the disk."""
     out = tmp_path / "model"
@@ -88,7 +89,6 @@ def test_killed_and_given_again_the_curve_goes_on(data: Path, tmp_path: Path, wh
     assert (out / "config.json").is_file()
 
 
-@pytest.mark.slow
 def test_a_checkpoint_holds_what_learns_alone(data: Path, tmp_path: Path) -> None:
     from safetensors import safe_open
 
@@ -112,7 +112,6 @@ def test_a_checkpoint_holds_what_learns_alone(data: Path, tmp_path: Path) -> Non
     assert (out / "config.json").is_file()
 
 
-@pytest.mark.slow
 def test_a_full_disk_is_a_sentence_and_the_last_checkpoint_is_whole(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,7 +144,6 @@ def test_a_full_disk_is_a_sentence_and_the_last_checkpoint_is_whole(
     assert len(losses(out)) == 6
 
 
-@pytest.mark.slow
 def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
     work = run_folder(out)
@@ -213,7 +211,6 @@ class Doubling(torch.nn.Module):
         return ((self.factor * number - 2 * number) ** 2).mean()
 
 
-@pytest.mark.slow
 def test_a_reader_of_progress_that_leaves_costs_no_training(data: Path, tmp_path: Path) -> None:
     """`dynfocus train ... 2>&1 | head -1`, or a session that is lost."""
     command = [Path(sys.executable).with_name("dynfocus"), "train", data, tmp_path / "out"]

@@ -26,6 +26,8 @@ import dynfocus_cli.video.frames_on_screen  # noqa: F401  (imported once, before
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.video import decode_frames, probe
 
+pytestmark = pytest.mark.slow
+
 BOUND_S = 20
 MAX_BYTES = 1 << 30
 """Beyond what the test itself holds: a crafted header must not make the decoder ask for it."""
@@ -74,7 +76,6 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_bases(tmp_path_factory.mktemp("bases"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, 20))
 def test_broken_files_give_frames_or_a_sentence(tmp_path: Path, bases: list[Path], first: int) -> None:
     """`benchmarks/fuzz.py` goes through thousands of the same seeds."""

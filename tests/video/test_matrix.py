@@ -17,6 +17,8 @@ from time_cases import TIME_CASES
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import decode_frames, probe
 
+pytestmark = pytest.mark.slow
+
 
 def full_decode(
     path: Path, index: int, placement: Placement = UPRIGHT
@@ -59,7 +61,6 @@ def delivered(source: VideoSource, moments: list[float]) -> list[tuple[int | Non
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_every_moment_gives_the_frame_on_screen(tmp_path: Path, name: str) -> None:
     path = CASES[name].write(tmp_path)
