@@ -196,7 +196,7 @@ def test_the_makers_own_way_is_not_held_to_our_limits(models: dict[str, DynFocus
     for context, frames in ((20_000, 768), (10_000, None)):
         family.config.text_config.max_position_embeddings = context
         plan = plan_run(request, replace(spec, family=family), asked, PLENTY)
-        looked_at, price = len(plan.sampling.times_s), plan.price
+        looked_at, price = len(plan.sampling.times_s), plan.allowance.price
         assert plan.shape.video_tokens == price.total(looked_at, looked_at)
         assert price.spent(looked_at, looked_at) <= context - 30 - 2
         assert looked_at == frames or plan.sampling.warnings[0].startswith("--stock asks for 768 frames")
