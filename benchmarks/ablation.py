@@ -22,9 +22,9 @@ key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken 
     (2, 40) plain  by rods without what this network adds to the paper's: change, and the number of their shot
     (0, 40) plain  key frames by such rods
 
-Each arm begins with the network of --model, and learns `--steps` lessons in its own way of spending tokens,
+Each arm begins with the network of --model, and learns `--steps` batches in its own way of spending tokens,
 from answers and decisive seconds alone; vision encoder, Q-Former and the rods' attention stay as they are,
-so all arms see the same. The lessons of a seed are drawn alike for all arms, what an arm fails at more often;
+so all arms see the same. The batches of a seed are drawn alike for all arms, what an arm fails at more often;
 the examination's questions are the same: as many of each type, about clips that no stage has trained on, one
 frame a second. `--world long` has clips of 128 to 300 s in 14 to 24 scenes, to train on and for examination.
 
@@ -61,20 +61,23 @@ from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.stages import EventSelection, Question, VideoFeatures
 from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES
 from dynfocus_cli.synth.world import LONG, SHORT
-from dynfocus_tiny.answers import Phase, Write, study
+from dynfocus_tiny.answers import TokenWriter, forward_batch
 from dynfocus_tiny.clips import ClipStore
-from dynfocus_tiny.curriculum import Student, learn_to_answer
-from dynfocus_tiny.lessons import Exercise, compose, draw_exercises
-from dynfocus_tiny.precision import lesson_precision
-from dynfocus_tiny.recipe import EXAM_SEED, LESSON_SEED, PREPROCESSING, trained_model
+from dynfocus_tiny.curriculum import CurriculumModel, Phase, train_answers
+from dynfocus_tiny.examples import TrainingExample, collate, draw_examples
+from dynfocus_tiny.precision import training_precision
+from dynfocus_tiny.recipe import PREPROCESSING, TRAINING_SEED, VALIDATION_SEED, trained_model
 from provenance import provenance
 
 RESAMPLES = 5_000
 QUESTIONS = {"tokens": 30, "controls": 30, "sizes": 15, "scorers": 70}
 ROWS = 12
 """Questions that are answered at once in the examination."""
-CLIPS = {"short": (400, LESSON_SEED, 150, EXAM_SEED, SHORT), "long": (150, 3_000_000, 40, 3_500_000, LONG)}
-"""Lessons' clips and first seed, examination's clips and first seed, and their world."""
+CLIPS = {
+    "short": (400, TRAINING_SEED, 150, VALIDATION_SEED, SHORT),
+    "long": (150, 3_000_000, 40, 3_500_000, LONG),
+}
+"""Training's clips and first seed, examination's clips and first seed, and their world."""
 FRAMES = {"short": (16, 24, 32, 48, 64, 96), "long": (128, 160, 192, 256, 288)}
 EVENTS, RATIOS = (4, 8, 16, 32), (0.125, 0.25, 0.5, 0.75)
 NEEDLE_FRAMES, NEEDLE_KEYS = 32, (4, 8)
@@ -104,10 +107,10 @@ def main() -> None:
         default=[Path("weights/second-seed/model"), Path("weights/dynfocus-tiny")],
         help="folders that `make tiny` wrote; several are taken in turn, one a seed",
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the lessons")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the batches")
     parser.add_argument("--arms", nargs="+", choices=tuple(WAYS), help="all of the experiment")
-    parser.add_argument("--steps", type=int, default=100, help="lessons that each arm adapts by")
-    parser.add_argument("--rows", type=int, default=16, help="questions a lesson, at up to 32 frames")
+    parser.add_argument("--steps", type=int, default=100, help="batches that each arm adapts by")
+    parser.add_argument("--rows", type=int, default=16, help="questions a batch, at up to 32 frames")
     parser.add_argument(
         "--questions",
         type=int,
@@ -141,7 +144,7 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def spend(others: int, keys: int | str) -> Write:
+def spend(others: int, keys: int | str) -> TokenWriter:
     """A way to write video tokens: `others` 0 or 2; `keys` 0, 2, 40 or `all`."""
 
     def write(
@@ -240,7 +243,7 @@ def more(
     return spend(0, 40)(model, features, chosen, question, times_s, pinned)
 
 
-def plainly(way: Write) -> Write:
+def plainly(way: TokenWriter) -> TokenWriter:
     """`way`, by rods that hold their own frame and nothing else."""
 
     def write(model: DynFocusModel, *arguments: Any) -> tuple[Tensor, Tensor]:
@@ -253,7 +256,7 @@ def plainly(way: Write) -> Write:
     return write
 
 
-WAYS: dict[str, Write] = {
+WAYS: dict[str, TokenWriter] = {
     "(0, 40)": spend(0, 40),
     "(2, 40)": DynFocusModel.video_tokens,
     "(0, all)": spend(0, "all"),
@@ -295,15 +298,15 @@ ORDERINGS = (
 """What the poster has the first above the second in, as far as it has both."""
 
 
-def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
+def network(arguments: argparse.Namespace, arm: str, seed: int) -> CurriculumModel:
     """The network of an arm and a seed, adapted as far as `--steps`."""
     begins = model_of(arguments, seed)
     model, prompt = trained_model(begins)
     clips, first, exam_clips, exam_first, world = CLIPS[arguments.world]
     stores = arguments.work / f"clips-{arguments.world}-{revision(begins)}"
-    lessons = ClipStore(stores / "lessons", clips, first, world)
+    training = ClipStore(stores / "lessons", clips, first, world)
     exam = ClipStore(stores / "exam", exam_clips, exam_first, world)
-    for store in (lessons, exam):
+    for store in (training, exam):
         store.build(model, PREPROCESSING, 0)
     phase = Phase(
         "adapt",
@@ -315,9 +318,9 @@ def network(arguments: argparse.Namespace, arm: str, seed: int) -> Student:
         0.02,
         sigma=(0.1, 0.05),
     )
-    student = Student(model, prompt, lessons, exam, seed, (phase,), WAYS[arm], taught=False)
-    learn_to_answer(folder_of(arguments, arm, seed), student)
-    return student
+    trained = CurriculumModel(model, prompt, training, exam, seed, (phase,), WAYS[arm], auxiliary=False)
+    train_answers(folder_of(arguments, arm, seed), trained)
+    return trained
 
 
 def folder_of(arguments: argparse.Namespace, arm: str, seed: int) -> Path:
@@ -341,12 +344,12 @@ class Answered:
     tokens: int
 
 
-def examination(store: ClipStore, a_type: int) -> list[list[Exercise]]:
+def examination(store: ClipStore, a_type: int) -> list[list[TrainingExample]]:
     """As many questions of each type as asked for, on whole clips, one frame a second; by clip."""
     from dynfocus_cli.synth.questions import ask, observe
 
     missing = dict.fromkeys(QUESTION_TYPES, a_type)
-    by_clip: list[list[Exercise]] = [[] for _ in store.scripts]
+    by_clip: list[list[TrainingExample]] = [[] for _ in store.scripts]
     order = list(range(len(store.scripts)))
     for attempt in range(40):
         random.Random(attempt).shuffle(order)
@@ -359,25 +362,25 @@ def examination(store: ClipStore, a_type: int) -> list[list[Exercise]]:
                 return [some for some in by_clip if some]
             # The scarcest first: `ask` takes the types in turn, and not all clips offer all.
             for question in ask(observe(script, [float(s) for s in seconds]), rng, len(wanted), wanted):
-                known = {exercise.question.question for exercise in by_clip[clip]}
+                known = {example.question.question for example in by_clip[clip]}
                 if missing[question.type] and question.question not in known:
                     missing[question.type] -= 1
-                    by_clip[clip].append(Exercise(clip, seconds, question))
+                    by_clip[clip].append(TrainingExample(clip, seconds, question))
     raise SystemExit(f"{len(store.scripts)} clips do not offer so many questions: {missing} are missing.")
 
 
 @torch.no_grad()
 def examine(
-    student: Student,
-    exam: Sequence[Sequence[Exercise]],
-    write: Write,
+    trained: CurriculumModel,
+    exam: Sequence[Sequence[TrainingExample]],
+    write: TokenWriter,
     *,
     events: int | None = None,
     ratio: float | None = None,
     question_aware: bool = True,
 ) -> list[Answered]:
     """Asks all questions; a question is right if greedy decoding gives its answer to the letter."""
-    config = student.model.config
+    config = trained.model.config
     spent: list[int] = []
 
     def counted(*arguments: Any) -> tuple[Tensor, Tensor]:
@@ -389,19 +392,19 @@ def examine(
     for some in exam:
         for first in range(0, len(some), ROWS):
             part = some[first : first + ROWS]
-            lesson = compose(
-                student.exam,
+            batch = collate(
+                trained.validation_clips,
                 part,
-                student.prompt,
+                trained.prompt,
                 pins=True,
-                longest=student.model.config.longest_question,
+                longest=trained.model.config.longest_question,
             )
-            found = min(events or config.prototypes, lesson.features.frames)
-            with lesson_precision():
-                outcome = study(
-                    student.model,
-                    lesson,
-                    student.prompt.before_video,
+            found = min(events or config.prototypes, batch.features.frames)
+            with training_precision():
+                output = forward_batch(
+                    trained.model,
+                    batch,
+                    trained.prompt.before_video,
                     events=found,
                     key_events=max(1, round((ratio or config.key_ratio) * found)),
                     exploration=None,
@@ -409,8 +412,8 @@ def examine(
                     write=counted,
                 )
             answered += [
-                Answered(exercise.clip, kind, right, spent[-1])
-                for exercise, (kind, right) in zip(part, outcome.right, strict=True)
+                Answered(example.clip, kind, right, spent[-1])
+                for example, (kind, right) in zip(part, output.right, strict=True)
             ]
     return answered
 
@@ -440,8 +443,8 @@ def tokens(arguments: argparse.Namespace) -> dict | None:
                 continue
 
             def sit(arm: str = arm, seed: int = seed) -> list[Answered]:
-                student = network(arguments, arm, seed)
-                return examine(student, examination(student.exam, arguments.questions), WAYS[arm])
+                trained = network(arguments, arm, seed)
+                return examine(trained, examination(trained.validation_clips, arguments.questions), WAYS[arm])
 
             found[arm].append(kept(name, sit))
             right = found[arm][-1]
@@ -484,19 +487,19 @@ def _by_need(seeds: Sequence[Sequence[Answered]], others: Sequence[Sequence[Answ
 def sizes(arguments: argparse.Namespace) -> dict:
     """Accuracy and tokens over L and K/L."""
     rows = []
-    students = [network(arguments, PAPER, seed) for seed in arguments.seeds]
-    exams = [examination(student.exam, arguments.questions) for student in students]
+    networks = [network(arguments, PAPER, seed) for seed in arguments.seeds]
+    exams = [examination(trained.validation_clips, arguments.questions) for trained in networks]
     for events in EVENTS:
         for ratio in RATIOS:
             seeds = [
                 kept(
                     folder_of(arguments, PAPER, seed)
                     / f"sizes-{arguments.steps}-{arguments.questions}-{events}-{ratio}.json",
-                    lambda student=student, exam=exam, events=events, ratio=ratio: examine(
-                        student, exam, WAYS[PAPER], events=events, ratio=ratio
+                    lambda trained=trained, exam=exam, events=events, ratio=ratio: examine(
+                        trained, exam, WAYS[PAPER], events=events, ratio=ratio
                     ),
                 )
-                for seed, student, exam in zip(arguments.seeds, students, exams, strict=True)
+                for seed, trained, exam in zip(arguments.seeds, networks, exams, strict=True)
             ]
             rows.append({"L": events, "K/L": ratio} | summary(seeds))
             print(f"L {events:3} K/L {ratio:5} {rows[-1]['tokens']:6.0f} tokens {rows[-1]['accuracy']:.1%}")
@@ -529,15 +532,15 @@ def _by_scorer(arguments: argparse.Namespace, way: str) -> dict[str, Any]:
     """What the question adds to the choice of key frames, by the answers of a way's networks."""
     found: dict[str, list[list[Answered]]] = defaultdict(list)
     for seed in arguments.seeds:
-        student = network(arguments, way, seed)
-        exam = examination(student.exam, arguments.questions)
+        trained = network(arguments, way, seed)
+        exam = examination(trained.validation_clips, arguments.questions)
         for scorer in ("question", "visual"):
             name = f"scorer-{arguments.steps}-{arguments.questions}-{scorer}.json"
             found[scorer].append(
                 kept(
                     folder_of(arguments, way, seed) / name,
-                    lambda scorer=scorer, student=student, exam=exam: examine(
-                        student, exam, WAYS[way], question_aware=scorer == "question"
+                    lambda scorer=scorer, trained=trained, exam=exam: examine(
+                        trained, exam, WAYS[way], question_aware=scorer == "question"
                     ),
                 )
             )
@@ -560,44 +563,44 @@ def _by_scorer(arguments: argparse.Namespace, way: str) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def needles(student: Student, count: int) -> dict[str, list[Answered]]:
+def needles(trained: CurriculumModel, count: int) -> dict[str, list[Answered]]:
     """Whether a key frame shows the brief event, of 32 consecutive frames as 32 events, a policy and K."""
     rng = random.Random(0)
-    exercises: list[Exercise] = []
-    while len(exercises) < count:
-        drawn = draw_exercises(
-            student.exam, rng, rows=8, frames=NEEDLE_FRAMES, weights={"needle": 1.0}, questions=1
+    examples: list[TrainingExample] = []
+    while len(examples) < count:
+        drawn = draw_examples(
+            trained.validation_clips, rng, rows=8, frames=NEEDLE_FRAMES, weights={"needle": 1.0}, questions=1
         )
-        exercises += [one for one in drawn if one.question.type == "needle"]
+        examples += [one for one in drawn if one.question.type == "needle"]
     found: dict[str, list[Answered]] = defaultdict(list)
-    connector = student.model.connector
-    for exercise in exercises[:count]:
-        lesson = compose(
-            student.exam,
-            [exercise],
-            student.prompt,
+    connector = trained.model.connector
+    for example in examples[:count]:
+        batch = collate(
+            trained.validation_clips,
+            [example],
+            trained.prompt,
             pins=True,
-            longest=student.model.config.longest_question,
+            longest=trained.model.config.longest_question,
         )
-        brief = set(lesson.brief[0].nonzero().flatten().tolist())
+        brief = set(batch.brief[0].nonzero().flatten().tolist())
         for keys in NEEDLE_KEYS:
             chosen = {
                 scorer: connector.select(
-                    lesson.features,
+                    batch.features,
                     events=NEEDLE_FRAMES,
                     key_events=keys,
                     scorer=scorer,
-                    question=lesson.asked if scorer == "question" else None,
+                    question=batch.question if scorer == "question" else None,
                 ).key_frames[0]
                 for scorer in ("question", "visual", "density")
             }
-            clusters = cluster(lesson.features.patches.mean(2), keys, student.model.config.event_neighbours)
+            clusters = cluster(batch.features.patches.mean(2), keys, trained.model.config.event_neighbours)
             chosen["clusters"] = clusters.centres[0]
             chosen["even"] = ((torch.arange(keys) + 0.5) * NEEDLE_FRAMES / keys).long()
             chosen["random"] = torch.tensor(rng.sample(range(NEEDLE_FRAMES), keys))
             for policy, frames in chosen.items():
                 hit = bool(brief & set(frames.tolist()))
-                found[f"{policy}, K = {keys}"].append(Answered(exercise.clip, "needle", hit, 0))
+                found[f"{policy}, K = {keys}"].append(Answered(example.clip, "needle", hit, 0))
     return found
 
 

@@ -72,12 +72,12 @@ def throughput(device: str) -> dict[str, Any]:
 
     from dynfocus_cli.options import DecodingOptions, RunOptions, SamplingOptions
     from dynfocus_cli.progress import Silent
+    from dynfocus_cli.training.answer_loss import AnswerLoss
     from dynfocus_cli.training.batches import Batches
     from dynfocus_cli.training.feature_store import FeatureStore
-    from dynfocus_cli.training.learner import Learner
-    from dynfocus_cli.training.loading import let_learn, load_for_training
-    from dynfocus_cli.training.parts import learning
-    from dynfocus_cli.training.preparing import prepare
+    from dynfocus_cli.training.loading import load_for_training, make_trainable
+    from dynfocus_cli.training.parts import trainable
+    from dynfocus_cli.training.plan import plan_training
     from dynfocus_cli.training.settings import TrainingRequest, TrainingSettings
 
     torch.set_num_threads(1)
@@ -94,13 +94,13 @@ def throughput(device: str) -> dict[str, Any]:
             options=options,
             settings=settings,
         )
-        prepared = prepare(request)
+        prepared = plan_training(request)
         model = load_for_training(prepared)
         feature_store = FeatureStore(Path(folder) / "features", model, options)
-        train, _ = feature_store.gather(prepared.train, Silent())
-        let_learn(model, prepared)
+        train, _ = feature_store.encode(prepared.train, Silent())
+        make_trainable(model, prepared)
         batches = Batches(train, feature_store, model.spec, options, prepared.settings)
-        optimizer = torch.optim.AdamW([weights for _, weights in learning(model.network)], lr=1e-5)
+        optimizer = torch.optim.AdamW([weights for _, weights in trainable(model.network)], lr=1e-5)
 
         def step(number: int, dtype: torch.dtype | None, anew: bool) -> None:
             lessons = batches
@@ -108,11 +108,11 @@ def throughput(device: str) -> dict[str, Any]:
                 # As without a store: the videos of this batch are decoded and encoded for it.
                 place = Path(folder) / f"anew-{number}"
                 fresh = FeatureStore(place, model, options)
-                drawn = [train[batches.place(number * settings.batch + at)] for at in range(settings.batch)]
-                kept, _ = fresh.gather(drawn, Silent())
+                drawn = [train[batches.index(number * settings.batch + at)] for at in range(settings.batch)]
+                kept, _ = fresh.encode(drawn, Silent())
                 lessons = Batches(kept, fresh, model.spec, options, replace(prepared.settings, max_steps=1))
             lesson = lessons[0 if anew else number]
-            Learner(model.network, model.prompt, model.device, dtype)(lesson).backward()
+            AnswerLoss(model.network, model.prompt, model.device, dtype)(lesson).backward()
             optimizer.step()
             optimizer.zero_grad()
             if torch.cuda.is_initialized():
@@ -176,12 +176,12 @@ def two_steps(model_folder: str, frames: int, device: str, folder: Path) -> dict
 
     from dynfocus_cli.options import DecodingOptions, RunOptions, SamplingOptions
     from dynfocus_cli.progress import Silent
+    from dynfocus_cli.training.answer_loss import AnswerLoss
     from dynfocus_cli.training.batches import Batches
     from dynfocus_cli.training.feature_store import FeatureStore
-    from dynfocus_cli.training.learner import Learner
-    from dynfocus_cli.training.loading import let_learn, load_for_training
-    from dynfocus_cli.training.parts import learning, part_of
-    from dynfocus_cli.training.preparing import prepare
+    from dynfocus_cli.training.loading import load_for_training, make_trainable
+    from dynfocus_cli.training.parts import part_of, trainable
+    from dynfocus_cli.training.plan import plan_training
     from dynfocus_cli.training.settings import TrainingRequest, TrainingSettings
 
     options = RunOptions(SamplingOptions(frames=frames), decoding=DecodingOptions(cache=False))
@@ -194,7 +194,7 @@ def two_steps(model_folder: str, frames: int, device: str, folder: Path) -> dict
         options=options,
         settings=TrainingSettings(tune="qlora", batch=1, max_steps=2, samples=100),
     )
-    prepared = prepare(request)
+    prepared = plan_training(request)
     with tempfile.TemporaryDirectory() as features:
         before = psutil.Process().memory_info().rss
         if device == "cuda":
@@ -203,14 +203,14 @@ def two_steps(model_folder: str, frames: int, device: str, folder: Path) -> dict
             Path("/proc/self/clear_refs").write_text("5")  # the kernel's peak begins anew
         model = load_for_training(prepared)
         feature_store = FeatureStore(Path(features), model, options)
-        train, _ = feature_store.gather(prepared.train[:2], Silent())
-        let_learn(model, prepared)
+        train, _ = feature_store.encode(prepared.train[:2], Silent())
+        make_trainable(model, prepared)
         batches = Batches(train, feature_store, model.spec, options, prepared.settings)
-        learner = Learner(model.network, model.prompt, model.device, prepared.autocast).train()
+        learner = AnswerLoss(model.network, model.prompt, model.device, prepared.autocast).train()
         frozen = {
             name: weights.clone() for name, weights in model.network.named_parameters() if "norm" in name
         }
-        optimizer = torch.optim.AdamW([weights for _, weights in learning(learner)], lr=1e-4)
+        optimizer = torch.optim.AdamW([weights for _, weights in trainable(learner)], lr=1e-4)
         seconds, moved, losses = [], set(), []
         for number in range(2):
             began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 Clips grow from a few frames to whole ones; frames keep their real times throughout. The score network is
 taught twice: by the answers' loss through the perturbed top-k, as in the paper, and by the seconds that the
-generator knows to decide a question. What the Q-Former and the rods have learnt of questions stays as it is.
+generator knows to decide a question. Stage 2's weights, the Q-Former's and the rods' attention, stay fixed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from torch.nn import functional as F
 
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.stages import EventSelection, Exploration, Question, VideoFeatures
-from dynfocus_tiny.lessons import IGNORED, Lesson
+from dynfocus_cli.training.answer_loss import IGNORED, answer_logits
+from dynfocus_tiny.examples import TrainingBatch
 from dynfocus_tiny.vision import DenseHeads
 
-Write = Callable[
+TokenWriter = Callable[
     [DynFocusModel, VideoFeatures, EventSelection, Question | None, Tensor, Tensor | None],
     tuple[Tensor, Tensor],
 ]
@@ -27,28 +28,8 @@ Write = Callable[
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """A stretch of the curriculum."""
-
-    name: str
-    steps: int
-    frames: tuple[int, ...]
-    """Numbers of frames, one drawn a step."""
-    rows: int
-    """Questions a step; fewer where videos are long, see `rows_for`."""
-    key_events: tuple[int, ...]
-    """K, one drawn a step."""
-    rate: float
-    """Peak learning rate."""
-    floor: float = 0.3
-    """Share of the peak at the phase's end."""
-    sigma: tuple[float, float] = (0.3, 0.3)
-    """Perturbed top-k noise, from the phase's first step to its last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a lesson came to."""
+class BatchOutput:
+    """Losses and states of a batch."""
 
     answer_loss: Tensor
     selection_loss: Tensor
@@ -56,8 +37,8 @@ class Outcome:
     """A question's type, and whether greedy decoding would have given its answer to the letter."""
     selection: EventSelection
     changes: Tensor | None
-    """(B, T, R, D_l): the change of every frame's rods; None where the model has none, or `write` left frames
-    out."""
+    """(B, T, R, D_l): the change of every frame's rods; None where the model has none, or the token writer
+    left frames out."""
     cuts: Tensor | None
     """(B, T): logits of a cut before each frame; None as `changes`."""
     states: Tensor
@@ -69,7 +50,7 @@ class Outcome:
 def initialise(model: DynFocusModel, heads: DenseHeads, seed: int) -> None:
     """Scales that a miniature trained from scratch needs; the language model's head is tied and small.
 
-    The projectors begin with the vision stage's read-outs of shape, colour and cell. Colour is a tenth of the
+    The projectors begin with the vision stage's heads for shape, colour and cell. Colour is a tenth of the
     features' variance, and without this the language model is still colour-blind after a thousand steps.
     """
     torch.manual_seed(seed)
@@ -93,18 +74,18 @@ def initialise(model: DynFocusModel, heads: DenseHeads, seed: int) -> None:
         nn.init.normal_(model.connector.slots, std=0.3)
 
 
-def study(
+def forward_batch(
     model: DynFocusModel,
-    lesson: Lesson,
+    batch: TrainingBatch,
     before_video: list[int],
     *,
     events: int,
     key_events: int,
     exploration: Exploration | None,
     question_aware: bool,
-    write: Write = DynFocusModel.video_tokens,
-) -> Outcome:
-    """Runs the network on a lesson, by the same stages as inference.
+    write: TokenWriter = DynFocusModel.video_tokens,
+) -> BatchOutput:
+    """Runs the network on a batch, by the same stages as inference.
 
     `write` makes the video tokens; an experiment may have others than CCE's.
     """
@@ -118,38 +99,38 @@ def study(
             detector = connector.change.shots.cut
             hooks.append(detector.register_forward_hook(lambda *parts: cuts.append(parts[2].squeeze(-1))))
     selection = connector.select(
-        lesson.features,
+        batch.features,
         events=events,
         key_events=key_events,
-        question=lesson.asked if question_aware else None,
-        pinned=lesson.pinned,
+        question=batch.question if question_aware else None,
+        pinned=batch.pinned,
         exploration=exploration,
     )
     tokens, frame_of_token = write(
-        model, lesson.features, selection, lesson.asked, lesson.times_s, lesson.pinned
+        model, batch.features, selection, batch.question, batch.times_s, batch.pinned
     )
     for hook in hooks:
         hook.remove()
     embed = model.get_input_embeddings()
     start = embed(torch.tensor(before_video)).expand(len(tokens), -1, -1)
-    prefix = torch.cat((start, tokens.to(start.dtype)), dim=1)  # (B, prefix, D_l)
-    decoder, before_last = model.language_model.model, list[Tensor]()
-    hook = decoder.layers[-1].register_forward_pre_hook(lambda _, given: before_last.append(given[0]))
-    hidden = decoder(torch.cat((prefix, embed(lesson.text)), dim=1))[:, prefix.shape[1] :]
+    inputs = torch.cat((start, tokens.to(start.dtype), embed(batch.text)), dim=1)
+    last_layer, before_last = model.language_model.model.layers[-1], list[Tensor]()
+    hook = last_layer.register_forward_pre_hook(lambda _, given: before_last.append(given[0]))
+    logits, targets = answer_logits(model, inputs, batch.labels)
     hook.remove()
     below = before_last[0][:, start.shape[1] :]  # (B, M + S, D_l), without the last layer
-    states, written = _after_frames(below, frame_of_token, lesson.features.frames)
-    answered = lesson.labels != IGNORED
-    logits = model.language_model.lm_head(hidden[answered]).float()  # (answer tokens, vocabulary)
-    targets = lesson.labels[answered]
+    frames = batch.features.frames
+    states, written = _after_frames(below, frame_of_token, frames)
+    answered = batch.labels != IGNORED
     missed = torch.zeros_like(answered).masked_scatter(answered, logits.argmax(-1) != targets).any(1)
-    return Outcome(
+    types = [question.type for question in batch.questions]
+    return BatchOutput(
         F.cross_entropy(logits, targets),
-        _selection_loss(selection.raw_scores, selection.assignment, lesson.decisive),
-        [(q.type, not miss) for q, miss in zip(lesson.questions, missed.tolist(), strict=True)],
+        _selection_loss(selection.raw_scores, selection.assignment, batch.decisive),
+        list(zip(types, (~missed).tolist(), strict=True)),
         selection,
-        next((seen for seen in changes if seen.shape[1] == lesson.features.frames), None),
-        next((seen for seen in cuts if seen.shape[1] == lesson.features.frames), None),
+        next((change for change in changes if change.shape[1] == frames), None),
+        next((cut for cut in cuts if cut.shape[1] == frames), None),
         states,
         written,
     )
@@ -175,20 +156,9 @@ def _selection_loss(raw_scores: Tensor, assignment: Tensor, decisive: Tensor) ->
     Shape:
         raw_scores: (B, L). assignment: (B, T). decisive: (B, T) bool.
     """
-    wanted = torch.zeros_like(raw_scores).scatter_add(1, assignment, decisive.float()) > 0
-    some = wanted.any(1) & ~wanted.all(1)
+    right = torch.zeros_like(raw_scores).scatter_add(1, assignment, decisive.float()) > 0
+    some = right.any(1) & ~right.all(1)
     if not some.any():
         return raw_scores.sum() * 0.0
     log_share = raw_scores[some].log_softmax(1)
-    return -log_share.masked_fill(~wanted[some], -torch.inf).logsumexp(1).mean()
-
-
-def rows_for(rows: int, frames: int) -> int:
-    """Keeps a step's number of video tokens about even: `rows` videos of up to 32 frames, fewer of longer."""
-    return max(2, rows * 32 // max(32, frames))
-
-
-def sigma_at(phase: Phase, step: int) -> float:
-    """Noise of the perturbed top-k, annealed linearly through the phase."""
-    first, last = phase.sigma
-    return first + (last - first) * step / max(1, phase.steps)
+    return -log_share.masked_fill(~right[some], -torch.inf).logsumexp(1).mean()

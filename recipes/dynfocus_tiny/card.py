@@ -12,22 +12,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from dynfocus_cli.checkpoints.card import table
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
 from dynfocus_cli.training.run_log import log_lines
 from dynfocus_tiny.curriculum import CURRICULUM
 from dynfocus_tiny.recipe import (
     ANSWERS,
-    EXAM_CLIPS,
-    EXAM_SEED,
     GROUNDING,
     GROUNDING_STEPS,
-    LESSON_CLIPS,
-    LESSON_SEED,
+    TRAINING_CLIPS,
+    TRAINING_SEED,
+    VALIDATION_CLIPS,
+    VALIDATION_SEED,
     VISION,
     VISION_STEPS,
 )
@@ -87,16 +89,16 @@ Most are found by {best}.
 ## How it was trained
 
 `make tiny` runs the recipe that follows; where this network departed from it stands at the end. Clips come in
-many looks: edges, digit fonts, hues, grain, codec blocks.
-Vision encoder: {vision_steps} steps on single frames with dense labels of shape, colour and place, then
-frozen; those labels' read-outs begin the projectors. Q-Former and rods: {grounding_steps} steps on single
-frames with a question each, to look at what the question is about, then frozen too. Then projectors, score
-network and language model from questions and answers on {lessons} clips (script seeds {lesson_seed} onwards;
-held out for validation: {exam} clips from {exam_seed}). The score network learns from the answers' loss
-through the perturbed top-k, and from the seconds that the generator knows to decide a question. Beside the
-answers, what the generator knows of each frame has to be read off the rods' change (what is before and after
-it, what flashes up) and off the language model's state there (scenes until then, what has flashed up, what
-the answer is by now). A step's questions are those below for up to 32 frames, and fewer for more.
+many looks: edges, digit fonts, hues, grain, codec blocks. Vision encoder: {vision_steps} steps on single
+frames with dense labels of shape, colour and place, then frozen; those labels' heads begin the projectors.
+Q-Former and rods: {grounding_steps} steps on single frames with a question each, to look at what the question
+is about, then frozen too. Then projectors, score network and language model from questions and answers on
+{training} clips (script seeds {training_seed} onwards; held out for validation: {validation} clips from
+{validation_seed}). The score network learns from the answers' loss through the perturbed top-k, and from the
+seconds that the generator knows to decide a question. Beside the answers, what the generator knows of each
+frame has to be read off the rods' change (what is before and after it, what flashes up) and off the language
+model's state there (scenes until then, what has flashed up, what the answer is by now). A step's questions
+are those below for up to 32 frames, and fewer for more.
 
 {phases}
 
@@ -126,12 +128,12 @@ def write_card(out: Path, measured: Measured, work: Path, parameters: int, histo
         *accuracy["types"].items(),
         ("**overall**", {"questions": accuracy["questions"]} | accuracy["overall"]),
     ]
-    accuracy_table = _table(
+    accuracy_table = table(
         ["type", "questions", *figures],
         [[kind, str(row["questions"]), *(f"{row[key]:.1%}" for key in figures)] for kind, row in rows],
     )
     policies = list(next(iter(selection["found_of_sampled"].values())))
-    selection_table = _table(
+    selection_table = table(
         ["key frames of events", "of needles", *policies],
         [
             [key, basis, *(f"{shares[policy]:.1%}" for policy in policies)]
@@ -139,7 +141,7 @@ def write_card(out: Path, measured: Measured, work: Path, parameters: int, histo
             for key, shares in selection[found].items()
         ],
     )
-    phases = _table(
+    phases = table(
         [
             "phase",
             "steps",
@@ -191,10 +193,10 @@ def write_card(out: Path, measured: Measured, work: Path, parameters: int, histo
         best=_best(selection["found_of_sampled"]),
         vision_steps=VISION_STEPS,
         grounding_steps=GROUNDING_STEPS,
-        lessons=LESSON_CLIPS,
-        lesson_seed=LESSON_SEED,
-        exam=EXAM_CLIPS,
-        exam_seed=EXAM_SEED,
+        training=TRAINING_CLIPS,
+        training_seed=TRAINING_SEED,
+        validation=VALIDATION_CLIPS,
+        validation_seed=VALIDATION_SEED,
         phases=phases,
         logged=logged,
         history=history,
@@ -231,7 +233,7 @@ def _more(measured: Measured) -> str:
             "The same questions on the same clips, filmed in other ways (edges smoothed, hues turned by 15 "
             "degrees, digits\nin another font, twice the resolution, 50 frames a second in place of 12, a "
             "poor codec's quality); points\nagainst the plain clips, with 95 % intervals:\n\n"
-            f"{_table(['look', 'accuracy', 'points'], rows)}"
+            f"{table(['look', 'accuracy', 'points'], rows)}"
         )
     if measured.fresh is not None:
         exam = measured.fresh
@@ -263,11 +265,6 @@ def _points(row: dict[str, Any]) -> list[float]:
     return [100 * value for value in (row["minus_plain"], *row["interval"])]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the model card of dynfocus-tiny from measurements.")
     parser.add_argument("--accuracy", type=Path, required=True, help="JSON of benchmarks/accuracy.py")
@@ -284,20 +281,13 @@ def main() -> None:
 
     with safe_open(arguments.out / "model.safetensors", "pt") as weights:
         sizes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 no mapping
-    parameters = sum(_product(size) for size in sizes)
-    found: dict[str, Any] = {}
+    parameters = sum(map(math.prod, sizes))
+    benchmarks: dict[str, Any] = {}
     for field in fields(Measured):
         file: Path | None = getattr(arguments, field.name)
-        found[field.name] = None if file is None else json.loads(file.read_text())
-    measured = Measured(**found)
+        benchmarks[field.name] = None if file is None else json.loads(file.read_text())
+    measured = Measured(**benchmarks)
     write_card(arguments.out, measured, arguments.work, parameters, arguments.history)
-
-
-def _product(shape: list[int]) -> int:
-    total = 1
-    for side in shape:
-        total *= side
-    return total
 
 
 if __name__ == "__main__":

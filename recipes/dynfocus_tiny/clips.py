@@ -19,7 +19,7 @@ from dynfocus_cli.network.stages import VideoFeatures
 from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import SHORT, Script, World, write_script
 from dynfocus_tiny.looks import training_look
-from dynfocus_tiny.precision import lesson_precision
+from dynfocus_tiny.precision import training_precision
 from dynfocus_tiny.vision import augment
 
 
@@ -75,7 +75,7 @@ class ClipStore:
             augment(render_frame(script, float(second), 2 * size, filmed), size, rng)
             for second in range(script.duration_s)
         ]
-        with lesson_precision():
+        with training_precision():
             return model.encode_frames(preprocessing(np.stack(frames))).float()
 
     def features(self, clips: list[int], seconds: list[list[int]]) -> VideoFeatures:

@@ -1,10 +1,11 @@
-"""The order of lessons, a student that walks through them, and its validation."""
+"""Stage 3's curriculum, the model that goes through it, and its validation."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,15 +17,17 @@ from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import Exploration
 from dynfocus_cli.synth.questions import QUESTION_TYPES
 from dynfocus_cli.training.run_log import add_to_log
-from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates, rates
-from dynfocus_tiny.answers import Outcome, Phase, Write, rows_for, sigma_at, study
+from dynfocus_cli.training.schedules import annealed
+from dynfocus_cli.training.trainer import ParameterGroup, Schedule, parameter_groups, train_model
+from dynfocus_tiny.answers import BatchOutput, TokenWriter, forward_batch
+from dynfocus_tiny.auxiliary_change import CUT, ChangeHeads
+from dynfocus_tiny.auxiliary_history import HistoryHeads
 from dynfocus_tiny.clips import ClipStore
-from dynfocus_tiny.grounding import grounded
-from dynfocus_tiny.lessons import Lesson, compose, draw_exercises
-from dynfocus_tiny.narrator import Narrator
-from dynfocus_tiny.precision import lesson_precision
-from dynfocus_tiny.vision import DECAY
-from dynfocus_tiny.witness import CUT, UNKNOWN, Witness
+from dynfocus_tiny.examples import TrainingBatch, collate, draw_examples
+from dynfocus_tiny.grounding import grounded_parts
+from dynfocus_tiny.labels import UNKNOWN
+from dynfocus_tiny.precision import training_precision
+from dynfocus_tiny.vision import WEIGHT_DECAY
 
 SAVE_EVERY = 200
 """Steps from one checkpoint, and one validation, to the next."""
@@ -37,6 +40,27 @@ UNPINNED = 0.1
 QUESTION_DROPOUT = 0.3
 """Share of the steps whose score network sees no question, so that both scorers stay trained."""
 
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of the curriculum."""
+
+    name: str
+    steps: int
+    frames: tuple[int, ...]
+    """Numbers of frames, one drawn a step."""
+    rows: int
+    """Questions a step for videos of up to 32 frames; fewer for longer ones."""
+    key_events: tuple[int, ...]
+    """K, one drawn a step."""
+    rate: float
+    """Peak learning rate."""
+    floor: float = 0.3
+    """Share of the peak at the phase's end."""
+    sigma: tuple[float, float] = (0.3, 0.3)
+    """Perturbed top-k noise, from the phase's first step to its last."""
+
+
 CURRICULUM = (
     Phase("few", 400, (4, 8, 16), 64, (1, 1, 2), 1e-3, 0.9),
     Phase("more", 1500, (8, 16, 32), 64, (1, 2), 1e-3, 0.6),
@@ -47,44 +71,49 @@ FURTHER = (
     Phase("again", 800, (16, 24, 32, 48), 48, (1, 2, 4), 7e-4, 0.7, sigma=(0.1, 0.1)),
     CURRICULUM[-1],
 )
-"""By which a network that went through `CURRICULUM` learns on: what is new comes in short videos first."""
+"""Of a network that went through `CURRICULUM` before: what is new comes in short videos first."""
 FOCUS = 3.0
-"""How many times as often a type is asked that the lessons are to dwell on."""
+"""How many times as often a type of question is asked that training is to focus on."""
 TYPES = tuple(QUESTION_TYPES)
 EVEN_WEIGHTS = dict.fromkeys(QUESTION_TYPES, 1.0)
 
 
-class Student(nn.Module):
-    """A model on its way through the curriculum: from a lesson's number to its loss."""
+class CurriculumModel(nn.Module):
+    """A network with its auxiliary heads on its way through a curriculum: from a batch's number to its loss.
 
-    mastery: Tensor
-    """(types,): recent share of right answers; the weaker ones are asked more."""
+    Args:
+        training, validation: clips to draw examples from.
+        auxiliary: train the auxiliary heads; else there is nothing but the answers' loss and the decisive
+            seconds to learn from.
+        focus: types of question that are asked `FOCUS` times as often.
+    """
+
+    recent_accuracy: Tensor
+    """(types,): recent share of right answers; types with a smaller one are asked more."""
 
     def __init__(
         self,
         model: DynFocusModel,
         prompt: PromptWriter,
-        lessons: ClipStore,
-        exam: ClipStore,
+        training: ClipStore,
+        validation: ClipStore,
         seed: int,
         curriculum: Sequence[Phase] = CURRICULUM,
-        write: Write = DynFocusModel.video_tokens,
-        taught: bool = True,
+        write: TokenWriter = DynFocusModel.video_tokens,
+        auxiliary: bool = True,
         focus: Collection[str] = (),
     ) -> None:
-        """Without `taught` there is nothing but the answers' loss and the decisive seconds to learn from.
-        `focus` are types of question that are asked `FOCUS` times as often."""
         super().__init__()
         torch.manual_seed(seed)
         model.requires_grad_(True)
-        for part in (model.vision, grounded(model)):
+        for part in (model.vision, grounded_parts(model)):
             part.requires_grad_(False)
-        self.model, self.curriculum = model, curriculum
-        self.prompt, self.lessons, self.exam = prompt, lessons, exam
-        self.seed, self._write, self._taught, self._focus = seed, write, taught, focus
-        self.witness = Witness(model.config.text_config.hidden_size)
-        self.narrator = Narrator(model.config.text_config.hidden_size)
-        self.register_buffer("mastery", torch.zeros(len(QUESTION_TYPES)))
+        self.model, self.curriculum, self.prompt, self.seed = model, curriculum, prompt, seed
+        self.training_clips, self.validation_clips = training, validation
+        self._write, self._auxiliary, self._focus = write, auxiliary, focus
+        self.change_heads = ChangeHeads(model.config.text_config.hidden_size)
+        self.history_heads = HistoryHeads(model.config.text_config.hidden_size)
+        self.register_buffer("recent_accuracy", torch.zeros(len(QUESTION_TYPES)))
 
     @property
     def steps(self) -> int:
@@ -106,97 +135,86 @@ class Student(nn.Module):
         return phase.rate * falling * min(1.0, (number + 1) / min(WARMUP, max(1, self.steps // 10)))
 
     def forward(self, number: int) -> Tensor:
-        """The loss of a lesson that is drawn from its number, and from what was mastered before it."""
+        """The loss of a batch that is drawn from its number, and from the accuracy of those before it."""
         phase, done = self.phase_at(number)
         rng = random.Random(self.seed * 1_000_003 + number)
         frames = rng.choice(phase.frames)
         key_events = min(rng.choice(phase.key_events), frames)
         weights = {
-            kind: (1.1 - share) * (FOCUS if kind in self._focus else 1.0)
-            for kind, share in self.mastered.items()
+            kind: (1.1 - accuracy) * (FOCUS if kind in self._focus else 1.0)
+            for kind, accuracy in zip(TYPES, self.recent_accuracy.tolist(), strict=True)
         }
         pins = rng.random() >= UNPINNED
-        lesson = self._lesson(self.lessons, rng, phase.rows, frames, weights, pins)
+        batch = self._batch(self.training_clips, rng, phase.rows, frames, weights, pins)
         noise = torch.Generator().manual_seed(rng.getrandbits(40))
-        exploration = Exploration(sigma_at(phase, done), PERTURBED_SAMPLES, noise)
-        aware = rng.random() >= QUESTION_DROPOUT
-        outcome = self._study(lesson, key_events, exploration, aware)
-        for kind, right in outcome.right:
+        exploration = Exploration(annealed(*phase.sigma, done, phase.steps), PERTURBED_SAMPLES, noise)
+        question_aware = rng.random() >= QUESTION_DROPOUT
+        output = self._forward_batch(batch, key_events, exploration, question_aware)
+        for kind, right in output.right:
             place = TYPES.index(kind)
-            self.mastery[place] += 0.02 * (float(right) - self.mastery[place])
-        loss = outcome.answer_loss + SELECTION_WEIGHT * outcome.selection_loss
-        return loss + self._lessons_of_teachers(outcome, lesson) if self._taught else loss
+            self.recent_accuracy[place] += 0.02 * (float(right) - self.recent_accuracy[place])
+        loss = output.answer_loss + SELECTION_WEIGHT * output.selection_loss
+        return loss + self._auxiliary_loss(output, batch) if self._auxiliary else loss
 
-    def _lessons_of_teachers(self, outcome: Outcome, lesson: Lesson) -> Tensor:
-        """The losses of what the generator knows of each frame."""
-        told = lesson.story.masked_fill(~outcome.written.unsqueeze(-1), UNKNOWN)
-        loss = self.narrator(outcome.states, told)
-        if outcome.changes is not None:
-            loss = loss + self.witness(outcome.changes, lesson.happenings)
-        if outcome.cuts is not None:
-            cut = lesson.happenings[..., CUT].float()
-            loss = loss + F.binary_cross_entropy_with_logits(outcome.cuts.float(), cut)
+    def _auxiliary_loss(self, output: BatchOutput, batch: TrainingBatch) -> Tensor:
+        labels = batch.history_labels.masked_fill(~output.written.unsqueeze(-1), UNKNOWN)
+        loss = self.history_heads(output.states, labels)
+        if output.changes is not None:
+            loss = loss + self.change_heads(output.changes, batch.change_labels)
+        if output.cuts is not None:
+            cut = batch.change_labels[..., CUT].float()
+            loss = loss + F.binary_cross_entropy_with_logits(output.cuts.float(), cut)
         return loss
 
-    @property
-    def mastered(self) -> dict[str, float]:
-        """Recent share of right answers, a question type."""
-        return dict(zip(TYPES, self.mastery.tolist(), strict=True))
-
     @torch.no_grad()
-    def examine(self, phase: Phase, batches: int = 12, question_aware: bool = True) -> dict[str, object]:
-        """Accuracy on held-out clips in the phase's form, overall and a type; and the share of the brief
+    def validate(self, phase: Phase, batches: int = 12, question_aware: bool = True) -> dict[str, object]:
+        """Accuracy on validation clips in the phase's form, overall and a type; and the share of the brief
         events asked about that key frames show."""
         asked: Counter[str] = Counter()
         right: Counter[str] = Counter()
         needles = covered = 0
-        for batch in range(batches):
-            rng = random.Random(batch)
+        for number in range(batches):
+            rng = random.Random(number)
             frames = rng.choice(phase.frames)
             events = min(self.model.config.prototypes, frames)
             key_events = max(1, round(self.model.config.key_ratio * events))
-            lesson = self._lesson(self.exam, rng, phase.rows, frames, EVEN_WEIGHTS, pins=True)
-            outcome = self._study(lesson, key_events, None, question_aware)
-            for kind, hit in outcome.right:
+            batch = self._batch(self.validation_clips, rng, phase.rows, frames, EVEN_WEIGHTS, pins=True)
+            output = self._forward_batch(batch, key_events, None, question_aware)
+            for kind, hit in output.right:
                 asked[kind] += 1
                 right[kind] += hit
-            shown = torch.zeros_like(lesson.brief).scatter(1, outcome.selection.key_frames, True)
-            wanted = torch.tensor([question.type == "needle" for question in lesson.questions])
-            needles += int(wanted.sum())
-            covered += int((lesson.brief & shown).any(1)[wanted].sum())
+            shown = torch.zeros_like(batch.brief).scatter(1, output.selection.key_frames, True)
+            about_needles = torch.tensor([question.type == "needle" for question in batch.questions])
+            needles += int(about_needles.sum())
+            covered += int((batch.brief & shown).any(1)[about_needles].sum())
         return {
             "accuracy": round(sum(right.values()) / sum(asked.values()), 4),
             "needles_covered": round(covered / max(1, needles), 3),
             "types": {kind: round(right[kind] / asked[kind], 2) for kind in sorted(asked)},
         }
 
-    def _lesson(
+    def _batch(
         self,
-        store: ClipStore,
+        clips: ClipStore,
         rng: random.Random,
         rows: int,
         frames: int,
         weights: dict[str, float],
         pins: bool,
-    ) -> Lesson:
-        return compose(
-            store,
-            draw_exercises(store, rng, rows=rows_for(rows, frames), frames=frames, weights=weights),
-            self.prompt,
-            pins=pins,
-            longest=self.model.config.longest_question,
-        )
+    ) -> TrainingBatch:
+        rows = max(2, rows * 32 // max(32, frames))  # about as many video tokens a step, however long
+        examples = draw_examples(clips, rng, rows=rows, frames=frames, weights=weights)
+        return collate(clips, examples, self.prompt, pins=pins, longest=self.model.config.longest_question)
 
-    def _study(
-        self, lesson: Lesson, key_events: int, exploration: Exploration | None, question_aware: bool
-    ) -> Outcome:
-        events = min(self.model.config.prototypes, lesson.features.frames)
-        with lesson_precision():
-            return study(
+    def _forward_batch(
+        self, batch: TrainingBatch, key_events: int, exploration: Exploration | None, question_aware: bool
+    ) -> BatchOutput:
+        with training_precision():
+            return forward_batch(
                 self.model,
-                lesson,
+                batch,
                 self.prompt.before_video,
-                events=events,
+                events=min(self.model.config.prototypes, batch.features.frames),
                 key_events=key_events,
                 exploration=exploration,
                 question_aware=question_aware,
@@ -204,17 +222,16 @@ class Student(nn.Module):
             )
 
 
-def learn_to_answer(folder: Path, student: Student) -> None:
-    """Walks the whole curriculum in `folder`, going on where an earlier call stopped."""
-    steps = student.steps
+def train_answers(folder: Path, model: CurriculumModel) -> None:
+    """Goes through the whole curriculum in `folder`, going on where an earlier call stopped."""
 
     def on_step(step: int, loss: float) -> None:
-        phase, done = student.phase_at(step - 1)
+        phase, done = model.phase_at(step - 1)
         if step % SAVE_EVERY == 0 or done + 1 == phase.steps:
-            add_to_log(folder, step=step, phase=phase.name, **student.examine(phase))
+            add_to_log(folder, step=step, phase=phase.name, **model.validate(phase))
 
     # The curriculum gives the rates themselves, so the peak that they are shares of is 1.
-    course = Course(steps, 1, 1.0, WARMUP, SAVE_EVERY, student.seed, decay=DECAY, schedule=student.rate_at)
-    teachers = [*student.witness.parameters(), *student.narrator.parameters()]
-    groups = [*rates(student.model), Rates("teachers", teachers, 1.0, 1.0)]
-    LessonTrainer(folder, student, range(steps), groups, course, on_step, torch.device("cpu")).learn()
+    schedule = Schedule(model.steps, 1.0, model.rate_at, SAVE_EVERY, model.seed, weight_decay=WEIGHT_DECAY)
+    heads = ParameterGroup([*model.change_heads.parameters(), *model.history_heads.parameters()])
+    groups = [*parameter_groups(model.model), heads]
+    train_model(folder, model, range(model.steps), groups, schedule, on_step)

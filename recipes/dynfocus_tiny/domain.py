@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.network.network import DynFocusModel
 
 SEED = 3_000_000_000
-"""Scripts from here on are in no lesson and no exam."""
+"""Scripts from here on are in no training and no exam."""
 CLIPS = 400
 """Clips of the world that are fitted to; three quarters as many measure how far out it reaches."""
 FRAMES = 12

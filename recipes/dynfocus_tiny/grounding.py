@@ -1,8 +1,8 @@
 """Stage 2 of the tiny recipe: the Q-Former and the rods learn to look at what a question asks about.
 
-Single frames, each with a question. The text-attended rod of the frame must tell, through a linear read-out,
-the shape, colour and place of the one thing that the question is about, or that the frame has none: then the
-rod is left with background, and a language model that reads along sees from rod to rod where the thing is.
+Single frames, each with a question. The text-attended rod of the frame must tell, through linear heads, the
+shape, colour and place of the one thing that the question is about, or that the frame has none: then the rod
+is left with background, and a language model that reads along sees from rod to rod where the thing is.
 Answers alone teach this too, but slowly: the miniature's language model had seen a million and a half of them
 without telling reliably whether a thing ever appears.
 """
@@ -13,6 +13,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,15 +22,16 @@ from torch.nn import functional as F
 
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
-from dynfocus_cli.network.stages import Question as AskedQuestion
-from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, about, ask, observe
-from dynfocus_cli.synth.world import SHAPES, Sighting
-from dynfocus_cli.training.parts import learning
+from dynfocus_cli.network.stages import Question as QuestionTokens
+from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, ask, observe
+from dynfocus_cli.training.parts import trainable
 from dynfocus_cli.training.run_log import add_to_log
-from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
+from dynfocus_cli.training.schedules import warm_cosine
+from dynfocus_cli.training.trainer import ParameterGroup, Schedule, train_model
 from dynfocus_tiny.clips import ClipStore
-from dynfocus_tiny.precision import lesson_precision
-from dynfocus_tiny.vision import COLOR_NAMES, DECAY, NOTHING, cell_of
+from dynfocus_tiny.labels import NOTHING, about, only_label
+from dynfocus_tiny.precision import training_precision
+from dynfocus_tiny.vision import WEIGHT_DECAY
 from dynfocus_tiny.wordings import TRAINING
 
 CLIPS, QUESTIONS = 12, 10
@@ -39,8 +41,8 @@ SAVE_EVERY = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
-    """One frame, a question, and what the question should find in it."""
+class GroundingExample:
+    """One frame, a question, and what the question is about in it."""
 
     clip: int
     second: int
@@ -49,8 +51,8 @@ class Glance:
     """Shape, colour and cell of the thing asked about, or `NOTHING`."""
 
 
-class Readouts(nn.Module):
-    """Linear read-outs of a rod: shape, colour and grid cell; the last class of each is nothing."""
+class GroundingHeads(nn.Module):
+    """Linear heads on a rod for shape, colour and grid cell; the last class of each is nothing."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -61,106 +63,107 @@ class Readouts(nn.Module):
         return [kind(rods) for kind in self.kinds]
 
 
-def draw_glances(store: ClipStore, rng: random.Random, clips: int = CLIPS) -> list[Glance]:
+def draw_grounding_examples(
+    store: ClipStore, rng: random.Random, clips: int = CLIPS
+) -> list[GroundingExample]:
     """Frames with the thing that is asked about, and frames without, preferably with others.
 
-    A frame with several things that the question might mean is left out: no one read-out is right for it.
+    A frame with several things that the question might mean is left out: no one label is right for it.
     """
-    found: list[Glance] = []
+    examples: list[GroundingExample] = []
     for clip in rng.choices(range(len(store.scripts)), k=clips):
         observed = observe(store.scripts[clip], range(store.scripts[clip].duration_s))
         for question in ask(observed, rng, QUESTIONS, list(QUESTION_TYPES), wordings=TRAINING):
-            meant = about(question)
-            named = [[seen for seen in o.sightings if meant(seen.thing)] for o in observed]
-            with_it = [place for place, seen in enumerate(named) if len(seen) == 1]
-            without = [place for place, seen in enumerate(named) if not seen]
-            others = [place for place in without if observed[place].sightings]
+            is_meant = about(question)
+            meant = [[seen for seen in frame.sightings if is_meant(seen.thing)] for frame in observed]
+            with_it = [index for index, seen in enumerate(meant) if len(seen) == 1]
+            without = [index for index, seen in enumerate(meant) if not seen]
+            others = [index for index in without if observed[index].sightings]
             for pool in (with_it, with_it, others or without):
                 if pool:
-                    place = rng.choice(pool)
-                    label = _label(named[place][0]) if named[place] else NOTHING
-                    found.append(Glance(clip, int(observed[place].time_s), question, label))
-    return found
+                    index = rng.choice(pool)
+                    second, label = int(observed[index].time_s), only_label(meant[index])
+                    examples.append(GroundingExample(clip, second, question, label))
+    return examples
 
 
-def _label(seen: Sighting) -> tuple[int, int, int]:
-    return SHAPES.index(seen.thing.shape), COLOR_NAMES.index(seen.thing.color), cell_of(seen)
-
-
-def look(
+def grounding_loss(
     model: DynFocusModel,
     prompt: PromptWriter,
-    readouts: Readouts,
+    heads: GroundingHeads,
     store: ClipStore,
-    glances: Sequence[Glance],
+    examples: Sequence[GroundingExample],
 ) -> tuple[Tensor, Tensor]:
-    """The loss over the glances, and which of them are right in all three: `(B,)` bool."""
+    """The loss over the examples, and which of them are right in all three: `(B,)` bool."""
     connector = model.connector
-    features = store.features([glance.clip for glance in glances], [[glance.second] for glance in glances])
+    features = store.features([one.clip for one in examples], [[one.second] for one in examples])
     longest = model.config.longest_question
-    asked = AskedQuestion.padded([prompt.question(glance.question.question, longest) for glance in glances])
-    queries = connector.read(features, asked).flatten(0, 1)  # (B, Q, D_q)
+    tokens = QuestionTokens.padded([prompt.question(one.question.question, longest) for one in examples])
+    queries = connector.read(features, tokens).flatten(0, 1)  # (B, Q, D_q)
     context, _ = connector.rods(queries, features.prototypes.flatten(0, 1))  # (B, 1, D_v)
-    labels = torch.tensor([glance.label for glance in glances])
-    loss, right = torch.zeros(()), torch.ones(len(glances), dtype=torch.bool)
-    for kind, logits in enumerate(readouts(context[:, 0].float())):
+    labels = torch.tensor([one.label for one in examples])
+    loss, right = torch.zeros(()), torch.ones(len(examples), dtype=torch.bool)
+    for kind, logits in enumerate(heads(context[:, 0].float())):
         loss = loss + F.cross_entropy(logits, labels[:, kind])
         right &= logits.argmax(-1) == labels[:, kind]
     return loss, right
 
 
-def wake(model: DynFocusModel, seed: int) -> None:
+def initialise_question_encoder(model: DynFocusModel, seed: int) -> None:
     """Scales that the Q-Former of a miniature needs to begin with."""
     torch.manual_seed(seed)
-    asking = model.connector.question_encoder
-    nn.init.normal_(asking.queries, std=0.3)
-    nn.init.normal_(asking.qformer.embeddings.word_embeddings.weight, std=0.3)
+    encoder = model.connector.question_encoder
+    nn.init.normal_(encoder.queries, std=0.3)
+    nn.init.normal_(encoder.qformer.embeddings.word_embeddings.weight, std=0.3)
 
 
-class Looker(nn.Module):
-    """The parts of a model that learn to look, and the way from a lesson's number to its loss."""
+def grounded_parts(model: DynFocusModel) -> nn.ModuleList:
+    """The parts of `model` that this stage trains."""
+    return nn.ModuleList((model.connector.question_encoder, model.connector.rods))
+
+
+class GroundingModel(nn.Module):
+    """The parts that this stage trains, with its heads: from a batch's number to its loss."""
 
     def __init__(self, model: DynFocusModel, prompt: PromptWriter, store: ClipStore, seed: int) -> None:
         super().__init__()
         torch.manual_seed(seed)
         model.requires_grad_(False)
-        grounded(model).requires_grad_(True)
+        grounded_parts(model).requires_grad_(True)
         self.model = model
-        self.readouts = Readouts(model.config.vision_config.hidden_size)
+        self.heads = GroundingHeads(model.config.vision_config.hidden_size)
         self._prompt, self._store, self._seed = prompt, store, seed
 
     def forward(self, number: int) -> Tensor:
-        """The loss of glances that are drawn from their number alone."""
-        glances = draw_glances(self._store, random.Random(self._seed * 1_000_003 + number))
-        with lesson_precision():
-            return look(self.model, self._prompt, self.readouts, self._store, glances)[0]
+        """The loss of examples that are drawn from the number alone."""
+        examples = draw_grounding_examples(self._store, random.Random(self._seed * 1_000_003 + number))
+        with training_precision():
+            return grounding_loss(self.model, self._prompt, self.heads, self._store, examples)[0]
 
     @torch.no_grad()
-    def examine(self, store: ClipStore) -> dict[str, object]:
-        """The share of glances at these clips that are right, overall, and a type for present and absent."""
-        glances = draw_glances(store, random.Random(0), 4 * CLIPS)
-        _, right = look(self.model, self._prompt, self.readouts, store, glances)
-        verdicts: dict[str, list[bool]] = defaultdict(list)
-        for glance, hit in zip(glances, right.tolist(), strict=True):
-            verdicts[glance.question.type + (" absent" if glance.label == NOTHING else "")].append(hit)
+    def validate(self, store: ClipStore) -> dict[str, object]:
+        """The share of examples on these clips that are right, overall, and a type for present and absent."""
+        examples = draw_grounding_examples(store, random.Random(0), 4 * CLIPS)
+        _, right = grounding_loss(self.model, self._prompt, self.heads, store, examples)
+        by_type: dict[str, list[bool]] = defaultdict(list)
+        for example, hit in zip(examples, right.tolist(), strict=True):
+            by_type[example.question.type + (" absent" if example.label == NOTHING else "")].append(hit)
         return {
             "right": round(float(right.float().mean()), 4),
-            "types": {kind: round(sum(hits) / len(hits), 2) for kind, hits in sorted(verdicts.items())},
+            "types": {kind: round(sum(hits) / len(hits), 2) for kind, hits in sorted(by_type.items())},
         }
 
 
-def learn_to_look(folder: Path, learner: Looker, exam: ClipStore, *, steps: int, seed: int) -> None:
+def train_grounding(
+    folder: Path, model: GroundingModel, validation: ClipStore, *, steps: int, seed: int
+) -> None:
     """Trains in `folder` until `steps`, going on where an earlier call stopped."""
 
     def on_step(step: int, loss: float) -> None:
         if step % SAVE_EVERY == 0 or step == steps:
-            add_to_log(folder, step=step, **learner.examine(exam))
+            add_to_log(folder, step=step, **model.validate(validation))
 
-    course = Course(steps, 1, 1e-3, warmup=100, save_every=SAVE_EVERY, seed=seed, decay=DECAY)
-    groups = [Rates("looking", [parameter for _, parameter in learning(learner)], 1.0, 1.0)]
-    LessonTrainer(folder, learner, range(steps), groups, course, on_step, torch.device("cpu")).learn()
-
-
-def grounded(model: DynFocusModel) -> nn.ModuleList:
-    """The parts of `model` that this stage teaches."""
-    return nn.ModuleList((model.connector.question_encoder, model.connector.rods))
+    rate_share = partial(warm_cosine, steps=steps, warmup=100)
+    schedule = Schedule(steps, 1e-3, rate_share, SAVE_EVERY, seed, weight_decay=WEIGHT_DECAY)
+    groups = [ParameterGroup([parameter for _, parameter in trainable(model)])]
+    train_model(folder, model, range(steps), groups, schedule, on_step)

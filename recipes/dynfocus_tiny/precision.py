@@ -1,4 +1,4 @@
-"""What the recipe computes in."""
+"""The precision that the recipe computes in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import torch
 from dynfocus_cli.device import emulates_bfloat16
 
 
-def lesson_precision() -> torch.autocast:
+def training_precision() -> torch.autocast:
     """bfloat16 on a CPU that multiplies in it, else float32."""
     return torch.autocast("cpu", torch.bfloat16, enabled=not emulates_bfloat16(torch.device("cpu")))

@@ -3,13 +3,13 @@
     python -m dynfocus_tiny --work runs/tiny --out weights/dynfocus-tiny
 
 Every stage resumes from its last checkpoint, so the command may be killed and given again at any time.
-`--start FOLDER` goes on from a model folder instead, with its vision encoder as it is: less looking, and a
-shorter curriculum, which `--share` shortens and `--focus` turns to what is still weak. A run's folder is one
-start's, one seed's and one curriculum's. With `--mean` what is written is halfway
-between the weights that such a run started from and those it came to: either forgets some of what the other
+`--start FOLDER` goes on from a model folder instead, with its vision encoder as it is: fewer steps of
+grounding, and a shorter curriculum, which `--share` shortens and `--focus` turns to what is still weak. A
+run's folder belongs to one start, one seed and one curriculum. With `--mean` the weights that are written are
+halfway between those that such a run started from and those it came to: either forgets some of what the other
 knows, and the mean less (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
-Seeds of clips: the lessons' scripts are 1,000,000 onwards, the exam's 500,000 onwards, the tokenizer's
-2,000,000 onwards, the vision stage's above 2^41. Seeds below 500,000 are never trained on: tests take those.
+Seeds of clips: 1,000,000 onwards for training, 500,000 onwards for validation, 2,000,000 onwards for the
+tokenizer, above 2^41 for the vision stage. Seeds below 500,000 are never trained on: tests take those.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.features.preprocess import Preprocessing
@@ -30,20 +31,20 @@ from dynfocus_cli.models.open import load_model
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.synth.world import MAX_SCENES
-from dynfocus_cli.training.run_checkpoints import load_last
+from dynfocus_cli.training.run_checkpoints import WEIGHTS, last_checkpoint, load_trained, step_of
 from dynfocus_tiny.answers import initialise
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.config import IMAGE_SIZE, tiny_config
-from dynfocus_tiny.curriculum import CURRICULUM, FURTHER, TYPES, Student, learn_to_answer
+from dynfocus_tiny.curriculum import CURRICULUM, FURTHER, TYPES, CurriculumModel, train_answers
 from dynfocus_tiny.domain import write_domain
-from dynfocus_tiny.grounding import Looker, learn_to_look, wake
+from dynfocus_tiny.grounding import GroundingModel, initialise_question_encoder, train_grounding
 from dynfocus_tiny.tokenizer import train_tokenizer
-from dynfocus_tiny.vision import VisionLearner, learn_vision
+from dynfocus_tiny.vision import VisionModel, train_vision
 
 VISION, GROUNDING, ANSWERS = "vision", "grounding", "answers"
 """The stages, and their folders in a run's."""
-LESSON_CLIPS, LESSON_SEED = 3000, 1_000_000
-EXAM_CLIPS, EXAM_SEED = 150, 500_000
+TRAINING_CLIPS, TRAINING_SEED = 3000, 1_000_000
+VALIDATION_CLIPS, VALIDATION_SEED = 150, 500_000
 VISION_STEPS, VISION_BATCH = 12000, 32
 GROUNDING_STEPS, FURTHER_GROUNDING_STEPS = 4000, 1500
 
@@ -72,6 +73,9 @@ class Recipe:
         start: a model folder to go on from; None begins with nothing.
         share: of each phase's steps of answers.
         focus: types of question that are asked more often.
+
+    Raises:
+        SystemExit: the folder is that of a run with another seed, start or curriculum.
     """
 
     def __init__(
@@ -85,17 +89,13 @@ class Recipe:
     ) -> None:
         self.work, self.seed, self.start = work, seed, start
         self.share, self.focus = share, sorted(focus)
-        self._claim()
+        self._claim_folder()
         self.model, self.prompt = fresh_model(seed) if start is None else trained_model(start)
-        self.lessons = ClipStore(work / "lessons", LESSON_CLIPS, LESSON_SEED)
-        self.exam = ClipStore(work / "exam", EXAM_CLIPS, EXAM_SEED)
+        self.training = ClipStore(work / "training", TRAINING_CLIPS, TRAINING_SEED)
+        self.validation = ClipStore(work / "validation", VALIDATION_CLIPS, VALIDATION_SEED)
 
-    def _claim(self) -> None:
-        """
-        Raises:
-            SystemExit: the folder is that of a run with another seed, beginning or curriculum.
-        """
-        ours = {
+    def _claim_folder(self) -> None:
+        settings = {
             "seed": self.seed,
             "start": None if self.start is None else revision(self.start),
             "share": self.share,
@@ -104,33 +104,48 @@ class Recipe:
         record = self.work / "run.json"
         if not record.exists():
             self.work.mkdir(parents=True, exist_ok=True)
-            record.write_text(json.dumps(ours))
-        elif (theirs := json.loads(record.read_text())) != ours:
-            raise SystemExit(f"{self.work} is a run of {theirs}, not of {ours}: name another --work.")
+            record.write_text(json.dumps(settings))
+        elif (recorded := json.loads(record.read_text())) != settings:
+            raise SystemExit(f"{self.work} is a run of {recorded}, not of {settings}: name another --work.")
 
     def train(self) -> None:
         """Runs the stages that are not done yet, and loads what those that are had learned."""
+        grounding_steps = FURTHER_GROUNDING_STEPS
         if self.start is None:
-            seen = VisionLearner(self.model, batch=VISION_BATCH, seed=self.seed)
-            learn_vision(self.work / VISION, seen, steps=VISION_STEPS, seed=self.seed)
-            wake(self.model, self.seed)
-            looking = GROUNDING_STEPS
-        else:
-            looking = FURTHER_GROUNDING_STEPS
-        for store in (self.exam, self.lessons):
-            store.build(self.model, PREPROCESSING, self.seed)
-        looker = Looker(self.model, self.prompt, self.lessons, self.seed)
-        learn_to_look(self.work / GROUNDING, looker, self.exam, steps=looking, seed=self.seed)
+            vision = self.vision_model()
+            train_vision(self.work / VISION, vision, steps=VISION_STEPS, seed=self.seed)
+            initialise_question_encoder(self.model, self.seed)
+            grounding_steps = GROUNDING_STEPS
+        for clips in (self.validation, self.training):
+            clips.build(self.model, PREPROCESSING, self.seed)
+        grounding = self.grounding_model()
+        train_grounding(
+            self.work / GROUNDING, grounding, self.validation, steps=grounding_steps, seed=self.seed
+        )
         if self.start is None:
-            initialise(self.model, seen.heads, self.seed)
-        learn_to_answer(self.work / ANSWERS, self.student())
+            initialise(self.model, vision.heads, self.seed)
+        train_answers(self.work / ANSWERS, self.curriculum_model())
 
-    def student(self) -> Student:
-        """The network as it learns from questions and answers."""
+    def vision_model(self) -> VisionModel:
+        """The network in stage 1."""
+        return VisionModel(self.model, batch=VISION_BATCH, seed=self.seed)
+
+    def grounding_model(self) -> GroundingModel:
+        """The network in stage 2."""
+        return GroundingModel(self.model, self.prompt, self.training, self.seed)
+
+    def curriculum_model(self) -> CurriculumModel:
+        """The network in stage 3."""
         phases = CURRICULUM if self.start is None else FURTHER
         curriculum = [replace(phase, steps=max(1, round(self.share * phase.steps))) for phase in phases]
-        return Student(
-            self.model, self.prompt, self.lessons, self.exam, self.seed, curriculum, focus=self.focus
+        return CurriculumModel(
+            self.model,
+            self.prompt,
+            self.training,
+            self.validation,
+            self.seed,
+            curriculum,
+            focus=self.focus,
         )
 
     def load(self) -> int:
@@ -140,17 +155,17 @@ class Recipe:
             FileNotFoundError: a stage has none yet.
         """
         if self.start is None:
-            load_last(VisionLearner(self.model, batch=VISION_BATCH, seed=self.seed), self.work / VISION)
-        load_last(Looker(self.model, self.prompt, self.lessons, self.seed), self.work / GROUNDING)
-        return load_last(self.student(), self.work / ANSWERS)
+            _load_last(self.vision_model(), self.work / VISION)
+        _load_last(self.grounding_model(), self.work / GROUNDING)
+        return _load_last(self.curriculum_model(), self.work / ANSWERS)
 
     @torch.no_grad()
-    def halfway(self) -> None:
-        """Takes the network back half the way to `start`, which is a folder."""
+    def average_with_start(self) -> None:
+        """Takes the mean of the network's weights and those of `start`."""
         assert self.start is not None
-        begun = trained_model(self.start)[0].state_dict()
+        start = trained_model(self.start)[0].state_dict()
         for name, value in self.model.named_parameters():  # each tied one once
-            value.lerp_(begun[name], 0.5)
+            value.lerp_(start[name], 0.5)
 
     def export(self, out: Path) -> None:
         """Writes the model folder."""
@@ -165,6 +180,15 @@ class Recipe:
         write_domain(out, self.model, PREPROCESSING)
         for written in out.iterdir():
             written.chmod(0o644)  # safetensors writes for the owner's eyes alone
+
+
+def _load_last(model: nn.Module, folder: Path) -> int:
+    """Loads what a model had learned by the last checkpoint in `folder`; returns its step."""
+    last = last_checkpoint(folder)
+    if last is None:
+        raise FileNotFoundError(f"{folder} holds no checkpoint yet")
+    load_trained(model, last / WEIGHTS)
+    return step_of(last)
 
 
 def main() -> None:
@@ -200,5 +224,5 @@ def main() -> None:
     else:
         recipe.train()
     if arguments.mean:
-        recipe.halfway()
+        recipe.average_with_start()
     recipe.export(arguments.out)

@@ -1,12 +1,14 @@
 """Stage 1 of the tiny recipe: the vision encoder alone, on single frames with dense labels.
 
 Each patch learns to say which shape and colour covers it and where on the grid that thing stands. The
-features stay, frozen, for every later stage; the labels' heads begin the connector's projectors.
+features stay, frozen, for every later stage; the heads that predict the labels begin the connector's
+projectors.
 """
 
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +23,12 @@ from dynfocus_cli.synth.look import Look
 from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, write_script
 from dynfocus_cli.training.run_log import add_to_log
-from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
+from dynfocus_cli.training.schedules import warm_cosine
+from dynfocus_cli.training.trainer import ParameterGroup, Schedule, train_model
 from dynfocus_tiny.config import IMAGE_SIZE, PATCH_SIZE
+from dynfocus_tiny.labels import CELLS, NOTHING, sighting_label
 from dynfocus_tiny.looks import training_look
-from dynfocus_tiny.precision import lesson_precision
+from dynfocus_tiny.precision import training_precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,20 +36,16 @@ if TYPE_CHECKING:
     from dynfocus_cli.network.network import DynFocusModel
     from dynfocus_cli.network.vision_transformer import VisionTransformer
 
-COLOR_NAMES = tuple(COLORS)
-CELLS = 9
-NOTHING = (len(SHAPES), len(COLORS), CELLS)
-"""Shape, colour and cell where nothing is: a class of its own behind each one's."""
 BACKGROUND_WEIGHT = 0.2
 """Most patches are background: without this the loss would be mostly about them."""
 DIGIT_WEIGHT = 2.0
 """Digits differ from each other by less than all other shapes do."""
-DECAY = 0.02
-"""Weight decay of all stages."""
+WEIGHT_DECAY = 0.02
+"""Of all stages."""
 
 
 class DenseHeads(nn.Module):
-    """Linear read-outs of a patch's shape, colour and grid cell; the last class of each is background."""
+    """Linear heads on a patch for shape, colour and grid cell; the last class of each is background."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class DenseHeads(nn.Module):
         self.cell = nn.Linear(width, CELLS + 1)
 
     def as_linear(self) -> tuple[Tensor, Tensor]:
-        """All read-outs as one affine map of un-normed features, for features of unit variance."""
+        """All heads as one affine map of un-normed features, for features of unit variance."""
         weight = torch.cat((self.shape.weight, self.color.weight, self.cell.weight))  # (classes, D_v)
         bias = torch.cat((self.shape.bias, self.color.bias, self.cell.bias))
         return weight * self.norm.weight, bias + weight @ self.norm.bias
@@ -80,14 +80,14 @@ def draw_batch(rng: random.Random, batch: int, image_size: int, patch_size: int)
     labels = np.empty((batch, (image_size // patch_size) ** 2, 3), np.int64)
     for item in range(batch):
         script = write_script(rng.getrandbits(40) | 1 << 41)
-        time_s = _interesting_second(script, rng)
+        time_s = _draw_second(script, rng)
         look = training_look(rng)
         frames[item] = augment(render_frame(script, time_s, 2 * image_size, look), image_size, rng)
         labels[item] = _labels(script.scene_at(time_s).at(time_s), image_size, patch_size, look)
     return frames, labels
 
 
-def _interesting_second(script: Script, rng: random.Random) -> float:
+def _draw_second(script: Script, rng: random.Random) -> float:
     drawn = rng.random()
     if script.needles and drawn < 0.3:
         return float(rng.choice(script.needles).start_s)
@@ -120,19 +120,13 @@ def _labels(sightings: tuple[Sighting, ...], image_size: int, patch_size: int, l
     for seen in sightings:
         mask = coverage(seen, image_size, look).astype(np.float32) / 255.0
         share = mask.reshape(grid, patch_size, grid, patch_size).mean((1, 3)).reshape(-1)
-        label = (SHAPES.index(seen.thing.shape), COLOR_NAMES.index(seen.thing.color), cell_of(seen))
-        labels[share > best] = label
+        labels[share > best] = sighting_label(seen)
         best = np.maximum(best, share)
     return labels
 
 
-def cell_of(seen: Sighting) -> int:
-    """The grid cell nearest to a thing, 0 to 8, row by row."""
-    return min(2, max(0, round(seen.row))) * 3 + min(2, max(0, round(seen.column)))
-
-
 def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The weighted cross-entropy of the three read-outs, and the accuracy of each over foreground patches."""
+    """The weighted cross-entropy of the three heads, and the accuracy of each over foreground patches."""
     loss = torch.zeros((), device=labels.device)
     accuracy = []
     for kind, scores in enumerate(logits):
@@ -149,8 +143,8 @@ def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -> tuple[T
     return loss, torch.stack(accuracy)
 
 
-class VisionLearner(nn.Module):
-    """A vision encoder and its heads, and the way from a lesson's number to its loss."""
+class VisionModel(nn.Module):
+    """A vision encoder and its heads: from a batch's number to its loss."""
 
     def __init__(self, model: DynFocusModel, *, batch: int, seed: int) -> None:
         super().__init__()
@@ -166,21 +160,21 @@ class VisionLearner(nn.Module):
         """The loss of a batch that is drawn from its number alone."""
         rng = random.Random(self._seed * 1_000_003 + number)
         pixels, labels = draw_batch(rng, self._batch, IMAGE_SIZE, PATCH_SIZE)
-        with lesson_precision():
+        with training_precision():
             logits = self.heads(patch_features(self.vision, self._preprocessing(pixels)))
         loss, accuracy = dense_loss(logits, torch.from_numpy(labels))
         self.accuracy = 0.95 * self.accuracy + 0.05 * accuracy
         return loss
 
 
-def learn_vision(folder: Path, learner: VisionLearner, *, steps: int, seed: int) -> None:
+def train_vision(folder: Path, model: VisionModel, *, steps: int, seed: int) -> None:
     """Trains in `folder` until `steps`, going on where an earlier call stopped."""
 
     def on_step(step: int, loss: float) -> None:
         if step % 100 == 0:
-            shape, color, cell = (round(float(value), 3) for value in learner.accuracy)
+            shape, color, cell = (round(float(value), 3) for value in model.accuracy)
             add_to_log(folder, step=step, shape=shape, color=color, cell=cell)
 
-    course = Course(steps, 1, 1.5e-3, warmup=200, save_every=500, seed=seed, decay=DECAY)
-    groups = [Rates("vision", list(learner.parameters()), 1.0, 1.0)]
-    LessonTrainer(folder, learner, range(steps), groups, course, on_step, torch.device("cpu")).learn()
+    rate_share = partial(warm_cosine, steps=steps, warmup=200)
+    schedule = Schedule(steps, 1.5e-3, rate_share, 500, seed, weight_decay=WEIGHT_DECAY)
+    train_model(folder, model, range(steps), [ParameterGroup(list(model.parameters()))], schedule, on_step)

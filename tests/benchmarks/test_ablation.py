@@ -13,10 +13,9 @@ import torch
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.network.stages import VideoFeatures
 from dynfocus_cli.synth.questions import QUESTION_TYPES, ask, observe
-from dynfocus_tiny.answers import Phase
 from dynfocus_tiny.clips import ClipStore
-from dynfocus_tiny.curriculum import Student
-from dynfocus_tiny.lessons import Exercise
+from dynfocus_tiny.curriculum import CurriculumModel, Phase
+from dynfocus_tiny.examples import TrainingExample
 from dynfocus_tiny.recipe import fresh_model
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -150,35 +149,41 @@ def test_intervals_cover_seeds_and_clips() -> None:
 
 
 @pytest.fixture(scope="module")
-def untaught(tmp_path_factory: pytest.TempPathFactory) -> Student:
-    """A student that has learned nothing, and its clips."""
+def untaught(tmp_path_factory: pytest.TempPathFactory) -> CurriculumModel:
+    """A network that has learned nothing, and its clips."""
     model, prompt = fresh_model(3)
     store = ClipStore(tmp_path_factory.mktemp("clips"), 3, 40)
     store.build(model, Preprocessing(64, "squash"), 1)
     phase = Phase("adapt", 4, (16,), 4, (2,), 1e-3)
-    return Student(model, prompt, store, store, 1, (phase,))
+    return CurriculumModel(model, prompt, store, store, 1, (phase,))
 
 
 @pytest.mark.parametrize("arm", WAYS)
-def test_every_arm_learns(untaught: Student, arm: str) -> None:
-    student = Student(
-        untaught.model, untaught.prompt, untaught.lessons, untaught.exam, 1, untaught.curriculum, WAYS[arm]
+def test_every_arm_learns(untaught: CurriculumModel, arm: str) -> None:
+    trained = CurriculumModel(
+        untaught.model,
+        untaught.prompt,
+        untaught.training_clips,
+        untaught.validation_clips,
+        1,
+        untaught.curriculum,
+        WAYS[arm],
     )
-    loss = student(0)
+    loss = trained(0)
     loss.backward()
     assert float(loss.detach()) > 0
-    learned = student.model.get_input_embeddings().weight.grad
+    learned = trained.model.get_input_embeddings().weight.grad
     assert learned is not None
     assert learned.abs().max() > 0
-    student.zero_grad()
+    trained.zero_grad()
 
 
-def test_a_student_is_examined(untaught: Student) -> None:
+def test_a_network_is_examined(untaught: CurriculumModel) -> None:
     exam = []
-    for clip, script in enumerate(untaught.exam.scripts):
+    for clip, script in enumerate(untaught.validation_clips.scripts):
         seconds = list(range(script.duration_s))
         (question,) = ask(observe(script, [float(second) for second in seconds]), random.Random(0), 1)
-        exam.append([Exercise(clip, seconds, question)])
+        exam.append([TrainingExample(clip, seconds, question)])
     for arm in (PAPER, "(2, 2)"):
         answered = ablation.examine(untaught, exam, WAYS[arm], events=8, ratio=0.25)
         frames = [len(clip[0].seconds) for clip in exam]

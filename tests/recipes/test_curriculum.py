@@ -1,4 +1,4 @@
-"""The miniature's student: what a lesson is drawn from, and that it goes on where it was killed."""
+"""The miniature in its curriculum: what a batch is drawn from, and that it goes on where it was killed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.parts import trainable
 from dynfocus_cli.training.run_log import log_lines
 from dynfocus_tiny import curriculum
-from dynfocus_tiny.answers import Phase, initialise
+from dynfocus_tiny.answers import initialise
 from dynfocus_tiny.clips import ClipStore
-from dynfocus_tiny.curriculum import CURRICULUM, TYPES, Student, learn_to_answer
+from dynfocus_tiny.curriculum import CURRICULUM, TYPES, CurriculumModel, Phase, train_answers
 from dynfocus_tiny.recipe import fresh_model
 from dynfocus_tiny.vision import DenseHeads
 
@@ -27,33 +27,33 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     return found
 
 
-def student(store: ClipStore, focus: tuple[str, ...] = ()) -> Student:
-    model, prompt = fresh_model(3)
-    initialise(model, DenseHeads(128), 1)
-    return Student(model, prompt, store, store, 1, PHASES, focus=focus)
+def curriculum_model(store: ClipStore, focus: tuple[str, ...] = ()) -> CurriculumModel:
+    network, prompt = fresh_model(3)
+    initialise(network, DenseHeads(128), 1)
+    return CurriculumModel(network, prompt, store, store, 1, PHASES, focus=focus)
 
 
 @pytest.mark.slow
 def test_rates_follow_the_phases(store: ClipStore) -> None:
-    learner = student(store)
-    assert learner.steps == 5
-    assert [learner.phase_at(number)[0].name for number in range(5)] == ["one"] * 2 + ["two"] * 3
+    model = curriculum_model(store)
+    assert model.steps == 5
+    assert [model.phase_at(number)[0].name for number in range(5)] == ["one"] * 2 + ["two"] * 3
     # Of five steps none warms up.
-    assert learner.rate_at(1) / learner.rate_at(0) == pytest.approx(1 - 0.7 / 2)
-    learner.curriculum = CURRICULUM
+    assert model.rate_at(1) / model.rate_at(0) == pytest.approx(1 - 0.7 / 2)
+    model.curriculum = CURRICULUM
     first, second = CURRICULUM[:2]
     begun = first.rate * (1 - (1 - first.floor) / first.steps)
-    assert learner.rate_at(0) == pytest.approx(first.rate / 100)
-    assert learner.rate_at(1) == pytest.approx(2 * begun / 100)
+    assert model.rate_at(0) == pytest.approx(first.rate / 100)
+    assert model.rate_at(1) == pytest.approx(2 * begun / 100)
     last = first.steps - 1
     fallen = first.rate * (1 - (1 - first.floor) * last / first.steps)
-    assert learner.rate_at(last) == pytest.approx(fallen)
-    assert learner.rate_at(first.steps) == pytest.approx(second.rate)
+    assert model.rate_at(last) == pytest.approx(fallen)
+    assert model.rate_at(first.steps) == pytest.approx(second.rate)
 
 
 @pytest.mark.slow
 def test_what_looks_stays_as_it_is(store: ClipStore) -> None:
-    names = {name for name, _ in learning(student(store))}
+    names = {name for name, _ in trainable(curriculum_model(store))}
     assert not any("vision" in name or "question_encoder" in name or ".rods." in name for name in names)
     assert {"model.connector.change.tell.weight", "model.connector.fine.0.weight"} <= names
     assert any("score_network" in name for name in names)
@@ -64,17 +64,17 @@ def test_what_was_mastered_is_asked_less_and_what_is_dwelt_on_more(
     store: ClipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, float]] = []
-    draw = curriculum.draw_exercises
+    draw = curriculum.draw_examples
 
     def noted(*arguments, weights, **options):
         asked.append(weights)
         return draw(*arguments, weights=weights, **options)
 
-    monkeypatch.setattr(curriculum, "draw_exercises", noted)
-    learner = student(store, focus=("before", "after"))
+    monkeypatch.setattr(curriculum, "draw_examples", noted)
+    model = curriculum_model(store, focus=("before", "after"))
     for kind in ("what", "before"):
-        learner.mastery[TYPES.index(kind)] = 1.0
-    learner(0)
+        model.recent_accuracy[TYPES.index(kind)] = 1.0
+    model(0)
     expected = {"what": 0.1, "when": 1.1, "before": 0.3, "after": 3.3}
     assert {kind: asked[0][kind] for kind in expected} == pytest.approx(expected)
 
@@ -83,35 +83,35 @@ def test_what_was_mastered_is_asked_less_and_what_is_dwelt_on_more(
 def test_killed_and_given_again_it_goes_on(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the student knows of its own mastery, which later lessons are drawn by, is kept too."""
+    """The recent accuracy, which later batches are drawn by, is kept too."""
     monkeypatch.setattr(curriculum, "SAVE_EVERY", 2)
-    monkeypatch.setattr(Student, "examine", lambda self, phase: {"accuracy": 0.0})
-    real = Student.forward
+    monkeypatch.setattr(CurriculumModel, "validate", lambda self, phase: {"accuracy": 0.0})
+    real = CurriculumModel.forward
 
-    def lucky(self: Student, number: int) -> torch.Tensor:
-        """An untrained student is never right, and its mastery would stay at 0."""
+    def lucky(self: CurriculumModel, number: int) -> torch.Tensor:
+        """An untrained network is never right, and its recent accuracy would stay at 0."""
         loss = real(self, number)
-        self.mastery[number % len(TYPES)] += 0.5
+        self.recent_accuracy[number % len(TYPES)] += 0.5
         return loss
 
-    def killed(self: Student, number: int) -> torch.Tensor:
+    def killed(self: CurriculumModel, number: int) -> torch.Tensor:
         if number == 3:
             raise KeyboardInterrupt
         return lucky(self, number)
 
     def train(folder: Path) -> dict[str, torch.Tensor]:
-        learner = student(store)
-        learn_to_answer(folder, learner)
-        return learner.state_dict()
+        model = curriculum_model(store)
+        train_answers(folder, model)
+        return model.state_dict()
 
-    monkeypatch.setattr(Student, "forward", lucky)
+    monkeypatch.setattr(CurriculumModel, "forward", lucky)
     whole = train(tmp_path / "whole")
-    monkeypatch.setattr(Student, "forward", killed)
+    monkeypatch.setattr(CurriculumModel, "forward", killed)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "halves")
-    monkeypatch.setattr(Student, "forward", lucky)
+    monkeypatch.setattr(CurriculumModel, "forward", lucky)
     halves = train(tmp_path / "halves")
-    assert whole["mastery"].max() >= 0.5
+    assert whole["recent_accuracy"].max() >= 0.5
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
     curves = [
         [line["loss"] for line in log_lines(tmp_path / run) if "loss" in line] for run in ("whole", "halves")

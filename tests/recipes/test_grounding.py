@@ -1,4 +1,4 @@
-"""Glances: which thing of a frame a question is about, and what its rod learns of it."""
+"""Grounding: which thing of a frame a question is about, and what its rod learns of it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ import pytest
 import torch
 
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.synth.questions import Question, about
+from dynfocus_cli.synth.questions import Question
 from dynfocus_cli.synth.world import COLORS, SHAPES, Thing
-from dynfocus_cli.training.parts import learning
+from dynfocus_cli.training.parts import trainable
 from dynfocus_cli.training.run_log import log_lines
 from dynfocus_tiny import grounding
 from dynfocus_tiny.clips import ClipStore
-from dynfocus_tiny.grounding import Looker, draw_glances, grounded, learn_to_look, wake
+from dynfocus_tiny.grounding import (
+    GroundingModel,
+    draw_grounding_examples,
+    grounded_parts,
+    initialise_question_encoder,
+    train_grounding,
+)
+from dynfocus_tiny.labels import NOTHING, about, cell_of
 from dynfocus_tiny.recipe import fresh_model
-from dynfocus_tiny.vision import NOTHING, cell_of
 
 CLIPS = 3
 
@@ -62,34 +68,34 @@ def test_what_a_question_is_about(question: Question, yes: list[str], no: list[s
 
 @pytest.mark.slow
 def test_labels_are_of_the_one_thing_that_is_meant(store: ClipStore) -> None:
-    glances = draw_glances(store, random.Random(0), 12)
+    examples = draw_grounding_examples(store, random.Random(0), 12)
     absent = 0
-    for glance in glances:
-        meant = about(glance.question)
-        scene = store.scripts[glance.clip].scene_at(glance.second)
-        seen = [s for s in scene.at(glance.second) if meant(s.thing)]
-        if glance.label == NOTHING:
+    for example in examples:
+        meant = about(example.question)
+        scene = store.scripts[example.clip].scene_at(example.second)
+        seen = [s for s in scene.at(example.second) if meant(s.thing)]
+        if example.label == NOTHING:
             assert not seen
             absent += 1
         else:
             (one,) = seen
-            shape, color, cell = glance.label
+            shape, color, cell = example.label
             assert one.thing == Thing(list(COLORS)[color], SHAPES[shape])
             assert cell_of(one) == cell
-    assert 0 < absent < len(glances)
+    assert 0 < absent < len(examples)
 
 
 @pytest.mark.slow
 def test_only_what_looks_is_taught(store: ClipStore) -> None:
     model, prompt = fresh_model(3)
-    wake(model, 1)
-    looker = Looker(model, prompt, store, 1)
-    looker(0).backward()
+    initialise_question_encoder(model, 1)
+    grounding_model = GroundingModel(model, prompt, store, 1)
+    grounding_model(0).backward()
     connector = model.connector
     assert connector.rods.key.weight.grad.abs().max() > 0
     assert connector.question_encoder.queries.grad.abs().max() > 0
-    learns = {name for name, _ in learning(looker)}
-    for name, parameter in looker.named_parameters():
+    learns = {name for name, _ in trainable(grounding_model)}
+    for name, parameter in grounding_model.named_parameters():
         assert parameter.grad is None or name in learns, name
     assert not any("vision" in name or "language_model" in name or "fine" in name for name in learns)
 
@@ -99,22 +105,22 @@ def test_killed_and_given_again_it_goes_on(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grounding, "SAVE_EVERY", 2)
-    forward = Looker.forward
+    forward = GroundingModel.forward
 
     def train(folder: Path) -> dict[str, torch.Tensor]:
         model, prompt = fresh_model(3)
-        wake(model, 1)
-        learn_to_look(folder, Looker(model, prompt, store, 1), store, steps=4, seed=1)
-        return grounded(model).state_dict()
+        initialise_question_encoder(model, 1)
+        train_grounding(folder, GroundingModel(model, prompt, store, 1), store, steps=4, seed=1)
+        return grounded_parts(model).state_dict()
 
-    def killed(self: Looker, number: int) -> torch.Tensor:
+    def killed(self: GroundingModel, number: int) -> torch.Tensor:
         if number == 3:
             raise KeyboardInterrupt
         return forward(self, number)
 
     whole = train(tmp_path / "whole")
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(Looker, "forward", killed)
+        interrupted.setattr(GroundingModel, "forward", killed)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "halves")
     halves = train(tmp_path / "halves")

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.synth.world import MAX_SCENES
 from dynfocus_tiny import domain, recipe
-from dynfocus_tiny.answers import Phase
+from dynfocus_tiny.curriculum import Phase
 from dynfocus_tiny.recipe import Recipe
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
@@ -22,8 +22,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recipe:
     """The shipped network before two more lessons each of looking and of answering."""
     monkeypatch.setattr(recipe, "FURTHER", (Phase("again", 2, (4,), 4, (1,), 1e-3),))
     monkeypatch.setattr(recipe, "FURTHER_GROUNDING_STEPS", 2)
-    monkeypatch.setattr(recipe, "LESSON_CLIPS", 3)
-    monkeypatch.setattr(recipe, "EXAM_CLIPS", 2)
+    monkeypatch.setattr(recipe, "TRAINING_CLIPS", 3)
+    monkeypatch.setattr(recipe, "VALIDATION_CLIPS", 2)
     monkeypatch.setattr(domain, "CLIPS", 8)
     monkeypatch.setattr(domain, "QUESTION_CLIPS", 8)
     return Recipe(tmp_path / "run", 1, SHIPPED)
@@ -52,9 +52,9 @@ def test_a_folder_is_one_runs(small: Recipe) -> None:
 
 
 def test_less_time_is_a_share_of_each_phase(small: Recipe, tmp_path: Path) -> None:
-    assert small.student().steps == 2
+    assert small.curriculum_model().steps == 2
     shorter = Recipe(tmp_path / "shorter", 1, SHIPPED, share=0.5)
-    assert shorter.student().steps == 1
+    assert shorter.curriculum_model().steps == 1
 
 
 @pytest.mark.slow
@@ -88,6 +88,6 @@ def test_halfway_between_what_was_and_what_came(small: Recipe) -> None:
     with torch.no_grad():
         for value in small.model.parameters():
             value.add_(1.0)
-    small.halfway()
+    small.average_with_start()
     for name, value in small.model.named_parameters(remove_duplicate=False):
         torch.testing.assert_close(value, begun[name] + 0.5)

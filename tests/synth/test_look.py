@@ -25,7 +25,7 @@ from dynfocus_cli.synth.world import (
     write_script,
 )
 from dynfocus_tiny.digit_fonts import TRAINING_FONTS
-from dynfocus_tiny.looks import training_look
+from dynfocus_tiny.looks import TrainingLook, training_look
 
 BLACK = Background("plain", ((0, 0, 0), (0, 0, 0)), 0)
 SIZE = 96
@@ -135,20 +135,20 @@ def test_colours_stay_apart_at_the_exams_turns() -> None:
 
 
 def test_grading() -> None:
-    assert (middle_of("blue", Look(gain=0.5)) < middle_of("blue", PLAIN)).all()
-    assert (middle_of("blue", Look(gamma=2.0)) < middle_of("blue", PLAIN)).all()
-    assert np.ptp(middle_of("red", Look(saturation=0.0)).astype(int)) <= 1
-    moved = render_frame(stage(actor(Thing("red", "square"))), 0, SIZE, Look(noise=5.0)).astype(int)
+    assert (middle_of("blue", TrainingLook(gain=0.5)) < middle_of("blue", PLAIN)).all()
+    assert (middle_of("blue", TrainingLook(gamma=2.0)) < middle_of("blue", PLAIN)).all()
+    assert np.ptp(middle_of("red", TrainingLook(saturation=0.0)).astype(int)) <= 1
+    moved = render_frame(stage(actor(Thing("red", "square"))), 0, SIZE, TrainingLook(noise=5.0)).astype(int)
     plain = render_frame(stage(actor(Thing("red", "square"))), 0, SIZE).astype(int)
     middle = np.s_[40:56, 40:56]
     assert 3 < (moved - plain)[middle][..., 0].std() < 7
-    again = render_frame(stage(actor(Thing("red", "square"))), 1, SIZE, Look(noise=5.0))
+    again = render_frame(stage(actor(Thing("red", "square"))), 1, SIZE, TrainingLook(noise=5.0))
     assert not np.array_equal(moved, again), "each frame has a grain of its own"
-    blurred = render_frame(stage(actor(Thing("red", "square"))), 0, SIZE, Look(blur=0.02)).astype(int)
+    blurred = render_frame(stage(actor(Thing("red", "square"))), 0, SIZE, TrainingLook(blur=0.02)).astype(int)
     assert 0 < np.abs(np.diff(blurred[..., 0], axis=1)).max() < np.abs(np.diff(plain[..., 0], axis=1)).max()
-    coded = render_frame(stage(actor(Thing("red", "square"))), 0, SIZE, Look(quality=20)).astype(int)
+    coded = render_frame(stage(actor(Thing("red", "square"))), 0, SIZE, TrainingLook(quality=20)).astype(int)
     assert 0 < np.abs(coded - plain).mean() < 5
-    canvas = render_frame(stage(actor(Thing("red", "square"))), 0, SIZE, Look(canvas=2 * SIZE))
+    canvas = render_frame(stage(actor(Thing("red", "square"))), 0, SIZE, TrainingLook(canvas=2 * SIZE))
     assert canvas.shape == plain.shape
 
 
@@ -166,7 +166,7 @@ def test_grading() -> None:
 )
 def test_looks_that_there_cannot_be(wrong: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong)) if "digits" not in wrong else "gothic"):
-        Look(**wrong)
+        TrainingLook(**wrong)
 
 
 def test_training_sees_every_font_but_the_exams() -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from classroom import prepared
+from small_trainings import prepared
 
 from dynfocus_cli.models.dynfocus.memory import DynFocusMemory
 from dynfocus_cli.network.config import DynFocusConfig
-from dynfocus_cli.training.forecast import LessonShape, TrainingMemory, TrainingMemoryModel, part_sizes
+from dynfocus_cli.training.forecast import BatchShape, TrainingMemory, TrainingMemoryModel
+from dynfocus_cli.training.parts import part_sizes
 
-SHAPE = LessonShape(1, 32, 700, 80, 10, 12)
+SHAPE = BatchShape(1, 32, 700, 80, 10, 12)
 
 
 def full_size() -> DynFocusConfig:
@@ -36,7 +37,7 @@ def full_size() -> DynFocusConfig:
     )
 
 
-def need(tune: str, shape: LessonShape = SHAPE, checkpointing: bool = True) -> TrainingMemory:
+def need(tune: str, shape: BatchShape = SHAPE, checkpointing: bool = True) -> TrainingMemory:
     config = full_size()
     kind = "nf4" if tune == "qlora" else "none"
     memory = DynFocusMemory(config, kind, torch.bfloat16, torch.device("cuda"))
@@ -66,7 +67,7 @@ def test_computing_twice_takes_less() -> None:
 
 def test_what_is_planned_for_is_the_longest_batch(data: Path, tmp_path: Path) -> None:
     ready = prepared(data, tmp_path / "out", batch=3)
-    shape = LessonShape.largest(ready.train, 2, 3)
+    shape = BatchShape.largest(ready.train, 2, 3)
     assert (shape.examples, shape.frames, shape.video_tokens) == (3, 4, 4 * 2 + 38)
-    assert shape.text_tokens == 2 + max(len(one.before) + len(one.answer) for one in ready.train)
+    assert shape.text_tokens == 2 + max(len(one.prompt_ids) + len(one.answer_ids) for one in ready.train)
     assert ready.memory.peak >= ready.memory.weights + ready.memory.optimizer + ready.memory.gradients

@@ -8,22 +8,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from classroom import prepared, request, trained, write_class, write_clip
 from safetensors.torch import load_file
+from small_trainings import prepared, request, trained, write_clip, write_data
 from typer.testing import CliRunner
 
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.models.open import load_model
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.training import finetune, parts, preparing
+from dynfocus_cli.training import finetune, parts
+from dynfocus_cli.training import plan as planning
+from dynfocus_cli.training.answer_loss import AnswerLoss
 from dynfocus_cli.training.batches import collate
+from dynfocus_cli.training.best_weights import BEST, best_score, keep_best
 from dynfocus_cli.training.export import export
 from dynfocus_cli.training.feature_store import FeatureStore
-from dynfocus_cli.training.learner import Learner
-from dynfocus_cli.training.loading import let_learn, load_for_training
+from dynfocus_cli.training.loading import load_for_training, make_trainable
+from dynfocus_cli.training.run_checkpoints import load_trained
 from dynfocus_cli.training.run_record import run_folder
-from dynfocus_cli.training.validation import Score, answer_loss
+from dynfocus_cli.training.validation import Score, validation_loss
 from public_models import write_public
 from strict_schema import validate
 
@@ -74,11 +77,11 @@ def test_new_words_are_learned_and_asked_for(data: Path, tmp_path: Path) -> None
 def test_adapters_are_merged_into_what_they_were_trained_on(
     data: Path, tmp_path: Path, tune: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dynfocus_cli.training.export.SHARD_BYTES", 3 << 20)
+    monkeypatch.setattr("dynfocus_cli.checkpoints.shards.SHARD_BYTES", 3 << 20)
     ready = prepared(data, tmp_path / "out", tune=tune, lora_rank=4)
     model = load_for_training(ready)
-    let_learn(model, ready)
-    for name, weights in parts.learning(model.network):
+    make_trainable(model, ready)
+    for name, weights in parts.trainable(model.network):
         if ".lora_" in name:
             weights.normal_(std=0.05)
     (tmp_path / "merged").mkdir()
@@ -118,7 +121,7 @@ def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
     told: list[str] = []
     with (
         mock.patch.object(finetune, "validate", measured),
-        mock.patch.object(finetune, "answer_loss", side_effect=losses),
+        mock.patch.object(finetune, "validation_loss", side_effect=losses),
     ):
         done = trained(data, tmp_path / "out", told, validation="0.25", max_steps=5, validate_every=1)
     assert (done.best_step, done.before.right, done.after.right, done.after.loss) == (4, 3, 8, 0.4)
@@ -133,17 +136,19 @@ def test_the_best_weights_are_kept(data: Path, tmp_path: Path) -> None:
     assert not worse.better
 
 
-def test_the_best_weights_outlive_a_kill_between_two_renames(tmp_path: Path) -> None:
-    best = tmp_path / "best"
-    finetune._mend(best)  # nothing was kept yet
-    assert not best.exists()
-    best.with_suffix(".old").mkdir()
-    (best.with_suffix(".old") / "score.json").write_text("the last good one")
-    finetune._mend(best)
-    assert (best / "score.json").read_text() == "the last good one"
-    best.with_suffix(".old").mkdir()
-    finetune._mend(best)  # whole, and what is beside it is left over
-    assert (best / "score.json").exists()
+def test_the_best_weights_outlive_a_kill_while_better_ones_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, better = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    assert best_score(tmp_path) is None  # nothing was kept yet
+    keep_best(tmp_path, model, 3, Score(8, 5, 40.0, 0.5))
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            keep_best(tmp_path, better, 6, Score(8, 6, 40.0, 0.4))
+    assert best_score(tmp_path) == (3, Score(8, 5, 40.0, 0.5))
+    load_trained(better, tmp_path / BEST)
+    assert torch.equal(better.weight, model.weight)
 
 
 def test_a_loss_that_was_not_measured_is_no_good_one() -> None:
@@ -153,7 +158,7 @@ def test_a_loss_that_was_not_measured_is_no_good_one() -> None:
 
 
 def test_damaged_videos_and_those_of_another_world_are_told(tmp_path: Path) -> None:
-    data = write_class(tmp_path / "clips", 2)
+    data = write_data(tmp_path / "clips", 2)
     video = data.with_name("0.mp4")
     content = bytearray(video.read_bytes())
     start = content.find(b"mdat") + 700
@@ -177,7 +182,7 @@ def test_what_made_nothing_better_makes_no_world_familiar(data: Path, tmp_path: 
         score = mock.Mock(side_effect=[finetune.Score(2, 1, 40.0), finetune.Score(2, right, 40.0)])
         with (
             mock.patch.object(finetune, "validate", score),
-            mock.patch.object(finetune, "answer_loss", return_value=1.0),
+            mock.patch.object(finetune, "validation_loss", return_value=1.0),
         ):
             done = trained(data, tmp_path / name, validation="0.25", max_steps=1)
         assert done.better == (name == "better")
@@ -206,14 +211,14 @@ def test_the_loss_of_what_was_held_back_is_that_of_training(data: Path, tmp_path
     model = load_for_training(ready)
     options = ready.request.options
     feature_store = FeatureStore(tmp_path / "features", model, options)
-    held, broken = feature_store.gather(ready.train, Silent())
-    learner = Learner(model.network.float(), model.prompt, model.device, None).train()
-    one_by_one = answer_loss(learner, held, feature_store, model.spec, options)
+    held, broken = feature_store.encode(ready.train, Silent())
+    loss = AnswerLoss(model.network.float(), model.prompt, model.device, None).train()
+    one_by_one = validation_loss(loss, held, feature_store, model.spec, options)
     assert not broken
-    assert all(module.training for module in learner.modules())
+    assert all(module.training for module in loss.modules())
     with torch.no_grad():
-        lesson = collate(held, feature_store, model.spec, options, None)
-        assert float(learner.eval()(lesson)) == pytest.approx(one_by_one, rel=1e-4)
+        batch = collate(held, feature_store, model.spec, options, None)
+        assert float(loss.eval()(batch)) == pytest.approx(one_by_one, rel=1e-4)
 
 
 def test_where_nothing_held_back_can_be_decoded_the_run_ends(data: Path, tmp_path: Path) -> None:
@@ -300,11 +305,11 @@ def test_what_is_settled_holds_for_training(
 
 
 def test_a_video_that_went_is_passed_over(tmp_path: Path) -> None:
-    data = write_class(tmp_path / "clips", 3)
+    data = write_data(tmp_path / "clips", 3)
     plan = prepared(data, tmp_path / "out", validation="0")
     data.with_name("1.mp4").unlink()
     feature_store = FeatureStore(tmp_path / "features", load_for_training(plan), plan.request.options)
-    there, problems = feature_store.gather(plan.train, Silent())
+    there, problems = feature_store.encode(plan.train, Silent())
     assert {Path(one.example.video).name for one in there} == {"0.mp4", "2.mp4"}
     assert len(problems) == 2
     assert all("1.mp4 cannot be read any more: No such file" in problem.reason for problem in problems)
@@ -389,9 +394,9 @@ def test_what_makes_no_sense(data: Path, tmp_path: Path, arguments: list[str], c
 
 
 def test_a_damaged_video_costs_its_examples_alone(data: Path, tmp_path: Path) -> None:
-    from classroom import write_class
+    from small_trainings import write_data
 
-    damaged = write_class(tmp_path / "clips")
+    damaged = write_data(tmp_path / "clips")
     damaged.with_name("1.mp4").write_bytes(b"no video")
     ready = prepared(damaged, tmp_path / "out")
     assert len(ready.train) == 6
@@ -411,7 +416,7 @@ def test_without_peft_adapters_are_a_sentence(data: Path, tmp_path: Path, monkey
 
 
 def test_what_cannot_fit_does_not_begin(data: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(preparing, "free_memory", lambda device: 50 << 20)
+    monkeypatch.setattr(planning, "free_memory", lambda device: 50 << 20)
     result = run("train", data, tmp_path / "out", *FRAMES)
     assert result.exit_code == 5
     assert "This training takes about" in result.stderr

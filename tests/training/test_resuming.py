@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from classroom import losses, prepared, trained
+from small_trainings import losses, prepared, trained
 
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, UsageError
 from dynfocus_cli.progress import Silent
@@ -97,7 +97,7 @@ def test_a_checkpoint_holds_what_learns_alone(data: Path, tmp_path: Path) -> Non
     def run() -> None:
         from dynfocus_cli.training import finetune
 
-        finetune._Run.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        finetune.TrainingRun.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         trained(data, out, tune="lora", lora_rank=2, max_steps=4, save_every=2)
 
     assert outcome(child(run)) == -signal.SIGKILL
@@ -121,15 +121,15 @@ def test_a_full_disk_is_a_sentence_and_the_last_checkpoint_is_whole(
     def run(room: int | None = None, after: int = 0) -> None:
         from dynfocus_cli.training import trainer
 
-        real = trainer.LessonTrainer._save_checkpoint
+        real = trainer.save_checkpoint
 
-        def save(self: object, *arguments: object) -> None:
-            if room is not None and self.state.global_step > after:
+        def save(folder: Path, step: int, *arguments: object) -> None:
+            if room is not None and step > after:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
-            real(self, *arguments)
+            real(folder, step, *arguments)
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        trainer.LessonTrainer._save_checkpoint = save
+        trainer.save_checkpoint = save
         trained(data, out, max_steps=6, save_every=2)
 
     # The weights, and then the optimizer, are more than a file may hold.
@@ -180,28 +180,26 @@ def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path) -> None:
     trained(data, tmp_path / "another", max_steps=1)
 
 
-@pytest.mark.parametrize("part", ["learned.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"])
+@pytest.mark.parametrize("part", ["learned.safetensors", "state.pt"])
 def test_a_checkpoint_that_was_damaged_is_named(tmp_path: Path, part: str) -> None:
     """Cut off, as a disk that fails leaves it; nothing is trained on from there, nor called a full disk."""
-    from dynfocus_cli.training.trainer import Course, LessonTrainer, Rates
+    from dynfocus_cli.training.trainer import ParameterGroup, Schedule, train_model
 
-    def trainer(steps: int) -> LessonTrainer:
-        learner = Doubling()
-        groups = [Rates("all", list(learner.parameters()), 1.0, 1.0)]
-        course = Course(steps, 1, 0.1, 1, 2, 0)
-        return LessonTrainer(
-            tmp_path, learner, range(steps), groups, course, lambda *_: None, torch.device("cpu")
-        )
+    def train(steps: int) -> None:
+        model = Doubling()
+        groups = [ParameterGroup(list(model.parameters()))]
+        schedule = Schedule(steps, 0.1, lambda step: 1.0, save_every=2, seed=0)
+        train_model(tmp_path, model, range(steps), groups, schedule, lambda *_: None)
 
-    trainer(2).learn()
+    train(2)
     file = tmp_path / "checkpoint-2" / part
     file.write_bytes(file.read_bytes()[:-40])
     with pytest.raises(ModelUnavailable, match=r"checkpoint-2 is damaged .*: remove it"):
-        trainer(4).learn()
+        train(4)
 
 
 class Doubling(torch.nn.Module):
-    """Anything that learns."""
+    """A model to train."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.training.examples import Example
-from dynfocus_cli.training.split import by_video, held_back
+from dynfocus_cli.training.example_items import Example
+from dynfocus_cli.training.split import split, split_by_video
 
 EXAMPLES = [Example(f"/data/{video}.mp4", f"q{q}", "a", "") for video in range(20) for q in range(3)]
 
@@ -24,7 +24,7 @@ def videos(examples: list[Example]) -> set[str]:
 
 @pytest.mark.parametrize(("share", "count"), [(0.1, 2), (0.01, 1), (0.5, 10), (0.99, 19)])
 def test_no_video_is_on_both_sides(share: float, count: int) -> None:
-    train, validation = by_video(EXAMPLES, share, seed=0)
+    train, validation = split_by_video(EXAMPLES, share, seed=0)
     assert len(videos(validation)) == count
     assert not videos(train) & videos(validation)
     assert len(train) + len(validation) == len(EXAMPLES)
@@ -32,21 +32,21 @@ def test_no_video_is_on_both_sides(share: float, count: int) -> None:
 
 def test_the_split_is_the_same_in_any_order_and_place_and_another_for_each_seed() -> None:
     shuffled = random.Random(0).sample(EXAMPLES, len(EXAMPLES))
-    assert videos(by_video(shuffled, 0.3, 0)[1]) == videos(by_video(EXAMPLES, 0.3, 0)[1])
+    assert videos(split_by_video(shuffled, 0.3, 0)[1]) == videos(split_by_video(EXAMPLES, 0.3, 0)[1])
     moved = [Example(f"/mnt{one.video}", one.question, one.answer, "") for one in EXAMPLES]
-    assert {f"/mnt{video}" for video in videos(by_video(EXAMPLES, 0.3, 0)[1])} == videos(
-        by_video(moved, 0.3, 0)[1]
+    assert {f"/mnt{video}" for video in videos(split_by_video(EXAMPLES, 0.3, 0)[1])} == videos(
+        split_by_video(moved, 0.3, 0)[1]
     )
-    assert videos(by_video(EXAMPLES, 0.3, 1)[1]) != videos(by_video(EXAMPLES, 0.3, 0)[1])
+    assert videos(split_by_video(EXAMPLES, 0.3, 1)[1]) != videos(split_by_video(EXAMPLES, 0.3, 0)[1])
 
 
 def test_files_of_one_name_are_divided_alike_by_every_process() -> None:
     """Python gives the texts of a set another order in each."""
     program = (
         "from dynfocus_cli.training.examples import Example; "
-        "from dynfocus_cli.training.split import by_video; "
+        "from dynfocus_cli.training.split import split_by_video; "
         "examples = [Example(f'/data/p{n}/clips/video.mp4', 'q', 'a', '') for n in range(10)]; "
-        "print([one.video for one in by_video(examples, 0.3, 0)[1]])"
+        "print([one.video for one in split_by_video(examples, 0.3, 0)[1]])"
     )
     said = {
         subprocess.run(
@@ -65,8 +65,8 @@ def test_one_name_for_a_video_however_it_is_written(tmp_path: Path) -> None:
     (tmp_path / "link.mp4").symlink_to("a.mp4")
     twice = [Example(str(tmp_path / name), "q", "a", "") for name in ("a.mp4", "link.mp4", "./a.mp4")]
     with pytest.raises(UsageError, match="a single video"):
-        by_video(twice, 0.5, 0)
-    assert by_video(twice, 0, 0) == (twice, [])
+        split_by_video(twice, 0.5, 0)
+    assert split_by_video(twice, 0, 0) == (twice, [])
 
 
 def test_a_file_of_its_own(tmp_path: Path) -> None:
@@ -75,12 +75,12 @@ def test_a_file_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "val.jsonl"
     file.write_text(json.dumps({"video": "a.mp4", "question": "q", "answer": "x"}))
     examples = [Example(str(tmp_path / name), "q", "a", name) for name in ("a.mp4", "b.mp4")]
-    train, validation, problems = held_back(examples, str(file), None, 0)
+    train, validation, problems = split(examples, str(file), None, 0)
     assert [one.where for one in train] == ["b.mp4"]
     assert [one.answer for one in validation] == ["x"]
     assert [problem.where for problem in problems] == ["a.mp4"]
     with pytest.raises(UsageError, match="nothing is left to train on"):
-        held_back(examples[:1], str(file), None, 0)
+        split(examples[:1], str(file), None, 0)
 
 
 def test_a_folder_of_its_own_with_folders_below(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_a_folder_of_its_own_with_folders_below(tmp_path: Path) -> None:
     (below / "b.txt").write_text("A dog.")
     examples = [Example(str(tmp_path / "a.mp4"), "q", "a", "a")]
     with pytest.raises(UsageError, match="with --recursive"):
-        held_back(examples, str(tmp_path / "held"), None, 0)
-    train, validation, _ = held_back(examples, str(tmp_path / "held"), None, 0, recursive=True)
+        split(examples, str(tmp_path / "held"), None, 0)
+    train, validation, _ = split(examples, str(tmp_path / "held"), None, 0, recursive=True)
     assert train == examples
     assert [one.answer for one in validation] == ["A dog."]
 
@@ -99,4 +99,4 @@ def test_a_folder_of_its_own_with_folders_below(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wanted", ["1", "-0.1", "nan", "2", "gone.json", ""])
 def test_what_is_no_split(wanted: str) -> None:
     with pytest.raises(UsageError, match="--validation must be a share"):
-        held_back(EXAMPLES, wanted, None, 0)
+        split(EXAMPLES, wanted, None, 0)

@@ -1,7 +1,8 @@
-"""The model card of a converted model."""
+"""The model card of a converted model, and how cards write their tables."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dynfocus_cli.checkpoints.record import Conversion
@@ -16,22 +17,30 @@ _SCORES: dict[Scorer, str] = {
 }
 
 
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [[f" {cell} " if cell else " " for cell in line] for line in (head, *rows)]
+    lines.insert(1, ["---"] * len(head))
+    return "\n".join(f"|{'|'.join(line)}|" for line in lines)
+
+
 def write_card(folder: Path, name: str, source: Source, conversion: Conversion) -> None:
     """Writes `README.md` into `folder`: what the model is, what it was made of, and how it differs."""
     config = source.config
     rods = "none for key frames" if not config.key_frame_rods else "for every frame"
+    settings = {
+        "quantization": conversion.quantization,
+        "events": f"{config.temporal_clustering}, L = {config.prototypes}, K/L = {config.key_ratio}",
+        "key frames chosen by": _SCORES[config.scorer],
+        "rods": f"{rods}, {config.rod_tokens} tokens, of the {config.rod_source}, {config.rod_order}",
+        "context": f"{config.text_config.max_position_embeddings} tokens",
+    }
     lines = [
         f"# {name}",
         "",
         f"A DynFocus network for `dynfocus ask --model`, converted from {source.layout}.",
         "",
-        "| | |",
-        "|---|---|",
-        f"| quantization | {conversion.quantization} |",
-        f"| events | {config.temporal_clustering}, L = {config.prototypes}, K/L = {config.key_ratio} |",
-        f"| key frames chosen by | {_SCORES[config.scorer]} |",
-        f"| rods | {rods}, {config.rod_tokens} tokens, of the {config.rod_source}, {config.rod_order} |",
-        f"| context | {config.text_config.max_position_embeddings} tokens |",
+        table(("", ""), settings.items()),
         "",
         f"Licence: {conversion.licence}." if conversion.licence else "The licences of its sources hold.",
         "",
@@ -39,9 +48,10 @@ def write_card(folder: Path, name: str, source: Source, conversion: Conversion) 
         "",
         *(f"- https://huggingface.co/{repository}" for repository in conversion.origin),
         *([""] if conversion.origin else []),
-        "| file | bytes | SHA-256 |",
-        "|---|---|---|",
-        *(f"| {file.name} | {file.bytes} | `{file.sha256}` |" for file in conversion.sources),
+        table(
+            ("file", "bytes", "SHA-256"),
+            [(file.name, str(file.bytes), f"`{file.sha256}`") for file in conversion.sources],
+        ),
     ]
     if config.untrained:
         lines += [

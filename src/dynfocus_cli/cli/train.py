@@ -16,8 +16,8 @@ from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.training.settings import TrainedScorer, TrainingRequest
 
 if TYPE_CHECKING:
-    from dynfocus_cli.training.examples import Problem
-    from dynfocus_cli.training.preparing import Prepared
+    from dynfocus_cli.training.example_items import Problem
+    from dynfocus_cli.training.plan import TrainingPlan
 
 PAGE_ORDER = (
     "model", "stage", "media", "recursive", "validation", "epochs", "scorer", "sigma", "device", "quantize",
@@ -45,30 +45,30 @@ def train(
     Goes on where it was interrupted when the same command is given again.
     """
     from dynfocus_cli.training.finetune import fine_tune
-    from dynfocus_cli.training.preparing import prepare
+    from dynfocus_cli.training.plan import plan_training
 
     options = replace(request.options, selection=replace(request.options.selection, scorer=scorer))
     request = replace(request, device=place.device, recursive=batch.recursive, options=options)
     title = request.destination.name
     with progress.shown(title, progress.is_visible(output.quiet)) as bar:
         bar.stage("plan", None)
-        prepared = prepare(request)
-    _tell_problems(prepared.problems)
+        plan = plan_training(request)
+    _tell_problems(plan.problems)
     if output.dry_run:
-        return _show_plan(prepared, output.json, output.quiet)
+        return _show_plan(plan, output.json, output.quiet)
     with progress.shown(title, progress.is_visible(output.quiet)) as bar:
-        trained = fine_tune(
-            prepared,
+        result = fine_tune(
+            plan,
             bar,
             tell=(lambda line: None) if output.quiet else say,
             warn=lambda line: say(f"Warning: {line}"),
         )
-    _tell_problems(trained.problems[len(prepared.problems) :])
+    _tell_problems(result.problems[len(plan.problems) :])
     if output.json:
         from dynfocus_cli.cli.training_report import training_record
 
-        return write_record(training_record(prepared, trained))
-    write_line(str(trained.folder))
+        return write_record(training_record(plan, result))
+    write_line(str(result.folder))
 
 
 def _tell_problems(problems: tuple[Problem, ...]) -> None:
@@ -78,23 +78,23 @@ def _tell_problems(problems: tuple[Problem, ...]) -> None:
         say(f"Warning: passed over {len(problems) - MOST_NAMED} more: --json lists them all.")
 
 
-def _show_plan(prepared: Prepared, json: bool, quiet: bool) -> None:
+def _show_plan(plan: TrainingPlan, json: bool, quiet: bool) -> None:
     import tempfile
 
     from dynfocus_cli.cli.training_report import plan_lines, plan_record, time_line
     from dynfocus_cli.training.loading import time_a_step
 
     if not json:  # at once: trying a step takes its time
-        for line in plan_lines(prepared):
+        for line in plan_lines(plan):
             _write_labelled(*line)
     with (
         tempfile.TemporaryDirectory() as folder,
-        progress.shown(prepared.request.destination.name, progress.is_visible(quiet)) as bar,
+        progress.shown(plan.request.destination.name, progress.is_visible(quiet)) as bar,
     ):
-        seconds = time_a_step(prepared, Path(folder), bar)
+        seconds = time_a_step(plan, Path(folder), bar)
     if json:
-        return write_record(plan_record(prepared, seconds))
-    _write_labelled(*time_line(prepared, seconds))
+        return write_record(plan_record(plan, seconds))
+    _write_labelled(*time_line(plan, seconds))
 
 
 def _write_labelled(label: str, value: str) -> None:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dynfocus_cli.synth.wordings import TEMPLATES, Wordings
 from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, Thing
+
+Option = TypeVar("Option")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,8 @@ class Observation:
 
 def observe(script: Script, times_s: Sequence[float]) -> list[Observation]:
     """What a viewer of the frames at `times_s` (seconds, ascending) sees."""
-    observed = []
-    for time_s in times_s:
-        scene = script.scene_at(time_s)
-        observed.append(Observation(time_s, scene.index, scene.at(time_s)))
-    return observed
+    scenes = [(time_s, script.scene_at(time_s)) for time_s in times_s]
+    return [Observation(time_s, scene.index, scene.at(time_s)) for time_s, scene in scenes]
 
 
 def ask(
@@ -59,17 +59,17 @@ def ask(
 
     `wordings` has the templates to choose from, a type: `TRAINING` for a model that learns.
     """
-    wanted = list(types or QUESTION_TYPES)
-    rng.shuffle(wanted)
+    order = list(types or QUESTION_TYPES)
+    rng.shuffle(order)
     asked: dict[tuple[str, str], Question] = {}
     for attempt in range(4 * count):
         if len(asked) == count:
             break
-        kind = wanted[attempt % len(wanted)]
-        drawn = QUESTION_TYPES[kind](observed, rng)
-        if drawn is None:
+        kind = order[attempt % len(order)]
+        try:
+            fields, answer, key_times_s = QUESTION_TYPES[kind](observed, rng)
+        except _NotOffered:
             continue
-        fields, answer, key_times_s = drawn
         text = rng.choice(wordings[kind]).format(**fields)
         asked.setdefault((kind, text), Question(kind, text, answer, key_times_s, tuple(fields.items())))
     return list(asked.values())
@@ -79,21 +79,6 @@ def reword(question: Question, wordings: Wordings, rng: random.Random) -> Questi
     """The same question in other words."""
     text = rng.choice(wordings[question.type]).format(**dict(question.fields))
     return dataclasses.replace(question, question=text)
-
-
-def about(question: Question) -> Callable[[Thing], bool]:
-    """Which things a question is about: those that it names or describes; any, where it names none."""
-    fields = dict(question.fields)
-    named = {fields[key].removeprefix("the ") for key in ("thing", "one", "other") if key in fields}
-    if "a_thing" in fields:
-        named.add(fields["a_thing"].partition(" ")[2])
-    if question.type == "digit":
-        return lambda thing: thing.shape in DIGITS
-    return lambda thing: (
-        (not named or name(thing) in named)
-        and thing.shape == fields.get("shape", thing.shape)
-        and thing.color == fields.get("color", thing.color)
-    )
 
 
 def timecode(time_s: float) -> str:
@@ -109,65 +94,58 @@ def name(thing: Thing, article: str | None = None) -> str:
     return f"{article} {words}" if article else words
 
 
-Drawn = tuple[dict[str, str], str, tuple[float, ...]] | None
+class _NotOffered(Exception):
+    """What was observed does not offer a question of the type."""
+
+
+def _choice(rng: random.Random, options: Iterable[Option]) -> Option:
+    """One of the options. Raises _NotOffered where there are none."""
+    some = list(options)
+    if not some:
+        raise _NotOffered
+    return rng.choice(some)
+
+
+Drawn = tuple[dict[str, str], str, tuple[float, ...]]
+"""Fields of the wording, answer, and the moments that decide it."""
+Draw = Callable[[Sequence[Observation], random.Random], Drawn]
+"""Draws a question of one type. Raises _NotOffered."""
 
 
 def _what(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    alone = [o for o in observed if len(o.sightings) == 1]
-    if not alone:
-        return None
-    seen = rng.choice(alone)
+    seen = _choice(rng, (o for o in observed if len(o.sightings) == 1))
     return {"time": timecode(seen.time_s)}, name(seen.sightings[0].thing, "a"), (seen.time_s,)
 
 
 def _color(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     seen = rng.choice(observed)
-    unique = _unique(seen, lambda thing: thing.shape)
-    if not unique:
-        return None
-    thing = rng.choice(unique).thing
+    thing = _choice(rng, _unique(seen, lambda thing: thing.shape)).thing
     return {"time": timecode(seen.time_s), "shape": thing.shape}, thing.color, (seen.time_s,)
 
 
 def _shape(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     seen = rng.choice(observed)
-    unique = _unique(seen, lambda thing: thing.color)
-    if not unique:
-        return None
-    thing = rng.choice(unique).thing
+    thing = _choice(rng, _unique(seen, lambda thing: thing.color)).thing
     return {"time": timecode(seen.time_s), "color": thing.color}, thing.shape, (seen.time_s,)
 
 
 def _digit(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    shown = [
-        (o, digits[0])
-        for o in observed
-        if len(digits := [s.thing for s in o.sightings if s.thing.shape in DIGITS]) == 1
-    ]
-    if not shown:
-        return None
-    seen, thing = rng.choice(shown)
+    digits = [(o, [s.thing for s in o.sightings if s.thing.shape in DIGITS]) for o in observed]
+    seen, (thing,) = _choice(rng, (pair for pair in digits if len(pair[1]) == 1))
     return {"time": timecode(seen.time_s)}, thing.shape, (seen.time_s,)
 
 
 def _position(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     seen = rng.choice(observed)
-    unique = [s for s in _unique(seen, lambda thing: thing) if s.position is not None]
-    if not unique:
-        return None
-    sighting = rng.choice(unique)
-    assert sighting.position is not None
-    return (
-        {"time": timecode(seen.time_s), "thing": name(sighting.thing)},
-        sighting.position,
-        (seen.time_s,),
-    )
+    unique = _unique(seen, lambda thing: thing)
+    thing, position = _choice(rng, ((s.thing, s.position) for s in unique if s.position is not None))
+    return {"time": timecode(seen.time_s), "thing": name(thing)}, position, (seen.time_s,)
 
 
 def _appear(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     times = _times_of_things(observed)
     if not times:
-        return None
+        raise _NotOffered
     if rng.random() < 0.5:
         thing = rng.choice(list(times))
         return {"a_thing": name(thing, "a")}, "yes", tuple(times[thing])
@@ -184,15 +162,12 @@ def _when(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     late = [thing for thing in times if times[thing][0] > observed[0].time_s]
     if not late or (len(late) < len(times) and rng.random() < 0.1):
         late = list(times)
-    if not late:
-        return None
-    thing = rng.choice(late)
+    thing = _choice(rng, late)
     return {"thing": name(thing)}, timecode(times[thing][0]), (times[thing][0],)
 
 
 def _count(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    counts = sorted({len(o.sightings) for o in observed})
-    number = rng.choice(counts)
+    number = rng.choice(sorted({len(o.sightings) for o in observed}))
     seen = rng.choice([o for o in observed if len(o.sightings) == number])
     return {"time": timecode(seen.time_s)}, str(number), (seen.time_s,)
 
@@ -200,28 +175,22 @@ def _count(observed: Sequence[Observation], rng: random.Random) -> Drawn:
 def _first(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     times = _times_of_things(observed)
     if len(times) < 2:
-        return None
+        raise _NotOffered
     one, other = rng.sample(list(times), 2)
     if times[one][0] == times[other][0]:
-        return None
+        raise _NotOffered
     earlier = min(one, other, key=lambda thing: times[thing][0])
     fields = {"one": name(one, "the"), "other": name(other, "the")}
     return fields, name(earlier, "the"), (times[one][0], times[other][0])
 
 
 def _before(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    pair = _neighbours(observed, rng)
-    if pair is None:
-        return None
-    (earlier, early_s), (later, late_s) = pair
+    (earlier, early_s), (later, late_s) = _neighbours(observed, rng)
     return {"thing": name(later)}, name(earlier, "a"), (early_s, late_s)
 
 
 def _after(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    pair = _neighbours(observed, rng)
-    if pair is None:
-        return None
-    (earlier, early_s), (later, late_s) = pair
+    (earlier, early_s), (later, late_s) = _neighbours(observed, rng)
     return {"thing": name(earlier)}, name(later, "a"), (early_s, late_s)
 
 
@@ -235,28 +204,26 @@ def _motion(observed: Sequence[Observation], rng: random.Random) -> Drawn:
             else:
                 still.add(s.thing)
     things = [thing for thing, _ in seen_at]
-    moving = [
-        key
-        for key, times in seen_at.items()
-        if len(times) >= 2 and key[0] not in still and things.count(key[0]) == 1
-    ]
-    if not moving:
-        return None
-    thing, direction = rng.choice(moving)
+    thing, direction = _choice(
+        rng,
+        (
+            key
+            for key, times in seen_at.items()
+            if len(times) >= 2 and key[0] not in still and things.count(key[0]) == 1
+        ),
+    )
     return {"thing": name(thing)}, direction, tuple(seen_at[thing, direction])
 
 
 def _scenes(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    firsts: dict[int, float] = {}
-    for o in observed:
-        firsts.setdefault(o.scene, o.time_s)
-    return {}, str(len(firsts)), tuple(firsts.values())
+    firsts = {o.scene: o.time_s for o in reversed(observed)}
+    return {}, str(len(firsts)), tuple(reversed(firsts.values()))
 
 
 def _needle(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     flashes = {s.thing: o.time_s for o in observed for s in o.sightings if s.actor.needle}
     if len(flashes) != 1:
-        return None
+        raise _NotOffered
     ((thing, time_s),) = flashes.items()
     return {}, name(thing, "a"), (time_s,)
 
@@ -268,12 +235,8 @@ def _turn(observed: Sequence[Observation], rng: random.Random) -> Drawn:
             before = {p.thing for p in earlier.sightings if p.actor is s.actor}
             if before and s.thing not in before:
                 turned.setdefault(s.thing.shape, []).append((s.thing, later.time_s))
-    once = {shape: found[0] for shape, found in turned.items() if len(found) == 1}
-    if not once:
-        return None
-    shape = rng.choice(list(once))
-    thing, time_s = once[shape]
-    return {"shape": shape}, thing.color, (time_s,)
+    thing, time_s = _choice(rng, (turns[0] for turns in turned.values() if len(turns) == 1))
+    return {"shape": thing.shape}, thing.color, (time_s,)
 
 
 def _unique(seen: Observation, trait: Callable[[Thing], object]) -> list[Sighting]:
@@ -291,24 +254,25 @@ def _times_of_things(observed: Sequence[Observation]) -> dict[Thing, list[float]
 
 def _neighbours(
     observed: Sequence[Observation], rng: random.Random
-) -> tuple[tuple[Thing, float], tuple[Thing, float]] | None:
+) -> tuple[tuple[Thing, float], tuple[Thing, float]]:
     """Two things, each alone in its scene (needles aside) and in no other, whose scenes follow each other."""
     cast: dict[int, set[Thing]] = {}
     firsts: dict[int, float] = {}
     for o in observed:
         firsts.setdefault(o.scene, o.time_s)
         cast.setdefault(o.scene, set()).update(s.thing for s in o.sightings if not s.actor.needle)
-    order = sorted(cast)
     everywhere = [thing for things in cast.values() for thing in things]
-    pairs = [
-        ((next(iter(cast[a])), firsts[a]), (next(iter(cast[b])), firsts[b]))
-        for a, b in itertools.pairwise(order)
-        if len(cast[a]) == len(cast[b]) == 1 and all(everywhere.count(t) == 1 for t in cast[a] | cast[b])
-    ]
-    return rng.choice(pairs) if pairs else None
+    return _choice(
+        rng,
+        (
+            ((next(iter(cast[a])), firsts[a]), (next(iter(cast[b])), firsts[b]))
+            for a, b in itertools.pairwise(sorted(cast))
+            if len(cast[a]) == len(cast[b]) == 1 and all(everywhere.count(t) == 1 for t in cast[a] | cast[b])
+        ),
+    )
 
 
-QUESTION_TYPES: dict[str, Callable[[Sequence[Observation], random.Random], Drawn]] = {
+QUESTION_TYPES: dict[str, Draw] = {
     "what": _what,
     "color": _color,
     "shape": _shape,

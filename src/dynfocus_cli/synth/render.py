@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dynfocus_cli.synth.digits import BUILT_IN, draw_digit
-from dynfocus_cli.synth.look import PLAIN, SUPERSAMPLING, Look, develop
+from dynfocus_cli.synth.look import PLAIN, SUPERSAMPLING, Look
 from dynfocus_cli.synth.world import COLORS, DIGITS, Background, Script, Sighting
 
 if TYPE_CHECKING:
@@ -22,12 +22,11 @@ Point = tuple[float, float]
 def render_frame(script: Script, time_s: float, size: int, look: Look = PLAIN) -> NDArray[np.uint8]:
     """The frame on screen at `time_s` seconds, `(size, size, 3)` RGB."""
     scene = script.scene_at(time_s)
-    canvas = look.canvas or size
-    image = Image.fromarray(_paint_background(scene.background, canvas))
+    image = Image.fromarray(_paint_background(scene.background, look.canvas_size(size)))
     for seen in scene.at(time_s):
         _place(image, seen, COLORS[seen.thing.color], look)
     if look is not PLAIN:
-        image = develop(image, look, size, grain_seed=script.seed << 20 | round(time_s * 1000))
+        image = look.develop(image, size, grain_seed=script.seed << 20 | round(time_s * 1000))
     return np.asarray(image)
 
 

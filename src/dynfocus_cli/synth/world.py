@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 COLORS = {
     "red": (222, 38, 38),
@@ -32,6 +32,7 @@ POSITIONS = (
     ("left", "center", "right"),
     ("bottom left", "bottom", "bottom right"),
 )
+CELLS = tuple((row, column) for row in range(3) for column in range(3))
 DIRECTIONS = {"right": (0, 1), "left": (0, -1), "down": (1, 0), "up": (-1, 0)}
 
 MIN_DURATION_S, MAX_DURATION_S = 16, 120
@@ -96,8 +97,7 @@ class Actor:
         if self.direction is not None:
             step_down, step_right = DIRECTIONS[self.direction]
             progress = 2.0 * (time_s - self.start_s) / (self.end_s - self.start_s)
-            row = row + progress if step_down > 0 else row - progress if step_down < 0 else row
-            column = column + progress if step_right > 0 else column - progress if step_right < 0 else column
+            row, column = row + step_down * progress, column + step_right * progress
         thing = self.thing
         if self.turns is not None and time_s >= self.turns[0]:
             thing = Thing(self.turns[1], thing.shape)
@@ -149,7 +149,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A whole clip, told before it is painted."""
+    """A whole clip before it is painted."""
 
     seed: int
     duration_s: int
@@ -157,16 +157,13 @@ class Script:
 
     def scene_at(self, time_s: float) -> Scene:
         """The scene on screen at `time_s` seconds; the last one from its start on."""
-        for scene in self.scenes:
-            if time_s < scene.end_s:
-                return scene
-        return self.scenes[-1]
+        return next((scene for scene in self.scenes if time_s < scene.end_s), self.scenes[-1])
 
     @property
     def needles(self) -> tuple[Actor, ...]:
         """The brief events, in time order."""
-        found = (actor for scene in self.scenes for actor in scene.actors if actor.needle)
-        return tuple(sorted(found, key=lambda actor: actor.start_s))
+        needles = (actor for scene in self.scenes for actor in scene.actors if actor.needle)
+        return tuple(sorted(needles, key=lambda actor: actor.start_s))
 
 
 def write_script(
@@ -232,7 +229,7 @@ def _actors(
         shape = rng.choice(cast) if rng.random() < 0.8 else rng.choice(SHAPES)
         if Thing(color, shape) not in things:
             things.append(Thing(color, shape))
-    free = [(row, column) for row in range(3) for column in range(3)]
+    free = list(CELLS)
     actors: list[Actor] = []
     travels = rng.random() < 0.35
     turns = rng.random() < 0.3
@@ -270,10 +267,9 @@ def _with_needles(rng: random.Random, scenes: list[Scene], weights: tuple[int, .
 
     `weights` are of none, one, two ...; a scene has one at most.
     """
-    used = {actor.thing for scene in scenes for actor in scene.actors}
-    used |= {
-        Thing(actor.turns[1], actor.thing.shape) for scene in scenes for actor in scene.actors if actor.turns
-    }
+    actors = [actor for scene in scenes for actor in scene.actors]
+    used = {actor.thing for actor in actors}
+    used |= {Thing(actor.turns[1], actor.thing.shape) for actor in actors if actor.turns}
     for _ in range(rng.choices(range(len(weights)), weights=weights)[0]):
         place = rng.randrange(len(scenes))
         scene = scenes[place]
@@ -281,20 +277,13 @@ def _with_needles(rng: random.Random, scenes: list[Scene], weights: tuple[int, .
             continue
         length = rng.choice(NEEDLE_DURATIONS_S)
         start_s = rng.randint(scene.start_s + 1, scene.end_s - length - 1)
-        cells = [
-            (row, column)
-            for row in range(3)
-            for column in range(3)
-            if not any(_crosses(actor, row, column) for actor in scene.actors)
-        ]
-        things = [Thing(color, shape) for color in COLORS for shape in SHAPES]
+        things = (Thing(color, shape) for color in COLORS for shape in SHAPES)
         thing = rng.choice([thing for thing in things if thing not in used])
         used.add(thing)
-        row, column = rng.choice(cells)
+        free = [cell for cell in CELLS if not any(_crosses(actor, *cell) for actor in scene.actors)]
+        row, column = rng.choice(free)
         needle = Actor(thing, start_s, start_s + length, row, column, rng.uniform(0.105, 0.145), needle=True)
-        scenes[place] = Scene(
-            scene.index, scene.start_s, scene.end_s, scene.background, (*scene.actors, needle)
-        )
+        scenes[place] = replace(scene, actors=(*scene.actors, needle))
     return scenes
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,19 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dynfocus_cli.checkpoints.shards import SHARD_BYTES, write_index
+from dynfocus_cli.checkpoints.shards import shard_files, write_index
 from dynfocus_cli.device import SMALL_BYTES
 from dynfocus_cli.features.domain import Domain
+from dynfocus_cli.files import umask
 from dynfocus_cli.models.dynfocus.model import LoadedModel
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.skeleton import parameter_shapes
 from dynfocus_cli.progress import Progress
-from dynfocus_cli.training.parts import learning_parts
+from dynfocus_cli.training.parts import trained_parts
 from dynfocus_cli.training.settings import Stage
 
 ADAPTER = "default"
-"""What peft calls an adapter that was given no name."""
+"""peft's name for an adapter that was given none."""
 
 
 def export(model: LoadedModel, folder: Path, stage: Stage, progress: Progress) -> None:
@@ -36,32 +37,33 @@ def export(model: LoadedModel, folder: Path, stage: Stage, progress: Progress) -
     Raises:
         OSError: the disk is at fault.
     """
-    spec, network = model.spec, model.network
-    config = network.config
-    shapes = parameter_shapes(config)
-    dtype = _dtype(model, shapes)
+    spec = model.spec
+    shapes = parameter_shapes(model.network.config)
+    # A small network that computes in float32 keeps what it learned to the last digit.
+    small = 4 * sum(map(prod, shapes.values())) <= SMALL_BYTES
+    dtype = torch.float32 if spec.dtype is torch.float32 and small else torch.bfloat16
     progress.stage("convert", len(shapes))
-    _write_weights(network, shapes, dtype, folder, progress)
+    _write_weights(model.network, shapes, dtype, folder, progress)
     spec.prompt.tokenizer.save_pretrained(folder)
-    questions = spec.folder / "question_tokenizer"
-    if questions.is_dir():
-        shutil.copytree(questions, folder / questions.name, dirs_exist_ok=True)
+    question_tokenizer = spec.folder / "question_tokenizer"
+    if question_tokenizer.is_dir():
+        shutil.copytree(question_tokenizer, folder / question_tokenizer.name, dirs_exist_ok=True)
     spec.preprocessing.save(folder)
     if model.familiarity is not None:
         model.familiarity.save(folder)
     if model.domain != Domain():
         model.domain.save(folder)
-    for written in folder.iterdir():
-        if written.is_file():
-            written.chmod(0o666 & ~_umask())  # safetensors writes for the owner's eyes alone
-    _write_config(config, folder, stage, dtype)
+    for file in folder.iterdir():
+        if file.is_file():
+            file.chmod(0o666 & ~umask())  # safetensors writes for the owner's eyes alone
+    _write_config(model.network.config, folder, stage, dtype)
 
 
 def _write_config(config: DynFocusConfig, folder: Path, stage: Stage, dtype: torch.dtype) -> None:
-    learned = {part.replace(" ", "_") for part in learning_parts(stage)}
+    trained = {part.replace(" ", "_") for part in trained_parts(stage)}
     replace(
         config,
-        untrained=[part for part in config.untrained if part.replace(" ", "_") not in learned],
+        untrained=[part for part in config.untrained if part.replace(" ", "_") not in trained],
         quantization_config=None,
         dtype=str(dtype).removeprefix("torch."),
     ).save_pretrained(folder)
@@ -74,58 +76,33 @@ def _write_weights(
     folder: Path,
     progress: Progress,
 ) -> None:
-    """Tensor by tensor, so that memory holds a shard beside the network."""
-    shards: list[list[str]] = [[]]
-    size = 0
-    for name, shape in shapes.items():
-        its = torch.Size(shape).numel() * dtype.itemsize
-        if shards[-1] and size + its > SHARD_BYTES:
-            shards.append([])
-            size = 0
-        shards[-1].append(name)
-        size += its
-    owners, files = dict(network.named_modules()), list[Path]()
-    for number, names in enumerate(shards, 1):
-        file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+    """Shard by shard, so that memory holds one beside the network."""
+    files = shard_files({name: prod(shape) * dtype.itemsize for name, shape in shapes.items()})
+    modules = dict(network.named_modules())
+    for file, names in files.items():
         tensors = {}
         for name in names:
-            tensors[name] = _whole(owners, name).to("cpu", dtype).contiguous().clone()
+            tensors[name] = _merged(modules, name).to("cpu", dtype).contiguous().clone()
             progress.advance(1)
-        path = folder / ("model.safetensors" if len(shards) == 1 else file)
-        save_file(tensors, path, metadata={"format": "pt"})
-        files.append(path)
+        save_file(tensors, folder / file, metadata={"format": "pt"})
     if len(files) > 1:
-        write_index(folder, files)
+        write_index(folder, [folder / file for file in files])
 
 
 @torch.no_grad()
-def _whole(owners: dict[str, nn.Module], name: str) -> Tensor:
-    """A weight as it computes: with its adapter, out of its quantization."""
+def _merged(modules: dict[str, nn.Module], name: str) -> Tensor:
+    """A weight as it computes: out of its quantization, with its adapter added."""
     place, _, kind = name.rpartition(".")
-    owner: Any = owners[place]
+    module: Any = modules[place]
     delta = None
-    if hasattr(owner, "base_layer"):
-        if kind == "weight" and ADAPTER in owner.lora_A:
-            delta = owner.get_delta_weight(ADAPTER)
-        owner = owner.base_layer
-    weight: Tensor = getattr(owner, kind)
+    if hasattr(module, "base_layer"):
+        if kind == "weight" and ADAPTER in module.lora_A:
+            delta = module.get_delta_weight(ADAPTER)
+        module = module.base_layer
+    weight: Tensor = getattr(module, kind)
     state = getattr(weight, "quant_state", None)
     if state is not None:
         from bitsandbytes import functional
 
         weight = functional.dequantize_4bit(weight.data, state)
     return weight.detach() if delta is None else weight.detach().float() + delta.float().to(weight.device)
-
-
-def _dtype(model: LoadedModel, shapes: dict[str, tuple[int, ...]]) -> torch.dtype:
-    """What runs in float32, and still will at that size, keeps what it learned to the last digit."""
-    size = 4 * sum(torch.Size(shape).numel() for shape in shapes.values())
-    whole = model.spec.dtype is torch.float32 and size <= SMALL_BYTES
-    return torch.float32 if whole else torch.bfloat16
-
-
-def _umask() -> int:
-    """The process's own; it can be read only by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

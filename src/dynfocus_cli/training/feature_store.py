@@ -1,4 +1,4 @@
-"""The features of the videos that are learned from: encoded once, then read from disk as they are needed.
+"""The features of a training's videos: encoded once, then read from disk as they are needed.
 
 The vision encoder is never trained, so a video's features stay the same. They lie in files that are mapped
 into memory, one a video: what is read again and again stays in the system's file cache, and a data set that
@@ -26,165 +26,155 @@ from dynfocus_cli.network.stages import VideoFeatures
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.progress import Progress, Silent
 from dynfocus_cli.stopwatch import Stopwatch
-from dynfocus_cli.training.examples import Problem
-from dynfocus_cli.training.planned import Planned
+from dynfocus_cli.training.example_items import Problem
+from dynfocus_cli.training.planned_example import PlannedExample
 
-FORMAT = 2
+FORMAT = 3
 """Of the files."""
 FRAMES_AT_ONCE = 32
 """Frames that are encoded together."""
+_FEATURES = ("patches", "prototypes", "class_token")
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSample:
-    """Some frames of a video, ready for the network."""
+    """The frames of one example, ready for the network."""
 
     features: VideoFeatures
     """A batch of one, on the CPU."""
     times_s: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _StoredVideo:
+    path: Path
+    times_s: tuple[float, ...]
+    """Of all frames that the video's examples look at."""
+    pts_s: tuple[float, ...]
+    """Presentation times of the pictures on screen then."""
+
+
 class FeatureStore:
-    """Features on disk, by video and by the moments that its examples look at."""
+    """Features on disk, by video and by the times that its examples look at."""
 
     def __init__(self, folder: Path, model: LoadedModel, options: RunOptions) -> None:
-        self._folder = folder
-        self._model = model
-        self._options = options
-        self._files: dict[str, Path] = {}
-        self._moments: dict[str, tuple[float, ...]] = {}
-        self._shown: dict[str, tuple[float, ...]] = {}
-        """Presentation times at the moments of each video."""
-        self.farthest = 0.0
-        """How far the videos lie from the world that the model knew, at most."""
-        self.doubtful: dict[str, str] = {}
-        """Damaged videos, and how many of the frames that are looked at are in doubt."""
+        self._folder, self._model, self._options = folder, model, options
+        self._videos: dict[str, _StoredVideo] = {}
+        self.greatest_distance = 0.0
+        """Of the videos' frames from those that the model was trained on."""
+        self.damaged: dict[str, str] = {}
+        """Damaged videos, each with how many of its frames are in doubt."""
 
-    @property
-    def gated(self) -> bool:
-        """Whether spatial prototypes go through weights that learn, and so cannot be kept."""
-        return self._model.network.connector.gate is not None
-
-    def gather(self, planned: Sequence[Planned], progress: Progress) -> tuple[list[Planned], list[Problem]]:
-        """Makes the files that are not there yet; a video that cannot be decoded is passed over and named.
+    def encode(
+        self, examples: Sequence[PlannedExample], progress: Progress
+    ) -> tuple[list[PlannedExample], list[Problem]]:
+        """Makes the files that are not there yet; examples on videos that cannot be decoded are problems.
 
         Raises:
             ModelUnavailable: the folder cannot be written.
         """
-        videos: dict[str, list[Planned]] = {}
-        for one in planned:
-            videos.setdefault(one.example.video, []).append(one)
+        videos: dict[str, list[PlannedExample]] = {}
+        for example in examples:
+            videos.setdefault(example.example.video, []).append(example)
         progress.stage("features", len(videos))
-        problems: dict[str, str] = {}
-        for video, examples in videos.items():
-            moments = tuple(sorted({moment for one in examples for moment in one.sampling.times_s}))
+        errors: dict[str, str] = {}
+        for video, its_examples in videos.items():
+            times_s = tuple(sorted({time_s for one in its_examples for time_s in one.sampling.times_s}))
             try:
-                self._files[video] = self._made(examples[0], moments)
-                with safe_open(self._files[video], "pt") as file:
-                    self._shown[video] = tuple(file.get_tensor("pts_s").tolist())
-                    self.farthest = max(self.farthest, float(file.get_tensor("distance")))
-                    if doubtful := int(file.get_tensor("doubtful")):
-                        self.doubtful[video] = f"{doubtful} of {len(moments)} frames"
-                self._moments[video] = moments
+                self._add(its_examples[0], times_s)
             except VideoUnreadable as error:
-                problems[video] = str(error)
+                errors[video] = str(error)
             progress.advance(1)
-        kept = [one for one in planned if one.example.video not in problems]
-        told = [
-            Problem(one.example.where, problems[one.example.video])
-            for one in planned
-            if one.example.video in problems
-        ]
-        return kept, told
+        usable = [one for one in examples if one.example.video not in errors]
+        broken = [one.example for one in examples if one.example.video in errors]
+        return usable, [Problem(example.where, errors[example.video]) for example in broken]
 
-    def show(self, planned: Planned) -> FeatureSample:
-        """The frames of an example: moments at which the frame before is still on screen are left out."""
-        video, wanted = planned.example.video, set(planned.sampling.times_s)
-        moments, shown = self._moments[video], self._shown[video]
-        places: list[int] = []
-        for place, moment in enumerate(moments):
-            if moment in wanted and (not places or shown[place] != shown[places[-1]]):
-                places.append(place)
-        with safe_open(self._files[video], "pt") as file:
-            names = [name for name in file.keys() if name not in ("pts_s", "distance", "doubtful")]  # noqa: SIM118
-            parts = {name: _rows(file, name, places) for name in names}
-        if "visual" in parts:
-            features = VideoFeatures(
-                parts["visual"], parts["visual"]
-            )  # prepared with the weights of the step
-        else:
-            features = VideoFeatures(parts["patches"], parts["prototypes"], parts.get("class_token"))
-        return FeatureSample(features, tuple(moments[place] for place in places))
+    def sample(self, example: PlannedExample) -> FeatureSample:
+        """The frames of an example but those that show the same picture as the one before."""
+        video, sampled = self._videos[example.example.video], set(example.sampling.times_s)
+        rows: list[int] = []
+        for row, time_s in enumerate(video.times_s):
+            if time_s in sampled and (not rows or video.pts_s[row] != video.pts_s[rows[-1]]):
+                rows.append(row)
+        with safe_open(video.path, "pt") as file:
+            stored = set(file.keys())
+            parts = {
+                name: file.get_tensor(name)[rows].unsqueeze(0) for name in _FEATURES if name in stored
+            }  # (1, T, ...)
+        # A gate's prototypes are not stored: they are computed with the weights of each step.
+        prototypes = parts.get("prototypes", parts["patches"])
+        features = VideoFeatures(parts["patches"], prototypes, parts.get("class_token"))
+        return FeatureSample(features, tuple(video.times_s[row] for row in rows))
 
-    def _made(self, planned: Planned, moments: tuple[float, ...]) -> Path:
-        """The file of a video's features at these moments."""
-        video = planned.example.video
+    def _add(self, example: PlannedExample, times_s: tuple[float, ...]) -> None:
+        video = example.example.video
+        path = self._folder / f"{self._digest(video, times_s)}.safetensors"
+        if not _readable(path):
+            problem = write_if_possible(path, save(self._encoded(example, times_s)))
+            if problem is not None:
+                raise ModelUnavailable(
+                    f"The features of {video} cannot be kept in {self._folder} ({problem}): make room, or "
+                    "name another place for the model."
+                )
+        with safe_open(path, "pt") as file:
+            self._videos[video] = _StoredVideo(path, times_s, tuple(file.get_tensor("pts_s").tolist()))
+            self.greatest_distance = max(self.greatest_distance, float(file.get_tensor("distance")))
+            if doubtful := int(file.get_tensor("doubtful")):
+                self.damaged[video] = f"{doubtful} of {len(times_s)} frames"
+
+    def _digest(self, video: str, times_s: tuple[float, ...]) -> str:
+        """Of all that decides on a video's features."""
         try:
             status = os.stat(video)
         except OSError as error:
             raise VideoUnreadable(f"{video} cannot be read any more: {error.strerror}.") from error
-        key = [
-            os.fsencode(os.path.realpath(video)).hex(),
-            status.st_size,
-            status.st_mtime_ns,
-            moments,
-            FORMAT,
-        ]
         tower = self._model.vision_tower
-        key += [tower.revision, str(tower.dtype), tower.device.type, self.gated]
-        name = json_digest(key)
-        path = self._folder / f"{name}.safetensors"
-        if _whole(path):
-            return path
-        encoding = encode_video(
-            planned.source,
-            moments,
-            tower,
-            FeatureCache.default() if self._options.decoding.cache else None,
-            self._options.decoding.hwaccel,
+        place = os.fsencode(os.path.realpath(video)).hex()
+        file = [place, status.st_size, status.st_mtime_ns, times_s, FORMAT]
+        encoder = [tower.revision, str(tower.dtype), tower.device.type, self._gated]
+        return json_digest(file + encoder)
+
+    @property
+    def _gated(self) -> bool:
+        """Whether spatial prototypes go through weights that are trained, and so cannot be stored."""
+        return self._model.network.connector.gate is not None
+
+    def _encoded(self, example: PlannedExample, times_s: tuple[float, ...]) -> dict[str, Tensor]:
+        decoding = self._options.decoding
+        frames = encode_video(
+            example.source,
+            times_s,
+            self._model.vision_tower,
+            FeatureCache.default() if decoding.cache else None,
+            decoding.hwaccel,
             Silent(),
             Stopwatch(),
             batch_size=FRAMES_AT_ONCE,
-        )
-        tensors = self._prepared(encoding.frames.patches)
-        tensors["pts_s"] = torch.tensor(encoding.frames.pts_s, dtype=torch.float64)
-        known = self._model.familiarity
-        far = 0.0 if known is None else known.distance(encoding.frames.patches)
-        tensors["distance"] = torch.tensor(far)
-        sound = encoding.frames.conditions.count("sound")
-        tensors["doubtful"] = torch.tensor(len(moments) - sound)
-        problem = write_if_possible(path, save(tensors))
-        if problem is not None:
-            raise ModelUnavailable(
-                f"The features of {video} cannot be kept in {self._folder} ({problem}): make room, or name "
-                "another place for the model."
-            )
-        return path
+        ).frames
+        familiarity = self._model.familiarity
+        return {
+            **self._prepared(frames.patches),
+            "pts_s": torch.tensor(frames.pts_s, dtype=torch.float64),
+            "distance": torch.tensor(0.0 if familiarity is None else familiarity.distance(frames.patches)),
+            "doubtful": torch.tensor(len(times_s) - frames.conditions.count("sound")),
+        }
 
     @torch.no_grad()
     def _prepared(self, patches: Tensor) -> dict[str, Tensor]:
         """As `ask` would hand them to the network."""
         model = self._model
-        if self.gated:
-            return {"visual": patches.to(model.spec.dtype).contiguous()}
-        parts: dict[str, list[Tensor]] = {"patches": [], "prototypes": [], "class_token": []}
-        for rows in patches.split(FRAMES_AT_ONCE):
-            visual = rows.to(model.device, model.spec.dtype).unsqueeze(0)
-            found = model.network.connector.prepare(visual)
-            parts["patches"].append(found.patches[0].cpu())
-            parts["prototypes"].append(found.prototypes[0].cpu())
-            if found.class_token is not None:
-                parts["class_token"].append(found.class_token[0].cpu())
-        return {name: torch.cat(rows).contiguous() for name, rows in parts.items() if rows}
+        if self._gated:
+            return {"patches": patches.to(model.spec.dtype).contiguous()}
+        parts: dict[str, list[Tensor]] = {}
+        for frames in patches.split(FRAMES_AT_ONCE):
+            prepared = model.network.connector.prepare(frames.to(model.device, model.spec.dtype).unsqueeze(0))
+            for name in _FEATURES:
+                if (part := getattr(prepared, name)) is not None:
+                    parts.setdefault(name, []).append(part[0].cpu())
+        return {name: torch.cat(rows).contiguous() for name, rows in parts.items()}
 
 
-def _rows(file: safe_open, name: str, places: Sequence[int]) -> Tensor:
-    """(1, T, ...), a copy of the rows at `places`."""
-    whole: Tensor = file.get_tensor(name)
-    return whole[list(places)].unsqueeze(0)
-
-
-def _whole(path: Path) -> bool:
+def _readable(path: Path) -> bool:
     try:
         with safe_open(path, "pt"):
             return True

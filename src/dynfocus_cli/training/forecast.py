@@ -10,17 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
-from dynfocus_cli.dpe.score import ScoreNetwork
 from dynfocus_cli.models.memory import MemoryModel
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.connector import QFORMER_PATCHES
-from dynfocus_cli.network.skeleton import parameter_shapes, quantized_layers
-from dynfocus_cli.training.parts import LORA_LAYERS, PARTS, PartSize, learning_parts, part_of
-from dynfocus_cli.training.planned import Planned
-from dynfocus_cli.training.settings import Stage, Tune
-from dynfocus_cli.types import Quantization
+from dynfocus_cli.network.skeleton import parameter_shapes
+from dynfocus_cli.training.parts import PartSize, part_of
+from dynfocus_cli.training.planned_example import PlannedExample
+from dynfocus_cli.training.settings import Tune
 
 FULL, HALF = 4, 2
 """Bytes a number in float32 and in bfloat16."""
@@ -55,7 +51,7 @@ class TrainingMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class LessonShape:
+class BatchShape:
     """What the activations of a batch depend on."""
 
     examples: int
@@ -68,92 +64,46 @@ class LessonShape:
     """That the Q-Former reads."""
 
     @classmethod
-    def largest(cls, planned: Sequence[Planned], before: int, batch: int) -> LessonShape:
+    def largest(cls, examples: Sequence[PlannedExample], before: int, batch: int) -> BatchShape:
         """A batch of the longest examples."""
         return cls(
             batch,
-            max(len(one.sampling.times_s) for one in planned),
-            max(one.video_tokens for one in planned),
-            max(before + len(one.before) + len(one.answer) for one in planned),
-            max(len(one.answer) for one in planned),
-            max(len(one.asked) for one in planned),
+            max(len(one.sampling.times_s) for one in examples),
+            max(one.video_tokens for one in examples),
+            max(before + len(one.prompt_ids) + len(one.answer_ids) for one in examples),
+            max(len(one.answer_ids) for one in examples),
+            max(len(one.question_ids) for one in examples),
         )
 
 
-def part_sizes(
-    config: DynFocusConfig, stage: Stage, tune: Tune, rank: int, grown: bool | None
-) -> list[PartSize]:
-    """How much of each part would learn. `grown` says of a score network that is added whether it reads the
-    question; None: none is added."""
-    shapes = parameter_shapes(config)
-    learns = dict.fromkeys((*PARTS, "vision encoder"), 0)
-    frozen = dict(learns)
-    parts = learning_parts(stage)
-    for name, shape in shapes.items():
-        part = part_of(name)
-        if part == "score network" and grown is not None:
-            continue
-        full = part in parts and (part != "language model" or tune == "full")
-        (learns if full else frozen)[part] += math.prod(shape)
-    if "language model" in parts and tune != "full":
-        learns["language model"] = adapter_size(config, rank)
-    if grown is not None:
-        counted = learns if "score network" in parts else frozen
-        counted["score network"] = score_network_size(config, grown)
-    return [PartSize(part, learns[part], frozen[part]) for part in learns]
-
-
-def adapter_size(config: DynFocusConfig, rank: int) -> int:
-    """Parameters of LoRA on the language model's layers."""
-    shapes = parameter_shapes(config)
-    adapted = (name for name in quantized_layers(config) if name.split(".")[-2] in LORA_LAYERS)
-    return sum(rank * sum(shapes[name]) for name in adapted)
-
-
-def score_network_size(config: DynFocusConfig, question_aware: bool) -> int:
-    """Parameters of a score network for this network."""
-    with torch.device("meta"):
-        network = ScoreNetwork(
-            config.vision_config.hidden_size,
-            config.score_hidden_size,
-            config.qformer_config.hidden_size if question_aware else None,
-        )
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
+@dataclass(frozen=True, slots=True)
 class TrainingMemoryModel:
     """Predicts `TrainingMemory` for one network, stage, tuning, quantization and precision."""
 
-    def __init__(
-        self,
-        config: DynFocusConfig,
-        memory: MemoryModel,
-        sizes: Sequence[PartSize],
-        tune: Tune,
-        rank: int,
-        autocast: bool,
-        checkpointing: bool,
-    ) -> None:
-        self._config, self._memory = config, memory
-        self._learning: Mapping[str, int] = {size.part: size.learning for size in sizes}
-        self._tune: Tune = tune
-        self._rank = rank
-        self._size = HALF if autocast or memory.size == HALF else FULL
-        self._autocast = autocast
-        self._checkpointing = checkpointing
+    config: DynFocusConfig
+    memory: MemoryModel
+    sizes: Sequence[PartSize]
+    tune: Tune
+    rank: int
+    autocast: bool
+    checkpointing: bool
 
     @property
-    def quantization(self) -> Quantization:
-        """Of the frozen base."""
-        return self._memory.quantization
+    def _learning(self) -> Mapping[str, int]:
+        return {size.part: size.learning for size in self.sizes}
 
-    def need(self, shape: LessonShape) -> TrainingMemory:
+    @property
+    def _size(self) -> int:
+        """Bytes of a number that is computed."""
+        return HALF if self.autocast or self.memory.size == HALF else FULL
+
+    def need(self, shape: BatchShape) -> TrainingMemory:
         """What a batch of this shape takes."""
         learning = sum(self._learning.values())
-        adapters = 0 if self._tune == "full" else self._learning["language model"]
-        # Adapters and a grown score network are new; the rest was there and becomes float32.
-        weights = self._memory.weights + FULL * adapters
-        weights += (learning - adapters) * (FULL - self._memory.size)
+        adapters = 0 if self.tune == "full" else self._learning["language model"]
+        # Adapters and an added score network are new; the rest was there and becomes float32.
+        weights = self.memory.weights + FULL * adapters
+        weights += (learning - adapters) * (FULL - self.memory.size)
         update = UPDATE * FULL * self._largest()
         steady = weights + 3 * FULL * learning + update
         return TrainingMemory(
@@ -162,24 +112,24 @@ class TrainingMemoryModel:
             optimizer=2 * FULL * learning,
             activations=self._connector(shape) + self._language_model(shape) + self._casts(),
             update=update,
-            held_back=int(HELD_BACK * steady) if self._memory.device == "cpu" else 0,
+            held_back=int(HELD_BACK * steady) if self.memory.device == "cpu" else 0,
         )
 
     def _largest(self) -> int:
         """Parameters of the largest weight that learns."""
-        found = [
+        sizes = [
             math.prod(shape)
-            for name, shape in parameter_shapes(self._config).items()
+            for name, shape in parameter_shapes(self.config).items()
             if self._learning.get(part_of(name))
-            and (part_of(name) != "language model" or self._tune == "full")
+            and (part_of(name) != "language model" or self.tune == "full")
         ]
-        return max(found, default=0)
+        return max(sizes, default=0)
 
     def _casts(self) -> int:
         """Autocast's copies of what is kept in float32 and multiplied, until the step ends."""
-        if not self._autocast:
+        if not self.autocast:
             return 0
-        shapes = parameter_shapes(self._config)
+        shapes = parameter_shapes(self.config)
         looked_up = sum(
             math.prod(shape)
             for name, shape in shapes.items()
@@ -187,13 +137,13 @@ class TrainingMemoryModel:
         )
         return HALF * max(0, sum(self._learning.values()) - looked_up)
 
-    def _connector(self, shape: LessonShape) -> int:
+    def _connector(self, shape: BatchShape) -> int:
         """The Q-Former on all frames, kept for the backward pass."""
-        config, read = self._config, self._config.qformer_config
+        config, read = self.config, self.config.qformer_config
         frames = shape.examples * shape.frames
         vision = config.vision_config.hidden_size
         points = config.patches + config.class_token
-        data = frames * points * vision * (self._memory.size + FULL)
+        data = frames * points * vision * (self.memory.size + FULL)
         if not self._learning.get("connector"):
             return data
         rows = config.num_query_tokens + shape.question_tokens
@@ -201,7 +151,7 @@ class TrainingMemoryModel:
         crossing = -(-layers // max(1, read.cross_attention_frequency))
         layer = rows * ((14 * width + 3 * inner) * self._size + 3 * width * FULL)
         cross = points * 2 * width * self._size
-        if self._checkpointing:
+        if self.checkpointing:
             # Of each layer its input, and all of the one that is computed anew for the frames of one pass.
             at_once = min(frames, max(1, QFORMER_PATCHES // points))
             kept = frames * layers * rows * width * FULL + 2 * at_once * (layer + cross)
@@ -209,15 +159,14 @@ class TrainingMemoryModel:
             kept = frames * (layers * layer + crossing * cross)
         return data + kept + frames * points * vision * (self._size + FULL)
 
-    def _language_model(self, shape: LessonShape) -> int:
-        words = self._config.text_config
+    def _language_model(self, shape: BatchShape) -> int:
+        words = self.config.text_config
         width, inner, layers = words.hidden_size, words.intermediate_size, words.num_hidden_layers
         tokens = shape.examples * (shape.video_tokens + shape.text_tokens)
         layer = tokens * ((12 * width + 4 * inner) * self._size + 4 * width * FULL)
-        if self._tune != "full":
-            layer += tokens * 7 * self._rank * FULL
-        kept = layers * tokens * width * self._size + 2 * layer if self._checkpointing else layers * layer
-        answered = shape.examples * shape.answer_tokens
-        logits = answered * words.vocab_size * (self._size + 3 * FULL)
-        spread = width * inner * HALF if self.quantization == "nf4" else 0
+        if self.tune != "full":
+            layer += tokens * 7 * self.rank * FULL
+        kept = layers * tokens * width * self._size + 2 * layer if self.checkpointing else layers * layer
+        logits = shape.examples * shape.answer_tokens * words.vocab_size * (self._size + 3 * FULL)
+        spread = width * inner * HALF if self.memory.quantization == "nf4" else 0
         return kept + logits + spread

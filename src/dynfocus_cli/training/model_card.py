@@ -1,19 +1,19 @@
-"""The card of a model that was trained with `dynfocus train`: on what, how, and what came of it."""
+"""The card of a model that was trained with `dynfocus train`: on what, how, and with what result."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dynfocus_cli import __version__
-from dynfocus_cli.training.examples import videos_of
+from dynfocus_cli.checkpoints.card import table
+from dynfocus_cli.training.examples import count_videos
 
 if TYPE_CHECKING:
-    from dynfocus_cli.models.dynfocus.model import LoadedModel
-    from dynfocus_cli.training.finetune import Trained
-    from dynfocus_cli.training.planned import Planned
-    from dynfocus_cli.training.preparing import Prepared
+    from dynfocus_cli.training.finetune import TrainingResult
+    from dynfocus_cli.training.plan import TrainingPlan
+    from dynfocus_cli.training.planned_example import PlannedExample
     from dynfocus_cli.training.validation import Score
 
 STAGES = {
@@ -21,95 +21,109 @@ STAGES = {
     "instruct": "instruct: score network, connector and language model learned from questions and answers",
 }
 
+CARD = """\
+# {name}
+
+A DynFocus network for `dynfocus ask --model`, trained from {base} (revision `{revision}`) with dynfocus \
+{version}. The licence of {base} holds for what was made of it, and so may that of the data.
+
+## Data
+
+`{data}`: {train} to train on, {validation} other videos to validate on; {problems} were passed over.
+
+## What it scores
+
+{scores}
+
+## How it was trained
+
+{settings}
+
+{parts}
+
+Every step's loss is in `training_log.jsonl`.
+"""
+
 
 def write_card(
     folder: Path,
-    prepared: Prepared,
-    model: LoadedModel,
-    trained: Trained,
-    train: Sequence[Planned],
-    held: Sequence[Planned],
-    log: Sequence[dict[str, Any]],
+    plan: TrainingPlan,
+    result: TrainingResult,
+    train: Sequence[PlannedExample],
+    validation: Sequence[PlannedExample],
+    losses: Sequence[float],
+    scorer: str,
 ) -> None:
-    """Writes `README.md` into `folder`; `train` and `held` are what could be decoded."""
-    settings, spec = prepared.settings, prepared.spec
-    name = prepared.request.destination.name
-    losses = [line["loss"] for line in log if "loss" in line]
-    tenth = max(1, len(losses) // 10)
-    lines = [
-        f"# {name}",
-        "",
-        f"A DynFocus network for `dynfocus ask --model`, trained from {spec.name} (revision "
-        f"`{spec.info.revision}`) with dynfocus {__version__}. The licence of {spec.name} holds for "
-        "what was made of it, and so may that of the data.",
-        "",
-        "## Data",
-        "",
-        f"`{prepared.request.data.name}`: {len(train)} examples on {_videos(train)} videos to train "
-        f"on, {len(held)} on {_videos(held)} other videos to validate on; "
-        f"{len(trained.problems)} were passed over.",
-        "",
-        "## What it scores",
-        "",
-        *_scores(trained.before, trained.after),
-        "",
-        "## How it was trained",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| stage | {STAGES[settings.stage]} |",
-        *([f"| language model | {_tuned(prepared)} |"] if settings.stage == "instruct" else []),
-        f"| steps | {trained.steps} of {settings.accumulate} x {settings.batch} examples; the weights are "
-        f"those of step {trained.best_step} |",
-        f"| learning rate | {settings.rate:g} at most, {settings.warmup:.0%} warm-up, then a cosine |",
-        *(
-            [f"| perturbed top-k | sigma {settings.sigma:g} down to 0, {settings.samples} samples |"]
-            if settings.stage == "instruct"
-            else []
+    """Writes `README.md` into `folder`; `train` and `validation` are what could be decoded, `losses` those of
+    all steps."""
+    text = CARD.format(
+        name=plan.request.destination.name,
+        base=plan.spec.name,
+        revision=plan.spec.info.revision,
+        version=__version__,
+        data=plan.request.data.name,
+        train=f"{len(train)} examples on {_videos(train)} videos",
+        validation=f"{len(validation)} on {_videos(validation)}",
+        problems=len(result.problems),
+        scores=_scores(result.before, result.after),
+        settings=table(("", ""), _settings(plan, result, losses, scorer).items()),
+        parts=table(
+            ("part", "parameters that learned", "that did not"),
+            [(size.part, f"{size.learning:,}", f"{size.frozen:,}") for size in plan.sizes],
         ),
-        f"| scorer | {model.network.config.scorer} |",
-        f"| precision | {settings.precision} |",
-        f"| seed | {settings.seed} |",
-        f"| loss | {_mean(losses[:tenth]):.3f} in the first tenth, {_mean(losses[-tenth:]):.3f} in the "
-        "last |",
-        "",
-        "| part | parameters that learned | that did not |",
-        "|---|---|---|",
-        *(f"| {size.part} | {size.learning:,} | {size.frozen:,} |" for size in prepared.sizes),
-        "",
-        "Every step's loss is in `training_log.jsonl`.",
-    ]
-    (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
-def _tuned(prepared: Prepared) -> str:
-    rank = prepared.settings.lora_rank
-    return {
+def _settings(
+    plan: TrainingPlan, result: TrainingResult, losses: Sequence[float], scorer: str
+) -> dict[str, str]:
+    settings, rank = plan.settings, plan.settings.lora_rank
+    tuning = {
         "full": "all of its weights",
         "lora": f"LoRA of rank {rank} on its linear layers, merged",
         "qlora": f"QLoRA of rank {rank} over an NF4 base, merged into the weights that the base stood for",
-    }[prepared.tune]
+    }
+    tenth = max(1, len(losses) // 10)
+    rows = {
+        "stage": STAGES[settings.stage],
+        "language model": tuning[plan.tune],
+        "steps": f"{result.steps} of {settings.accumulate} x {settings.batch} examples; the weights are "
+        f"those of step {result.best_step}",
+        "learning rate": f"{settings.rate:g} at most, {settings.warmup:.0%} warm-up, then a cosine",
+        "perturbed top-k": f"sigma {settings.sigma:g} down to 0, {settings.samples} samples",
+        "scorer": scorer,
+        "precision": settings.precision,
+        "seed": str(settings.seed),
+        "loss": f"{_mean(losses[:tenth]):.3f} in the first tenth, {_mean(losses[-tenth:]):.3f} in the last",
+    }
+    if settings.stage == "align":
+        del rows["language model"], rows["perturbed top-k"]
+    return rows
 
 
-def _scores(before: Score | None, after: Score | None) -> list[str]:
+def _scores(before: Score | None, after: Score | None) -> str:
     if before is None or after is None:
-        return ["Nothing was held back to measure it on."]
-    return [
-        "Exact match on the validation examples, asked as `ask` asks, capitals and punctuation aside; and "
-        "the mean cross-entropy of an answer's token in nats.",
-        "",
-        "| | right | of | loss | video tokens a question |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {when} | {score.exact_match:.1%} | {score.questions} | "
-            f"{'' if score.loss is None else f'{score.loss:.3f}'} | {score.video_tokens:.0f} |"
-            for when, score in (("before", before), ("after", after))
-        ),
+        return "Nothing was held back to measure it on."
+    rows = [
+        (
+            when,
+            f"{score.exact_match:.1%}",
+            f"{score.questions}",
+            "" if score.loss is None else f"{score.loss:.3f}",
+            f"{score.video_tokens:.0f}",
+        )
+        for when, score in (("before", before), ("after", after))
     ]
+    return (
+        "Exact match on the validation examples, asked as `ask` asks, capitals and punctuation aside; and "
+        "the mean cross-entropy of an answer's token in nats.\n\n"
+        f"{table(('', 'right', 'of', 'loss', 'video tokens a question'), rows)}"
+    )
 
 
-def _videos(planned: Sequence[Planned]) -> int:
-    return videos_of(one.example for one in planned)
+def _videos(examples: Sequence[PlannedExample]) -> int:
+    return count_videos(one.example for one in examples)
 
 
 def _mean(numbers: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""The log of a training run: a line of JSON a step, and what was found out now and then."""
+"""The log of a training run: a line of JSON a step, and lines of validations between them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_to_log(folder: Path, **figures: object) -> None:
 
 
 def rewind(folder: Path, step: int) -> None:
-    """Takes back what a killed run logged after its last checkpoint: it will be done, and logged, again."""
+    """Removes the lines of later steps than the last checkpoint's: these will be done, and logged, again."""
     log = folder / LOG
     lines = [json.dumps(line) + "\n" for line in log_lines(folder) if line.get("step", 0) <= step]
     if log.exists():

@@ -1,4 +1,4 @@
-"""What a run was begun with: `run.json` beside its checkpoints, so that no other goes on from them."""
+"""The folder of a training run, and what the run was begun with: a run with other settings is refused."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from typing import Any
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.files import FolderInUse, locked_folder, write_json
 
-FILE = "run.json"
-SUFFIX = ".training"
-"""How the folder of a run is called: the model's, and this."""
+SETTINGS = "run.json"
 
 
 def run_folder(destination: Path) -> Path:
-    """Where checkpoints and log of a run lie that is to make `destination`."""
-    return destination.with_name(destination.name + SUFFIX)
+    """The folder of the run that makes the model folder `destination`."""
+    return destination.with_name(f"{destination.name}.training")
 
 
 def require_free(destination: Path) -> None:
@@ -29,11 +27,11 @@ def require_free(destination: Path) -> None:
 
 
 @contextmanager
-def begun(destination: Path, begins_with: Mapping[str, Any]) -> Iterator[Path]:
+def open_run(destination: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
     """The folder of a run, for this process alone.
 
     Args:
-        begins_with: all that decides on the run's curve: option, or what else it is -> value.
+        settings: all that decides on the run's losses, by the names that a message gives them.
 
     Raises:
         UsageError: `destination` exists, or the folder is of a run with other settings.
@@ -45,45 +43,43 @@ def begun(destination: Path, begins_with: Mapping[str, Any]) -> Iterator[Path]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock.enter_context(locked_folder(folder))
+            _require_same(folder, json.loads(json.dumps(settings)))
         except FolderInUse as error:
             raise ModelUnavailable(
                 f"{folder} is in use by another process: wait for it, or stop it."
             ) from error
         except OSError as error:
             raise ModelUnavailable(f"{folder} cannot be written: {error.strerror}.") from error
-        _agree(folder, json.loads(json.dumps(begins_with)))
         yield folder
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """What a file of JSON holds; None where there is none, or a damaged one."""
+    """The content of a file of JSON; None where there is none, or a damaged one."""
     with suppress(OSError, ValueError):
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return record
     return None
 
 
-def _agree(folder: Path, now: dict[str, Any]) -> None:
-    before = load(folder / FILE)
-    if before is None and (folder / FILE).exists():
-        raise UsageError(f"{folder / FILE} is damaged, and what was trained cannot be told: remove {folder}.")
+def _require_same(folder: Path, now: dict[str, Any]) -> None:
+    file = folder / SETTINGS
+    before = load(file)
     if before is None:
-        try:
-            write_json(folder / FILE, now)
-        except OSError as error:
-            raise ModelUnavailable(f"{folder} cannot be written: {error.strerror}.") from error
+        if file.exists():
+            raise UsageError(f"{file} is damaged, and what was trained cannot be told: remove {folder}.")
+        write_json(file, now)
         return
-    other = [
-        f"{name}: {_said(before.get(name))} then, {_said(now.get(name))} now"
+    differences = [
+        f"{name}: {_shown(before.get(name))} then, {_shown(now.get(name))} now"
         for name in now | before
         if before.get(name) != now.get(name)
     ]
-    if other:
+    if differences:
         raise UsageError(
-            f"{folder} holds a run that was begun in another way ({'; '.join(other)}): give the same "
+            f"{folder} holds a run that was begun in another way ({'; '.join(differences)}): give the same "
             "command, remove it, or name another place."
         )
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     return "none" if value is None else str(value)

@@ -10,6 +10,7 @@ from typing import Literal
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import AT_LEAST_ONE, SHARE, Range, check_ranges, flag
 from dynfocus_cli.options import SEED, RunOptions
+from dynfocus_cli.types import Scorer
 
 Stage = Literal["align", "instruct"]
 Tune = Literal["lora", "qlora", "full"]
@@ -140,3 +141,8 @@ class TrainingRequest:
     """None: twenty times a run, and never more than 500 apart."""
     validate_every: int | None = flag("--validate-every N", TRAIN, "Steps between validations.", PARSED_COUNT)
     """None: once an epoch."""
+
+    @property
+    def trained_scorer(self) -> Scorer | None:
+        """The scorer that is trained, which the result takes too; None: the model's own."""
+        return self.options.selection.scorer if self.settings.stage == "instruct" else None

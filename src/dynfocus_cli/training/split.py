@@ -1,4 +1,4 @@
-"""Which examples are held back for validation: whole videos, always the same ones."""
+"""The split into training and validation examples: by whole videos, always the same ones."""
 
 from __future__ import annotations
 
@@ -7,51 +7,64 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.training.examples import Example, Problem, read_examples
+from dynfocus_cli.training.example_items import Example, Problem
+from dynfocus_cli.training.examples import read_examples
 
 
-def held_back(
-    examples: Sequence[Example], wanted: str, media: Path | None, seed: int, *, recursive: bool = False
+def split(
+    examples: Sequence[Example], validation: str, media: Path | None, seed: int, *, recursive: bool = False
 ) -> tuple[list[Example], list[Example], tuple[Problem, ...]]:
-    """Examples to train on, examples to validate on, and what was passed over for the split's sake.
+    """Training examples, validation examples, and the problems of the latter.
 
     Args:
-        wanted: a share of the videos (0 for none of them), or a data file or folder.
+        validation: a share of the videos (0 for none of them), or a data file or folder.
         media, recursive: of that file or folder, as `read_examples` has them.
 
     Raises:
-        UsageError: `wanted` is neither, or one of the two sides would be empty.
+        UsageError: `validation` is neither, or one of the two sides would be empty.
     """
-    share = share_of(wanted)
-    if share is None:
-        return _by_file(examples, wanted, media, recursive)
-    train, validation = by_video(examples, share, seed)
-    return train, validation, ()
+    share = parse_share(validation)
+    if share is not None:
+        return *split_by_video(examples, share, seed), ()
+    file = Path(validation)
+    read = read_examples(file, media, recursive=recursive)
+    videos = {example.identity for example in read.usable}
+    train = [example for example in examples if example.identity not in videos]
+    if not train:
+        raise UsageError(f"Every video is also in {file}: nothing is left to train on.")
+    on_both_sides = tuple(
+        Problem(example.where, f"its video is also in {file}.")
+        for example in examples
+        if example.identity in videos
+    )
+    return train, list(read.usable), (*read.problems, *on_both_sides)
 
 
-def share_of(wanted: str) -> float | None:
+def parse_share(validation: str) -> float | None:
     """The share that `--validation` names; None where it names a file.
 
     Raises:
         UsageError: it is neither.
     """
     try:
-        share = float(wanted)
+        share = float(validation)
     except ValueError:
-        if not wanted or not Path(wanted).exists():
+        if not validation or not Path(validation).exists():
             raise UsageError(
-                f"--validation must be a share like 0.1, or a data file, got {wanted!r}."
+                f"--validation must be a share like 0.1, or a data file, got {validation!r}."
             ) from None
         return None
     if not 0 <= share < 1:
-        raise UsageError(f"--validation must be a share from 0 to below 1, or a data file, got {wanted}.")
+        raise UsageError(f"--validation must be a share from 0 to below 1, or a data file, got {validation}.")
     return share
 
 
-def by_video(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+def split_by_video(
+    examples: Sequence[Example], share: float, seed: int
+) -> tuple[list[Example], list[Example]]:
     """Splits off about `share` of the videos, at least one where `share` is above 0, with all their examples.
 
-    A video's side depends on its place among the others in an order drawn by `seed`, and not on the order
+    A video's side depends on its rank among the others in an order drawn by `seed`, and not on the order
     that the examples come in.
 
     Raises:
@@ -66,29 +79,11 @@ def by_video(examples: Sequence[Example], share: float, seed: int) -> tuple[list
             "There is a single video, and what a model learned from cannot tell how well it learned: give "
             "more, or a file with others as --validation, or --validation 0."
         )
-    count = min(len(videos) - 1, max(1, round(share * len(videos))))
-    chosen = set(videos[:count])
+    validation = set(videos[: min(len(videos) - 1, max(1, round(share * len(videos))))])
     return (
-        [example for example in examples if example.identity not in chosen],
-        [example for example in examples if example.identity in chosen],
+        [example for example in examples if example.identity not in validation],
+        [example for example in examples if example.identity in validation],
     )
-
-
-def _by_file(
-    examples: Sequence[Example], wanted: str, media: Path | None, recursive: bool
-) -> tuple[list[Example], list[Example], tuple[Problem, ...]]:
-    file = Path(wanted)
-    read = read_examples(file, media, recursive=recursive)
-    kept_for_it = {example.identity for example in read.usable}
-    train = [example for example in examples if example.identity not in kept_for_it]
-    if not train:
-        raise UsageError(f"Every video is also in {file}: nothing is left to train on.")
-    both = tuple(
-        Problem(example.where, f"its video is also in {file}.")
-        for example in examples
-        if example.identity in kept_for_it
-    )
-    return train, list(read.usable), (*read.problems, *both)
 
 
 def _drawn(seed: int, video: str) -> str:

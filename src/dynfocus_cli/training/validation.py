@@ -1,13 +1,14 @@
-"""How well a model answers examples that it did not learn from: asked as `ask` asks."""
+"""How well a model answers examples that it was not trained on, asked as `ask` asks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from dynfocus_cli import pipeline
 from dynfocus_cli.errors import VideoUnreadable
@@ -16,20 +17,20 @@ from dynfocus_cli.models.dynfocus.model import DynFocusSpec, LoadedModel
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.pipeline.counterfactuals import is_other
 from dynfocus_cli.progress import Progress, Silent
+from dynfocus_cli.training.answer_loss import AnswerLoss
 from dynfocus_cli.training.batches import collate
-from dynfocus_cli.training.examples import Example
+from dynfocus_cli.training.example_items import Example
 from dynfocus_cli.training.feature_store import FeatureStore
-from dynfocus_cli.training.learner import Learner
-from dynfocus_cli.training.planned import Planned
+from dynfocus_cli.training.planned_example import PlannedExample, room_for_answer
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a validation came to."""
+    """The result of a validation."""
 
     questions: int
     right: int
-    """Answers that are the wanted ones, capitals and what stands around their words aside."""
+    """Answers that equal the expected ones, capitals and the punctuation around them aside."""
     video_tokens: float
     """Mean a question."""
     loss: float | None = None
@@ -43,8 +44,8 @@ class Score:
 
     @property
     def rank(self) -> tuple[int, float]:
-        """The higher the better: first by what is right, then by the loss, which is all there is where
-        answers are whole sentences that nobody says to the letter."""
+        """The higher the better: first by right answers, then by the loss, which is all there is where
+        answers are whole sentences that hardly any model says to the letter."""
         return self.right, -math.inf if self.loss is None else -self.loss
 
 
@@ -61,53 +62,54 @@ def validate(
         DynFocusError: a question could not be asked.
     """
     progress.stage("validate", len(examples))
-    network, memory_cache, vision = model.network, MemoryFeatureCache(), model.vision_device
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
+    memory_cache, vision_device = MemoryFeatureCache(), model.vision_device
     right = tokens = 0
-    computed: AbstractContextManager[object] = (
+    precision: AbstractContextManager[object] = (
         nullcontext() if autocast is None else torch.autocast(model.device.type, autocast)
     )
     try:
-        with computed, torch.inference_mode():
-            # Video by video, so that what is remembered of one serves all of its questions.
+        with _evaluating(model.network), precision, torch.inference_mode():
+            # Video by video, so that the features of one serve all of its questions.
             for example in sorted(examples, key=lambda one: one.video):
                 progress.advance(1)
-                # As it was planned to be learned: with room for an answer that is longer than usual.
-                room = max(options.generation.max_new_tokens, len(model.prompt.answer(example.answer)))
-                asked = replace(options, generation=replace(options.generation, max_new_tokens=room))
+                roomy = room_for_answer(options, len(model.prompt.answer(example.answer)))
                 try:
                     answer = pipeline.ask(
-                        example.video, example.question, model, asked, Silent(), memory_cache=memory_cache
+                        example.video, example.question, model, roomy, Silent(), memory_cache=memory_cache
                     )
                 except VideoUnreadable:
-                    continue  # it was sound when the run began: nothing is answered, which is not right
+                    continue  # it could be read when the run began; without an answer it counts as wrong
                 right += not is_other(answer.answer, example.answer)
                 tokens += answer.evidence.tokens.video
     finally:
-        model.move_vision(vision)
-        for module, mode in modes.items():
-            module.training = mode
+        model.move_vision(vision_device)
     return Score(len(examples), right, tokens / len(examples))
 
 
 @torch.no_grad()
-def answer_loss(
-    learner: Learner,
-    held: Sequence[Planned],
+def validation_loss(
+    loss: AnswerLoss,
+    examples: Sequence[PlannedExample],
     feature_store: FeatureStore,
     spec: DynFocusSpec,
     options: RunOptions,
 ) -> float:
-    """`Score.loss` of the weights that `learner` has by now; `held` is what `feature_store` gathered.
+    """`Score.loss` of the weights that are in `loss` now, on examples that `feature_store` has encoded.
 
-    One at a time: memory was planned for the batches that are learned from, whose videos may be shorter.
+    One at a time: memory was planned for the batches that are trained on, whose videos may be shorter.
     """
-    modes = {module: module.training for module in learner.modules()}
-    learner.eval()
+    with _evaluating(loss):
+        losses = [float(loss(collate([one], feature_store, spec, options, None))) for one in examples]
+    return sum(losses) / len(losses)
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Puts all modules into evaluation mode, and afterwards back into the modes that they had."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
     try:
-        losses = [float(learner(collate([one], feature_store, spec, options, None))) for one in held]
+        yield
     finally:
         for module, mode in modes.items():
             module.training = mode
-    return sum(losses) / len(losses)

@@ -12,8 +12,8 @@ import numpy as np
 
 from dynfocus_cli.options import DecodingOptions, RunOptions, SamplingOptions
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.training.finetune import Trained, fine_tune
-from dynfocus_cli.training.preparing import Prepared, prepare
+from dynfocus_cli.training.finetune import TrainingResult, fine_tune
+from dynfocus_cli.training.plan import TrainingPlan, plan_training
 from dynfocus_cli.training.settings import TrainingRequest, TrainingSettings
 
 COLORS = {"teal": (0, 128, 128), "maroon": (128, 0, 0), "navy": (0, 0, 128), "olive": (128, 128, 0)}
@@ -35,7 +35,7 @@ def write_clip(path: Path, color: tuple[int, int, int], seconds: int = 6) -> Pat
     return path
 
 
-def write_class(folder: Path, clips: int = 4) -> Path:
+def write_data(folder: Path, clips: int = 4) -> Path:
     """`clips` clips and the data file on them."""
     folder.mkdir(exist_ok=True)
     lines = []
@@ -67,11 +67,11 @@ def request(data: Path, out: Path, **changes: Any) -> TrainingRequest:
     )
 
 
-def prepared(data: Path, out: Path, **changes: Any) -> Prepared:
-    return prepare(request(data, out, **changes))
+def prepared(data: Path, out: Path, **changes: Any) -> TrainingPlan:
+    return plan_training(request(data, out, **changes))
 
 
-def trained(data: Path, out: Path, told: list[str] | None = None, **changes: Any) -> Trained:
+def trained(data: Path, out: Path, told: list[str] | None = None, **changes: Any) -> TrainingResult:
     tell = (lambda line: None) if told is None else told.append
     return fine_tune(prepared(data, out, **changes), Silent(), tell, tell)
 

@@ -10,8 +10,8 @@ import torch
 from dynfocus_cli.synth.questions import Question, ask, observe
 from dynfocus_cli.synth.world import COLORS, SHAPES, Actor, Background, Scene, Script, Thing
 from dynfocus_tiny.answers import _after_frames
-from dynfocus_tiny.narrator import DECIDED, NONE_YET, Narrator, story
-from dynfocus_tiny.witness import UNKNOWN
+from dynfocus_tiny.auxiliary_history import DECIDED, NONE_YET, HistoryHeads, history_labels
+from dynfocus_tiny.labels import UNKNOWN
 
 STAR, RING, TREE = Thing("red", "star"), Thing("blue", "ring"), Thing("pink", "tree")
 GREY = Background("plain", ((60, 60, 60), (60, 60, 60)), 0)
@@ -32,56 +32,57 @@ def script() -> Script:
 
 
 def test_scenes_are_counted_as_they_begin(script: Script) -> None:
-    assert [row[0] for row in story(script, range(8), SCENES).tolist()] == [0] * 4 + [1] * 4
-    assert [row[0] for row in story(script, range(4, 8), SCENES).tolist()] == [0] * 4
+    assert [row[0] for row in history_labels(script, range(8), SCENES).tolist()] == [0] * 4 + [1] * 4
+    assert [row[0] for row in history_labels(script, range(4, 8), SCENES).tolist()] == [0] * 4
 
 
 def test_a_flash_is_remembered(script: Script) -> None:
-    rows = story(script, range(8), SCENES).tolist()
+    rows = history_labels(script, range(8), SCENES).tolist()
     assert [row[1:3] for row in rows] == [list(NONE_YET)] * 2 + [label(TREE)] * 6
-    sparse = story(script, (0, 3, 6), SCENES).tolist()  # whatever shows in one frame may have been brief
+    # Whatever shows in one frame of these may have been brief.
+    sparse = history_labels(script, (0, 3, 6), SCENES).tolist()
     assert [row[1:3] for row in sparse] == [[UNKNOWN] * 2] * 3
 
 
 def test_an_answer_is_told_from_the_moment_that_decides_it(script: Script) -> None:
-    rows = story(script, range(8), FIRST).tolist()
+    rows = history_labels(script, range(8), FIRST).tolist()
     kind = DECIDED.index("first")
     assert [row[3:] for row in rows] == [[*NONE_YET, kind]] * 2 + [[*label(STAR), kind]] * 6
-    turn = story(script, range(8), Question("turn", "", "pink", (5.0,)))[5].tolist()
+    turn = history_labels(script, range(8), Question("turn", "", "pink", (5.0,)))[5].tolist()
     assert turn[3:] == [UNKNOWN, label(TREE)[1], DECIDED.index("turn")]
-    assert story(script, range(8), SCENES)[:, 3:].unique().tolist() == [UNKNOWN]
+    assert history_labels(script, range(8), SCENES)[:, 3:].unique().tolist() == [UNKNOWN]
 
 
 @pytest.mark.parametrize(("kind", "answer"), [("before", "a red star"), ("after", "a blue ring")])
 def test_neighbours_are_told_once_both_were_seen(script: Script, kind: str, answer: str) -> None:
-    rows = story(script, range(8), Question(kind, "", answer, (0.0, 4.0))).tolist()
+    rows = history_labels(script, range(8), Question(kind, "", answer, (0.0, 4.0))).tolist()
     place, told = DECIDED.index(kind), label(Thing(*answer.split()[1:]))
     assert [row[3:] for row in rows] == [[*NONE_YET, place]] * 4 + [[*told, place]] * 4
 
 
 def test_the_generators_own_question_is_decided_when_it_says(script: Script) -> None:
     (question,) = ask(observe(script, [float(s) for s in range(8)]), random.Random(1), 1, ["first"])
-    rows = story(script, range(8), question).tolist()
+    rows = history_labels(script, range(8), question).tolist()
     told = [row[3:5] != list(NONE_YET) for row in rows].index(True)
     assert told == min(question.key_times_s)
 
 
-def test_a_narrator_learns_and_passes_over_what_is_unknown(script: Script) -> None:
+def test_the_heads_learn_and_passes_over_what_is_unknown(script: Script) -> None:
     torch.manual_seed(0)
-    labels = story(script, range(8), FIRST).unsqueeze(0)
+    labels = history_labels(script, range(8), FIRST).unsqueeze(0)
     states = torch.randn(1, 8, 32)
-    narrator = Narrator(32)
-    optimizer = torch.optim.Adam(narrator.parameters(), lr=0.05)
-    first = float(narrator(states, labels).detach())
+    heads = HistoryHeads(32)
+    optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
+    first = float(heads(states, labels).detach())
     for _ in range(60):
         optimizer.zero_grad()
-        narrator(states, labels).backward()
+        heads(states, labels).backward()
         optimizer.step()
-    assert float(narrator(states, labels).detach()) < 0.05 * first
+    assert float(heads(states, labels).detach()) < 0.05 * first
     hidden = labels.clone()
     hidden[:, 4:] = UNKNOWN
     states.requires_grad_(True)
-    narrator(states, hidden).backward()
+    heads(states, hidden).backward()
     assert states.grad is not None
     assert states.grad[0, 4:].abs().max() == 0 < states.grad[0, :4].abs().max()
 

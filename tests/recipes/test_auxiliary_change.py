@@ -7,8 +7,8 @@ import torch
 
 from dynfocus_cli.synth.questions import Question, observe
 from dynfocus_cli.synth.world import COLORS, SHAPES, Actor, Background, Scene, Script, Thing
-from dynfocus_tiny.vision import CELLS, NOTHING
-from dynfocus_tiny.witness import UNKNOWN, Witness, happenings
+from dynfocus_tiny.auxiliary_change import ChangeHeads, change_labels
+from dynfocus_tiny.labels import CELLS, NOTHING, UNKNOWN
 
 RED_STAR, BLUE_RING, PINK_TREE = Thing("red", "star"), Thing("blue", "ring"), Thing("pink", "tree")
 GREY = Background("plain", ((60, 60, 60), (60, 60, 60)), 0)
@@ -28,7 +28,7 @@ def script() -> Script:
 
 
 def test_a_named_thing_is_seen_coming_and_going(script: Script) -> None:
-    rows = happenings(script, range(8), Question("when", "", "", (), (("thing", "red star"),))).tolist()
+    rows = change_labels(script, range(8), Question("when", "", "", (), (("thing", "red star"),))).tolist()
     star = told(RED_STAR, 0)
     assert rows[0][:3] == [UNKNOWN] * 3  # nobody sees the frame before the first
     assert [row[:3] for row in rows[1:]] == [star] * 4 + [list(NOTHING)] * 3
@@ -37,7 +37,7 @@ def test_a_named_thing_is_seen_coming_and_going(script: Script) -> None:
 
 
 def test_where_more_than_one_thing_is_meant_nothing_is_told(script: Script) -> None:
-    rows = happenings(script, range(8), Question("count", "", "", (), (("time", "00:01"),))).tolist()
+    rows = change_labels(script, range(8), Question("count", "", "", (), (("time", "00:01"),))).tolist()
     assert rows[3][:3] == [UNKNOWN] * 3  # at 00:02 there are star and tree
     assert rows[4][:3] == told(RED_STAR, 0)
     assert rows[3][3:6] == told(BLUE_RING, 4)
@@ -45,7 +45,7 @@ def test_where_more_than_one_thing_is_meant_nothing_is_told(script: Script) -> N
 
 def test_what_else_a_cut_parts_is_told(script: Script) -> None:
     """Before and after the ring there is the star, which no question about the ring looks at."""
-    rows = happenings(script, range(8), Question("before", "", "", (), (("thing", "blue ring"),))).tolist()
+    rows = change_labels(script, range(8), Question("before", "", "", (), (("thing", "blue ring"),))).tolist()
     assert rows[4][:3] == list(NOTHING)
     assert rows[4][9:11] == told(RED_STAR, 0)[:2]
     assert rows[3][11:] == told(BLUE_RING, 4)[:2]
@@ -54,7 +54,7 @@ def test_what_else_a_cut_parts_is_told(script: Script) -> None:
 
 
 def test_cuts_and_flashes_are_told(script: Script) -> None:
-    rows = happenings(script, range(8), Question("scenes", "", "", ())).tolist()
+    rows = change_labels(script, range(8), Question("scenes", "", "", ())).tolist()
     assert [row[6] for row in rows] == [0, 0, 0, 0, 1, 0, 0, 0]
     assert [row[7:9] for row in rows] == [list(NOTHING[:2])] * 2 + [told(PINK_TREE, 8)[:2]] + [
         list(NOTHING[:2])
@@ -62,27 +62,27 @@ def test_cuts_and_flashes_are_told(script: Script) -> None:
 
 
 def test_where_frames_stand_far_apart_no_flash_is_told(script: Script) -> None:
-    close = happenings(script, (0, 2, 4, 6), Question("scenes", "", "", ())).tolist()
+    close = change_labels(script, (0, 2, 4, 6), Question("scenes", "", "", ())).tolist()
     assert close[1][7:9] == told(PINK_TREE, 8)[:2]
-    rows = happenings(script, (0, 3, 6), Question("scenes", "", "", ())).tolist()
+    rows = change_labels(script, (0, 3, 6), Question("scenes", "", "", ())).tolist()
     assert all(row[7:9] == [UNKNOWN] * 2 for row in rows)
     assert [row[6] for row in rows] == [0, 0, 1]
 
 
-def test_a_witness_learns_what_the_change_says(script: Script) -> None:
+def test_the_heads_learn_what_the_change_says(script: Script) -> None:
     question = Question("when", "", "", (), (("thing", "red star"),))
-    labels = happenings(script, range(8), question).unsqueeze(0)
+    labels = change_labels(script, range(8), question).unsqueeze(0)
     torch.manual_seed(0)
     changes = torch.randn(1, 8, 2, 32)
-    witness = Witness(32)
-    optimizer = torch.optim.Adam(witness.parameters(), lr=0.05)
-    first = float(witness(changes, labels).detach())
+    heads = ChangeHeads(32)
+    optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
+    first = float(heads(changes, labels).detach())
     for _ in range(60):
         optimizer.zero_grad()
-        witness(changes, labels).backward()
+        heads(changes, labels).backward()
         optimizer.step()
-    assert float(witness(changes, labels).detach()) < 0.05 * first
-    cell = witness.context[2](changes[0, 1, 0])
+    assert float(heads(changes, labels).detach()) < 0.05 * first
+    cell = heads.context[2](changes[0, 1, 0])
     assert int(cell.argmax()) == 0
     assert cell.shape == (CELLS + 1,)
     assert observe(script, [2.0])[0].sightings[1].actor.needle
