@@ -52,8 +52,7 @@ def load_settings() -> Settings:
     """
     file, is_named = config_file()
     content = _content(file, is_named)
-    shared, tables = _of_file(file, content or {})
-    return Settings(file, content is not None, shared, tables, _of_environment())
+    return Settings(file, content is not None, _tables(file, content or {}), _variables())
 
 
 def unknown_variables() -> dict[str, str]:
@@ -92,25 +91,22 @@ def _exists(file: Path) -> bool:
         return False
 
 
-def _of_file(
-    file: Path, content: Mapping[str, object]
-) -> tuple[dict[str, ConfigValue], dict[str, dict[str, ConfigValue]]]:
-    """The top of the file, and its tables."""
-    shared: dict[str, ConfigValue] = {}
-    tables: dict[str, dict[str, ConfigValue]] = {}
+def _tables(file: Path, content: Mapping[str, object]) -> dict[str, dict[str, ConfigValue]]:
+    """The values of the file by command; "" has those at its top."""
+    tables: dict[str, dict[str, ConfigValue]] = {"": {}}
     for key, value in content.items():
         if isinstance(value, dict) and key not in SETTINGS:
             if key not in COMMANDS:
                 raise UsageError(f"{file}: there is no table [{key}]{_suggestion(key, COMMANDS, '[{}]')}")
-            tables[key] = {name: _config_value(file, name, one, key) for name, one in value.items()}
+            tables[key] = {name: _config_value(file, key, name, one) for name, one in value.items()}
         else:
-            shared[key] = _config_value(file, key, value, None)
-    for level, table in ((shared, ""), *((level, f"[{name}] ") for name, level in tables.items())):
-        _check_exclusion(level, f"{file}: {table}")
-    return shared, tables
+            tables[""][key] = _config_value(file, "", key, value)
+    for command, table in tables.items():
+        _check_exclusion(table, f"{file}: [{command}] " if command else f"{file}: ")
+    return tables
 
 
-def _of_environment() -> dict[str, ConfigValue]:
+def _variables() -> dict[str, ConfigValue]:
     level = {
         # The library itself reads and checks the folders' variables.
         key: ConfigValue(
@@ -125,10 +121,10 @@ def _of_environment() -> dict[str, ConfigValue]:
     return level
 
 
-def _config_value(file: Path, key: str, value: object, command: str | None) -> ConfigValue:
-    where = f"{file}: {key}" if command is None else f"{file}: [{command}] {key}"
+def _config_value(file: Path, command: str, key: str, value: object) -> ConfigValue:
+    where = f"{file}: [{command}] {key}" if command else f"{file}: {key}"
     setting = SETTINGS.get(key)
-    of_command = [name for name, one in SETTINGS.items() if command is None or command in one.commands]
+    of_command = [name for name, one in SETTINGS.items() if not command or command in one.commands]
     if setting is None:
         raise UsageError(f"{where} is no setting{_suggestion(key, of_command, '{}')}")
     if key not in of_command:

@@ -74,14 +74,14 @@ class Settings:
     file: Path
     """The file in force, or the place where one would be."""
     exists: bool
-    shared: Mapping[str, ConfigValue]
     tables: Mapping[str, Mapping[str, ConfigValue]]
+    """Those of the file by command; "" has those at its top."""
     variables: Mapping[str, ConfigValue]
 
     def of_command(self, command: str) -> dict[str, ConfigValue]:
         """What holds for a command's options, by key."""
         values: dict[str, ConfigValue] = {}
-        for level in (self.shared, self.tables.get(command, {}), self.variables):
+        for level in (self.tables[""], self.tables.get(command, {}), self.variables):
             here = {key: value for key, value in level.items() if command in SETTINGS[key].commands}
             for key in here:
                 values.pop(EXCLUDE.get(key, ""), None)
@@ -92,13 +92,13 @@ class Settings:
         """Variables that the file sets for the library, which knows no file: name -> value."""
         return {
             SETTINGS[key].variable: str(value.value)
-            for key, value in self.shared.items()
+            for key, value in self.tables[""].items()
             if not SETTINGS[key].commands and key not in self.variables
         }
 
     def __iter__(self) -> Iterator[ConfigValue]:
         """Every value, in force or not."""
-        for level in (self.shared, *self.tables.values(), self.variables):
+        for level in (*self.tables.values(), self.variables):
             yield from level.values()
 
     def is_overruled(self, value: ConfigValue) -> bool:
