@@ -127,6 +127,7 @@ VARYING = (
     (re.compile(r'"(timings_s|estimated_s)": \{[^}]*\}'), r'"\1": {}'),
     (re.compile(r'"(free|mtime|modified)": [\d.]+'), r'"\1": 0'),
     (re.compile(r"\b\d+(\.\d+)? (s|ms)\b"), r"# \2"),
+    (re.compile(r"\b(decode|encode|select|generate) \d+\.\d+"), r"\1 #"),
     (re.compile(r"\b\d+(\.\d+)? (GiB|GB|MiB|MB) free"), r"# \2 free"),
 )
 
