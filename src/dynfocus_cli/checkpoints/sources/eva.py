@@ -88,6 +88,6 @@ def _qkv_bias(q: Tensor, v: Tensor) -> Tensor:
 
 def _blocks(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
     numbers = [
-        int(found[1]) for key in shapes if (found := re.match(rf"{re.escape(prefix)}blocks\.(\d+)\.", key))
+        int(match[1]) for key in shapes if (match := re.match(rf"{re.escape(prefix)}blocks\.(\d+)\.", key))
     ]
     return max(numbers, default=-1) + 1

@@ -196,9 +196,9 @@ def _queries(shapes: Mapping[str, tuple[int, ...]], source: str) -> int:
 def _content_side(given: Mapping[str, Any], folder: Path) -> int:
     """LLaMA-VID's `compress_type`: `mean`, or `grid:n` for n x n content tokens."""
     kind = given.get("compress_type") or "mean"
-    found = re.fullmatch(r"grid:(\d+)", str(kind))
-    if kind != "mean" and not found:
+    match = re.fullmatch(r"grid:(\d+)", str(kind))
+    if kind != "mean" and not match:
         raise ModelUnavailable(
             f"{folder} has compress_type {kind!r} in its config.json; mean and grid:n are known."
         )
-    return int(found[1]) if found else 1
+    return int(match[1]) if match else 1

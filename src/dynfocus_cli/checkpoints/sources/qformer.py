@@ -29,7 +29,7 @@ def qformer_config(shapes: Mapping[str, tuple[int, ...]], prefix: str, source: s
     if width % HEAD_WIDTH:
         raise ModelUnavailable(f"{source} has no Q-Former: its width {width} is no multiple of {HEAD_WIDTH}.")
     pattern = re.compile(rf"{re.escape(prefix)}encoder\.layer\.(\d+)\.")
-    layers = max(int(found[1]) for key in shapes if (found := pattern.match(key))) + 1
+    layers = max(int(match[1]) for key in shapes if (match := pattern.match(key))) + 1
     return QFormerConfig(
         vocab_size=words,
         hidden_size=width,

@@ -271,36 +271,37 @@ def _require_usable(name: str, config: Any) -> None:
 
 
 def _require_words(name: str, folder: Path, kind: str) -> None:
-    """Without its files transformers makes a tokenizer of special tokens alone, and says nothing."""
+    """Raises ModelUnavailable where its files are missing: without them transformers makes a tokenizer of
+    special tokens alone, without an error."""
 
-    def there(*files: str) -> bool:
+    def has(*files: str) -> bool:
         return all((folder / file).is_file() for file in files)
 
-    told = folder / "tokenizer_config.json"
-    settings = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     sentencepiece = settings.get("tokenizer_class", "SiglipTokenizer").startswith("SiglipTokenizer")
     if kind == "siglip" and sentencepiece:
-        missing = None if there("spiece.model") else "spiece.model"
+        missing = None if has("spiece.model") else "spiece.model"
     else:
-        missing = None if there("tokenizer.json") or there("vocab.json", "merges.txt") else "tokenizer.json"
+        missing = None if has("tokenizer.json") or has("vocab.json", "merges.txt") else "tokenizer.json"
     if missing is not None:
         raise ModelUnavailable(f"{name} is incomplete: {folder} has no {missing}.")
 
 
 def _scaling(name: str, folder: Path, config: Any) -> FrameScaling:
     """How its makers scale and normalise pictures."""
-    told, vision = ProcessorFiles(folder).image, config.vision_config
-    if not told:
+    settings, vision = ProcessorFiles(folder).image, config.vision_config
+    if not settings:
         raise ModelUnavailable(f"{name} is incomplete: {folder} has no preprocessor_config.json.")
-    crop = told.get("do_center_crop", config.model_type == "clip")
-    size: Any = told.get("size") or {}
+    crop = settings.get("do_center_crop", config.model_type == "clip")
+    size: Any = settings.get("size") or {}
     fit: Fit = "center_crop" if crop and not (isinstance(size, dict) and "height" in size) else "squash"
     if config.model_type == "siglip2":
         # The most patches that its processor gives a picture, as a square of them: frames of one size.
-        side = isqrt(told.get("max_num_patches", _NAFLEX_PATCHES)) * vision.patch_size
+        side = isqrt(settings.get("max_num_patches", _NAFLEX_PATCHES)) * vision.patch_size
     else:
         side = vision.image_size
-        sides = _sides(told.get("crop_size") if crop else size) or {side}
+        sides = _sides(settings.get("crop_size") if crop else size) or {side}
         if sides != {side}:
             raise ModelUnavailable(
                 f"{folder} makes pictures of {' x '.join(map(str, sorted(sides)))} pixels, and its network "
@@ -308,7 +309,7 @@ def _scaling(name: str, folder: Path, config: Any) -> FrameScaling:
             )
     mean, std = CLIP if config.model_type == "clip" else (HALF, HALF)
     return FrameScaling(
-        side, side, fit, colour(told.get("image_mean", mean)), colour(told.get("image_std", std))
+        side, side, fit, colour(settings.get("image_mean", mean)), colour(settings.get("image_std", std))
     )
 
 

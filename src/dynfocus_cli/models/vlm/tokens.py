@@ -73,49 +73,36 @@ def assemble(
         key_tokens: (K / together, c, W).
         key_places: (K / together, c, 2).
     """
-    is_key = set(key_frames)
-    others = [] if rod_tokens is None else [frame for frame in range(len(times_s)) if frame not in is_key]
-    rest = rod_tokens(others) if rod_tokens is not None and others else None
-    middle = ((grid.rows - 1) / 2, (grid.columns - 1) / 2)
+    is_key, count = set(key_frames), len(times_s)
+    others = [] if rod_tokens is None else [frame for frame in range(count) if frame not in is_key]
+    rest = rod_tokens(others) if rod_tokens is not None and others else None  # (R, r, W)
+    row, column = (grid.rows - 1) / 2, (grid.columns - 1) / 2
+    key_frame_tokens = zip(key_tokens, key_places, strict=True)
     parts: list[Part] = []
     pieces: list[Tensor] = []
-    keys_done = others_done = 0
-    frame = 0
-    while frame < len(times_s):
+    frame = others_done = 0
+    while frame < count:
         if frame in is_key:
-            cone = key_tokens[keys_done]
-            shown = times_s[frame : frame + together]
-            rows, columns = key_places[keys_done].T.tolist()
-            stamps = (shown[0],) * len(cone)
-            parts.append(
-                Part(frame, len(shown), stamps, shown[-1], tuple(rows), tuple(columns), is_run=False)
-            )
-            pieces.append(cone)
-            keys_done += 1
-            frame += together
-            continue
-        last = frame
-        while last < len(times_s) and last not in is_key:
-            last += 1
-        if rest is not None:
-            run = rest[others_done : others_done + last - frame]
-            each = run.shape[1]
-            count = run.shape[0] * each
-            stamps = tuple(time_s for time_s in times_s[frame:last] for _ in range(each))
-            parts.append(
-                Part(
-                    frame,
-                    last - frame,
-                    stamps,
-                    stamps[-1],
-                    (middle[0],) * count,
-                    (middle[1],) * count,
-                    is_run=True,
-                )
-            )
-            pieces.append(run.flatten(0, 1))
-            others_done += last - frame
-        frame = last
+            end = frame + together
+            times = times_s[frame:end]
+            tokens, places = next(key_frame_tokens)  # (c, W), (c, 2)
+            rows, columns = places.T.tolist()
+            stamps = (times[0],) * len(tokens)
+        else:
+            end = next((key for key in range(frame, count) if key in is_key), count)
+            times = times_s[frame:end]
+            if rest is None:
+                frame = end
+                continue
+            run = rest[others_done : others_done + len(times)]
+            others_done += len(times)
+            tokens = run.flatten(0, 1)
+            rows, columns = [row] * len(tokens), [column] * len(tokens)
+            stamps = tuple(time_s for time_s in times for _ in range(run.shape[1]))
+        is_run = frame not in is_key
+        parts.append(Part(frame, len(times), stamps, times[-1], tuple(rows), tuple(columns), is_run))
+        pieces.append(tokens)
+        frame = end
     frames = sum(part.frames for part in parts)
     return VideoTokens(tuple(parts), grid, torch.cat(pieces), duration_s, frames)
 
