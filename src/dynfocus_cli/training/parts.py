@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,7 +78,7 @@ def part_sizes(
         added_scorer: whether a score network that is added reads the question; None: none is added.
     """
     with torch.device("meta"):
-        network = DynFocusModel(config)
+        network = DynFocusModel(deepcopy(config))  # adding a score network changes it
         if added_scorer is not None:
             add_score_network(network, added_scorer, seed=0)
         set_trainable(network, stage, tune, rank, seed=0)
