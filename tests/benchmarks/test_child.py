@@ -13,7 +13,10 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 MIB = 1 << 20
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "wait4"), reason="the kernel tells of no child here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "wait4"), reason="the kernel tells of no child here"),
+]
 
 
 def measured(code: str) -> list[int]:

@@ -27,6 +27,8 @@ from dynfocus_cli.models.open import load_model
 from dynfocus_cli.progress import Silent
 from hub import LARGE, Hub, serving, stated, take_for_real
 
+pytestmark = pytest.mark.slow
+
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS, WORDS = "owner/weights", "other/words"
 SHARD = f"{WEIGHTS}@{REVISION}/pytorch_model-00001-of-00002.bin"
@@ -77,7 +79,6 @@ def entry(hub: Hub) -> ModelEntry:
     )
 
 
-@pytest.mark.slow
 def test_fetched_checked_converted_installed(
     hub: Hub, entry: ModelEntry, originals: Any, tmp_path: Path
 ) -> None:
@@ -99,7 +100,6 @@ def test_fetched_checked_converted_installed(
         pull.pull(entry, "nf4", progress)
 
 
-@pytest.mark.slow
 def test_a_broken_connection_is_resumed(hub: Hub, entry: ModelEntry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)  # what is less than a chunk is lost
     hub.breaks[SHARD] = 70_000

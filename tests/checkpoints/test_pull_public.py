@@ -25,6 +25,8 @@ from dynfocus_cli.types import Quantization
 from hub import Hub, serving, stated, take_for_real
 from public_models import LAYERS, PARAMETERS, into_cache, write, write_public
 
+pytestmark = pytest.mark.slow
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ENTRY = ENTRIES["smolvlm2-500m"]
 OURS = ENTRY.repositories[0]
@@ -159,7 +161,6 @@ def test_what_the_cache_has_is_not_fetched_again(hub: Hub, tmp_path: Path) -> No
     assert describe(ENTRY.name, folder).origin == (f"{OURS.id}@{OURS.revision}",)
 
 
-@pytest.mark.slow
 def test_an_interrupted_one_goes_on(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(hub, write_public(tmp_path / "source"))
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)

@@ -35,6 +35,8 @@ from dynfocus_cli.video import cues_on_screen, decode_frames, find_mentions, pla
 from dynfocus_cli.video.cues import Cue
 from dynfocus_cli.video.subtitles import parse_cues, read_cues
 
+pytestmark = pytest.mark.slow
+
 DYNFOCUS = str(Path(sysconfig.get_path("scripts")) / "dynfocus")
 DEMO = str(Path(__file__).resolve().parents[2] / "examples" / "demo.mp4")
 REPORTS = (
