@@ -256,7 +256,7 @@ def load_weights(spec: DynFocusSpec, *, learns: bool = False) -> LoadedModel:
     familiarity = Familiarity.load(folder)
     if familiarity is not None:
         _check_familiarity(folder, familiarity, config)
-    return LoadedModel(spec.info, spec, network, familiarity, Domain.load(folder))
+    return LoadedModel(spec, network, familiarity, Domain.load(folder))
 
 
 def _model_type(folder: Path) -> str:

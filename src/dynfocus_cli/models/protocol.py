@@ -1,14 +1,16 @@
-"""What a model is to the rest of the house, whichever network it is.
+"""What a model is to the rest of the package, whichever network it is.
 
-The spine asks an `ModelSpec` what a run would cost, and a `Backend` to see, to choose and to answer. Nothing
-outside `models/` and `checkpoints/` knows more of a model than this.
+The pipeline asks a `ModelSpec` what a run would cost, and a `Backend` to encode, to select and to answer.
+Nothing outside of `models/` and `checkpoints/` knows more of a model than this.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,16 +19,14 @@ from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.models.memory import MemoryModel, RunShape
 from dynfocus_cli.network.generation import Listener
-from dynfocus_cli.options import GenerationOptions, RunOptions, SelectionOptions
+from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.quantization import Quantization
 from dynfocus_cli.types import DomainCheck, Fallback, ModelInfo, Option, Scorer, TimeForecast, VideoSource
-
-if TYPE_CHECKING:
-    from dynfocus_cli.options import SamplingOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a model does where nothing is asked for."""
+    """What a model does where the options leave it open."""
 
     fps: float
     max_frames: int
@@ -54,7 +54,7 @@ class ScoredQuestion:
 
     @property
     def text(self) -> str:
-        """What the language model reads; nothing where nothing is asked."""
+        """What the language model reads; empty where there is no question."""
         return self.prompt or self.question or ""
 
 
@@ -100,47 +100,45 @@ class Likelihoods:
     """The likeliest answer's share of attention to each frame; None where the model does not tell."""
 
 
-class ModelSpec(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec(ABC):
     """A model without its weights: enough to plan a run."""
 
-    @property
-    def name(self) -> str:
-        """As the user calls it."""
+    name: str
+    """As the user calls it."""
+    folder: Path
+    quantization: Quantization
+    """What runs; what is stored may be `none`."""
+    device: torch.device
+    """Where it would run."""
+    dtype: torch.dtype
+    """What the network computes in."""
+    memory: MemoryModel
+    info: ModelInfo
+    fallback: Fallback | None = None
+    """Why this model answers, where no model was named and it is the shipped one that steps in."""
+    caveat: str = ""
+    """What a plan for it does not know exactly, in a sentence; empty where the model is here."""
 
     @property
-    def info(self) -> ModelInfo:
-        """What is reported of it."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where it would run."""
-
-    @property
+    @abstractmethod
     def context(self) -> int:
         """Tokens that the language model can hold."""
 
     @property
-    def memory(self) -> MemoryModel:
-        """What it takes."""
-
-    @property
-    def caveat(self) -> str:
-        """What a plan by it does not know exactly, in a sentence; empty where the model is here."""
-
-    @property
+    @abstractmethod
     def defaults(self) -> Defaults:
-        """What it does where nothing is asked for."""
+        """What it does where the options leave it open."""
 
-    @property
-    def fallback(self) -> Fallback | None:
-        """Why it runs, where no model was named and it is the shipped one that steps in."""
-
+    @abstractmethod
     def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
-        """Tokens of the prompt without the video."""
+        """Tokens of the prompt without the video and its time stamps."""
 
     def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
-        """The moments to look at, as asked for, or as the model's makers do."""
+        """The moments to sample: as the options say, or as the model's makers do."""
+        return options.sampling
 
+    @abstractmethod
     def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
         """What a key frame and any other cost, of a video of `frames` sampled frames.
 
@@ -148,25 +146,34 @@ class ModelSpec(Protocol):
             UsageError: `selection` asks for what the model cannot give.
         """
 
+    @abstractmethod
     def patches(self, source: VideoSource) -> int:
         """Tokens of one frame, were all kept."""
 
     def stock_tokens(self, source: VideoSource) -> int | None:
-        """Video tokens of the makers' own way with this video; None where there is no other way than ours."""
+        """Video tokens of the way of the model's makers with this video; None where that is ours."""
+        return None
 
+    @abstractmethod
     def scorer(self, question: str | None, scorer: Scorer | None) -> ScoredQuestion:
-        """What ranks the events, with a notice where nothing was trained to.
+        """The question with what ranks the events, and a notice where nothing was trained to.
+
+        Args:
+            scorer: None takes the model's own.
 
         Raises:
             UsageError: a scorer that the model lacks, or that lacks its question.
         """
 
+    @abstractmethod
     def multiple_choice(self, question: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
         """The same question, to be answered by one of the options in the way that the model has learned."""
 
+    @abstractmethod
     def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
         """How long a run of this shape would take."""
 
+    @abstractmethod
     def load(self) -> Backend:
         """The model with its weights.
 
@@ -176,31 +183,38 @@ class ModelSpec(Protocol):
         """
 
 
-class Backend(Protocol):
+class Backend(ABC):
     """A model that is loaded."""
 
     @property
+    @abstractmethod
     def spec(self) -> ModelSpec:
         """What is known of it beside its weights."""
 
     @property
     def info(self) -> ModelInfo:
         """What is reported of it."""
+        return self.spec.info
 
+    @abstractmethod
     def tower(self, source: VideoSource, frames: int, selection: SelectionOptions) -> VisionTower:
         """What each of `frames` sampled frames goes through, whatever the question."""
 
     @property
+    @abstractmethod
     def vision_device(self) -> torch.device:
         """Where the vision encoder's weights are."""
 
+    @abstractmethod
     def move_vision(self, device: torch.device) -> None:
         """Puts the vision encoder's weights elsewhere."""
 
     @property
     def selector_tower(self) -> VisionTower | None:
-        """What the frames go through beside that, where another model finds those of a question."""
+        """What the frames go through besides, where another model finds those of a question."""
+        return None
 
+    @abstractmethod
     def session(
         self,
         source: VideoSource,
@@ -208,26 +222,34 @@ class Backend(Protocol):
         selection: SelectionOptions,
         selector_frames: EncodedFrames | None = None,
     ) -> VideoSession:
-        """A video in front of the model; its frames have been through `tower`, and `selector_frames` are the
-        same through `selector_tower`."""
+        """A video in front of the model.
 
+        Args:
+            frames: encoded by `tower`.
+            selector_frames: the same frames, encoded by `selector_tower`.
+        """
+
+    @abstractmethod
     def check_domain(
         self, source: VideoSource, frames: EncodedFrames, question: ScoredQuestion
     ) -> DomainCheck | None:
         """Whether video and question are such as the model was trained on; None where it does not say."""
 
 
-class VideoSession(Protocol):
+class VideoSession(ABC):
     """A video in front of a model, for any number of questions."""
 
+    @abstractmethod
     def choose(
-        self, question: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int
+        self, question: ScoredQuestion, allowance: Allowance, pinned: tuple[int, ...], seed: int
     ) -> Choice:
-        """Events and key frames, `pinned` ones among them."""
+        """DPE: events, their scores, and key frames, `pinned` ones among them."""
 
     def detail_tower(self, choice: Choice) -> VisionTower | None:
         """What the key frames go through once more before an answer; None where once is enough."""
+        return None
 
+    @abstractmethod
     def answer(
         self,
         choice: Choice,
@@ -237,9 +259,18 @@ class VideoSession(Protocol):
         options: GenerationOptions,
         listener: Listener | None,
     ) -> Completion:
-        """The answer to a question, from the tokens of all frames; `detail` are the key frames once more."""
+        """CCE and the language model: the answer from the tokens of all frames.
 
+        Args:
+            detail: the key frames, encoded by `detail_tower`.
+        """
+
+    @abstractmethod
     def likelihoods(
-        self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion, subtitles: Sequence[str]
+        self,
+        choice: Choice,
+        detail: EncodedFrames | None,
+        question: ScoredQuestion,
+        subtitles: Sequence[str],
     ) -> Likelihoods:
         """How likely each of `question.answers` is."""

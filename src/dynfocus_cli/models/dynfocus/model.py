@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,9 +15,17 @@ from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.models.dynfocus.memory import DynFocusMemory
 from dynfocus_cli.models.memory import RunShape
-from dynfocus_cli.models.protocol import Choice, Completion, Defaults, Likelihoods, ScoredQuestion
+from dynfocus_cli.models.protocol import (
+    Backend,
+    Choice,
+    Completion,
+    Defaults,
+    Likelihoods,
+    ModelSpec,
+    ScoredQuestion,
+    VideoSession,
+)
 from dynfocus_cli.models.speed import time_layers
 from dynfocus_cli.network.alternatives import named_alternatives
 from dynfocus_cli.network.config import DynFocusConfig
@@ -26,17 +33,8 @@ from dynfocus_cli.network.generation import Listener, generate, rank_answers
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import EventSelection, Question, VideoFeatures
-from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
-from dynfocus_cli.types import (
-    DomainCheck,
-    Fallback,
-    ModelInfo,
-    Option,
-    Quantization,
-    Scorer,
-    TimeForecast,
-    VideoSource,
-)
+from dynfocus_cli.options import GenerationOptions, SelectionOptions
+from dynfocus_cli.types import DomainCheck, Option, Scorer, TimeForecast, VideoSource
 from dynfocus_cli.video import with_time_codes
 
 UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
@@ -48,37 +46,21 @@ SCORED_BY = {
 FOREIGN = "{flag} is for models of the Hugging Face hub: {name} has learned to read {price} tokens a frame."
 
 
-@dataclass(frozen=True, slots=True)
-class DynFocusSpec:
-    """Everything of a model folder but its weights."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynFocusSpec(ModelSpec):
+    """A model folder without its weights."""
 
-    name: str
-    folder: Path
     config: DynFocusConfig
     prompt: PromptWriter
     preprocessing: Preprocessing
-    quantization: Quantization
-    """What runs; what is stored may be `none`."""
-    device: torch.device
-    dtype: torch.dtype
-    """What the network computes in."""
-    memory: DynFocusMemory
-    """What it takes."""
-    info: ModelInfo
-    fallback: Fallback | None = None
-    """Why this model answers, where none was named."""
-    caveat: str = ""
-    """What a plan by it does not know exactly."""
 
     @property
     def context(self) -> int:
-        """Tokens that the language model can hold."""
         tokens: int = self.config.text_config.max_position_embeddings
         return tokens
 
     @property
     def defaults(self) -> Defaults:
-        """What the config says."""
         config = self.config
         return Defaults(
             config.fps,
@@ -90,12 +72,7 @@ class DynFocusSpec:
         )
 
     def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
-        """Tokens of the prompt without the video."""
         return self.prompt.length(question, subtitles)
-
-    def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
-        """As asked for, whatever the video."""
-        return options.sampling
 
     def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
         """Cones and rods, whatever the video. Raises UsageError for other numbers of tokens."""
@@ -107,19 +84,14 @@ class DynFocusSpec:
         }
         for flag, given in flags.items():
             if given:
-                told = f"{price.key} or {price.other}"
-                raise UsageError(FOREIGN.format(flag=flag, name=self.name, price=told))
+                tokens = f"{price.key} or {price.other}"
+                raise UsageError(FOREIGN.format(flag=flag, name=self.name, price=tokens))
         return price
 
     def patches(self, source: VideoSource) -> int:
-        """N, whatever the video."""
         return self.config.patches
 
-    def stock_tokens(self, source: VideoSource) -> None:
-        """None: `--stock` is for public models alone."""
-
     def scorer(self, question: str | None, scorer: Scorer | None) -> ScoredQuestion:
-        """What ranks the events, with a notice where nothing was trained to. Raises UsageError."""
         config, name = self.config, self.name
         without = config.scorer_without_question
         if scorer in ("question", "attention") and question is None:
@@ -130,14 +102,13 @@ class DynFocusSpec:
             raise UsageError(f"{name} has no score network: take --scorer density or attention.")
         if scorer == "density" and config.temporal_clustering != "dpc_knn":
             raise UsageError(f"{name} finds events by k-means, which knows no density: take --scorer visual.")
-        default = scorer is None
-        scorer = scorer or (without if question is None else config.scorer)
-        told: tuple[str, ...] = ()
+        chosen = scorer or (without if question is None else config.scorer)
+        warnings: tuple[str, ...] = ()
         if config.untrained:
-            told = (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
-        elif default and not config.score_network:
-            told = (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[scorer], scorer=scorer),)
-        return ScoredQuestion(question, scorer, told, self._read(question))
+            warnings = (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
+        elif scorer is None and not config.score_network:
+            warnings = (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[chosen], scorer=chosen),)
+        return ScoredQuestion(question, chosen, warnings, self._read(question))
 
     def _read(self, question: str | None) -> str | None:
         """The question as the tokenizer sees it: with times as the training wrote them, if it had any."""
@@ -150,21 +121,18 @@ class DynFocusSpec:
         return replace(question, answers=tuple(option.text for option in options))
 
     def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
-        """How long a run of this shape would take."""
         return time_layers(self.config, self.quantization, self.device, self.dtype, shape, answer_tokens)
 
     def load(self) -> LoadedModel:
-        """The network with its weights; raises as `checkpoints.load_model`."""
         from dynfocus_cli.models.open import load_weights
 
         return load_weights(self)
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A network with everything that belongs to it."""
+class LoadedModel(Backend):
+    """The paper's network with everything that belongs to it."""
 
-    info: ModelInfo
     spec: DynFocusSpec
     network: DynFocusModel
     familiarity: Familiarity | None
@@ -200,16 +168,13 @@ class LoadedModel:
         )
 
     def tower(self, source: VideoSource, frames: int, selection: SelectionOptions) -> VisionTower:
-        """The same for every video."""
         return self.vision_tower
 
     @property
     def vision_device(self) -> torch.device:
-        """Where the vision encoder is."""
         return self.network.vision.device
 
     def move_vision(self, device: torch.device) -> None:
-        """Puts the vision encoder elsewhere."""
         vision: torch.nn.Module = self.network.vision
         vision.to(device)
 
@@ -221,19 +186,14 @@ class LoadedModel:
         ids = torch.tensor([self.prompt.question(question, longest)], device=self.device)
         return Question(ids, torch.ones_like(ids))
 
-    @property
-    def selector_tower(self) -> None:
-        """It has a score network of its own."""
-
     def session(
         self,
         source: VideoSource,
         frames: EncodedFrames,
         selection: SelectionOptions,
         selector_frames: EncodedFrames | None = None,
-    ) -> NativeSight:
-        """A video in front of the network."""
-        return NativeSight(self, frames)
+    ) -> DynFocusSession:
+        return DynFocusSession(self, frames)
 
     @torch.inference_mode()
     def check_domain(
@@ -257,7 +217,7 @@ class LoadedModel:
         return DomainCheck(departures, domain.question_departures(question.text, question.answers))
 
 
-class NativeSight:
+class DynFocusSession(VideoSession):
     """A video's features, with their spatial prototypes."""
 
     @torch.inference_mode()
@@ -270,13 +230,12 @@ class NativeSight:
 
     @torch.inference_mode()
     def choose(
-        self, question: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int
+        self, question: ScoredQuestion, allowance: Allowance, pinned: tuple[int, ...], seed: int
     ) -> Choice:
-        """DPE: events, their scores, and the best of them."""
         selection = self._model.network.connector.select(
             self._features,
-            events=allowed.events,
-            key_events=allowed.key_frames,
+            events=allowance.events,
+            key_events=allowance.key_frames,
             scorer=question.scorer,
             question=self._model.encode_question(question.text if question.question is not None else None),
             pinned=self._mask(pinned),
@@ -291,9 +250,6 @@ class NativeSight:
             inner=selection,
         )
 
-    def detail_tower(self, choice: Choice) -> None:
-        """Every frame was seen as closely as the network sees."""
-
     @torch.inference_mode()
     def answer(
         self,
@@ -304,7 +260,6 @@ class NativeSight:
         options: GenerationOptions,
         listener: Listener | None,
     ) -> Completion:
-        """CCE's tokens and the question to the language model."""
         model, text = self._model, question.text
         tokens, frame_of_token = self._tokens(choice, question)
         length = model.prompt.length(text, subtitles)

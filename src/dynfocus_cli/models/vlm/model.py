@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,12 +16,21 @@ from dynfocus_cli.errors import UsageError
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.models.memory import RunShape
-from dynfocus_cli.models.protocol import Choice, Completion, Defaults, Likelihoods, ScoredQuestion
+from dynfocus_cli.models.protocol import (
+    Backend,
+    Choice,
+    Completion,
+    Defaults,
+    Likelihoods,
+    ModelSpec,
+    ScoredQuestion,
+    VideoSession,
+)
 from dynfocus_cli.models.speed import time_stock
 from dynfocus_cli.models.vlm.decoding import read_prompt
 from dynfocus_cli.models.vlm.family import Family
 from dynfocus_cli.models.vlm.frames import VideoTokens
-from dynfocus_cli.models.vlm.memory import VlmMemory, encoding_passes
+from dynfocus_cli.models.vlm.memory import encoding_passes
 from dynfocus_cli.models.vlm.prompt import ChatWriter
 from dynfocus_cli.models.vlm.selection import distinctness, find_events, rank, similarity
 from dynfocus_cli.models.vlm.selector import Selector, SelectorSpec, best_frames, event_scores
@@ -31,7 +39,7 @@ from dynfocus_cli.models.vlm.tokens import RODS, assemble, cones, rods
 from dynfocus_cli.multiple_choice import listed
 from dynfocus_cli.network.generation import Listener, likelihoods, write_on
 from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
-from dynfocus_cli.types import ModelInfo, Option, Quantization, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.types import Option, Scorer, TimeForecast, VideoSource
 from dynfocus_cli.video.moments import steps
 
 LEAST_CONES = 16
@@ -45,43 +53,26 @@ DEFAULTS = Defaults(
 """The poster's long settings."""
 
 
-@dataclass(frozen=True, slots=True)
-class VlmSpec:
-    """Everything of a model but its weights."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VlmSpec(ModelSpec):
+    """A public model without its weights."""
 
-    name: str
-    folder: Path
     family: Family
     prompt: ChatWriter
     skeleton: Skeleton
-    quantization: Quantization
-    """What runs; what is stored may be `none`."""
-    device: torch.device
-    dtype: torch.dtype
-    memory: VlmMemory
-    info: ModelInfo
     selector: SelectorSpec | None = None
-    """The dual encoder that chooses frames for a question."""
-    caveat: str = ""
-    """What a plan by it does not know exactly."""
+    """What is to find the frames of a question."""
 
     @property
     def context(self) -> int:
-        """Tokens that the language model can hold."""
         tokens: int = self.family.config.get_text_config().max_position_embeddings
         return tokens
 
     @property
     def defaults(self) -> Defaults:
-        """The poster's settings for long videos."""
         return DEFAULTS
 
-    @property
-    def fallback(self) -> None:
-        """None: only the shipped model answers in place of another."""
-
     def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
-        """Tokens of the prompt without the video and its time stamps."""
         return self.prompt.length(question, subtitles)
 
     def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
@@ -105,8 +96,8 @@ class VlmSpec:
             return FramePrice(full, full, timestamp=timestamp, together=family.together)
         if selection.cone_tokens is not None and selection.cone_tokens > full:
             raise UsageError(
-                f"--cone-tokens {selection.cone_tokens} is more than the {full} tokens that "
-                f"{self.name} gives a frame of this video."
+                f"--cone-tokens {selection.cone_tokens} is more than the {full} tokens that {self.name} "
+                "gives a frame of this video."
             )
         key = selection.cone_tokens or full
         least = key if selection.cone_tokens else min(LEAST_CONES, full)
@@ -123,7 +114,6 @@ class VlmSpec:
         return self.price(source, frames, SelectionOptions(stock=True)).total(frames, frames)
 
     def scorer(self, question: str | None, scorer: Scorer | None) -> ScoredQuestion:
-        """How dense and distinct an event is, or what it has of the question. Raises UsageError."""
         if scorer == "attention":
             raise UsageError(f"{self.name} has no Q-Former: take --scorer density or question.")
         if scorer == "visual":
@@ -140,7 +130,6 @@ class VlmSpec:
         return replace(question, prompt=listed(question.question, options), answers=letters)
 
     def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
-        """How long a run of this shape would take."""
         family = self.family
         passes = encoding_passes(family, shape)
         patches = shape.frames * family.patches(passes.first)
@@ -160,7 +149,6 @@ class VlmSpec:
         )
 
     def load(self) -> VlmModel:
-        """The model with its weights; raises as `checkpoints.load_model`."""
         from dynfocus_cli.models.vlm.loading import load_network
 
         network = load_network(self)
@@ -169,7 +157,7 @@ class VlmSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class VlmModel:
+class VlmModel(Backend):
     """A model with its weights."""
 
     spec: VlmSpec
@@ -177,11 +165,6 @@ class VlmModel:
     """One of transformers' `...ForConditionalGeneration`."""
     selector: Selector | None = None
     """The dual encoder that chooses frames for a question, in place of the model's own word embeddings."""
-
-    @property
-    def info(self) -> ModelInfo:
-        """What is reported of the model."""
-        return self.spec.info
 
     def tower(self, source: VideoSource, frames: int, selection: SelectionOptions) -> VisionTower:
         """The pass for every frame: a preview at a lower resolution where the family has one."""
@@ -208,7 +191,6 @@ class VlmModel:
 
     @property
     def vision_device(self) -> torch.device:
-        """Where the vision encoder is."""
         return self._vision_parameter.device
 
     def move_vision(self, device: torch.device) -> None:
@@ -218,7 +200,6 @@ class VlmModel:
 
     @property
     def selector_tower(self) -> VisionTower | None:
-        """The selector's vision encoder, where there is one."""
         return None if self.selector is None else self.selector.tower
 
     def session(
@@ -228,7 +209,6 @@ class VlmModel:
         selection: SelectionOptions,
         selector_frames: EncodedFrames | None = None,
     ) -> VlmSession:
-        """A session for a video whose frames were encoded."""
         return VlmSession(self, source, frames, selection, selector_frames)
 
     def check_domain(self, source: VideoSource, frames: EncodedFrames, question: ScoredQuestion) -> None:
@@ -241,8 +221,8 @@ class VlmModel:
         return parameter
 
 
-class VlmSession:
-    """A video in front of the model: the features of its frames, and choices and answers by them."""
+class VlmSession(VideoSession):
+    """A video's features, as the first look gave them."""
 
     def __init__(
         self,
@@ -261,10 +241,10 @@ class VlmSession:
 
     @torch.inference_mode()
     def choose(
-        self, question: ScoredQuestion, allowed: Allowance, pinned: tuple[int, ...], seed: int
+        self, question: ScoredQuestion, allowance: Allowance, pinned: tuple[int, ...], seed: int
     ) -> Choice:
-        """Events, their scores, and key frames of the best; with `--stock` every frame is a key frame."""
-        count, price = len(self._frames.times_s), allowed.price
+        """Events, their scores, and the best of them; with `--stock` every frame."""
+        count, price = len(self._frames.times_s), allowance.price
         if self._selection.stock:
             every = tuple(range(count))
             return Choice(every, (1.0,) * count, every, price)
@@ -274,12 +254,12 @@ class VlmSession:
             mask = torch.zeros(1, count, dtype=torch.bool, device=device)
             mask[0, list(pinned)] = True
         compared = self._family.compared(self._frames.patches).to(device)
-        clusters = find_events(compared, allowed.events, mask)
+        clusters = find_events(compared, allowance.events, mask)
         scores = distinctness(clusters)
         if question.scorer == "question":
             assert question.question is not None, "the scorer was checked"
             clusters, scores = self._by_question(clusters, question.question, mask)
-        scores, keys = rank(scores, clusters, allowed.key_frames, mask)
+        scores, keys = rank(scores, clusters, allowance.key_frames, mask)
         return Choice(
             events=tuple(clusters.assignment[0].tolist()),
             scores=tuple(scores.tolist()),
