@@ -132,7 +132,8 @@ class Watch:
 
 def measure(folder: str, video: str, device: str, frames: list[int]) -> dict[str, Any]:
     """Everything about one model folder."""
-    from dynfocus_cli.models.open import load_weights, read_model_spec
+    from dynfocus_cli.models.dynfocus.loading import load_weights
+    from dynfocus_cli.models.open import read_model_spec
 
     spec = read_model_spec(folder, device)
     reset(device)

@@ -97,7 +97,8 @@ def measure(model: str, frames: int, device: str) -> dict[str, int]:
     import torch
 
     from dynfocus_cli import pipeline
-    from dynfocus_cli.models.open import load_weights, read_model_spec
+    from dynfocus_cli.models.dynfocus.loading import load_weights
+    from dynfocus_cli.models.open import read_model_spec
     from dynfocus_cli.options import DecodingOptions, GenerationOptions, RunOptions, SamplingOptions
     from dynfocus_cli.progress import Silent
 

@@ -55,10 +55,10 @@ def listed(question: str, options: Sequence[Option]) -> str:
 
 def ranked(options: Sequence[Option], log_likelihoods: Sequence[float]) -> tuple[tuple[Option, ...], Option]:
     """The options with their likelihoods, and the likeliest; of equals the earlier one."""
-    told = tuple(
-        replace(option, log_likelihood=found) for option, found in zip(options, log_likelihoods, strict=True)
+    rated = tuple(
+        replace(option, log_likelihood=value) for option, value in zip(options, log_likelihoods, strict=True)
     )
-    return told, max(told, key=lambda option: option.log_likelihood)
+    return rated, max(rated, key=lambda option: option.log_likelihood)
 
 
 def by_share(options: Sequence[Option]) -> list[tuple[Option, float]]:

@@ -18,7 +18,7 @@ class Stopwatch:
         self._began = time.perf_counter()
         self._spent = dict.fromkeys(("decode", "encode", "select", "generate"), 0.0)
         self.stage = "decode"
-        """The stage that was timed last, so that a failure can be told by it."""
+        """The stage that was timed last: where a failure happened."""
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:

@@ -48,7 +48,7 @@ def test_an_allowance_fits(
     assert price.total(frames, found.key_frames) <= limit
     # As many as asked for, or as fit.
     wanted = max(1, int(key_ratio * found.events + 0.5))
-    assert found.wanted == wanted
+    assert found.unlimited == wanted
     assert found.key_frames == wanted or (
         found.key_frames < wanted and price.total(frames, found.key_frames + 1) > limit
     )

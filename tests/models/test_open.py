@@ -23,7 +23,7 @@ from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.sources.recognise import open_source
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
-from dynfocus_cli.models import open as loading
+from dynfocus_cli.models.dynfocus import loading
 from dynfocus_cli.models.open import load_model
 from dynfocus_cli.progress import Silent
 

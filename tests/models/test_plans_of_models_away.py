@@ -19,9 +19,11 @@ from dynfocus_cli.checkpoints.families import FAMILIES, SELECTORS
 from dynfocus_cli.cli.app import app
 from dynfocus_cli.errors import ModelUnavailable, UsageError
 from dynfocus_cli.models.families import family_class
-from dynfocus_cli.models.open import published_model_spec
+from dynfocus_cli.models.open import read_model_spec
+from dynfocus_cli.models.protocol import ModelSpec
 from dynfocus_cli.models.vlm.skeleton import skeleton
 from dynfocus_cli.pipeline import dry_run
+from dynfocus_cli.quantization import Quantization
 from dynfocus_cli.types import Option
 from strict_schema import validate
 
@@ -67,10 +69,14 @@ def test_the_selectors_config_has_the_size_of_its_file() -> None:
     assert stored == pytest.approx(entry.bytes, rel=0.01)
 
 
+def planned(name: str, kind: Quantization | None = None, selector: str | None = None) -> ModelSpec:
+    return read_model_spec(name, "cpu", kind, selector, may_be_away=True)
+
+
 @pytest.mark.usefixtures("untimed")
 @pytest.mark.parametrize("name", ANSWERING)
 def test_every_model_of_the_list_can_be_planned_before_it_is_fetched(name: str) -> None:
-    plain, more = (published_model_spec(name, "cpu", kind) for kind in (None, "nf4"))
+    plain, more = (planned(name, kind) for kind in (None, "nf4"))
     plan = pipeline.forecast(str(DEMO), QUESTION, plain, RunOptions())
     assert plan.model.name == name
     assert plan.warnings[0].startswith(f"{name} is not here, so this is planned by its published sizes")
@@ -85,9 +91,9 @@ def test_every_model_of_the_list_can_be_planned_before_it_is_fetched(name: str) 
 
 @pytest.mark.usefixtures("untimed")
 def test_a_selector_that_is_away_counts_too() -> None:
-    alone = published_model_spec("Qwen/Qwen3-VL-2B-Instruct", "cpu", "nf4")
+    alone = planned("Qwen/Qwen3-VL-2B-Instruct", "nf4")
     assert alone.name == "qwen3-vl-2b"
-    both = published_model_spec("qwen3-vl-2b", "cpu", "nf4", "google/siglip2-base-patch16-224")
+    both = planned("qwen3-vl-2b", "nf4", "google/siglip2-base-patch16-224")
     assert both.memory.weights - alone.memory.weights in (375_187_970 * 2, 375_187_970 * 4)
     plan = pipeline.forecast(str(DEMO), QUESTION, both, RunOptions())
     assert plan.selection.scorer == "question"
@@ -97,11 +103,11 @@ def test_a_selector_that_is_away_counts_too() -> None:
 
 def test_what_cannot_be_planned_is_said() -> None:
     with pytest.raises(ModelUnavailable, match="with --selector-model"):
-        published_model_spec("siglip2-base", "cpu")
+        planned("siglip2-base")
     with pytest.raises(UsageError, match="dynfocus-7b ranks events itself"):
-        published_model_spec("dynfocus-7b", "cpu", None, "siglip2-base")
+        planned("dynfocus-7b", None, "siglip2-base")
     with pytest.raises(ModelUnavailable, match="No model 'nothing'"):
-        published_model_spec("nothing", "cpu")
+        planned("nothing")
 
 
 @pytest.mark.usefixtures("untimed")

@@ -26,7 +26,7 @@ from dynfocus_cli.errors import ModelUnavailable, OutOfMemory
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import encode_video
-from dynfocus_cli.models.vlm import selector as module
+from dynfocus_cli.models import source
 from dynfocus_cli.models.vlm.selection import find_events
 from dynfocus_cli.models.vlm.selector import Selector, best_frames, event_scores, read_selector_spec
 from dynfocus_cli.progress import Silent
@@ -88,7 +88,7 @@ def pictures(side: int, count: int = 3) -> np.ndarray:
 def encoded(selector: Selector, pixels: np.ndarray) -> EncodedFrames:
     times_s = tuple(map(float, range(len(pixels))))
     with torch.inference_mode():
-        patches = selector.tower.encode(selector.scaling(pixels))
+        patches = selector.tower.encode(selector.spec.scaling(pixels))
     return EncodedFrames(times_s, times_s, ("sound",) * len(times_s), patches)
 
 
@@ -287,8 +287,9 @@ def test_frames_are_scaled_as_the_folder_says(
 
     selector = read_selector_spec(str(folder), CPU).load()
 
-    assert (selector.scaling.width, selector.scaling.height, selector.scaling.fit) == (side, side, fit)
-    assert selector.scaling.std == (0.1, 0.2, 0.3)
+    scaling = selector.spec.scaling
+    assert (scaling.width, scaling.height, scaling.fit) == (side, side, fit)
+    assert scaling.std == (0.1, 0.2, 0.3)
     assert encoded(selector, pictures(side)).patches.shape[:2] == (3, 1)
 
 
@@ -394,7 +395,7 @@ def test_a_damaged_file_is_named(file: str, copy: Any) -> None:
 def test_weights_that_do_not_fit_memory_are_told(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "free_memory", lambda place: 1000)
+    monkeypatch.setattr(source, "free_memory", lambda place: 1000)
 
     with pytest.raises(OutOfMemory, match="The weights of clip take"):
         read_selector_spec(str(folders["clip"]), CPU).load()

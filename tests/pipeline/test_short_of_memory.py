@@ -15,8 +15,9 @@ import torch
 import dynfocus_cli
 from builders import write_noise
 from dynfocus_cli import DynFocus, OutOfMemory, RunOptions, SamplingOptions, pipeline
-from dynfocus_cli.models import open as loading
+from dynfocus_cli.models import source
 from dynfocus_cli.models.dynfocus import model as native
+from dynfocus_cli.models.dynfocus.loading import load_weights
 from dynfocus_cli.options import DecodingOptions
 from dynfocus_cli.pipeline import dry_run
 from dynfocus_cli.pipeline import run as running
@@ -122,9 +123,9 @@ def test_weights_that_do_not_fit_are_said_before_they_are_loaded(
     set_free_memory(monkeypatch, 1000)
     with pytest.raises(OutOfMemory, match=r"The weights of small take 0\.0 GiB"):
         pipeline.forecast(video, "Why?", tiny.model.spec, OPTIONS)
-    monkeypatch.setattr(loading, "free_memory", lambda device: 1000)
+    monkeypatch.setattr(source, "free_memory", lambda device: 1000)
     with pytest.raises(OutOfMemory, match=r"The weights of small take 0\.0 GiB"):
-        loading.load_weights(tiny.model.spec)
+        load_weights(tiny.model.spec)
 
 
 @pytest.mark.parametrize(

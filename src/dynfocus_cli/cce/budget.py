@@ -50,8 +50,8 @@ class Allowance:
     """L, at most the number of frames."""
     key_frames: int
     """K, at most L."""
-    wanted: int
-    """What K would be without the limit."""
+    unlimited: int
+    """What K would be without a limit on tokens."""
     price: FramePrice
     """What frames cost then; key frames may have been thinned."""
 
@@ -105,11 +105,11 @@ def allow(
     if every:
         return Allowance(frames, frames, frames, price)
     events = min(prototypes, frames)
-    wanted = min(max(1, int(key_ratio * events + 0.5)), events)
+    unlimited = min(max(1, int(key_ratio * events + 0.5)), events)
     thin = price.thinnest
-    key_frames = wanted
+    key_frames = unlimited
     while key_frames > 1 and thin.spent(frames, key_frames) > limit:
         key_frames -= 1
     spare = limit - price.other * (frames - key_frames) - price.timestamp_tokens(frames, key_frames)
     key = max(thin.key, min(price.key, spare // key_frames))
-    return Allowance(events, key_frames, wanted, price if price.least is None else replace(price, key=key))
+    return Allowance(events, key_frames, unlimited, price if price.least is None else replace(price, key=key))

@@ -65,9 +65,9 @@ class ModelRequest:
 
     def plan(self) -> ModelSpec:
         """The same, for a dry run, which a model that is still to be fetched can have too."""
-        from dynfocus_cli.models.open import published_model_spec
+        from dynfocus_cli.models.open import read_model_spec
 
-        return published_model_spec(self.name, self.device, self.quantize, self.selector)
+        return read_model_spec(self.name, self.device, self.quantize, self.selector, may_be_away=True)
 
 
 @dataclass(frozen=True, slots=True)

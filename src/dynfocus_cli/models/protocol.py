@@ -186,10 +186,8 @@ class ModelSpec(ABC):
 class Backend(ABC):
     """A model that is loaded."""
 
-    @property
-    @abstractmethod
-    def spec(self) -> ModelSpec:
-        """What is known of it beside its weights."""
+    spec: ModelSpec
+    """What is known of it beside its weights."""
 
     @property
     def info(self) -> ModelInfo:

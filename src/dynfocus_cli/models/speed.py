@@ -74,7 +74,7 @@ def time_stock(
 
     Args:
         vision, words: the configs of its encoder and of its language model.
-        patches: that go through the vision encoder, of all frames and all looks at them.
+        patches: that go through the vision encoder, of all frames and in all passes.
     """
     timed = _Timer(device, dtype)
     inner = getattr(vision, "intermediate_size", 4 * vision.hidden_size)

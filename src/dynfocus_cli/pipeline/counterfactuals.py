@@ -1,4 +1,4 @@
-"""Whether an answer rests on the frames that were chosen for it: others are asked, for as many tokens."""
+"""Whether an answer rests on its key frames: the same question answered from other frames."""
 
 from __future__ import annotations
 

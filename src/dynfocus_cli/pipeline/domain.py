@@ -1,4 +1,4 @@
-"""What is said, and done, where a video or a question is unlike all that a model was trained on."""
+"""Notices and the refusal where a video or a question is unlike all that a model was trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a file could be read where it was sampled, and what the user is told of that."""
+"""How well a file could be read where it was sampled, and the warnings about it."""
 
 from __future__ import annotations
 

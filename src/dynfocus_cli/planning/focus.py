@@ -34,7 +34,7 @@ def focus_left_out(
     kept = sum(_on_screen(moment, times_s) in pinned for moment in plan.focus_times_s)
     if not pinned or kept == named:
         return ()
-    said = f"There are key frames for only {kept} of {named} named moments"
-    if allowance.key_frames < allowance.wanted:
-        return (f"{said}.",)  # the tokens are short, as another warning says
-    return (f"{said}: raise --key-ratio or --prototypes.",)
+    problem = f"There are key frames for only {kept} of {named} named moments"
+    if allowance.key_frames < allowance.unlimited:
+        return (f"{problem}.",)  # the tokens are short, as another warning says
+    return (f"{problem}: raise --key-ratio or --prototypes.",)

@@ -45,8 +45,8 @@ class MemoryPlan:
         return replace(self, warnings=(*self.warnings, f"{why}: {what}."), **changes)
 
 
-def plan_memory(memory: MemoryModel, wanted: RunShape, free: int, price: FramePrice) -> MemoryPlan:
-    """How much of the `wanted` run `free` bytes beside the weights allow.
+def plan_memory(memory: MemoryModel, shape: RunShape, free: int, price: FramePrice) -> MemoryPlan:
+    """How much of a run of that shape `free` bytes beside the weights allow.
 
     Args:
         price: what frames cost in video tokens.
@@ -54,26 +54,26 @@ def plan_memory(memory: MemoryModel, wanted: RunShape, free: int, price: FramePr
     Raises:
         OutOfMemory: not even one frame fits.
     """
-    plan = MemoryPlan(wanted.batch, wanted.frames)
+    plan = MemoryPlan(shape.batch, shape.frames)
     usable = int(HEADROOM * free)
     why = f"Memory is short ({_gib(free)} free beside the weights)"
-    room = find_room(memory, wanted, usable, price)
-    swapped = find_room(memory, wanted, usable, price, tower_away=True)
+    room = find_room(memory, shape, usable, price)
+    swapped = find_room(memory, shape, usable, price, tower_away=True)
     # Weights that make way help where another stage than encoding is the greedy one.
     if swapped is not None and (room is None or room.holds_less_than(swapped)):
         room = swapped
         plan = plan.without(why, SWAPPED.format(device=memory.device.upper()), tower="swapped")
     if room is None:
-        need = memory.need(replace(wanted, frames=1, video_tokens=price.key, batch=1))
+        need = memory.need(replace(shape, frames=1, video_tokens=price.key, batch=1))
         raise OutOfMemory(
             f"There is not enough memory for a single frame: {_gib(need.beside)} are needed beside the "
             f"weights, and {_gib(max(0, free))} are free. Take a smaller or quantized model, or --device cpu."
         )
-    if room.batch < wanted.batch:
+    if room.batch < shape.batch:
         plan = plan.without(why, SMALLER_BATCH.format(batch=room.batch), batch=room.batch)
-    if room.video_tokens < wanted.video_tokens:
+    if room.video_tokens < shape.video_tokens:
         plan = plan.without(why, FEWER_TOKENS.format(tokens=room.video_tokens), most_tokens=room.limit)
-    if room.frames < wanted.frames:
+    if room.frames < shape.frames:
         plan = plan.without(why, FEWER_FRAMES.format(frames=room.frames), most_frames=room.frames)
     return plan
 
@@ -114,9 +114,9 @@ class Room:
 
 
 def find_room(
-    memory: MemoryModel, wanted: RunShape, free: int, price: FramePrice, *, tower_away: bool = False
+    memory: MemoryModel, shape: RunShape, free: int, price: FramePrice, *, tower_away: bool = False
 ) -> Room | None:
-    """The most of `wanted` that `free` bytes hold; None where not even one frame fits.
+    """The most of a run of that shape that `free` bytes hold; None where not even one frame fits.
 
     A smaller batch costs time alone, so it comes first; then key frames, down to one, and then frames.
 
@@ -127,26 +127,26 @@ def find_room(
     """
     if tower_away and memory.device == "cpu":
         return None
-    planned = price.timestamp_tokens(wanted.frames, wanted.key_frames)
+    planned = price.timestamp_tokens(shape.frames, shape.key_frames)
     thin = price.thinnest
 
     def timestamps(frames: int, video_tokens: int) -> int:
         """Text around as many key frames as the tokens can hold, and around the others."""
         more = thin.key - thin.other
         key_frames = 1 + max(0, video_tokens - thin.total(frames, 1)) // more if more > 0 else frames
-        return min(planned, price.timestamp_tokens(frames, min(key_frames, wanted.key_frames, frames)))
+        return min(planned, price.timestamp_tokens(frames, min(key_frames, shape.key_frames, frames)))
 
     def fits(frames: int, video_tokens: int, batch: int = 1) -> bool:
-        text = wanted.text_tokens - planned + timestamps(frames, video_tokens)
-        shape = replace(wanted, frames=frames, video_tokens=video_tokens, text_tokens=text, batch=batch)
-        return memory.need(shape, tower_away=tower_away).beside <= free
+        text = shape.text_tokens - planned + timestamps(frames, video_tokens)
+        part = replace(shape, frames=frames, video_tokens=video_tokens, text_tokens=text, batch=batch)
+        return memory.need(part, tower_away=tower_away).beside <= free
 
-    frames = _most(wanted.frames, lambda count: fits(count, price.total(count, 1)))
+    frames = _most(shape.frames, lambda count: fits(count, price.total(count, 1)))
     if frames == 0:
         return None
-    least = min(price.total(frames, 1), wanted.video_tokens)
-    tokens = least + _most(wanted.video_tokens - least, lambda more: fits(frames, least + more))
-    batch = wanted.batch
+    least = min(price.total(frames, 1), shape.video_tokens)
+    tokens = least + _most(shape.video_tokens - least, lambda more: fits(frames, least + more))
+    batch = shape.batch
     while batch > 1 and not fits(frames, tokens, batch):
         batch //= 2
     return Room(frames, tokens, batch, tokens + timestamps(frames, tokens))

@@ -1,4 +1,4 @@
-"""First step of planning: what is asked, of which video, and how much text that puts into the prompt."""
+"""First step of planning: the question, the video, and how much text they put into the prompt."""
 
 from __future__ import annotations
 

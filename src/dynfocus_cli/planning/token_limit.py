@@ -23,9 +23,9 @@ class TokenLimit:
 
     def warnings(self, allowance: Allowance) -> tuple[str, ...]:
         """A warning where there are fewer key frames than asked for. The memory plan has its own."""
-        if allowance.key_frames == allowance.wanted or self.by == "memory":
+        if allowance.key_frames == allowance.unlimited or self.by == "memory":
             return ()
-        room = f"has room for only {allowance.key_frames} of {allowance.wanted} key frames"
+        room = f"has room for only {allowance.key_frames} of {allowance.unlimited} key frames"
         if self.by == "budget":
             return (f"--budget {self.tokens} {room}{LOST}: raise it, or sample fewer frames.",)
         return (f"The model's context {room}{LOST}: sample fewer frames, or ask for a shorter answer.",)

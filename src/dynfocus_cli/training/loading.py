@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from dynfocus_cli.device import SMALL_BYTES, release, threads_for
+from dynfocus_cli.models.dynfocus.loading import load_weights
 from dynfocus_cli.models.dynfocus.model import LoadedModel
-from dynfocus_cli.models.open import load_weights
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.training.answer_loss import AnswerLoss
 from dynfocus_cli.training.batches import Batches

@@ -111,7 +111,7 @@ class DynFocusSpec(ModelSpec):
         return ScoredQuestion(question, chosen, warnings, self._read(question))
 
     def _read(self, question: str | None) -> str | None:
-        """The question as the tokenizer sees it: with times as the training wrote them, if it had any."""
+        """The question with times as the training wrote them, where it had any."""
         if question is None or self.config.time_encoding != "timecode":
             return None
         return with_time_codes(question)
@@ -124,7 +124,7 @@ class DynFocusSpec(ModelSpec):
         return time_layers(self.config, self.quantization, self.device, self.dtype, shape, answer_tokens)
 
     def load(self) -> LoadedModel:
-        from dynfocus_cli.models.open import load_weights
+        from dynfocus_cli.models.dynfocus.loading import load_weights
 
         return load_weights(self)
 
@@ -136,7 +136,7 @@ class LoadedModel(Backend):
     spec: DynFocusSpec
     network: DynFocusModel
     familiarity: Familiarity | None
-    """How its training world looks; None makes no claim."""
+    """Recognises frames like those of its training; None makes no claim."""
     domain: Domain
     """What else is known of its training."""
 

@@ -7,7 +7,7 @@ public vision-language model only tell frames apart.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoModel
 
-from dynfocus_cli.checkpoints.entries import ModelEntry, published_folder
-from dynfocus_cli.checkpoints.estimated_tokenizer import not_here
 from dynfocus_cli.checkpoints.families import SELECTORS
-from dynfocus_cli.checkpoints.folder import complaint, part, precision, stored_bytes
+from dynfocus_cli.checkpoints.folder import part, precision
 from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.public_folder import model_type_of
-from dynfocus_cli.checkpoints.registry import find_model
-from dynfocus_cli.device import free_memory, require_room
 from dynfocus_cli.dpe.density_peaks import Clusters
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.features.preprocess import Fit
 from dynfocus_cli.models.memory import encoder_bytes, pixel_bytes
+from dynfocus_cli.models.source import ModelSource, find_source, load_public_network
 from dynfocus_cli.models.vlm.scaling import CLIP, HALF, FrameScaling, ProcessorFiles, colour
 
 _NAFLEX_PATCHES = 256
@@ -71,35 +68,31 @@ class SelectorSpec:
             ModelUnavailable: the weights are not those of its config.
             OutOfMemory: they are more than the memory that is free.
         """
-        network = _load_network(self)
-        return Selector(self.name, self.model_type, network, self.tokenizer, self.scaling, self.revision)
+        network = load_public_network(
+            AutoModel, self.name, self.folder, self.config, self.device, self.dtype, self.weights
+        )
+        return Selector(self, network)
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
     """A dual encoder with its weights."""
 
-    name: str
-    """As the user calls it."""
-    model_type: str
+    spec: SelectorSpec
     network: Any
     """transformers' SiglipModel, Siglip2Model or CLIPModel."""
-    tokenizer: Any
-    scaling: FrameScaling
-    revision: str
-    """Digest of the folder, its weights and the files beside them."""
 
     @property
     def tower(self) -> VisionTower:
         """A frame's embedding as its only patch: (B, 3, H, W) to (B, 1, D) float32, of length 1."""
-        parameter = next(self.network.parameters())
-        return VisionTower(self._encode, self.scaling, self.revision, parameter.device, parameter.dtype)
+        spec = self.spec
+        return VisionTower(self._encode, spec.scaling, spec.revision, spec.device, spec.dtype)
 
     @torch.inference_mode()
     def text(self, question: str) -> Tensor:
         """(D,) float32 of length 1, on the CPU; what is too long is cut, as it was in training."""
-        siglip = self.model_type != "clip"
-        ids = self.tokenizer(
+        siglip = self.spec.model_type != "clip"
+        ids = self.spec.tokenizer(
             # SigLIP 2 learned from small letters, which the tokenizer of its fixed sizes does not make of it:
             # https://github.com/huggingface/transformers/issues/43054
             question.lower() if siglip else question,
@@ -122,14 +115,14 @@ class Selector:
         return frames.patches[:, 0].float() @ self.text(question)
 
     def _encode(self, pixels: Tensor) -> Tensor:
-        seen = {"pixel_values": pixels}
-        if self.model_type == "siglip2":
+        inputs = {"pixel_values": pixels}
+        if self.spec.model_type == "siglip2":
             patches = _patches(pixels, self.network.config.vision_config.patch_size)
             across = isqrt(patches.shape[1])
             ones = patches.new_ones(patches.shape[:2], dtype=torch.int32)
             grid = torch.tensor([[across, across]], device=pixels.device).expand(len(pixels), 2)
-            seen = {"pixel_values": patches, "pixel_attention_mask": ones, "spatial_shapes": grid}
-        return _unit(self.network.get_image_features(**seen).pooler_output).unsqueeze(1)  # (B, 1, D)
+            inputs = {"pixel_values": patches, "pixel_attention_mask": ones, "spatial_shapes": grid}
+        return _unit(self.network.get_image_features(**inputs).pooler_output).unsqueeze(1)  # (B, 1, D)
 
 
 def event_scores(similarities: Tensor, clusters: Clusters) -> Tensor:
@@ -172,14 +165,18 @@ def best_frames(similarities: Tensor, clusters: Clusters, pinned: Tensor | None 
     return frames
 
 
-def read_selector_spec(name_or_path: str, device: torch.device) -> SelectorSpec:
+def read_selector_spec(name_or_path: str, device: torch.device, *, may_be_away: bool = False) -> SelectorSpec:
     """All of a dual encoder but its weights, by name, folder, or id on the hub if it is in the hub's cache.
     Nothing is fetched.
+
+    Args:
+        may_be_away: to plan with, its published configs do where it is still to be fetched.
 
     Raises:
         ModelUnavailable: it is not here, no dual encoder, incomplete or damaged.
     """
-    name, folder = find_model(name_or_path)
+    source = find_source(name_or_path, device, may_be_away=may_be_away)
+    name, folder, here = source.name, source.folder, source.entry is None
     kind = model_type_of(folder)
     if kind not in SELECTORS:
         what = f"a {kind!r} model" if kind else "a model that does not say what it is"
@@ -188,42 +185,14 @@ def read_selector_spec(name_or_path: str, device: torch.device) -> SelectorSpec:
             "SigLIP 2 or CLIP model."
         )
     with part(folder, "config.json"):
-        config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = source.public_config()
         _require_usable(name, config)
     with part(folder, "tokenizer"):
-        _require_words(name, folder, kind)
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        if len(tokenizer) > config.text_config.vocab_size:
-            raise ModelUnavailable(
-                f"The tokenizer in {folder} knows {len(tokenizer)} words, and its network "
-                f"{config.text_config.vocab_size}: they are of different models."
-            )
+        tokenizer = _tokenizer(source, kind, config) if here else None
     with part(folder, "preprocessor_config.json"):
         scaling = _scaling(name, folder, config)
-    if not list(folder.glob("model*.safetensors")):
-        raise ModelUnavailable(f"{folder} is incomplete: it has no weights (*.safetensors).")
-    return _read_spec(name, folder, config, tokenizer, scaling, device, stored_bytes(folder))
-
-
-def published_selector_spec(entry: ModelEntry, device: torch.device) -> SelectorSpec:
-    """The same of one that is still to be fetched, by its published configs: to plan with alone."""
-    folder = published_folder(entry.name)
-    config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    scaling = _scaling(entry.name, folder, config)
-    spec = _read_spec(entry.name, folder, config, None, scaling, device, entry.bytes)
-    return replace(spec, caveat=not_here(entry))
-
-
-def _read_spec(
-    name: str,
-    folder: Path,
-    config: Any,
-    tokenizer: Any,
-    scaling: FrameScaling,
-    device: torch.device,
-    stored: int,
-) -> SelectorSpec:
-    dtype = precision(stored, device)
+    source.require_weights()
+    dtype = precision(source.bytes, device)
     with part(folder, "config.json"), torch.device("meta"):
         parameters = sum(weight.numel() for weight in AutoModel.from_config(config).parameters())
     return SelectorSpec(
@@ -237,29 +206,19 @@ def _read_spec(
         device=device,
         dtype=dtype,
         weights=parameters * dtype.itemsize,
+        caveat=source.caveat,
     )
 
 
-def _load_network(spec: SelectorSpec) -> Any:
-    folder = spec.folder
-    with part(folder, "weights"):
-        require_room(spec.name, spec.weights, free_memory(spec.device))
-        loaded: Any = AutoModel.from_pretrained(
-            folder,
-            config=spec.config,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are told below, by name
-            dtype=spec.dtype,
-            device_map={"": spec.device},
+def _tokenizer(source: ModelSource, kind: str, config: Any) -> Any:
+    _require_words(source.name, source.folder, kind)
+    tokenizer = source.public_tokenizer()
+    if len(tokenizer) > config.text_config.vocab_size:
+        raise ModelUnavailable(
+            f"The tokenizer in {source.folder} knows {len(tokenizer)} words, and its network "
+            f"{config.text_config.vocab_size}: they are of different models."
         )
-        network, report = loaded
-        problem = complaint(folder, report, ("missing_keys", "mismatched_keys"))
-        if problem is not None:
-            raise ModelUnavailable(problem)
-    return network.eval()
+    return tokenizer
 
 
 def _require_usable(name: str, config: Any) -> None:
