@@ -21,7 +21,7 @@ Listener = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
+class GeneratedTokens:
     """An answer's tokens."""
 
     ids: list[int]
@@ -94,7 +94,7 @@ def generate(
     subtitles: Sequence[str],
     options: GenerationOptions,
     listener: Listener | None = None,
-) -> Completion:
+) -> GeneratedTokens:
     """The answer's tokens: at temperature 0 the likeliest, else drawn by the seed.
 
     Shape:
@@ -106,7 +106,7 @@ def generate(
     tokenizer = prompt.tokenizer
     ids = write_on(read, tokenizer, {tokenizer.eos_token_id}, options, draw, listener)
     place = _place(prompt, video_tokens)
-    return Completion(ids, attention_to(network.language_model, read.cache, inputs, ids, place))
+    return GeneratedTokens(ids, attention_to(network.language_model, read.cache, inputs, ids, place))
 
 
 def rank_answers(
