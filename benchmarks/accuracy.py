@@ -193,12 +193,12 @@ def ask_clip(job: Job) -> list[dict]:
     import torch
 
     from dynfocus_cli import pipeline
-    from dynfocus_cli.options import SelectionOptions
+    from dynfocus_cli.options import RunOptions, SelectionOptions
     from dynfocus_cli.progress import Silent
 
     torch.set_num_threads(1)
     model = _model(job.model, job.quantize)
-    options = pipeline.RunOptions(selection=SelectionOptions(scorer=job.scorer))  # type: ignore[arg-type]
+    options = RunOptions(selection=SelectionOptions(scorer=job.scorer))  # type: ignore[arg-type]
     script = job.sheet.script
     path = job.folder / f"clip-{job.sheet.clip:05d}-{job.look}.mp4"
     write_video(script, path, **FILMS[job.look]._asdict())

@@ -179,13 +179,13 @@ def answer_clip(folder: Path, seed: int, model_name: str, clip: Clip) -> list[di
     import torch
 
     from dynfocus_cli import pipeline
-    from dynfocus_cli.options import DecodingOptions
+    from dynfocus_cli.options import DecodingOptions, RunOptions
     from dynfocus_cli.progress import Silent
     from dynfocus_cli.types import Option
 
     torch.set_num_threads(1)
     model = _model(model_name)
-    options = pipeline.RunOptions(decoding=DecodingOptions(cache=False))
+    options = RunOptions(decoding=DecodingOptions(cache=False))
     path = folder / f"clip-{clip.number:05d}.mp4"
     write_video(write_script(clip_seed(seed, clip.number)), path)
     rows = []
