@@ -23,8 +23,7 @@ from dynfocus_cli.models.open import read_model_spec
 from dynfocus_cli.models.protocol import ModelSpec
 from dynfocus_cli.models.vlm.skeleton import skeleton
 from dynfocus_cli.pipeline import dry_run
-from dynfocus_cli.quantization import Quantization
-from dynfocus_cli.types import Option
+from dynfocus_cli.types import Option, Quantization
 from strict_schema import validate
 
 pytestmark = pytest.mark.slow

@@ -117,7 +117,8 @@ def test_a_frame_has_the_stock_embedding(
 
     ours = encoded(selectors[kind], pixels)
 
-    assert (selectors[kind].scaling.width, selectors[kind].scaling.height) == (SIDES[kind],) * 2
+    scaling = selectors[kind].spec.scaling
+    assert (scaling.width, scaling.height) == (SIDES[kind],) * 2
     torch.testing.assert_close(ours.patches, stock.unsqueeze(1), atol=TOLERANCE, rtol=0)
     assert (stock[0] - stock[1]).norm() > 0.01, "frames that all look alike prove nothing"
 
@@ -301,7 +302,7 @@ def test_settings_may_lie_in_the_processors_file(copy: Any) -> None:
         json.dumps({"image_processor": told | {"image_mean": [0.1] * 3}})
     )
 
-    assert read_selector_spec(str(folder), CPU).load().scaling.mean == (0.1, 0.1, 0.1)
+    assert read_selector_spec(str(folder), CPU).load().spec.scaling.mean == (0.1, 0.1, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +410,7 @@ def test_a_gpu_sees_the_same(kind: str, folders: dict[str, Path], selectors: dic
         pictures(SIDES[kind]),
     )
     with torch.inference_mode():
-        patches = on_gpu.tower.encode(on_gpu.scaling(pixels).to(on_gpu.tower.device)).cpu()
+        patches = on_gpu.tower.encode(on_gpu.spec.scaling(pixels).to(on_gpu.tower.device)).cpu()
 
     torch.testing.assert_close(patches, encoded(selectors[kind], pixels).patches, atol=1e-3, rtol=0)
     question = QUESTIONS["short"]

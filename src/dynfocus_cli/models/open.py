@@ -17,7 +17,7 @@ from dynfocus_cli.models.dynfocus.loading import read_dynfocus_spec
 from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.models.source import ModelSource, find_source
 from dynfocus_cli.network.config import PARTS, DynFocusConfig
-from dynfocus_cli.quantization import Quantization
+from dynfocus_cli.types import Quantization
 
 
 def load_model(

@@ -20,8 +20,16 @@ from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.models.memory import MemoryModel, RunShape
 from dynfocus_cli.network.generation import Listener
 from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
-from dynfocus_cli.quantization import Quantization
-from dynfocus_cli.types import DomainCheck, Fallback, ModelInfo, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.types import (
+    DomainCheck,
+    Fallback,
+    ModelInfo,
+    Option,
+    Quantization,
+    Scorer,
+    TimeForecast,
+    VideoSource,
+)
 
 
 @dataclass(frozen=True, slots=True)

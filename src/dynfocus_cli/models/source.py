@@ -15,8 +15,7 @@ from dynfocus_cli.checkpoints.identity import config_digest, revision
 from dynfocus_cli.checkpoints.registry import available_entry, find_model
 from dynfocus_cli.device import free_memory, give_back_early, require_room
 from dynfocus_cli.errors import ModelUnavailable
-from dynfocus_cli.quantization import Quantization
-from dynfocus_cli.types import ModelInfo
+from dynfocus_cli.types import ModelInfo, Quantization
 
 
 @dataclass(frozen=True, slots=True)

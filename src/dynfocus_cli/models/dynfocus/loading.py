@@ -19,8 +19,7 @@ from dynfocus_cli.models.source import ModelSource, make_room
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.tokenizer import Tokenizer
-from dynfocus_cli.quantization import Quantization
-from dynfocus_cli.types import Fallback
+from dynfocus_cli.types import Fallback, Quantization
 
 
 def read_dynfocus_spec(

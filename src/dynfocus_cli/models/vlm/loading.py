@@ -19,7 +19,8 @@ from dynfocus_cli.models.vlm.prompt import ChatWriter
 from dynfocus_cli.models.vlm.scaling import ProcessorFiles
 from dynfocus_cli.models.vlm.selector import SelectorSpec
 from dynfocus_cli.models.vlm.skeleton import skeleton
-from dynfocus_cli.quantization import Quantization, arrange_for_cpu, quieten, settings
+from dynfocus_cli.quantization import arrange_for_cpu, quieten, settings
+from dynfocus_cli.types import Quantization
 
 
 def read_vlm_spec(
