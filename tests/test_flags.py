@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import flags_of, values_of
 from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.types import Scorer
 
 
 def test_a_flag_knows_its_field():
@@ -20,7 +23,7 @@ def test_a_flag_knows_its_field():
         "number",
     )
     assert (cache.key, cache.parameter, cache.variable) == ("no-cache", "no_cache", "DYNFOCUS_NO_CACHE")
-    assert scorer.choices == ("visual", "question", "attention", "density")
+    assert scorer.choices == get_args(Scorer)
 
 
 def test_every_flag_has_one_field():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from dynfocus_cli.checkpoints.describe import describe
 from dynfocus_cli.checkpoints.registry import find_model
 from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.types import Scorer
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ from dynfocus_cli.errors import ModelUnavailable
             {"rope_type": "foo"},
             "rope_type must be one of default, linear, got",
         ),
-        ("", "scorer", "foo", "scorer must be one of visual, question, attention, density, got 'foo'."),
+        ("", "scorer", "foo", f"scorer must be one of {', '.join(get_args(Scorer))}, got 'foo'."),
         ("", "prototypes", "a", "prototypes must be a whole number above 0, got 'a'."),
     ],
 )

@@ -229,7 +229,7 @@ def test_a_context_too_small_for_a_key_frame(model_folders: dict[str, Path], tmp
     ("change", "complaint"),
     [
         ({"model_type": "llama"}, "'llama' model, not a DynFocus one, nor one of InternVL, LLaVA-NeXT-Video"),
-        ({"model_type": "qwen2_vl"}, "LLaVA-NeXT-Video"),
+        ({"model_type": "no_such_type"}, "LLaVA-NeXT-Video"),
         ({"text_config": {"hidden_size": 48}}, "of the wrong size|cannot be used"),
         ({"text_config": {"num_hidden_layers": 3}}, "missing"),
     ],

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from dynfocus_cli.checkpoints.record import Conversion
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.types import Scorer
+from dynfocus_cli.types import SCORERS
 
-_SCORES: dict[Scorer, str] = {
+_SCORERS = SCORERS | {
     "visual": "a trained score network, on pixels alone",
     "question": "a trained score network, with the question",
     "attention": "the Q-Former's attention from the question to the frames (no score network was trained)",
-    "density": "how dense and how distinct an event is",
 }
+"""As a card says it, which names the part of the network."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -31,7 +31,7 @@ def write_card(folder: Path, name: str, source: Source, conversion: Conversion) 
     settings = {
         "quantization": conversion.quantization,
         "events": f"{config.temporal_clustering}, L = {config.prototypes}, K/L = {config.key_ratio}",
-        "key frames chosen by": _SCORES[config.scorer],
+        "key frames chosen by": _SCORERS[config.scorer],
         "rods": f"{rods}, {config.rod_tokens} tokens, of the {config.rod_source}, {config.rod_order}",
         "context": f"{config.text_config.max_position_embeddings} tokens",
     }

@@ -260,7 +260,7 @@ class CooperativeConnector(nn.Module):
             raise ValueError(f"scorer {scorer} needs a question")
         if scorer == "attention":
             return self._attention_scores(features, clusters.centres, question)
-        if self.score_network is None:
+        if scorer not in ("visual", "question") or self.score_network is None:
             raise ValueError(f"this network has no score network for scorer {scorer}")
         asked = None
         if scorer == "question" and question is not None:

@@ -34,12 +34,12 @@ from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import EventSelection, Question, VideoFeatures
 from dynfocus_cli.options import GenerationOptions, SelectionOptions
-from dynfocus_cli.types import DomainCheck, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.types import SCORERS, DomainCheck, Option, Scorer, TimeForecast, VideoSource
 from dynfocus_cli.video import with_time_codes
 
 UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
 UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
-SCORED_BY = {
+SCORED_BY = SCORERS | {
     "attention": "the Q-Former's attention from the question to the frames",
     "density": "how dense and how distinct each is",
 }

@@ -118,6 +118,8 @@ class VlmSpec(ModelSpec):
             raise UsageError(f"{self.name} has no Q-Former: take --scorer density or question.")
         if scorer == "visual":
             raise UsageError(f"{self.name} has no score network: take --scorer density or question.")
+        if scorer not in (None, "density", "question"):
+            raise UsageError(f"{self.name} has no score {scorer}: take --scorer density or question.")
         if scorer == "question" and question is None:
             raise UsageError("--scorer question needs a question: give one with --question.")
         default: Scorer = "question" if self.selector is not None and question is not None else "density"
