@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-import resource
-import signal
 import struct
-import time
-import traceback
 import zipfile
 import zlib
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -21,54 +16,26 @@ from clips import write_clip
 from matrix import CASES
 from mutations import mutate, write_bases
 from PIL import Image
+from reading_process import ReadingProcess, read
 
-import dynfocus_cli.video.frames_on_screen  # noqa: F401  (imported once, before the processes part)
-from dynfocus_cli.errors import VideoUnreadable
-from dynfocus_cli.video import decode_frames, probe
+from dynfocus_cli.video import probe
 
 pytestmark = pytest.mark.slow
-
-BOUND_S = 20
-MAX_BYTES = 1 << 30
-"""Beyond what the test itself holds: a crafted header must not make the decoder ask for it."""
 
 SEEDS = 160
 
 
-def read(path: Path | str) -> str:
-    """`frames`, or the sentence."""
-    try:
-        source = probe(path)
-        moments = [source.duration_s * place / 8 for place in range(8)]
-        for batch in decode_frames(source, moments, width=64, height=64, fit="squash", batch_size=4):
-            assert len(batch.pixels) == len(batch.times_s)
-        return "frames"
-    except VideoUnreadable as error:
-        return str(error)
+@pytest.fixture(scope="module")
+def process() -> Iterator[ReadingProcess]:
+    with ReadingProcess() as running:
+        yield running
 
 
-def alone(work: Callable[[], object]) -> None:
-    """Runs `work` in a process of its own, in bounded time and memory; fails on anything but a quiet end."""
-    child = os.fork()
-    if child == 0:
-        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (held + MAX_BYTES, held + MAX_BYTES))
-        try:
-            work()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    began = time.monotonic()
-    while time.monotonic() - began < BOUND_S:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            assert os.waitstatus_to_exitcode(status) == 0
-            return
-        time.sleep(0.005)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    pytest.fail(f"no end within {BOUND_S} s")
+def read_alone(process: ReadingProcess, path: Path) -> str:
+    """`frames`, or the sentence, read in a process of its own, in bounded time and memory."""
+    outcome = process.call(read, path)
+    assert outcome.kind == "returned", f"{path.name}: {outcome.kind}\n{outcome.value or ''}"
+    return str(outcome.value)
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +44,12 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 20))
-def test_broken_files_give_frames_or_a_sentence(tmp_path: Path, bases: list[Path], first: int) -> None:
+def test_broken_files_give_frames_or_a_sentence(
+    tmp_path: Path, bases: list[Path], process: ReadingProcess, first: int
+) -> None:
     """`benchmarks/fuzz.py` goes through thousands of the same seeds."""
     for seed in range(first, first + 20):
-        alone(partial(read, mutate(seed, bases, tmp_path)))
+        read_alone(process, mutate(seed, bases, tmp_path))
 
 
 def huge_png() -> bytes:
@@ -120,15 +89,11 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs(tmp_path: Path, name: str) -> None:
+def test_bombs(tmp_path: Path, process: ReadingProcess, name: str) -> None:
     file_name, make = BOMBS[name]
     path = tmp_path / file_name
     path.write_bytes(make())
-
-    def work() -> None:
-        assert read(path).startswith(str(path))
-
-    alone(work)
+    assert read_alone(process, path).startswith(str(path))
 
 
 def test_a_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:
@@ -137,7 +102,7 @@ def test_a_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:
     assert read(tmp_path / "a.mp4") == "frames"
 
 
-def test_a_thousand_streams(tmp_path: Path) -> None:
+def test_a_thousand_streams(tmp_path: Path, process: ReadingProcess) -> None:
     path = tmp_path / "many.mkv"
     with av.open(str(path), "w") as container:
         for _ in range(1000):
@@ -146,10 +111,10 @@ def test_a_thousand_streams(tmp_path: Path) -> None:
         frame = av.VideoFrame(16, 16, "yuvj420p")
         frame.pts = 0
         container.mux(container.streams[0].encode(frame))
-    alone(lambda: read(path))
+    read_alone(process, path)
 
 
-def test_packets_that_never_give_a_frame(tmp_path: Path) -> None:
+def test_packets_that_never_give_a_frame(tmp_path: Path, process: ReadingProcess) -> None:
     """A Matroska file of H.264 packets whose slices are gone, by the ten thousands."""
     good, path = write_clip(tmp_path / "good.mkv", [0, 40, 80]), tmp_path / "empty.mkv"
     with av.open(str(good)) as source, av.open(str(path), "w") as target:
@@ -161,22 +126,14 @@ def test_packets_that_never_give_a_frame(tmp_path: Path) -> None:
             packet.pts = packet.dts = 40 * number
             packet.is_keyframe = number % 10 == 0
             target.mux(packet)
-
-    def work() -> None:
-        assert "no frame of it can be decoded" in read(path)
-
-    alone(work)
+    assert "no frame of it can be decoded" in read_alone(process, path)
 
 
-def test_what_is_no_regular_file(tmp_path: Path) -> None:
+def test_what_is_no_regular_file(tmp_path: Path, process: ReadingProcess) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "zero.mp4").symlink_to("/dev/zero")
-
-    def work() -> None:
-        for name in ("pipe.mp4", "zero.mp4"):
-            assert "is not a regular file" in read(tmp_path / name)
-
-    alone(work)
+    for name in ("pipe.mp4", "zero.mp4"):
+        assert "is not a regular file" in read_alone(process, tmp_path / name)
 
 
 DAMAGED = ("H.264 B-frames", "H.264 open GOP mkv", "HEVC closed GOP", "VP9", "AV1 mp4", "MPEG-4 mp4")
