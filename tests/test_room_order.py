@@ -30,6 +30,7 @@ ORDER = (
     ("pipeline",),
     ("report",),
     ("batch",),
+    ("evaluation",),
     ("training",),
     ("cli",),
 )

@@ -1,0 +1,1 @@
+"""`dynfocus eval`: the field's benchmarks, and paired comparisons at equal tokens."""

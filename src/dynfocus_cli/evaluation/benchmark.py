@@ -1,0 +1,113 @@
+"""What a benchmark is: a reader, a prompt, an extractor, a metric.
+
+A benchmark is one file in `benchmarks/` with one subclass of `Benchmark`, and is found by the file's name,
+with `-` for `_`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import ClassVar, Literal, get_args
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.evaluation import benchmarks
+from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
+
+Protocol = Literal["official", "lmms-eval", "vlmevalkit"]
+"""Whose prompt and extractor are used."""
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """A row of a published table. It stands beside a run's figures, never as one of them."""
+
+    source: str
+    """Which table of which paper."""
+    model: str
+    figures: Mapping[str, float]
+    """Name of a figure, as in `Benchmark.summarise` -> its value as published."""
+
+
+class Benchmark(ABC):
+    """A public benchmark, or what is scored like one."""
+
+    name: ClassVar[str]
+    """As the command line calls it; the file's name, with `-` for `_`."""
+    title: ClassVar[str]
+    """Name, kind of question and size, in a line."""
+    url: ClassVar[str] = ""
+    """Where its makers distribute it."""
+    splits: ClassVar[tuple[str, ...]] = ("test",)
+    """The first one is read where none is named."""
+    protocols: ClassVar[tuple[Protocol, ...]] = ("official",)
+    """Those that ask and score in ways of their own; others have no code for it."""
+    judged: ClassVar[bool] = False
+    """A language model has to judge the answers."""
+    published: ClassVar[tuple[PublishedRow, ...]] = ()
+
+    @abstractmethod
+    def read(self, data: Path, split: str) -> Dataset:
+        """The items of a split, from the official files as they are distributed.
+
+        Raises:
+            UsageError: the folder is not this benchmark's, or a file of it is not as expected; says which
+                files, columns or fields were.
+        """
+
+    @abstractmethod
+    def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] = ()) -> Prompt:
+        """What the language model reads.
+
+        Args:
+            subtitles: the lines on screen at the sampled frames, in time order, where they are asked for.
+        """
+
+    @abstractmethod
+    def extract(self, item: Item, response: str, protocol: Protocol) -> str | None:
+        """The answer in a response, as an option's letter or in words; None where the extractor finds none.
+
+        Its source (repository, file, function) is named above the code.
+        """
+
+    def is_right(self, item: Item, extracted: str) -> bool:
+        """Whether an extracted answer is the right one."""
+        return extracted == item.answer
+
+    @abstractmethod
+    def summarise(self, scored: Sequence[Scored], protocol: Protocol) -> dict[str, float]:
+        """The benchmark's own figures over the predictions of one arm, in per cent unless its makers use
+        another scale: name -> value, the total first. Unparsed answers count as the protocol counts them."""
+
+    def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:
+        """The files that the official scorer takes of one arm: name -> content; empty for none."""
+        return {}
+
+
+@cache
+def benchmark_names() -> tuple[str, ...]:
+    """All benchmarks, in alphabetical order."""
+    return tuple(sorted(module.name.replace("_", "-") for module in iter_modules(benchmarks.__path__)))
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """The benchmark of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in benchmark_names():
+        raise UsageError(f"There is no benchmark {name!r}: take one of {', '.join(benchmark_names())}.")
+    module = import_module(f"{benchmarks.__name__}.{name.replace('-', '_')}")
+    (found,) = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Benchmark) and value.__module__ == module.__name__
+    ]
+    return found()
