@@ -19,7 +19,7 @@ PACKAGE, RECIPES = ROOT / "src" / "dynfocus_cli", ROOT / "recipes"
 ORDER = (
     ("types", "files"),
     ("errors", "progress", "stopwatch"),
-    ("flags",),
+    ("flags", "scorers"),
     ("options", "device", "quantization"),
     ("multiple_choice", "video", "dpe", "synth"),
     ("cce", "features"),

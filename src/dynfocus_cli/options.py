@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dynfocus_cli import scorers
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import AT_LEAST_ONE, SHARE, Range, check_ranges, flag, setting
 from dynfocus_cli.types import Hwaccel, Scorer
@@ -86,8 +87,7 @@ class SelectionOptions:
     scorer: Scorer | None = setting(
         "--scorer",
         QUERYING,
-        "Rank events by a score trained on the picture (visual), or the question too; by attention; "
-        "by density, as hub models do.",
+        scorers.HELP,
     )
     cone_tokens: int | None = flag(
         "--cone-tokens N",

@@ -24,13 +24,7 @@ Hwaccel = Literal["none", "auto", "cuda"]
 Quantization = Literal["none", "int8", "nf4"]
 """How the layers of a language model are held: as they are, in 8 bits, or in 4."""
 Scorer = Literal["visual", "question", "attention", "density"]
-SCORERS: dict[Scorer, str] = {
-    "visual": "a trained score, on the pictures alone",
-    "question": "how well an event matches the question",
-    "attention": "how much of the question's attention an event draws",
-    "density": "how dense and how distinct an event is",
-}
-"""What ranks the events, and how."""
+"""What ranks the events; `scorers.py` describes each."""
 Span = tuple[float, float]
 Condition = Literal["sound", "corrupt", "substituted"]
 """How a sampled frame came out of a file: whole; decoded from damaged data, so that its picture may be wrong;

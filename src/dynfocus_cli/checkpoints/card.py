@@ -7,14 +7,7 @@ from pathlib import Path
 
 from dynfocus_cli.checkpoints.record import Conversion
 from dynfocus_cli.checkpoints.sources.source import Source
-from dynfocus_cli.types import SCORERS
-
-_SCORERS = SCORERS | {
-    "visual": "a trained score network, on pixels alone",
-    "question": "a trained score network, with the question",
-    "attention": "the Q-Former's attention from the question to the frames (no score network was trained)",
-}
-"""As a card says it, which names the part of the network."""
+from dynfocus_cli.scorers import SCORERS
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -31,7 +24,7 @@ def write_card(folder: Path, name: str, source: Source, conversion: Conversion) 
     settings = {
         "quantization": conversion.quantization,
         "events": f"{config.temporal_clustering}, L = {config.prototypes}, K/L = {config.key_ratio}",
-        "key frames chosen by": _SCORERS[config.scorer],
+        "key frames chosen by": SCORERS[config.scorer].on_card,
         "rods": f"{rods}, {config.rod_tokens} tokens, of the {config.rod_source}, {config.rod_order}",
         "context": f"{config.text_config.max_position_embeddings} tokens",
     }

@@ -22,6 +22,7 @@ from dynfocus_cli.cli.errors import INTERRUPTED, UNEXPECTED
 from dynfocus_cli.cli.settings import COMMANDS, OTHER_VARIABLES, SETTINGS
 from dynfocus_cli.errors import DynFocusError
 from dynfocus_cli.flags import Flag
+from dynfocus_cli.scorers import SCHEMA_DESCRIPTION
 from dynfocus_cli.types import Quantization, Scorer
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "cli.md"
@@ -113,6 +114,8 @@ def _with_choices(part: dict[str, Any]) -> dict[str, Any]:
     for name, choices in CHOICES.items():
         if "enum" in (described := part.get(name, {})):
             described["enum"] = [*choices, *([None] if None in described["enum"] else [])]
+            if name == "scorer" and "clustering" in part:  # of a result, not of a model
+                described["description"] = SCHEMA_DESCRIPTION
     return part
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from dynfocus_cli.cce.budget import FramePrice
 from dynfocus_cli.network.sizes import LanguageConfig, QFormerConfig, Sizes, VisionConfig, check_types
+from dynfocus_cli.scorers import SCORERS
 from dynfocus_cli.types import Scorer
 
 PARTS: dict[str, type[Sizes]] = {
@@ -187,7 +188,7 @@ class DynFocusConfig:
             raise ValueError(f"fps must be above 0, got {self.fps!r}")
         if self.scorer == "question" and not self.question_aware_score:
             raise ValueError("scorer question needs question_aware_score")
-        if self.scorer in ("visual", "question") and not self.score_network:
+        if SCORERS[self.scorer].learned and not self.score_network:
             raise ValueError(f"scorer {self.scorer} needs score_network")
         if self.temporal_clustering == "kmeans" and "density" in (self.scorer, self.scorer_without_question):
             raise ValueError(

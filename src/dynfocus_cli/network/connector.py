@@ -22,6 +22,7 @@ from dynfocus_cli.dpe.topk import hard_topk, minmax_normalise, perturbed_topk
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.question_encoder import QuestionEncoder
 from dynfocus_cli.network.stages import EventSelection, Exploration, Question, VideoFeatures
+from dynfocus_cli.scorers import SCORERS
 from dynfocus_cli.types import Scorer
 
 QFORMER_PATCHES = 16 * 257
@@ -256,11 +257,11 @@ class CooperativeConnector(nn.Module):
             if self.config.temporal_clustering != "dpc_knn":
                 raise ValueError("events found by k-means have no density to be scored by")
             return _finite(clusters.log_rank).float()
-        if scorer in ("question", "attention") and question is None:
+        if SCORERS[scorer].needs_question and question is None:
             raise ValueError(f"scorer {scorer} needs a question")
         if scorer == "attention":
             return self._attention_scores(features, clusters.centres, question)
-        if scorer not in ("visual", "question") or self.score_network is None:
+        if not SCORERS[scorer].learned or self.score_network is None:
             raise ValueError(f"this network has no score network for scorer {scorer}")
         asked = None
         if scorer == "question" and question is not None:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import Question, VideoFeatures
+from dynfocus_cli.scorers import SCORERS
 from dynfocus_cli.training.batches import Batch, Group
 
 IGNORED = -100
@@ -99,7 +100,7 @@ class AnswerLoss(nn.Module):
                 scorer=group.scorer,
                 question=question,
                 pinned=pinned,
-                exploration=batch.exploration if group.scorer in ("visual", "question") else None,
+                exploration=batch.exploration if SCORERS[group.scorer].learned else None,
                 generator=torch.Generator().manual_seed(batch.seed),
             )
         times_s = group.times_s.to(self._device)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import torch
 
@@ -18,13 +18,14 @@ from dynfocus_cli.flags import values_of
 from dynfocus_cli.models.dynfocus.model import DynFocusSpec
 from dynfocus_cli.models.open import read_model_spec
 from dynfocus_cli.options import RunOptions
+from dynfocus_cli.scorers import SCORERS
 from dynfocus_cli.training.example_items import Problem
 from dynfocus_cli.training.examples import read_examples
 from dynfocus_cli.training.forecast import BatchShape, TrainingMemory, TrainingMemoryModel
 from dynfocus_cli.training.parts import PartSize, part_sizes, require_peft, trained_parts
 from dynfocus_cli.training.planned_example import PlannedExample, plan_examples
 from dynfocus_cli.training.run_record import require_free
-from dynfocus_cli.training.settings import TrainedScorer, TrainingRequest, TrainingSettings, Tune
+from dynfocus_cli.training.settings import TrainingRequest, TrainingSettings, Tune
 from dynfocus_cli.training.split import parse_share, split
 from dynfocus_cli.types import Quantization
 
@@ -244,7 +245,7 @@ def _added_scorer(spec: DynFocusSpec, request: TrainingRequest) -> bool | None:
     scorer, config = request.options.selection.scorer, spec.config
     if request.settings.stage == "align":
         return None
-    if scorer is not None and scorer not in get_args(TrainedScorer):
+    if scorer is not None and not SCORERS[scorer].learned:
         raise UsageError(
             f"--scorer {scorer} has no weights to learn: --stage instruct takes --scorer visual or question."
         )

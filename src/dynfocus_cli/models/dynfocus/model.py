@@ -34,15 +34,12 @@ from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import EventSelection, Question, VideoFeatures
 from dynfocus_cli.options import GenerationOptions, SelectionOptions
-from dynfocus_cli.types import SCORERS, DomainCheck, Option, Scorer, TimeForecast, VideoSource
+from dynfocus_cli.scorers import SCORERS
+from dynfocus_cli.types import DomainCheck, Option, Scorer, TimeForecast, VideoSource
 from dynfocus_cli.video import with_time_codes
 
 UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
 UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
-SCORED_BY = SCORERS | {
-    "attention": "the Q-Former's attention from the question to the frames",
-    "density": "how dense and how distinct each is",
-}
 FOREIGN = "{flag} is for models of the Hugging Face hub: {name} has learned to read {price} tokens a frame."
 
 
@@ -94,7 +91,7 @@ class DynFocusSpec(ModelSpec):
     def scorer(self, question: str | None, scorer: Scorer | None) -> ScoredQuestion:
         config, name = self.config, self.name
         without = config.scorer_without_question
-        if scorer in ("question", "attention") and question is None:
+        if scorer is not None and SCORERS[scorer].needs_question and question is None:
             raise UsageError(f"--scorer {scorer} needs a question: give one with --question.")
         if scorer == "question" and not config.question_aware_score:
             raise UsageError(f"{name} has no question-aware score: take --scorer {without} or attention.")
@@ -107,7 +104,7 @@ class DynFocusSpec(ModelSpec):
         if config.untrained:
             warnings = (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
         elif scorer is None and not config.score_network:
-            warnings = (UNTRAINED_SCORE.format(name=name, how=SCORED_BY[chosen], scorer=chosen),)
+            warnings = (UNTRAINED_SCORE.format(name=name, how=SCORERS[chosen].in_warning, scorer=chosen),)
         return ScoredQuestion(question, chosen, warnings, self._read(question))
 
     def _read(self, question: str | None) -> str | None:

@@ -17,7 +17,7 @@ from dynfocus_cli.multiple_choice import by_share
 from dynfocus_cli.report.reasons import CLUSTERINGS, key_frame_reason, most_attended
 from dynfocus_cli.report.spans import event_spans, last_moment, shown_name
 from dynfocus_cli.report.writers import ExportFormat, ExportSource, Switch
-from dynfocus_cli.types import SCORERS
+from dynfocus_cli.scorers import SCORERS
 from dynfocus_cli.video.timecode import format_timecode
 
 if TYPE_CHECKING:
