@@ -16,11 +16,9 @@ from dynfocus_cli.files import write_atomically
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.stages import VideoFeatures
-from dynfocus_cli.synth.render import render_frame
 from dynfocus_cli.synth.world import SHORT, Script, World, write_script
-from dynfocus_tiny.looks import training_look
+from dynfocus_tiny.frames import draw_old, film
 from dynfocus_tiny.precision import training_precision
-from dynfocus_tiny.vision import augment
 
 
 class ClipStore:
@@ -70,11 +68,8 @@ class ClipStore:
     def _encode(self, clip: int, model: DynFocusModel, preprocessing: Preprocessing, seed: int) -> Tensor:
         script, size = self.scripts[clip], preprocessing.size
         rng = random.Random(seed * 7_919 + clip)
-        filmed = training_look(rng)
-        frames = [
-            augment(render_frame(script, float(second), 2 * size, filmed), size, rng)
-            for second in range(script.duration_s)
-        ]
+        _, look = draw_old(rng)
+        frames = [film(script, float(second), look, size, rng) for second in range(script.duration_s)]
         with training_precision():
             return model.encode_frames(preprocessing(np.stack(frames))).float()
 

@@ -24,7 +24,8 @@ class TrainingLook(Look):
     """A look with everything that real files do to a picture."""
 
     canvas: int | None = None
-    """Pixels a side that are painted, before the frame is scaled to its size; None paints at that size."""
+    """Pixels of the shorter side that is painted, before the picture is scaled to its size; None paints at
+    its size."""
     digit_weight: float = 1.0
     """Width of a digit's strokes, as a multiple of what they usually are."""
     digit_slant: float = 0.0
@@ -55,14 +56,14 @@ class TrainingLook(Look):
             raise ValueError(f"quality must lie between 1 and 95, got {self.quality}")
 
     def canvas_size(self, size: int) -> int:
-        """Pixels a side to paint, for a frame of `size` pixels a side."""
+        """Pixels of the shorter side to paint, for a picture whose shorter side has `size`."""
         return self.canvas or size
 
     def develop(self, canvas: Image.Image, size: int, grain_seed: int) -> Image.Image:
-        """The canvas scaled to `size` pixels a side, blurred, graded, grained and coded."""
+        """The canvas scaled to a shorter side of `size` pixels, blurred, graded, grained and coded."""
         image = canvas
-        if image.width != size:
-            image = image.resize((size, size), Image.Resampling.BILINEAR)
+        if image.size != self.picture_size(size):
+            image = image.resize(self.picture_size(size), Image.Resampling.BILINEAR)
         if self.blur:
             image = image.filter(ImageFilter.GaussianBlur(self.blur * size))
         if (self.hue_deg, self.saturation, self.gain) != (0.0, 1.0, 1.0):

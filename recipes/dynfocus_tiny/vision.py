@@ -14,20 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.look import Look
-from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import COLORS, DIGITS, SHAPES, Script, Sighting, write_script
 from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.schedules import warm_cosine
 from dynfocus_cli.training.trainer import ParameterGroup, Schedule, train_model
-from dynfocus_tiny.config import IMAGE_SIZE, PATCH_SIZE
+from dynfocus_tiny.frames import DrawWorld, draw_old, film, film_mask
 from dynfocus_tiny.labels import CELLS, NOTHING, sighting_label
-from dynfocus_tiny.looks import training_look
 from dynfocus_tiny.precision import training_precision
 
 if TYPE_CHECKING:
@@ -40,6 +37,8 @@ BACKGROUND_WEIGHT = 0.2
 """Most patches are background: without this the loss would be mostly about them."""
 DIGIT_WEIGHT = 2.0
 """Digits differ from each other by less than all other shapes do."""
+SAVE_EVERY = 250
+"""Steps from one checkpoint to the next."""
 WEIGHT_DECAY = 0.02
 """Of all stages."""
 
@@ -71,7 +70,9 @@ def patch_features(vision: VisionTransformer, pixels: Tensor) -> Tensor:
     return vision.features(pixels)[:, 1:]
 
 
-def draw_batch(rng: random.Random, batch: int, image_size: int, patch_size: int) -> tuple[NDArray, NDArray]:
+def draw_batch(
+    rng: random.Random, batch: int, image_size: int, patch_size: int, draw: DrawWorld = draw_old
+) -> tuple[NDArray, NDArray]:
     """Random frames of random clips with the labels of their patches.
 
     Returns pixels `(B, image_size, image_size, 3)` uint8 and labels `(B, N, 3)` int64: shape, colour, cell.
@@ -79,10 +80,10 @@ def draw_batch(rng: random.Random, batch: int, image_size: int, patch_size: int)
     frames = np.empty((batch, image_size, image_size, 3), np.uint8)
     labels = np.empty((batch, (image_size // patch_size) ** 2, 3), np.int64)
     for item in range(batch):
-        script = write_script(rng.getrandbits(40) | 1 << 41)
+        world, look = draw(rng)
+        script = write_script(rng.getrandbits(40) | 1 << 41, world=world)
         time_s = _draw_second(script, rng)
-        look = training_look(rng)
-        frames[item] = augment(render_frame(script, time_s, 2 * image_size, look), image_size, rng)
+        frames[item] = film(script, time_s, look, image_size, rng)
         labels[item] = _labels(script.scene_at(time_s).at(time_s), image_size, patch_size, look)
     return frames, labels
 
@@ -99,26 +100,13 @@ def _draw_second(script: Script, rng: random.Random) -> float:
     return rng.randrange(4 * script.duration_s) / 4
 
 
-def augment(frame: NDArray, size: int, rng: random.Random) -> NDArray:
-    """Scales a frame down as a decoder would, with the small damage that video codecs and cameras do."""
-    resample = rng.choice((Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.BILINEAR))
-    scaled = np.asarray(Image.fromarray(frame).resize((size, size), resample), dtype=np.float32)
-    noise = np.random.default_rng(rng.getrandbits(32))
-    gain = noise.normal(1.0, 0.04) * noise.normal(1.0, 0.02, 3)
-    offset = noise.normal(0.0, 5.0)
-    scaled = scaled * gain.astype(np.float32) + np.float32(offset)
-    if rng.random() < 0.5:
-        scaled += noise.normal(0.0, rng.uniform(0.0, 6.0), scaled.shape).astype(np.float32)
-    return np.clip(scaled, 0, 255).astype(np.uint8)
-
-
 def _labels(sightings: tuple[Sighting, ...], image_size: int, patch_size: int, look: Look) -> NDArray:
     grid = image_size // patch_size
     labels = np.empty((grid * grid, 3), np.int64)
     labels[:] = NOTHING
     best = np.full(grid * grid, 0.08, np.float32)  # less paint than this leaves a patch background
     for seen in sightings:
-        mask = coverage(seen, image_size, look).astype(np.float32) / 255.0
+        mask = film_mask(seen, look, image_size)
         share = mask.reshape(grid, patch_size, grid, patch_size).mean((1, 3)).reshape(-1)
         labels[share > best] = sighting_label(seen)
         best = np.maximum(best, share)
@@ -146,20 +134,21 @@ def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -> tuple[T
 class VisionModel(nn.Module):
     """A vision encoder and its heads: from a batch's number to its loss."""
 
-    def __init__(self, model: DynFocusModel, *, batch: int, seed: int) -> None:
+    def __init__(self, model: DynFocusModel, *, batch: int, seed: int, draw: DrawWorld = draw_old) -> None:
         super().__init__()
         model.requires_grad_(False)
         self.vision = model.vision.requires_grad_(True)
         self.heads = DenseHeads(model.config.vision_config.hidden_size)
         self.accuracy = torch.zeros(3)
         """Of shape, colour and cell, a running mean."""
-        self._batch, self._seed = batch, seed
-        self._preprocessing = Preprocessing(IMAGE_SIZE, "squash")
+        self._batch, self._seed, self._draw = batch, seed, draw
+        self._sizes = model.config.vision_config.image_size, model.config.vision_config.patch_size
+        self._preprocessing = Preprocessing(self._sizes[0], "letterbox")
 
     def forward(self, number: int) -> Tensor:
         """The loss of a batch that is drawn from its number alone."""
         rng = random.Random(self._seed * 1_000_003 + number)
-        pixels, labels = draw_batch(rng, self._batch, IMAGE_SIZE, PATCH_SIZE)
+        pixels, labels = draw_batch(rng, self._batch, *self._sizes, self._draw)
         with training_precision():
             logits = self.heads(patch_features(self.vision, self._preprocessing(pixels)))
         loss, accuracy = dense_loss(logits, torch.from_numpy(labels))
@@ -167,8 +156,14 @@ class VisionModel(nn.Module):
         return loss
 
 
-def train_vision(folder: Path, model: VisionModel, *, steps: int, seed: int) -> None:
-    """Trains in `folder` until `steps`, going on where an earlier call stopped."""
+def train_vision(
+    folder: Path, model: VisionModel, *, steps: int, seed: int, encoder_share: float = 1.0
+) -> None:
+    """Trains in `folder` until `steps`, going on where an earlier call stopped.
+
+    `encoder_share` is of the learning rate: less than 1 where the encoder has learned before and the heads
+    have not.
+    """
 
     def on_step(step: int, loss: float) -> None:
         if step % 100 == 0:
@@ -176,5 +171,11 @@ def train_vision(folder: Path, model: VisionModel, *, steps: int, seed: int) -> 
             add_to_log(folder, step=step, shape=shape, color=color, cell=cell)
 
     rate_share = partial(warm_cosine, steps=steps, warmup=200)
-    schedule = Schedule(steps, 1.5e-3, rate_share, 500, seed, weight_decay=WEIGHT_DECAY)
-    train_model(folder, model, range(steps), [ParameterGroup(list(model.parameters()))], schedule, on_step)
+    schedule = Schedule(steps, 1.5e-3, rate_share, SAVE_EVERY, seed, weight_decay=WEIGHT_DECAY)
+    groups = [ParameterGroup(list(model.parameters()))]
+    if encoder_share != 1.0:
+        groups = [
+            ParameterGroup(list(model.heads.parameters())),
+            ParameterGroup(list(model.vision.parameters()), encoder_share),
+        ]
+    train_model(folder, model, range(steps), groups, schedule, on_step)

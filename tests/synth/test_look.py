@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from dynfocus_cli.synth.digits import BUILT_IN, EXAM_FONT, FONTS
-from dynfocus_cli.synth.look import LOOKS, PLAIN, Look
+from dynfocus_cli.synth.look import LOOKS, PLAIN, WIDE_LOOKS, Look
 from dynfocus_cli.synth.render import coverage, render_frame
 from dynfocus_cli.synth.world import (
     COLORS,
     DIGITS,
     SHAPES,
+    WIDE,
     Actor,
     Background,
     Scene,
@@ -178,3 +179,48 @@ def test_training_sees_every_font_but_the_exams() -> None:
     assert {look.smooth for look in looks} == {True, False}
     assert min(look.hue_deg for look in looks) < -15
     assert max(look.hue_deg for look in looks) > 15
+
+
+@pytest.mark.parametrize("name", WIDE_LOOKS)
+def test_a_wide_look_keeps_its_proportions(name: str) -> None:
+    look = WIDE_LOOKS[name]
+    width, height = look.frame_size(SIZE)
+    assert width % 2 == height % 2 == 0
+    assert width / height == pytest.approx(look.frame_aspect or look.aspect, rel=0.03)
+    assert min(look.picture_size(SIZE)) == SIZE
+    script = write_script(3, world=WIDE)
+    frame = render_frame(script, 2.0, SIZE, look)
+    assert frame.shape == (height, width, 3)
+    for seen in script.scenes[0].at(2.0):
+        assert coverage(seen, SIZE, look).shape == (height, width)
+
+
+def test_bars_are_black_and_things_stand_in_the_picture_between_them() -> None:
+    look = WIDE_LOOKS["bars"]
+    seen = actor(Thing("red", "square"), row=1, column=0)
+    frame = render_frame(stage(seen), 0, SIZE, look)
+    bars = (frame.shape[1] - look.picture_size(SIZE)[0]) // 2
+    assert bars > 10
+    assert not frame[:, :bars].any()
+    mask = coverage(stage(seen).scenes[0].at(0)[0], SIZE, look) > 127
+    assert mask.nonzero()[1].min() >= bars
+    painted = (np.abs(frame.astype(int) - COLORS["red"]).sum(-1) < 30) & mask
+    assert painted.sum() > 0.9 * mask.sum()
+
+
+def test_a_round_thing_stays_round_in_a_wide_picture() -> None:
+    seen = stage(actor(Thing("red", "circle"))).scenes[0].at(0)[0]
+    rows, columns = (coverage(seen, SIZE, WIDE_LOOKS["16:9"]) > 127).nonzero()
+    assert abs(np.ptp(rows) - np.ptp(columns)) <= 1
+
+
+def test_colours_can_be_exchanged_by_name() -> None:
+    look = Look(colors=(("red", (200, 10, 20)),))
+    assert tuple(middle_of("red", look)) == (200, 10, 20)
+    assert tuple(middle_of("blue", look)) == COLORS["blue"]
+
+
+@pytest.mark.parametrize("wrong", [{"backdrop": "snow"}, {"aspect": 0.0}, {"frame_aspect": 20.0}])
+def test_a_look_that_nothing_can_paint_is_refused(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=r"no backdrop 'snow'; there are painted|aspects must lie between"):
+        Look(**wrong)

@@ -9,12 +9,15 @@ import pytest
 
 from dynfocus_cli.synth.world import (
     COLORS,
+    EASINGS,
     LONG,
     MAX_DURATION_S,
     MAX_SCENES,
     MIN_DURATION_S,
     SHAPES,
     SHORT,
+    SHORTEST_STAY_S,
+    WIDE,
     Script,
     write_script,
 )
@@ -130,3 +133,56 @@ def test_the_long_world_has_more_scenes_than_a_few_frames_can_show() -> None:
         assert len({actor.thing for scene in script.scenes for actor in scene.actors}) >= 12
     assert {len(script.needles) for script in scripts} == {0, 1, 2}
     assert sum(len(script.needles) == 1 for script in scripts) > 30
+
+
+WIDE_SCRIPTS = [write_script(seed, world=WIDE) for seed in range(200)]
+
+
+def test_the_wide_world_has_ten_scenes_five_minutes_and_things_of_all_sizes() -> None:
+    assert max(script.duration_s for script in WIDE_SCRIPTS) > 240
+    assert {len(script.scenes) for script in WIDE_SCRIPTS} == set(range(1, 11))
+    radii = [actor.radius for script in WIDE_SCRIPTS for scene in script.scenes for actor in scene.actors]
+    assert 0.05 <= min(radii) < 0.06
+    assert 0.23 < max(radii) <= 0.25
+
+
+def test_in_the_wide_world_things_come_and_go_within_scenes_and_stay_a_while() -> None:
+    late = early = 0
+    for scene in (scene for script in WIDE_SCRIPTS for scene in script.scenes):
+        for actor in scene.actors:
+            assert scene.start_s <= actor.start_s < actor.end_s <= scene.end_s
+            if actor.needle:
+                continue
+            assert actor.end_s - actor.start_s >= SHORTEST_STAY_S
+            late += actor.start_s > scene.start_s
+            early += actor.end_s < scene.end_s
+            if actor.turns is not None:
+                assert actor.start_s + 3 <= actor.turns[0] <= actor.end_s - 3
+    assert late > 50
+    assert early > 20
+
+
+def test_in_the_wide_world_travels_are_eased_and_always_the_whole_way() -> None:
+    ways = set()
+    for scene in (scene for script in WIDE_SCRIPTS for scene in script.scenes):
+        for actor in scene.actors:
+            if actor.direction is None:
+                continue
+            ways.add((actor.easing, actor.travels_s is None))
+            begin, end = actor.at(actor.start_s), actor.at(actor.end_s - 1e-6)
+            assert begin is not None
+            assert end is not None
+            assert max(abs(end.row - begin.row), abs(end.column - begin.column)) == pytest.approx(2, abs=1e-3)
+    assert ways == {(easing, whole) for easing in EASINGS for whole in (True, False)}
+
+
+def test_in_the_wide_world_nothing_hangs_out_of_the_picture_and_small_things_lie_in_front() -> None:
+    for scene in (scene for script in WIDE_SCRIPTS for scene in script.scenes):
+        radii = [actor.radius for actor in scene.actors]
+        assert radii == sorted(radii, reverse=True)
+        for actor in scene.actors:
+            if actor.direction is None:
+                for place in (actor.row, actor.column):
+                    assert 3 * actor.radius - 0.5 <= place + 1e-9
+                    assert place - 1e-9 <= 2.5 - 3 * actor.radius
+                    assert abs(place - round(place)) <= 0.3, "in a cell that has a name"

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.files import TEMPORARY
+from dynfocus_cli.synth.look import WIDE_LOOKS
 from dynfocus_cli.synth.questions import QUESTION_TYPES
 from dynfocus_cli.synth.render import render_frame
-from dynfocus_cli.synth.world import write_script
+from dynfocus_cli.synth.world import World, write_script
 from dynfocus_cli.synth.write import (
     FILMS,
     FPS,
@@ -195,3 +196,12 @@ def test_seeds_are_apart_from_each_other_and_from_those_of_training(
     highest_of_vision = 1 << 41 | (1 << 40) - 1
     highest_of_tokenizer = 2_000_000 + (2**31) * 1500
     assert clip_seed(*one) > max(highest_of_vision, highest_of_tokenizer)
+
+
+def test_a_wide_look_is_written_in_its_proportions(tmp_path: Path) -> None:
+    world = World(durations_s=(16, 16), scenes=(2, 2), radii=(0.1, 0.2))
+    film = Film(size=64, fps=2, look=WIDE_LOOKS["16:9"])
+    (path,) = write_clips(tmp_path / "wide", 1, 3, film=film, world=world)
+    source = probe(str(path))
+    assert (source.width, source.height) == (114, 64)
+    assert source.duration_s == pytest.approx(16, abs=1e-3)

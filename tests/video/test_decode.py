@@ -129,6 +129,15 @@ def test_center_crop_cuts_equally_on_both_sides(tmp_path: Path) -> None:
     np.testing.assert_array_equal(batch.pixels[0], whole.pixels[0][:, 60:100])
 
 
+def test_letterbox_adds_equal_black_bars(tmp_path: Path) -> None:
+    source = probe(write_clip(tmp_path / "wide.mp4", [0], size=(160, 40), pixel_format="yuv444p"))
+    (batch,) = decode_frames(source, [0.0], width=80, height=80, fit="letterbox", batch_size=1)
+    whole = next(iter(decode_frames(source, [0.0], width=80, height=20, fit="squash", batch_size=1)))
+    np.testing.assert_array_equal(batch.pixels[0][30:50], whole.pixels[0])
+    assert not batch.pixels[0][:30].any()
+    assert not batch.pixels[0][50:].any()
+
+
 def test_batches_hold_moments_and_presentation_times(tmp_path: Path) -> None:
     source = probe(write_clip(tmp_path / "clip.mp4", UNEVEN))
     batches = list(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Fit = Literal["squash", "center_crop"]
+Fit = Literal["squash", "center_crop", "letterbox"]
 
 FILE_NAME = "preprocessor_config.json"
 
@@ -56,7 +56,8 @@ class Preprocessing:
     size: int = 224
     """Pixels a side, after scaling."""
     fit: Fit = "center_crop"
-    """`squash` keeps the whole picture, `center_crop` its shape (as the release does)."""
+    """`squash` keeps the whole picture, `center_crop` its shape (as the release does), `letterbox` both
+    between black bars."""
     # CLIP's statistics, which EVA and LLaMA-VID share.
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
     std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)

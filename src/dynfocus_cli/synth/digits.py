@@ -1,15 +1,17 @@
-"""Digits drawn as pen strokes, beside the font that Pillow carries.
+"""Digits drawn as pen strokes or in fonts from files, beside the font that Pillow carries.
 
-A digit is a list of strokes in a box from -0.6 to 0.6 across and -1 to 1 down.
+A digit of pen strokes is a list of them in a box from -0.6 to 0.6 across and -1 to 1 down.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageFont
 
 Point = tuple[float, float]
 Stroke = list[Point]
@@ -33,6 +35,13 @@ class Pen:
     slant: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Typeface:
+    """A font file, TrueType or OpenType."""
+
+    path: Path
+
+
 def draw_digit(
     draw: ImageDraw.ImageDraw,
     font: str,
@@ -49,6 +58,9 @@ def draw_digit(
     pen = FONTS[font]
     assert pen is not None, "the built-in font is Pillow's to draw"
     unit = radius * HEIGHT
+    if isinstance(pen, Typeface):
+        _draw_glyph(draw, pen, digit, centre, unit, fill, weight)
+        return
     lean = pen.slant + slant
     thick = pen.width * weight
     # Strokes end half their width inside the box, so that a bold digit is no bigger than a thin one.
@@ -62,6 +74,35 @@ def draw_digit(
             for x, y in stroke
         ]
         _draw_stroke(draw, placed, max(1.5, thick * unit), pen.round, fill)
+
+
+def _draw_glyph(
+    draw: ImageDraw.ImageDraw,
+    face: Typeface,
+    digit: str,
+    centre: Point,
+    half_height: float,
+    fill: Fill,
+    weight: float,
+) -> None:
+    """Draws a digit of a font file as high as those of the other fonts, its middle at `centre`."""
+    font = _typeface(face.path, max(4, round(2 * half_height / _zero_height(face.path))))
+    stroke = max(0, round(half_height * 0.2 * (weight - 1.0)))
+    left, top, right, bottom = font.getbbox(digit, stroke_width=stroke)
+    corner = (centre[0] - (left + right) / 2, centre[1] - (top + bottom) / 2)
+    draw.text(corner, digit, fill=fill, font=font, stroke_width=stroke)
+
+
+@functools.lru_cache(maxsize=512)
+def _typeface(path: Path, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(path), size)
+
+
+@functools.lru_cache(maxsize=1024)
+def _zero_height(path: Path) -> float:
+    """How high a zero is in a font, as a share of its size."""
+    _, top, _, bottom = ImageFont.truetype(str(path), 100).getbbox("0")
+    return (bottom - top) / 100
 
 
 def _draw_stroke(draw: ImageDraw.ImageDraw, points: Stroke, width: float, rounded: bool, fill: Fill) -> None:
@@ -114,5 +155,6 @@ def _octagonal() -> dict[str, list[Stroke]]:
     }
 
 
-FONTS: dict[str, Pen | None] = {BUILT_IN: None, EXAM_FONT: Pen(_octagonal(), 0.34)}
-"""Pens by font name; None where Pillow draws its own. A recipe adds the fonts that it trains on."""
+FONTS: dict[str, Pen | Typeface | None] = {BUILT_IN: None, EXAM_FONT: Pen(_octagonal(), 0.34)}
+"""Pens and font files by font name; None where Pillow draws its own. A recipe adds the fonts that it trains
+on, and an exam those that it is held in."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 COLORS = {
     "red": (222, 38, 38),
@@ -54,6 +55,16 @@ class World:
     another colour, and the fewer things are seen in one scene alone."""
     figures: int = 3
     digits: int = 1
+    radii: tuple[float, float] = (0.105, 0.145)
+    """Least and largest of things, as fractions of the picture's shorter side."""
+    entrances: float = 0.0
+    """Share of the things that come after their scene has begun, or go before it ends."""
+    easing: float = 0.0
+    """Share of the travelling things that do not move evenly, or not for the whole of their stay."""
+
+    def is_wide(self) -> bool:
+        """Whether its scripts are drawn by the rules of the widened world."""
+        return self.radii != SHORT.radii or self.entrances > 0 or self.easing > 0
 
 
 SHORT = World()
@@ -61,6 +72,29 @@ LONG = World(durations_s=(128, 300), scenes=(14, 24), needles=(10, 75, 15), colo
 """Minutes with more scenes than a handful of frames can show, and things enough that scenes can be told apart
 by what is in them: order and neighbourhood have to be followed through the whole clip, while digits, colours
 and brief events are details of single seconds."""
+WIDE = World(
+    durations_s=(16, 300),
+    scenes=(1, 10),
+    colors=5,
+    figures=4,
+    digits=2,
+    radii=(0.05, 0.25),
+    entrances=0.25,
+    easing=0.5,
+)
+"""The widened world."""
+
+MOST_SHARED_RADIUS = 0.18
+"""Largest radius of things that share their scene with others: above it they would hide one another."""
+SHORTEST_STAY_S = 4
+"""Seconds for which a thing stays that is no brief event."""
+EASINGS: dict[str, Callable[[float], float]] = {
+    "even": lambda share: share,
+    "in": lambda share: share**2,
+    "out": lambda share: 1.0 - (1.0 - share) ** 2,
+    "in and out": lambda share: share * share * (3.0 - 2.0 * share),
+}
+"""How much of its way a thing has gone after a share of its time."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -88,6 +122,10 @@ class Actor:
     turns: tuple[int, str] | None = None
     """Second and new colour of its one colour change."""
     needle: bool = False
+    easing: str = field(default="even", repr=False)
+    """How it travels, see `EASINGS`."""
+    travels_s: tuple[float, float] | None = field(default=None, repr=False)
+    """When it begins and ends to travel, seconds; None travels during its whole stay."""
 
     def at(self, time_s: float) -> Sighting | None:
         """The actor as seen at `time_s` seconds, or None while it is off stage."""
@@ -96,7 +134,10 @@ class Actor:
         row, column = self.row, self.column
         if self.direction is not None:
             step_down, step_right = DIRECTIONS[self.direction]
-            progress = 2.0 * (time_s - self.start_s) / (self.end_s - self.start_s)
+            begin_s, end_s = self.travels_s or (self.start_s, self.end_s)
+            progress = 2.0 * (time_s - begin_s) / (end_s - begin_s)
+            if self.easing != "even" or self.travels_s is not None:
+                progress = 2.0 * EASINGS[self.easing](min(1.0, max(0.0, progress / 2.0)))
             row, column = row + step_down * progress, column + step_right * progress
         thing = self.thing
         if self.turns is not None and time_s >= self.turns[0]:
@@ -192,7 +233,11 @@ def write_script(
         built.append(
             Scene(index, start_s, end_s, backgrounds[-1], _actors(rng, start_s, end_s, palette, cast))
         )
-    return Script(seed, duration_s, tuple(_with_needles(rng, built, world.needles)))
+    scenes_drawn = _with_needles(rng, built, world.needles)
+    if world.is_wide():
+        varied = random.Random(f"{seed} wide")  # a stream of its own: the old draws stay as they are
+        scenes_drawn = [_widened(scene, world, varied) for scene in scenes_drawn]
+    return Script(seed, duration_s, tuple(scenes_drawn))
 
 
 def _cut(rng: random.Random, duration_s: int, scenes: int) -> list[tuple[int, int]]:
@@ -285,6 +330,54 @@ def _with_needles(rng: random.Random, scenes: list[Scene], weights: tuple[int, .
         needle = Actor(thing, start_s, start_s + length, row, column, rng.uniform(0.105, 0.145), needle=True)
         scenes[place] = replace(scene, actors=(*scene.actors, needle))
     return scenes
+
+
+def _widened(scene: Scene, world: World, rng: random.Random) -> Scene:
+    """The scene with other sizes, entrances, exits and ways to travel; the smaller things lie in front."""
+    most = world.radii[1] if len(scene.actors) == 1 else min(world.radii[1], MOST_SHARED_RADIUS)
+    actors = []
+    for actor in scene.actors:
+        radius = math.exp(rng.uniform(math.log(world.radii[0]), math.log(most)))
+        row, column = (
+            place if actor.direction is not None else _inside(place, radius)
+            for place in (actor.row, actor.column)
+        )
+        changed = replace(actor, radius=radius, row=row, column=column)
+        if not actor.needle and rng.random() < world.entrances:
+            changed = _entering(changed, scene, rng)
+        if actor.direction is not None and rng.random() < world.easing:
+            stay_s = changed.end_s - changed.start_s
+            travels_s = None
+            if rng.random() < 0.5:
+                travels_s = (
+                    changed.start_s + rng.uniform(0.0, 0.25) * stay_s,
+                    changed.end_s - rng.uniform(0.0, 0.25) * stay_s,
+                )
+            changed = replace(changed, easing=rng.choice(list(EASINGS)), travels_s=travels_s)
+        actors.append(changed)
+    actors.sort(key=lambda actor: -actor.radius)
+    return replace(scene, actors=tuple(actors))
+
+
+def _inside(place: float, radius: float) -> float:
+    """Row or column of a thing that is wholly in the picture, or as much as it can be."""
+    margin = min(1.0, 3 * radius - 0.5)
+    return min(2.0 - margin, max(margin, place))
+
+
+def _entering(actor: Actor, scene: Scene, rng: random.Random) -> Actor:
+    """The actor on stage for a part of the scene, before and after its change of colour."""
+    earliest, latest = actor.start_s, actor.end_s
+    if actor.turns is not None:  # three seconds in the colour that it had
+        latest_start, earliest_end = actor.turns[0] - 3, actor.turns[0] + 3
+    else:
+        latest_start, earliest_end = latest - SHORTEST_STAY_S, earliest + SHORTEST_STAY_S
+    start_s, end_s = earliest, latest
+    if rng.random() < 0.7 and latest_start > earliest:
+        start_s = rng.randint(earliest + 1, latest_start)
+    elif earliest_end < latest:
+        end_s = rng.randint(max(earliest_end, start_s + SHORTEST_STAY_S), latest - 1)
+    return replace(actor, start_s=start_s, end_s=end_s)
 
 
 def _crosses(actor: Actor, row: int, column: int) -> bool:

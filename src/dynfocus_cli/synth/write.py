@@ -17,7 +17,7 @@ from dynfocus_cli.files import atomic_file
 from dynfocus_cli.synth.look import LOOKS, PLAIN, Look
 from dynfocus_cli.synth.questions import ask, observe
 from dynfocus_cli.synth.render import render_frame
-from dynfocus_cli.synth.world import Script, write_script
+from dynfocus_cli.synth.world import SHORT, Script, World, write_script
 
 SIZE = 256
 FPS = 12
@@ -33,7 +33,7 @@ class Film(NamedTuple):
     """How a script becomes a file; the default is how the committed exams are filmed."""
 
     size: int = SIZE
-    """Pixels a side."""
+    """Pixels of the picture's shorter side."""
     fps: int = FPS
     crf: int = CRF
     """x264's constant rate factor: higher is coarser."""
@@ -55,7 +55,13 @@ def clip_seed(seed: int, clip: int) -> int:
 
 
 def write_clips(
-    out: Path, clips: int, seed: int, *, questions_per_clip: int = QUESTIONS_PER_CLIP, film: Film = STANDARD
+    out: Path,
+    clips: int,
+    seed: int,
+    *,
+    questions_per_clip: int = QUESTIONS_PER_CLIP,
+    film: Film = STANDARD,
+    world: World = SHORT,
 ) -> Iterator[Path]:
     """Writes `clips` clips and `questions.jsonl` into `out`, and yields each clip's path once it is whole.
 
@@ -91,7 +97,7 @@ def write_clips(
     try:
         with records:
             for clip in range(clips):
-                script = write_script(clip_seed(seed, clip))
+                script = write_script(clip_seed(seed, clip), world=world)
                 path = out / f"clip-{clip:05d}.mp4"
                 _write_or_say_why(script, path, film)
                 records.writelines(_records(script, path.name, questions_per_clip))
@@ -146,7 +152,7 @@ def write_video(
     with atomic_file(path) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:
         options = {"crf": str(crf), "preset": "veryfast"}
         stream = container.add_stream("libx264", rate=fps, options=options)
-        stream.width = stream.height = size
+        stream.width, stream.height = look.frame_size(size)
         stream.pix_fmt = "yuv420p"
         for second, index in itertools.product(order, range(fps)):
             pixels = render_frame(script, (second * fps + index) / fps, size, look)

@@ -34,7 +34,8 @@ def decode_frames(
 
     Moments are seconds from where players begin and must not go back. Two moments on one frame give it
     twice. `squash` scales the displayed picture to `width` x `height` pixels; `center_crop` scales it until
-    it covers them and cuts off equally on both sides. Decoding goes on in threads of its own while the caller
+    it covers them and cuts off equally on both sides; `letterbox` scales it until it fits into them and adds
+    equal black bars. Decoding goes on in threads of its own while the caller
     works, a bounded number of batches ahead: memory does not grow with the video's length.
 
     Raises:

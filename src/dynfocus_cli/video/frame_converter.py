@@ -15,7 +15,7 @@ from dynfocus_cli.video.colour import has_alpha, is_high_range, on_white, source
 from dynfocus_cli.video.orientation import Orientation, frame_orientation
 from dynfocus_cli.video.track_header import fits
 
-Fit = Literal["squash", "center_crop"]
+Fit = Literal["squash", "center_crop", "letterbox"]
 
 # swscale widens its bicubic kernel as it shrinks, so it does not alias; vision towers learnt from bicubic
 # pictures. ACCURATE_RND and BITEXACT give the same bytes on every processor.
@@ -34,6 +34,8 @@ class FrameConverter:
         self._scaled = (width, height)
         if fit == "center_crop":
             self._scaled = _covering((source.width, source.height), (width, height))
+        elif fit == "letterbox":
+            self._scaled = contained((source.width, source.height), (width, height))
         self._reformatter, self._whole = VideoReformatter(), VideoReformatter()
 
     def __call__(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
@@ -49,6 +51,8 @@ class FrameConverter:
         # (scaled height, scaled width, 3)
         turned = orientation.upright(np.asarray(scaled.to_ndarray(), np.uint8))
         left, top = (self._scaled[0] - self.width) // 2, (self._scaled[1] - self.height) // 2
+        if left < 0 or top < 0:
+            return letterboxed(turned, self.width, self.height)
         return turned[top : top + self.height, left : left + self.width]
 
     def _rgb(self, picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -90,6 +94,25 @@ class FrameConverter:
         )
         bare.color_trc, bare.color_primaries = picture.color_trc, picture.color_primaries
         return bare
+
+
+def letterboxed(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The picture, no larger than that, in the middle of black: (h, w, 3) to (height, width, 3)."""
+    frame = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
+    frame[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return frame
+
+
+def contained(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """The largest (width, height) of the proportions of `size` that `target` holds.
+
+    size 1280x720, target 96x96 -> 96x54    size 480x640, target 96x96 -> 72x96
+    """
+    (width, height), (target_width, target_height) = size, target
+    if target_width * height <= target_height * width:
+        return target_width, max(1, round(height * target_width / width))
+    return max(1, round(width * target_height / height)), target_height
 
 
 def _covering(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:

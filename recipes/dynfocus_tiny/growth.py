@@ -1,0 +1,47 @@
+"""A larger network that computes what a smaller one did: where a wider training begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dynfocus_cli.network.network import DynFocusModel
+
+POSITIONS = "vision.embeddings.position_embedding"
+LAYER = "vision.encoder.layers.{number}."
+SILENT = ("self_attn.projection.", "mlp.fc2.")
+"""What a layer adds to its input comes from these: at zero it adds nothing."""
+
+
+@torch.no_grad()
+def grown(model: DynFocusModel, *, image_size: int, layers: int, max_frames: int) -> DynFocusModel:
+    """The network with a larger picture, more vision layers and more frames.
+
+    Positions are interpolated, and a new layer begins as one that adds nothing. Patches stay as large as they
+    are, so things look larger than they did.
+    """
+    old = model.config.vision_config
+    vision = replace(old, image_size=image_size, num_hidden_layers=layers)
+    larger = DynFocusModel(replace(model.config, vision_config=vision, max_frames=max_frames))
+    state = dict(model.state_dict())
+    state[POSITIONS] = _interpolated(state[POSITIONS], image_size // vision.patch_size)
+    fresh = larger.state_dict()
+    for number in range(old.num_hidden_layers, layers):
+        prefix = LAYER.format(number=number)
+        for name, value in fresh.items():
+            if name.startswith(prefix):
+                silent = name.removeprefix(prefix).startswith(SILENT)
+                state[name] = torch.zeros_like(value) if silent else value
+    larger.load_state_dict(state)
+    return larger
+
+
+def _interpolated(positions: Tensor, side: int) -> Tensor:
+    """Position embeddings `(1, 1 + n * n, D_v)` for a grid of `side` patches a side."""
+    count = round((positions.shape[1] - 1) ** 0.5)
+    grid = positions[:, 1:].unflatten(1, (count, count)).permute(0, 3, 1, 2)  # (1, D_v, n, n)
+    larger = F.interpolate(grid, size=(side, side), mode="bicubic", align_corners=False)
+    return torch.cat((positions[:, :1], larger.flatten(2).transpose(1, 2)), dim=1)
