@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dynfocus_cli import scorers
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import AT_LEAST_ONE, SHARE, Range, check_ranges, flag, setting
-from dynfocus_cli.types import Hwaccel, Scorer
+from dynfocus_cli.types import FrameSelector, Hwaccel, Scorer
 
 ANSWERING = ("ask", "chat")
 QUERYING = ("ask", "inspect", "chat")
@@ -89,6 +89,12 @@ class SelectionOptions:
         QUERYING,
         scorers.HELP,
     )
+    frame_selector: FrameSelector = flag(
+        "--selector",
+        QUERYING,
+        "Choose key frames as the best events; or the best frames (topk), adaptively (aks), or evenly.",
+        default="events",
+    )
     cone_tokens: int | None = flag(
         "--cone-tokens N",
         QUERYING,
@@ -98,7 +104,7 @@ class SelectionOptions:
     rods: bool = flag(
         "--rods",
         QUERYING,
-        "Of a hub model: tokens of a frame that is no key frame.",
+        "Tokens of a frame that is no key frame.",
         default=True,
         words=("two", "none"),
     )
@@ -111,6 +117,7 @@ class SelectionOptions:
             "--prototypes": self.prototypes,
             "--key-ratio": self.key_ratio,
             "--scorer": self.scorer,
+            "--selector": self.frame_selector != "events",
             "--cone-tokens": self.cone_tokens,
             "--rods none": not self.rods,
         }

@@ -25,6 +25,8 @@ Quantization = Literal["none", "int8", "nf4"]
 """How the layers of a language model are held: as they are, in 8 bits, or in 4."""
 Scorer = Literal["visual", "question", "attention", "density"]
 """What ranks the events; `scorers.py` describes each."""
+FrameSelector = Literal["events", "topk", "aks", "even"]
+"""How key frames are chosen: the best events' frames, or in ways of others (`dpe/frame_selectors.py`)."""
 Span = tuple[float, float]
 Condition = Literal["sound", "corrupt", "substituted"]
 """How a sampled frame came out of a file: whole; decoded from damaged data, so that its picture may be wrong;
@@ -185,6 +187,7 @@ class SelectionInfo:
     key_frames: int
     """K."""
     clustering: str
+    selector: FrameSelector = "events"
 
 
 @dataclass(frozen=True, slots=True)

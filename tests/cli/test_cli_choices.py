@@ -65,10 +65,28 @@ def test_a_check_is_shown_and_recorded() -> None:
         (("--stock", "--check"), "--stock chooses no frames: leave --check out"),
         (("--stock", "--at", "3"), "--stock chooses no frames: leave --at out"),
         (("--cone-tokens", "4"), "--cone-tokens is for models of the Hugging Face hub"),
-        (("--rods", "none"), "--rods none is for models of the Hugging Face hub"),
+        (("--stock", "--selector", "topk"), "--stock chooses no frames: leave --selector out"),
     ],
 )
 def test_what_makes_no_sense_is_said(flags: tuple[str, ...], complaint: str) -> None:
     run = CliRunner().invoke(app, ["ask", *flags, DEMO, QUESTION])
     assert (run.exit_code, run.stdout) == (2, "")
     assert complaint in run.stderr
+
+
+@pytest.mark.parametrize("selector", ["topk", "aks", "even"])
+def test_other_selectors_choose_as_many_frames_for_as_many_tokens(selector: str) -> None:
+    flags = ["ask", DEMO, QUESTION, "--selector", selector, "--rods", "none", "--budget", "320", "--json"]
+    run = CliRunner().invoke(app, flags)
+    record = json.loads(run.stdout)
+    validate(record)
+    count = record["sampling"]["frames"]
+    assert record["selection"]["selector"] == selector
+    assert record["selection"]["prototypes"] == count
+    assert record["tokens"]["per_other_frame"] == 0
+    assert record["tokens"]["video"] == 40 * record["selection"]["key_frames"] <= 320
+    assert {frame["event"] for frame in record["frames"]} == set(range(count))
+    assert "--rods none leaves those of other frames than key frames out" in run.stderr
+    plan = json.loads(CliRunner().invoke(app, [*flags, "--dry-run"]).stdout)
+    validate(plan)
+    assert plan["selection"]["selector"] == selector

@@ -154,6 +154,10 @@ class ModelSpec(ABC):
             UsageError: `selection` asks for what the model cannot give.
         """
 
+    def remarks(self, selection: SelectionOptions) -> tuple[str, ...]:
+        """Warnings about what `selection` asks of the model, a sentence each."""
+        return ()
+
     @abstractmethod
     def patches(self, source: VideoSource) -> int:
         """Tokens of one frame, were all kept."""

@@ -41,7 +41,11 @@ def forecast(
         model=model.info,
         sampling=plan.sampling,
         selection=SelectionInfo(
-            scored.scorer, allowance.events, allowance.key_frames, model.defaults.clustering
+            scored.scorer,
+            allowance.events,
+            allowance.key_frames,
+            model.defaults.clustering,
+            options.selection.frame_selector,
         ),
         tokens=token_bill(
             model,

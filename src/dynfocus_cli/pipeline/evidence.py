@@ -36,7 +36,11 @@ def report(
         model=run.model.info,
         sampling=replace(run.plan.sampling, times_s=times_s),
         selection=SelectionInfo(
-            question.scorer, len(choice.scores), len(key_frames), spec.defaults.clustering
+            question.scorer,
+            len(choice.scores),
+            len(key_frames),
+            spec.defaults.clustering,
+            run.options.selection.frame_selector,
         ),
         tokens=token_bill(
             spec, source, price, len(times_s), len(key_frames), prompt=prompt, generated=generated

@@ -42,7 +42,8 @@ def allocate(
     limit = token_limit(model, request.source, options, tokens, plan.memory_plan.most_tokens)
     allowance = allow_frames(model, request.source, options, len(times_s), limit.tokens)
     pinned: tuple[int, ...] = ()
-    if model.defaults.pin_focus and not options.selection.stock:
+    selection = options.selection
+    if model.defaults.pin_focus and not selection.stock and selection.frame_selector != "even":
         pinned = focus_frames(sampling, options.sampling.at_s, times_s, allowance.key_frames)
     warnings = (*limit.warnings(allowance), *focus_left_out(sampling, times_s, pinned, allowance))
     return Allocation(subtitles, allowance, pinned, warnings)

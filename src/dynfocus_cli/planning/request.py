@@ -45,4 +45,5 @@ def read_request(
     mentions = find_mentions(question or "", source.duration_s)
     subtitles, warnings = find_subtitles(source, options.subtitles)
     tokens = model.text_tokens(scored.text) + most_subtitle_tokens(model, scored.text, subtitles)
+    warnings = (*warnings, *model.remarks(options.selection))
     return Request(scored, source, mentions, subtitles, tokens, warnings)

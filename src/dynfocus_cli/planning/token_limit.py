@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dynfocus_cli.cce.budget import Allowance, allow
@@ -69,7 +69,7 @@ def allow_frames(
         UsageError: the frames do not fit into `limit` video tokens.
     """
     defaults, selection = model.defaults, options.selection
-    return allow(
+    allowance = allow(
         frames,
         prototypes=selection.prototypes or defaults.prototypes,
         key_ratio=selection.key_ratio or defaults.key_ratio,
@@ -77,3 +77,5 @@ def allow_frames(
         price=model.price(source, frames, selection),
         every=selection.stock,
     )
+    by_frame = selection.frame_selector != "events"  # each frame is an event of its own
+    return replace(allowance, events=frames) if by_frame else allowance

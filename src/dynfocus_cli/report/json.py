@@ -99,6 +99,9 @@ def load_schema(name: str) -> dict[str, Any]:
 
 def _setup(of: Inspection | Forecast, frames: int) -> Record:
     """What a run and a planned run have in common."""
+    selection = _fields(of.selection, "scorer prototypes key_frames clustering")
+    if of.selection.selector != "events":
+        selection["selector"] = of.selection.selector
     bill = "video per_key_frame per_other_frame prompt generated context all_patches"
     return {
         "model": _fields(of.model, "name backend revision quantization device"),
@@ -109,7 +112,7 @@ def _setup(of: Inspection | Forecast, frames: int) -> Record:
             **_fields(of.sampling, "start_s:3 end_s:3"),
             "focus": _spans(of.sampling.focus),
         },
-        "selection": _fields(of.selection, "scorer prototypes key_frames clustering"),
+        "selection": selection,
         "tokens": _fields(of.tokens, bill if of.tokens.stock is None else f"{bill} stock"),
     }
 

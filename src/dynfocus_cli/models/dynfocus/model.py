@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dynfocus_cli.cce.budget import Allowance, FramePrice
+from dynfocus_cli.dpe.frame_selectors import select_frames
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.features.domain import Domain
 from dynfocus_cli.features.encoded import EncodedFrames
@@ -40,6 +41,10 @@ from dynfocus_cli.video import with_time_codes
 
 UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
 UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
+WITHOUT_RODS = (
+    "{name} was trained with the rods of all frames, and --rods none leaves those of other frames than key "
+    "frames out: its answers can be worse for that."
+)
 FOREIGN = "{flag} is for models of the Hugging Face hub: {name} has learned to read {price} tokens a frame."
 
 
@@ -74,16 +79,15 @@ class DynFocusSpec(ModelSpec):
     def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
         """Cones and rods, whatever the video. Raises UsageError for other numbers of tokens."""
         price = self.config.frame_price(frames)
-        flags = {
-            "--stock": selection.stock,
-            "--cone-tokens": selection.cone_tokens,
-            "--rods none": not selection.rods,
-        }
+        flags = {"--stock": selection.stock, "--cone-tokens": selection.cone_tokens}
         for flag, given in flags.items():
             if given:
                 tokens = f"{price.key} or {price.other}"
                 raise UsageError(FOREIGN.format(flag=flag, name=self.name, price=tokens))
-        return price
+        return price if selection.rods else replace(price, other=0)
+
+    def remarks(self, selection: SelectionOptions) -> tuple[str, ...]:
+        return () if selection.rods else (WITHOUT_RODS.format(name=self.name),)
 
     def patches(self, source: VideoSource) -> int:
         return self.config.patches
@@ -190,7 +194,7 @@ class LoadedModel(Backend):
         selection: SelectionOptions,
         selector_frames: EncodedFrames | None = None,
     ) -> DynFocusSession:
-        return DynFocusSession(self, frames)
+        return DynFocusSession(self, source, frames, selection)
 
     @torch.inference_mode()
     def check_domain(
@@ -218,8 +222,12 @@ class DynFocusSession(VideoSession):
     """A video's features, with their spatial prototypes."""
 
     @torch.inference_mode()
-    def __init__(self, model: LoadedModel, frames: EncodedFrames) -> None:
+    def __init__(
+        self, model: LoadedModel, source: VideoSource, frames: EncodedFrames, selection: SelectionOptions
+    ) -> None:
         self._model = model
+        self._selection = selection
+        self._price = model.spec.price(source, len(frames.times_s), selection)
         patches = frames.patches.to(model.device, model.spec.dtype)
         self._features: VideoFeatures = model.network.connector.prepare(patches.unsqueeze(0))
         # float64: ten hours in, float32 is off by milliseconds.
@@ -229,6 +237,7 @@ class DynFocusSession(VideoSession):
     def choose(
         self, question: ScoredQuestion, allowance: Allowance, pinned: tuple[int, ...], seed: int
     ) -> Choice:
+        selector = self._selection.frame_selector
         selection = self._model.network.connector.select(
             self._features,
             events=allowance.events,
@@ -238,11 +247,15 @@ class DynFocusSession(VideoSession):
             pinned=self._mask(pinned),
             generator=torch.Generator().manual_seed(seed),
         )
+        if selector != "events":  # each frame is an event, and so a number of one is that of the other
+            times_s, count = self._times_s[0].tolist(), allowance.key_frames
+            keys = select_frames(selector, selection.scores[0], times_s, count, pinned)
+            selection = replace(selection, key_events=keys.unsqueeze(0))
         return Choice(
             events=tuple(selection.assignment[0].tolist()),
             scores=tuple(selection.scores[0].tolist()),
             key_frames=tuple(selection.key_frames[0].tolist()),
-            price=self._model.config.frame_price(self._features.frames),
+            price=self._price,
             pinned=pinned,
             inner=selection,
         )
@@ -284,7 +297,8 @@ class DynFocusSession(VideoSession):
         return Likelihoods(ranked.log_likelihoods, model.prompt.length(question.text, subtitles), shares)
 
     def _tokens(self, choice: Choice, question: ScoredQuestion) -> tuple[Tensor, Tensor]:
-        """Cones and rods in time order (M, D_l), and the frame of each (M,)."""
+        """Cones and rods in time order (M, D_l), and the frame of each (M,); with `--rods none` those of key
+        frames alone, the (0, 40) of the poster's ablation."""
         selection: EventSelection = choice.inner
         tokens, frame_of_token = self._model.network.video_tokens(
             self._features,
@@ -293,7 +307,10 @@ class DynFocusSession(VideoSession):
             self._times_s,
             self._mask(choice.pinned),
         )
-        return tokens[0], frame_of_token[0]
+        if self._selection.rods:
+            return tokens[0], frame_of_token[0]
+        is_key = torch.isin(frame_of_token[0], selection.key_frames[0])  # (M,)
+        return tokens[0, is_key], frame_of_token[0, is_key]
 
     def _frame_shares(self, attention: Tensor, frame_of_token: Tensor) -> tuple[float, ...]:
         """What each frame's tokens were given together; both (M,)."""

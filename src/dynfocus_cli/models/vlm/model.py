@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dynfocus_cli.cce.budget import Allowance, FramePrice
 from dynfocus_cli.dpe.density_peaks import Clusters
+from dynfocus_cli.dpe.frame_selectors import select_frames
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import VisionTower
@@ -32,7 +33,7 @@ from dynfocus_cli.models.vlm.family import Family
 from dynfocus_cli.models.vlm.frames import VideoTokens
 from dynfocus_cli.models.vlm.memory import encoding_passes
 from dynfocus_cli.models.vlm.prompt import ChatWriter
-from dynfocus_cli.models.vlm.selection import distinctness, find_events, rank, similarity
+from dynfocus_cli.models.vlm.selection import distinctness, find_events, nearest_to_words, rank, similarity
 from dynfocus_cli.models.vlm.selector import Selector, SelectorSpec, best_frames, event_scores
 from dynfocus_cli.models.vlm.skeleton import Skeleton
 from dynfocus_cli.models.vlm.tokens import RODS, assemble, cones, rods
@@ -46,6 +47,8 @@ LEAST_CONES = 16
 """Tokens that a key frame keeps however short they are, as the paper's fine prototypes."""
 STEP = 8
 """Frames that are projected at a time."""
+COMPARED = 64
+"""Frames that are compared with a question's words at a time."""
 
 DEFAULTS = Defaults(
     fps=1.0, max_frames=200, prototypes=64, key_ratio=0.4, clustering="dpc_knn", pin_focus=True
@@ -255,13 +258,17 @@ class VlmSession(VideoSession):
         if pinned:
             mask = torch.zeros(1, count, dtype=torch.bool, device=device)
             mask[0, list(pinned)] = True
+        by_frame = self._selection.frame_selector != "events"
         compared = self._family.compared(self._frames.patches).to(device)
-        clusters = find_events(compared, allowance.events, mask)
+        clusters = find_events(compared, count if by_frame else allowance.events, mask)
         scores = distinctness(clusters)
         if question.scorer == "question":
             assert question.question is not None, "the scorer was checked"
             clusters, scores = self._by_question(clusters, question.question, mask)
         scores, keys = rank(scores, clusters, allowance.key_frames, mask)
+        if by_frame:  # each frame is an event, and so a number of one is that of the other
+            selector, times_s = self._selection.frame_selector, self._frames.times_s
+            keys = select_frames(selector, scores, times_s, allowance.key_frames, pinned)
         return Choice(
             events=tuple(clusters.assignment[0].tolist()),
             scores=tuple(scores.tolist()),
@@ -281,9 +288,12 @@ class VlmSession(VideoSession):
             return replace(clusters, centres=best_frames(fits, clusters, pinned)), event_scores(
                 fits, clusters
             )
-        words = self._words(question)
-        tokens = self._projected(self._frames, clusters.centres[0].tolist())[..., : words.shape[-1]]
-        return clusters, similarity(words, tokens)
+        words, centres = self._words(question), clusters.centres[0].tolist()
+        nearest = [
+            nearest_to_words(words, self._projected(self._frames, centres[at : at + COMPARED]))
+            for at in range(0, len(centres), COMPARED)
+        ]
+        return clusters, similarity(torch.cat(nearest))
 
     def detail_tower(self, choice: Choice) -> VisionTower | None:
         """Full resolution for key frames, where the first pass was a preview."""

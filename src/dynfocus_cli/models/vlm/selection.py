@@ -35,18 +35,27 @@ def distinctness(clusters: Clusters) -> Tensor:
     return ranks.clamp(min=float(finite.min()) if len(finite) else 0.0).float()
 
 
-def similarity(words: Tensor, tokens: Tensor) -> Tensor:
-    """How similar each event's centre frame is to the words of a question: (L,).
-
-    A word counts by the patch nearest to it, by the cosine in the language model's space, less the mean of
-    that over all events.
+def nearest_to_words(words: Tensor, tokens: Tensor) -> Tensor:
+    """How near each word of a question comes to a frame: the cosine of the patch nearest to it, in the
+    language model's space.
 
     Shape:
         words: (S, D_l), the question's.
-        tokens: (L, n, D_l), of the centre frames.
+        tokens: (L, n, W), of the frames, D_l <= W.
+        returns: (L, S).
     """
-    cosine = F.normalize(tokens.float(), dim=-1) @ F.normalize(words.float(), dim=-1).T  # (L, n, S)
-    nearest = cosine.amax(dim=1)  # (L, S)
+    tokens = tokens[..., : words.shape[-1]].float()
+    cosine = F.normalize(tokens, dim=-1) @ F.normalize(words.float(), dim=-1).T  # (L, n, S)
+    return cosine.amax(dim=1)
+
+
+def similarity(nearest: Tensor) -> Tensor:
+    """How similar each frame is to a question: the mean over its words, each less its mean over all frames.
+
+    Shape:
+        nearest: (L, S), see `nearest_to_words`.
+        returns: (L,).
+    """
     return (nearest - nearest.mean(dim=0)).mean(dim=1)
 
 
