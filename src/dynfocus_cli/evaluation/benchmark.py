@@ -17,7 +17,8 @@ from typing import ClassVar, Literal, get_args
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation import benchmarks
-from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
+from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scored
+from dynfocus_cli.evaluation.judge_prompt import JudgePrompt
 
 Protocol = Literal["official", "lmms-eval", "vlmevalkit"]
 """Whose prompt and extractor are used."""
@@ -49,7 +50,7 @@ class Benchmark(ABC):
     protocols: ClassVar[tuple[Protocol, ...]] = ("official",)
     """Those that ask and score in ways of their own; others have no code for it."""
     judged: ClassVar[bool] = False
-    """A language model has to judge the answers."""
+    """A language model has to judge the answers, or some of them: see `judge_prompts`."""
     published: ClassVar[tuple[PublishedRow, ...]] = ()
 
     @abstractmethod
@@ -84,6 +85,14 @@ class Benchmark(ABC):
     def summarise(self, scored: Sequence[Scored], protocol: Protocol) -> dict[str, float]:
         """The benchmark's own figures over the predictions of one arm, in per cent unless its makers use
         another scale: name -> value, the total first. Unparsed answers count as the protocol counts them."""
+
+    def judge_prompts(self, predictions: Sequence[Prediction]) -> Sequence[JudgePrompt]:
+        """What a judge is asked about the predictions of one arm; empty where none is needed."""
+        return ()
+
+    def judged_score(self, item: Item, grades: Mapping[str, float]) -> float:
+        """The score, 0 to 1, that a judge's grades come to."""
+        raise NotImplementedError
 
     def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:
         """The files that the official scorer takes of one arm: name -> content; empty for none."""

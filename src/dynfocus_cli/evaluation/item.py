@@ -93,3 +93,6 @@ class Scored:
     """The answer in the response; None where the extractor finds none."""
     score: float | None
     """0 or 1, or a judge's score from 0 to 1; None without a known answer, or without a verdict."""
+    grades: Mapping[str, float] = field(default_factory=dict)
+    """What a judge gave it, on the benchmark's own scales: `{"accuracy": 4, "relevance": 5}`; empty where no
+    judge is needed, or has not given a verdict."""

@@ -1,0 +1,140 @@
+"""A language model that judges answers, behind an OpenAI-compatible endpoint that the user named.
+
+It is asked with patience: where the endpoint is busy, fails or says nothing, the same question is sent again
+after a while, a few times.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+
+import httpx2
+
+from dynfocus_cli.errors import UsageError, first_line
+from dynfocus_cli.evaluation.judge_prompt import NoReply
+
+KEY_VARIABLES = ("DYNFOCUS_JUDGE_KEY", "OPENAI_API_KEY")
+"""Environment variables that may hold the endpoint's key; the first one that is set is sent."""
+
+WAITS_S = (1.0, 4.0, 15.0, 40.0)
+"""Seconds before each further try: together the minute over which endpoints count requests."""
+
+MOST_WAIT_S = 120.0
+"""An endpoint that asks for a longer pause is given up for now."""
+
+TIMEOUT_S = 60.0
+
+BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""Statuses after which the same request may succeed."""
+
+UNUSABLE = {
+    401: "the key is not accepted",
+    403: "the key may not use it",
+    404: "there is no such address, or no such model",
+}
+"""Statuses after which no request will succeed."""
+
+
+class Judge:
+    """A model behind an endpoint. Threads may share it.
+
+    Args:
+        url: of the API, such as `http://localhost:8000/v1`, or of its `chat/completions`.
+        model: its name there.
+        sleep: waits so many seconds.
+
+    Raises:
+        UsageError: `url` is no address of a web server, or `model` is empty.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        try:
+            address = httpx2.URL(url.strip())
+        except httpx2.InvalidURL as error:
+            raise UsageError(f"The judge's address {url!r} cannot be used: {first_line(error)}.") from error
+        if address.scheme not in ("http", "https") or not address.host:
+            raise UsageError(f"The judge's address must be one of http or https, got {url!r}.")
+        if not model.strip():
+            raise UsageError("The judge's model has no name.")
+        path = address.path.rstrip("/").removesuffix("/chat/completions")
+        self.model = model
+        self.address = f"{address.scheme}://{address.netloc.decode()}"
+        """Where the network is used, without what may be secret in the address."""
+        self._url = address.copy_with(path=f"{path}/chat/completions")
+        self._sleep = sleep
+        key = next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), "")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx2.Client(timeout=timeout_s, headers=headers)
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def verdict(self, system: str, user: str) -> str:
+        """What the judge says to these two messages; empty where its reply has no text.
+
+        Raises:
+            NoReply: there was no reply after all tries, or the endpoint refuses this request.
+            UsageError: the endpoint will answer no request: wrong key, address or model.
+        """
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        body = {"model": self.model, "messages": messages, "temperature": 0}
+        for wait in (*WAITS_S, None):
+            asked_for = 0.0
+            try:
+                response = self._client.post(self._url, json=body)
+            except UnicodeEncodeError as error:
+                raise NoReply("it holds what is no text") from error
+            except httpx2.TransportError as error:
+                problem = first_line(error)
+            else:
+                if response.is_success:
+                    return _text(response)
+                problem = f"status {response.status_code}"
+                if (meaning := UNUSABLE.get(response.status_code)) is not None:
+                    raise UsageError(f"The judge at {self.address} answers with {problem}: {meaning}.")
+                if response.status_code not in BUSY:
+                    raise NoReply(problem)
+                asked_for = _retry_after(response)
+            if wait is None or asked_for > MOST_WAIT_S:
+                break
+            self._sleep(max(wait, asked_for))
+        raise NoReply(problem)
+
+
+def _text(response: httpx2.Response) -> str:
+    """The message in a reply of `chat/completions`."""
+    try:
+        content = response.json()["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return content.strip() if isinstance(content, str) else ""
+
+
+def _retry_after(response: httpx2.Response) -> float:
+    """The seconds that the endpoint asks to wait, given as seconds or as a date; 0 where it does not."""
+    value = response.headers.get("Retry-After", "")
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
