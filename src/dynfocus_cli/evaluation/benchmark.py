@@ -19,6 +19,8 @@ from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation import benchmarks
 from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scored
 from dynfocus_cli.evaluation.judge_prompt import JudgePrompt
+from dynfocus_cli.video.cues import Cue
+from dynfocus_cli.video.subtitles import read_cues
 
 Protocol = Literal["official", "lmms-eval", "vlmevalkit"]
 """Whose prompt and extractor are used."""
@@ -45,6 +47,8 @@ class Benchmark(ABC):
     """Name, kind of question and size, in a line."""
     url: ClassVar[str] = ""
     """Where its makers distribute it."""
+    marks: ClassVar[tuple[str, ...]] = ()
+    """Names of official files, by which a folder is recognised as this benchmark's; patterns are allowed."""
     splits: ClassVar[tuple[str, ...]] = ("test",)
     """The first one is read where none is named."""
     protocols: ClassVar[tuple[Protocol, ...]] = ("official",)
@@ -63,12 +67,21 @@ class Benchmark(ABC):
         """
 
     @abstractmethod
-    def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] = ()) -> Prompt:
+    def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:
         """What the language model reads.
 
         Args:
-            subtitles: the lines on screen at the sampled frames, in time order, where they are asked for.
+            subtitles: the lines on screen at the sampled frames, in time order; empty where nothing is said,
+                None where they are not asked for.
         """
+
+    def cues(self, item: Item) -> tuple[Cue, ...]:
+        """What is said in the item's video, from its subtitle file; empty without one.
+
+        Raises:
+            UsageError: the file cannot be read.
+        """
+        return read_cues(item.subtitles) if item.subtitles else ()
 
     @abstractmethod
     def extract(self, item: Item, response: str, protocol: Protocol) -> str | None:

@@ -1,0 +1,107 @@
+"""From the entries of official files to items, with what cannot be asked beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+from dynfocus_cli.evaluation.item import Dataset, Item, Problem
+from dynfocus_cli.evaluation.video_folder import VideoFolder
+from dynfocus_cli.types import Option
+
+
+class ItemReader:
+    """Collects the items of a split, and a problem for each entry that cannot be one."""
+
+    def __init__(self, videos: VideoFolder, letters: str = "ABCD") -> None:
+        """`letters` are those that the benchmark's options may have."""
+        self.videos = videos
+        self.letters = letters
+        self._items: list[Item] = []
+        self._problems: list[Problem] = []
+        self._ids = set[str]()
+
+    def add(
+        self,
+        id: str,
+        video: str,
+        question: str,
+        answer: str | None,
+        options: Sequence[str] = (),
+        *,
+        folder: str = "",
+        task: str = "",
+        duration: str = "",
+        group: str = "",
+        subtitles: Path | None = None,
+        official: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Adds an entry as an item if it can be asked, else as a problem.
+
+        Args:
+            video: its name or id, as the official file gives it.
+            answer: the right option's letter; the answer in words where there are no options; None where the
+                makers withhold it.
+            options: their texts, of A, B, C ... in this order.
+            folder: name of the folder that the task's videos lie in, where tasks have folders of their own.
+        """
+        paths = self.videos.paths(video, folder)
+        message = self._message(id, question, answer, options)
+        if not message and len(paths) != 1:
+            message = self.videos.problem(video, paths)
+        if message:
+            self.problem(id, message, paths[0] if len(paths) == 1 else None)
+            return
+        self._ids.add(id)
+        self._items.append(
+            Item(
+                id=id,
+                video=paths[0],
+                question=question.strip(),
+                answer=answer,
+                options=lettered(options),
+                task=task,
+                duration=duration,
+                group=group,
+                subtitles=subtitles,
+                official=official or {},
+            )
+        )
+
+    def problem(self, id: str, message: str, video: Path | None = None) -> None:
+        """Adds an entry that cannot be asked."""
+        self._problems.append(Problem(id, message, video))
+
+    def dataset(self, *files: Path) -> Dataset:
+        """What was read, from these official files."""
+        return Dataset(tuple(self._items), tuple(self._problems), files)
+
+    def _message(self, id: str, question: str, answer: str | None, options: Sequence[str]) -> str:
+        """What is wrong with an entry, its video aside; empty for nothing."""
+        if id in self._ids:
+            return f"The id {id} occurs twice; the first entry is asked."
+        if not isinstance(question, str) or not question.strip():
+            return "It has no question."
+        if not options:
+            return ""
+        if not all(isinstance(option, str) and option.strip() for option in options):
+            return "One of its options has no text."
+        if not 2 <= len(options) <= len(self.letters):
+            last = self.letters[-1]
+            return f"It has {len(options)} options, and 2 to {len(self.letters)} (A to {last}) are expected."
+        if answer is not None and answer not in list(self.letters[: len(options)]):
+            return f"Its answer {answer!r} is none of its options."
+        return ""
+
+
+def lettered(options: Sequence[str]) -> tuple[Option, ...]:
+    """Texts as the options A, B, C ... in their order."""
+    return tuple(Option(letter, text) for letter, text in zip(ascii_uppercase, options, strict=False))
+
+
+def letter_of(answer: str, options: Sequence[str]) -> str:
+    """The letter of the last option that is this text, as MLVU's scorer has it; the text if there is none."""
+    places = [place for place, option in enumerate(options) if option == answer]
+    return ascii_uppercase[places[-1]] if places else answer
