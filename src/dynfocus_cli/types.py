@@ -357,6 +357,16 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the language model reads where that is not the question as it stands."""
+
+    text: str
+    """The user's turn."""
+    prefix: str = ""
+    """The beginning of the model's own turn, which it goes on from: `Best Option: (`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Counterfactual:
     """The answer from other frames."""
 

@@ -135,7 +135,7 @@ def test_answers_are_compared_by_their_words() -> None:
     assert is_other("white", "black")
 
 
-@pytest.mark.parametrize("wanted", [{"stock": True}, {"cone_tokens": 4}, {"rods": False}])
+@pytest.mark.parametrize("wanted", [{"stock": True}, {"cone_tokens": 4}])
 def test_what_only_hub_models_can_do(tiny: DynFocus, video: str, wanted: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="Hugging Face hub"):
         tiny.ask(video, "What?", RunOptions(selection=SelectionOptions(**wanted)))

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dynfocus_cli.types import Option
+from dynfocus_cli.types import Option, Prompt
+
+__all__ = ["Dataset", "Item", "Prediction", "Problem", "Prompt", "Scored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,6 @@ class Dataset:
     that are no option, ids that occur twice."""
     files: tuple[Path, ...]
     """The official files that were read, for their digest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What the language model reads of an item."""
-
-    text: str
-    """The user's turn."""
-    prefix: str = ""
-    """The beginning of the model's own turn, which it goes on from: `Best Option: (`."""
 
 
 @dataclass(frozen=True, slots=True)

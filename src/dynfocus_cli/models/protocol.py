@@ -7,8 +7,8 @@ Nothing outside of `models/` and `checkpoints/` knows more of a model than this.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,15 @@ from dynfocus_cli.types import (
     Fallback,
     ModelInfo,
     Option,
+    Prompt,
     Quantization,
     Scorer,
     TimeForecast,
     VideoSource,
 )
+
+Wording = Callable[[Sequence[str] | None], Prompt]
+"""Words a prompt, given the subtitles on screen at the sampled frames; None where they are not wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,10 @@ class ScoredQuestion:
     warnings: tuple[str, ...] = ()
     prompt: str | None = None
     """What the language model reads, where that is not the question alone."""
+    prefix: str = ""
+    """The beginning of its answer, which it goes on from."""
+    wording: Wording | None = None
+    """Who words the prompt, where that is not the model; `answers` are then letters of options."""
     answers: tuple[str, ...] = ()
     """What there is to choose from, as the language model would write it."""
 
@@ -64,6 +72,13 @@ class ScoredQuestion:
     def text(self) -> str:
         """What the language model reads; empty where there is no question."""
         return self.prompt or self.question or ""
+
+    def with_subtitles(self, lines: Sequence[str] | None) -> ScoredQuestion:
+        """The same with these lines in the prompt, where somebody else than the model words it."""
+        if self.wording is None:
+            return self
+        prompt = self.wording(lines)
+        return replace(self, prompt=prompt.text, prefix=prompt.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +154,8 @@ class ModelSpec(ABC):
         """What it does where the options leave it open."""
 
     @abstractmethod
-    def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
-        """Tokens of the prompt without the video and its time stamps."""
+    def text_tokens(self, question: str, subtitles: Sequence[str] = (), prefix: str = "") -> int:
+        """Tokens of the prompt, and of the beginning of the answer, without the video and its time stamps."""
 
     def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
         """The moments to sample: as the options say, or as the model's makers do."""

@@ -35,7 +35,6 @@ class RankedAnswers:
     """Given answers, each with how likely it is."""
 
     log_likelihoods: tuple[float, ...]
-    """Of each answer with the end mark after it."""
     attention: Tensor
     """(M,), of the likeliest answer."""
 
@@ -94,13 +93,17 @@ def generate(
     subtitles: Sequence[str],
     options: GenerationOptions,
     listener: Listener | None = None,
+    prefix: str = "",
 ) -> GeneratedTokens:
     """The answer's tokens: at temperature 0 the likeliest, else drawn by the seed.
+
+    Args:
+        prefix: the beginning of the answer, which it goes on from.
 
     Shape:
         video_tokens: (M, D_l).
     """
-    inputs = _inputs(network, prompt, video_tokens, question, subtitles)
+    inputs = _inputs(network, prompt, video_tokens, question, subtitles, prefix)
     read = _NativePrompt.read(network.language_model, inputs)
     draw = torch.Generator(inputs.device).manual_seed(options.seed)
     tokenizer = prompt.tokenizer
@@ -117,15 +120,51 @@ def rank_answers(
     subtitles: Sequence[str],
     answers: Sequence[str],
 ) -> RankedAnswers:
-    """How likely each of `answers` is.
+    """How likely each of `answers` is, with the end mark after it.
 
     Shape:
         video_tokens: (M, D_l).
     """
-    inputs = _inputs(network, prompt, video_tokens, question, subtitles)
-    read = _NativePrompt.read(network.language_model, inputs)
     ids = [prompt.answer(answer) for answer in answers]
-    each = likelihoods(read, ids)
+    return _rank(network, prompt, video_tokens, question, subtitles, ids, "")
+
+
+def rank_letters(
+    network: DynFocusModel,
+    prompt: PromptWriter,
+    video_tokens: Tensor,
+    question: str,
+    subtitles: Sequence[str],
+    letters: Sequence[str],
+    prefix: str = "",
+) -> RankedAnswers:
+    """How likely each of the `letters` of listed options is to come next.
+
+    Args:
+        prefix: the beginning of the answer, which it goes on from.
+
+    Shape:
+        video_tokens: (M, D_l).
+    """
+    ids = [[*prompt.option(letter, prefix), prompt.tokenizer.eos_token_id] for letter in letters]
+    return _rank(network, prompt, video_tokens, question, subtitles, ids, prefix, end=False)
+
+
+def _rank(
+    network: DynFocusModel,
+    prompt: PromptWriter,
+    video_tokens: Tensor,
+    question: str,
+    subtitles: Sequence[str],
+    ids: Sequence[list[int]],
+    prefix: str,
+    *,
+    end: bool = True,
+) -> RankedAnswers:
+    """How likely token `ids` are, which have an end mark; `end`: with that mark."""
+    inputs = _inputs(network, prompt, video_tokens, question, subtitles, prefix)
+    read = _NativePrompt.read(network.language_model, inputs)
+    each = likelihoods(read, ids if end else [one[:-1] for one in ids])
     best, place = ids[each.index(max(each))][:-1], _place(prompt, video_tokens)
     return RankedAnswers(each, attention_to(network.language_model, read.cache, inputs, best, place))
 
@@ -179,6 +218,7 @@ def _inputs(
     video_tokens: Tensor,
     question: str,
     subtitles: Sequence[str],
+    prefix: str = "",
 ) -> Tensor:
     """(1, S, D_l): the prompt with the video tokens in their place."""
     embed = network.get_input_embeddings()
@@ -186,7 +226,7 @@ def _inputs(
     def words(ids: list[int]) -> Tensor:
         return embed(torch.tensor(ids, device=video_tokens.device, dtype=torch.int64))
 
-    text = words(prompt.after_video(question, subtitles))
+    text = words(prompt.after_video(question, subtitles, prefix))
     return torch.cat((words(prompt.before_video), video_tokens.to(text.dtype), text)).unsqueeze(0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.tokenizer import TextTokenizer
@@ -15,6 +15,17 @@ VICUNA_V1 = (
 """The words around a question that Vicuna was trained with."""
 
 SUBTITLES = "Subtitles on screen at the frames:"
+
+
+def continued(ids: Callable[[str], list[int]], begun: str, answer: str) -> list[int]:
+    """Ids of `answer` behind the text `begun`: with a space between, but behind a bracket or a space."""
+    if not begun or begun[-1] not in "([{ \n":
+        answer = f" {answer}"
+    before, whole = ids(begun), ids(begun + answer)
+    # Words can be cut up otherwise where they stand behind others.
+    return (
+        whole[len(before) :] if whole[: len(before)] == before and len(whole) > len(before) else ids(answer)
+    )
 
 
 class PromptWriter:
@@ -39,16 +50,17 @@ class PromptWriter:
         self.before_video: list[int] = tokenizer(before)["input_ids"]
         """Ids ahead of the video tokens, beginning with BOS."""
 
-    def after_video(self, question: str, subtitles: Sequence[str] = ()) -> list[int]:
-        """Ids that follow the video tokens, up to where the answer begins; `subtitles` come ahead of the
-        question, one line each."""
+    def after_video(self, question: str, subtitles: Sequence[str] = (), prefix: str = "") -> list[int]:
+        """Ids that follow the video tokens, up to where the answer goes on; `subtitles` come ahead of the
+        question, one line each, and the answer begins with `prefix`."""
         said = "".join(f"{line}\n" for line in (SUBTITLES, *subtitles)) if subtitles else ""
         # Replaced, not formatted: a question may hold braces.
-        return self._plain(self._after.replace(QUESTION, said + question))
+        text = self._after.replace(QUESTION, said + question)
+        return self._plain(f"{text} {prefix}" if prefix else text)
 
-    def length(self, question: str, subtitles: Sequence[str] = ()) -> int:
+    def length(self, question: str, subtitles: Sequence[str] = (), prefix: str = "") -> int:
         """Text tokens of the whole prompt."""
-        return len(self.before_video) + len(self.after_video(question, subtitles))
+        return len(self.before_video) + len(self.after_video(question, subtitles, prefix))
 
     def question(self, question: str, longest: int) -> list[int]:
         """Ids that the Q-Former reads: the question alone, cut on the left to `longest` tokens."""
@@ -62,6 +74,11 @@ class PromptWriter:
     def answer(self, answer: str) -> list[int]:
         """Ids that a right answer is made of, with the end mark. For training."""
         return [*self._plain(f" {answer}"), self.tokenizer.eos_token_id]
+
+    def option(self, option: str, prefix: str = "") -> list[int]:
+        """Ids of an option's letter where the answer is to be one, or goes on from `prefix`; without the end
+        mark, since the model may go on behind the letter."""
+        return continued(self._plain, f" {prefix}" if prefix else "", option)
 
     def read(self, generated: list[int]) -> str:
         """The answer's text."""

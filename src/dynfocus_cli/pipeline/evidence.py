@@ -26,7 +26,7 @@ def report(
     price, times_s, key_frames = choice.price, encoded.frames.times_s, choice.key_frames
     if completion is None:
         stamps = price.timestamp_tokens(len(times_s), len(key_frames))
-        prompt, generated = spec.text_tokens(question.text, selection.subtitles) + stamps, 0
+        prompt, generated = spec.text_tokens(selection.question.text, selection.subtitles) + stamps, 0
     else:
         prompt, generated = completion.prompt, completion.generated
     first = notices(spec.name, domain, answers=completion is not None)

@@ -11,7 +11,7 @@ from dynfocus_cli.features.encoding import decode_for, key_of
 from dynfocus_cli.models.protocol import Backend
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.planning.plan import plan_run
-from dynfocus_cli.planning.request import Request, read_request
+from dynfocus_cli.planning.request import CustomPrompt, Request, read_request
 from dynfocus_cli.types import FrameBatch, Option
 from dynfocus_cli.video import open_hardware
 
@@ -53,10 +53,11 @@ def start_prefetch(
     model: Backend,
     options: RunOptions,
     choices: Sequence[Option] = (),
+    prompt: CustomPrompt | None = None,
 ) -> Prefetch:
     """Probes a video and begins to decode it in threads of their own, for `ask` or `inspect` to go on with.
     Raises as they do."""
-    request = read_request(video, question, model.spec, options, choices)
+    request = read_request(video, question, model.spec, options, choices, prompt)
     plan = plan_run(request, model.spec, options, VAST)
     source, moments_s, batch = request.source, plan.sampling.times_s, plan.memory_plan.batch
     tower = model.tower(source, len(moments_s), options.selection)

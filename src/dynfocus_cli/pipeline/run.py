@@ -15,7 +15,7 @@ from dynfocus_cli.options import RunOptions
 from dynfocus_cli.pipeline.prefetch import Prefetch
 from dynfocus_cli.planning.memory_plan import next_fallback
 from dynfocus_cli.planning.plan import RunPlan, plan_run
-from dynfocus_cli.planning.request import read_request
+from dynfocus_cli.planning.request import CustomPrompt, read_request
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import Option, VideoSource
@@ -65,6 +65,7 @@ def run_within_memory(
     choices: tuple[Option, ...] = (),
     prefetch: Prefetch | None = None,
     memory_cache: MemoryFeatureCache | None = None,
+    prompt: CustomPrompt | None = None,
 ) -> Result:
     """Does the `work` by a plan for the memory there is; where that runs out after all, by its fallbacks.
 
@@ -73,7 +74,10 @@ def run_within_memory(
     """
     watch, spec = Stopwatch(), model.spec
     with watch("decode"):
-        request = prefetch.request if prefetch else read_request(video, question, spec, options, choices)
+        if prefetch:
+            request = prefetch.request
+        else:
+            request = read_request(video, question, spec, options, choices, prompt)
     plan = plan_run(request, spec, options, free_beside(model))
     run = Run(plan, model, options, progress, watch, choices, prefetch, memory_cache)
     while True:

@@ -15,6 +15,7 @@ from dynfocus_cli.pipeline.evidence import report
 from dynfocus_cli.pipeline.prefetch import Prefetch
 from dynfocus_cli.pipeline.run import Run, run_within_memory
 from dynfocus_cli.pipeline.steps import check_domain, encode, generate, select
+from dynfocus_cli.planning.request import CustomPrompt
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.types import Answer, Inspection, Option
 
@@ -28,12 +29,15 @@ def ask(
     choices: Sequence[Option] = (),
     prefetch: Prefetch | None = None,
     memory_cache: MemoryFeatureCache | None = None,
+    prompt: CustomPrompt | None = None,
 ) -> Answer:
     """Answers `question` about the file `video`; with `choices`, by the letter of the likeliest of them.
 
     Args:
         prefetch: made for the same video, question and options.
         memory_cache: keeps the video's frames for the next question, where the cache on disk is off.
+        prompt: what the language model reads in place of the question; `choices` are then answered by their
+            letters, and their texts are its to name.
 
     Raises:
         VideoUnreadable: no frame can be had of the file.
@@ -65,7 +69,7 @@ def ask(
         return Answer(completion.text, evidence, generation.options, check, truncated, completion.attention)
 
     return run_within_memory(
-        answer, video, question, model, options, progress, tuple(choices), prefetch, memory_cache
+        answer, video, question, model, options, progress, tuple(choices), prefetch, memory_cache, prompt
     )
 
 

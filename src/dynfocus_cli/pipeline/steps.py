@@ -11,7 +11,7 @@ import torch
 from dynfocus_cli.device import release
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.encoding import Encoding, VisionTower, encode_video
-from dynfocus_cli.models.protocol import Choice, Completion, VideoSession
+from dynfocus_cli.models.protocol import Choice, Completion, ScoredQuestion, VideoSession
 from dynfocus_cli.multiple_choice import ranked
 from dynfocus_cli.network.generation import Listener
 from dynfocus_cli.pipeline.domain import refusal
@@ -57,9 +57,15 @@ class Selection:
     allocation: Allocation
 
     @property
+    def question(self) -> ScoredQuestion:
+        """As the language model reads it."""
+        return self.allocation.question
+
+    @property
     def subtitles(self) -> tuple[str, ...]:
-        """Their lines in the prompt."""
-        return () if self.allocation.subtitles is None else self.allocation.subtitles.lines
+        """Lines that the model puts into its prompt; empty where the question's own prompt has them."""
+        subtitles = self.allocation.subtitles
+        return () if subtitles is None or self.question.wording is not None else subtitles.lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,8 @@ def select(run: Run, encoded: EncodedVideo) -> Selection:
 
 def generate(run: Run, encoded: EncodedVideo, selection: Selection, listener: Listener | None) -> Generation:
     """CCE and the language model: the answer, or the likeliest of the given ones."""
-    session, choice, subtitles = selection.session, selection.choice, selection.subtitles
+    session, choice = selection.session, selection.choice
+    question, subtitles = selection.question, selection.subtitles
     detail: Encoding | None = None
     tower = session.detail_tower(choice)
     if tower is not None:
@@ -131,9 +138,9 @@ def generate(run: Run, encoded: EncodedVideo, selection: Selection, listener: Li
         run.progress.stage("generate", None)
         if not run.choices:
             generation = run.options.generation
-            completion = session.answer(choice, detailed, run.question, subtitles, generation, listener)
+            completion = session.answer(choice, detailed, question, subtitles, generation, listener)
             return Generation(completion, (), detail)
-        likelihoods = session.likelihoods(choice, detailed, run.question, subtitles)
+        likelihoods = session.likelihoods(choice, detailed, question, subtitles)
         options, best = ranked(run.choices, likelihoods.log_likelihoods)
         completion = Completion(best.letter, 0, likelihoods.prompt, likelihoods.attention)
         return Generation(completion, options, detail)

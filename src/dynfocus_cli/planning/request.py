@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dynfocus_cli.models.protocol import ModelSpec, ScoredQuestion
+from dynfocus_cli.models.protocol import ModelSpec, ScoredQuestion, Wording
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.planning.subtitles import most_subtitle_tokens
 from dynfocus_cli.types import Option, VideoSource
 from dynfocus_cli.video import Mentions, Subtitles, find_mentions, find_subtitles, probe
+
+
+@dataclass(frozen=True, slots=True)
+class CustomPrompt:
+    """A prompt that somebody else than the model words, as a benchmark's makers; frames are chosen by the
+    question all the same."""
+
+    wording: Wording
+    subtitles: Subtitles | None = None
+    """Those that are given to `wording`; None takes those that the options ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +41,12 @@ def read_request(
     model: ModelSpec,
     options: RunOptions,
     choices: Sequence[Option] = (),
+    prompt: CustomPrompt | None = None,
 ) -> Request:
     """Probes the video, reads its subtitles, and finds the times that the question names.
+
+    Args:
+        prompt: what the language model reads, where the model does not word it itself.
 
     Raises:
         VideoUnreadable: the file is no video.
@@ -41,9 +55,15 @@ def read_request(
     scored = model.scorer(question, options.selection.scorer)
     if choices:
         scored = model.multiple_choice(scored, choices)
+    if prompt is not None:
+        letters = tuple(option.letter for option in choices)
+        scored = replace(scored, wording=prompt.wording, answers=letters).with_subtitles(None)
     source = probe(video)
     mentions = find_mentions(question or "", source.duration_s)
     subtitles, warnings = find_subtitles(source, options.subtitles)
-    tokens = model.text_tokens(scored.text) + most_subtitle_tokens(model, scored.text, subtitles)
+    if prompt is not None and prompt.subtitles is not None:
+        subtitles = prompt.subtitles
+    tokens = model.text_tokens(scored.text, prefix=scored.prefix)
+    tokens += most_subtitle_tokens(model, scored, subtitles)
     warnings = (*warnings, *model.remarks(options.selection))
     return Request(scored, source, mentions, subtitles, tokens, warnings)

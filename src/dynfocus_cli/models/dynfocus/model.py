@@ -30,7 +30,7 @@ from dynfocus_cli.models.protocol import (
 from dynfocus_cli.models.speed import time_layers
 from dynfocus_cli.network.alternatives import named_alternatives
 from dynfocus_cli.network.config import DynFocusConfig
-from dynfocus_cli.network.generation import Listener, generate, rank_answers
+from dynfocus_cli.network.generation import Listener, generate, rank_answers, rank_letters
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import EventSelection, Question, VideoFeatures
@@ -73,8 +73,8 @@ class DynFocusSpec(ModelSpec):
             config.pin_focus,
         )
 
-    def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
-        return self.prompt.length(question, subtitles)
+    def text_tokens(self, question: str, subtitles: Sequence[str] = (), prefix: str = "") -> int:
+        return self.prompt.length(question, subtitles, prefix)
 
     def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
         """Cones and rods, whatever the video. Raises UsageError for other numbers of tokens."""
@@ -109,13 +109,11 @@ class DynFocusSpec(ModelSpec):
             warnings = (UNTRAINED.format(name=name, parts=", ".join(config.untrained)),)
         elif scorer is None and not config.score_network:
             warnings = (UNTRAINED_SCORE.format(name=name, how=SCORERS[chosen].in_warning, scorer=chosen),)
-        return ScoredQuestion(question, chosen, warnings, self._read(question))
+        return ScoredQuestion(question, chosen, warnings, None if question is None else self.read(question))
 
-    def _read(self, question: str | None) -> str | None:
+    def read(self, question: str) -> str:
         """The question with times as the training wrote them, where it had any."""
-        if question is None or self.config.time_encoding != "timecode":
-            return None
-        return with_time_codes(question)
+        return with_time_codes(question) if self.config.time_encoding == "timecode" else question
 
     def multiple_choice(self, question: ScoredQuestion, options: Sequence[Option]) -> ScoredQuestion:
         """The plain question: it was trained on answers, not on letters."""
@@ -215,7 +213,8 @@ class LoadedModel(Backend):
             departures = (*departures, "it looks like none that training had")
         if question.question is None:
             return DomainCheck(departures)
-        return DomainCheck(departures, domain.question_departures(question.text, question.answers))
+        answers = () if question.wording is not None else question.answers
+        return DomainCheck(departures, domain.question_departures(self.spec.read(question.question), answers))
 
 
 class DynFocusSession(VideoSession):
@@ -243,7 +242,7 @@ class DynFocusSession(VideoSession):
             events=allowance.events,
             key_events=allowance.key_frames,
             scorer=question.scorer,
-            question=self._model.encode_question(question.text if question.question is not None else None),
+            question=self._encoded(question),
             pinned=self._mask(pinned),
             generator=torch.Generator().manual_seed(seed),
         )
@@ -272,8 +271,9 @@ class DynFocusSession(VideoSession):
     ) -> Completion:
         model, text = self._model, question.text
         tokens, frame_of_token = self._tokens(choice, question)
-        length = model.prompt.length(text, subtitles)
-        alternatives = named_alternatives(text) if model.config.answer_named_alternative else ()
+        length = model.prompt.length(text, subtitles, question.prefix)
+        plain = model.config.answer_named_alternative and question.wording is None
+        alternatives = named_alternatives(text) if plain else ()
         if alternatives and options.temperature == 0:
             ranked = rank_answers(model.network, model.prompt, tokens, text, subtitles, alternatives)
             alternative = alternatives[ranked.best]
@@ -281,7 +281,9 @@ class DynFocusSession(VideoSession):
                 listener(alternative)
             shares = self._frame_shares(ranked.attention, frame_of_token)
             return Completion(alternative, len(model.prompt.answer(alternative)) - 1, length, shares)
-        answer = generate(model.network, model.prompt, tokens, text, subtitles, options, listener)
+        answer = generate(
+            model.network, model.prompt, tokens, text, subtitles, options, listener, question.prefix
+        )
         shares = self._frame_shares(answer.attention, frame_of_token)
         return Completion(model.prompt.read(answer.ids), len(answer.ids), length, shares)
 
@@ -289,12 +291,13 @@ class DynFocusSession(VideoSession):
     def likelihoods(
         self, choice: Choice, detail: EncodedFrames | None, question: ScoredQuestion, subtitles: Sequence[str]
     ) -> Likelihoods:
-        """Of each answer with the end mark after it."""
-        model = self._model
+        """Of each answer with the end mark after it; of letters of listed options without."""
+        model, text, prefix = self._model, question.text, question.prefix
         tokens, frame_of_token = self._tokens(choice, question)
-        ranked = rank_answers(model.network, model.prompt, tokens, question.text, subtitles, question.answers)
+        context = (model.network, model.prompt, tokens, text, subtitles, question.answers)
+        ranked = rank_answers(*context) if question.wording is None else rank_letters(*context, prefix)
         shares = self._frame_shares(ranked.attention, frame_of_token)
-        return Likelihoods(ranked.log_likelihoods, model.prompt.length(question.text, subtitles), shares)
+        return Likelihoods(ranked.log_likelihoods, model.prompt.length(text, subtitles, prefix), shares)
 
     def _tokens(self, choice: Choice, question: ScoredQuestion) -> tuple[Tensor, Tensor]:
         """Cones and rods in time order (M, D_l), and the frame of each (M,); with `--rods none` those of key
@@ -303,7 +306,7 @@ class DynFocusSession(VideoSession):
         tokens, frame_of_token = self._model.network.video_tokens(
             self._features,
             selection,
-            self._model.encode_question(question.text if question.question is not None else None),
+            self._encoded(question),
             self._times_s,
             self._mask(choice.pinned),
         )
@@ -311,6 +314,11 @@ class DynFocusSession(VideoSession):
             return tokens[0], frame_of_token[0]
         is_key = torch.isin(frame_of_token[0], selection.key_frames[0])  # (M,)
         return tokens[0, is_key], frame_of_token[0, is_key]
+
+    def _encoded(self, question: ScoredQuestion) -> Question | None:
+        """The question alone, as the Q-Former reads it."""
+        model, text = self._model, question.question
+        return model.encode_question(None if text is None else model.spec.read(text))
 
     def _frame_shares(self, attention: Tensor, frame_of_token: Tensor) -> tuple[float, ...]:
         """What each frame's tokens were given together; both (M,)."""

@@ -75,8 +75,8 @@ class VlmSpec(ModelSpec):
     def defaults(self) -> Defaults:
         return DEFAULTS
 
-    def text_tokens(self, question: str, subtitles: Sequence[str] = ()) -> int:
-        return self.prompt.length(question, subtitles)
+    def text_tokens(self, question: str, subtitles: Sequence[str] = (), prefix: str = "") -> int:
+        return self.prompt.length(question, subtitles, prefix)
 
     def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
         """As asked for; with `--stock` the frames that the makers' own code would look at."""
@@ -325,7 +325,7 @@ class VlmSession(VideoSession):
     ) -> Likelihoods:
         """How likely each letter is as the answer."""
         read = read_prompt(self._model, *self.prompt(choice, detail, question, subtitles))
-        answers = self._model.spec.prompt.answers(question.answers)
+        answers = self._model.spec.prompt.answers(question.answers, question.prefix)
         return Likelihoods(likelihoods(read, answers), read.text_tokens)
 
     @torch.inference_mode()
@@ -334,7 +334,7 @@ class VlmSession(VideoSession):
     ) -> tuple[Tensor, Tensor, VideoTokens]:
         """The prompt's ids (S,), a mask of the video's among them (S,), and the video's tokens."""
         video = self.video_tokens(choice, detail, question)
-        ids, is_video = self._model.spec.prompt.ids(question.text, subtitles, video)
+        ids, is_video = self._model.spec.prompt.ids(question.text, subtitles, video, question.prefix)
         return ids, is_video, video
 
     def video_tokens(

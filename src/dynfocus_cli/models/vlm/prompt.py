@@ -14,7 +14,7 @@ from torch import Tensor
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.models.vlm.family import Family
 from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
-from dynfocus_cli.network.prompt import SUBTITLES
+from dynfocus_cli.network.prompt import SUBTITLES, continued
 
 LATE_S, LATE_FRAME = 35999.9, 176
 """A moment and a frame whose stamps are the longest within ten hours and a thousand frames, also where the
@@ -41,11 +41,13 @@ class ChatWriter:
         self._special = re.compile("|".join(map(re.escape, longest_first)))
 
     def ids(
-        self, question: str, subtitles: Sequence[str], video: VideoTokens | None
+        self, question: str, subtitles: Sequence[str], video: VideoTokens | None, prefix: str = ""
     ) -> tuple[Tensor, Tensor]:
-        """The whole prompt (S,) int64, and where it has placeholders (S,) bool: as many as video tokens."""
+        """The whole prompt (S,) int64 with the beginning of the answer, and where it has placeholders (S,)
+        bool: as many as video tokens."""
         spoken = "".join(f"{line}\n" for line in (SUBTITLES, *subtitles)) if subtitles else ""
         text = self.family.conversation(self.tokenizer, self._harmless(spoken + question))
+        text += self._begun(prefix)
         whole = text.replace(self.family.mark, self.family.video_text(video))
         first = self.tokenizer.bos_token
         ids = torch.tensor(
@@ -53,9 +55,9 @@ class ChatWriter:
         )
         return ids, ids == self.placeholder_id
 
-    def length(self, question: str, subtitles: Sequence[str] = ()) -> int:
+    def length(self, question: str, subtitles: Sequence[str] = (), prefix: str = "") -> int:
         """Text tokens of the prompt without what stands around each part of the video."""
-        return len(self.ids(question, subtitles, None)[0]) + self._once
+        return len(self.ids(question, subtitles, None, prefix)[0]) + self._once
 
     @cached_property
     def timestamp_tokens(self) -> int:
@@ -79,12 +81,16 @@ class ChatWriter:
         ids: list[int] = self.tokenizer(self._harmless(question), add_special_tokens=False)["input_ids"]
         return ids or [self.tokenizer.eos_token_id]
 
-    def answers(self, answers: Sequence[str]) -> list[list[int]]:
-        """The ids of each answer at the beginning of the assistant's turn. Where one begins with another, as
-        10 does with 1, all end with the end mark: else the shorter would always be the likelier."""
+    def answers(self, answers: Sequence[str], prefix: str = "") -> list[list[int]]:
+        """The ids of each answer at the beginning of the assistant's turn, or behind `prefix` there.
+
+        Where one begins with another, as 10 does with 1, all end with the end mark: else the shorter would
+        always be the likelier.
+        """
         begin = self.family.before_answer
         ids: list[list[int]] = [
-            self.tokenizer(begin + answer, add_special_tokens=False)["input_ids"] for answer in answers
+            continued(self._plain, self._begun(prefix), answer) if prefix else self._plain(begin + answer)
+            for answer in answers
         ]
         begins = any(
             one is not other and other[: len(one)] == one for one, other in itertools.product(ids, ids)
@@ -100,6 +106,14 @@ class ChatWriter:
         """End marks."""
         own = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
         return list(dict.fromkeys([*own, *self.family.ends]))
+
+    def _begun(self, prefix: str) -> str:
+        """What stands of the answer already; empty without a prefix."""
+        return self.family.before_answer + prefix if prefix else ""
+
+    def _plain(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     def _harmless(self, text: str) -> str:
         """`text` with a space after the first character of each word that is special to the model."""
