@@ -16,8 +16,10 @@ from dynfocus_cli.files import write_atomically
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.stages import VideoFeatures
+from dynfocus_cli.synth.look import Look
 from dynfocus_cli.synth.world import SHORT, Script, World, write_script
-from dynfocus_tiny.frames import draw_old, film
+from dynfocus_tiny.frames import DrawWorld, film
+from dynfocus_tiny.looks import training_look
 from dynfocus_tiny.precision import training_precision
 
 
@@ -26,14 +28,35 @@ class ClipStore:
 
     Clip `i` is the script of seed `first_seed + i`. Building resumes after a kill: a clip is counted once its
     rows are on disk.
+
+    Args:
+        world: what the clips' scripts are drawn from.
+        draw: draws each clip's own world, and its look; None paints `world` in the looks of real files.
     """
 
-    def __init__(self, folder: Path, clips: int, first_seed: int, world: World = SHORT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clips: int,
+        first_seed: int,
+        world: World = SHORT,
+        draw: DrawWorld | None = None,
+    ) -> None:
         self.folder, self.first_seed = folder, first_seed
-        self.scripts: list[Script] = [write_script(first_seed + clip, world=world) for clip in range(clips)]
+        self.scripts: list[Script] = []
+        self._looks: list[Look | None] = []
+        for seed in range(first_seed, first_seed + clips):
+            clip_world, look = (world, None) if draw is None else draw(random.Random(f"{seed} look"))
+            self.scripts.append(write_script(seed, world=clip_world))
+            self._looks.append(look)
         self.starts = np.cumsum([0, *(script.duration_s for script in self.scripts)])
         self._patches: np.memmap | None = None
         self._prototypes: np.memmap | None = None
+
+    @property
+    def longest_s(self) -> int:
+        """Seconds of the longest clip."""
+        return max(script.duration_s for script in self.scripts)
 
     def build(self, model: DynFocusModel, preprocessing: Preprocessing, seed: int) -> None:
         """Renders and encodes the clips that are not on disk yet."""
@@ -68,7 +91,7 @@ class ClipStore:
     def _encode(self, clip: int, model: DynFocusModel, preprocessing: Preprocessing, seed: int) -> Tensor:
         script, size = self.scripts[clip], preprocessing.size
         rng = random.Random(seed * 7_919 + clip)
-        _, look = draw_old(rng)
+        look = self._looks[clip] or training_look(rng)
         frames = [film(script, float(second), look, size, rng) for second in range(script.duration_s)]
         with training_precision():
             return model.encode_frames(preprocessing(np.stack(frames))).float()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +76,6 @@ FURTHER = (
 FOCUS = 3.0
 """How many times as often a type of question is asked that training is to focus on."""
 TYPES = tuple(QUESTION_TYPES)
-EVEN_WEIGHTS = dict.fromkeys(QUESTION_TYPES, 1.0)
 
 
 class CurriculumModel(nn.Module):
@@ -86,6 +86,8 @@ class CurriculumModel(nn.Module):
         auxiliary: train the auxiliary heads; else there is nothing but the answers' loss and the decisive
             seconds to learn from.
         focus: types of question that are asked `FOCUS` times as often.
+        types: types of question that are asked.
+        other_validation: further clips to validate on, by name.
     """
 
     recent_accuracy: Tensor
@@ -102,6 +104,8 @@ class CurriculumModel(nn.Module):
         write: TokenWriter = DynFocusModel.video_tokens,
         auxiliary: bool = True,
         focus: Collection[str] = (),
+        types: Sequence[str] = TYPES,
+        other_validation: Mapping[str, ClipStore] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         torch.manual_seed(seed)
@@ -113,7 +117,8 @@ class CurriculumModel(nn.Module):
         self._write, self._auxiliary, self._focus = write, auxiliary, focus
         self.change_heads = ChangeHeads(model.config.text_config.hidden_size)
         self.history_heads = HistoryHeads(model.config.text_config.hidden_size)
-        self.register_buffer("recent_accuracy", torch.zeros(len(QUESTION_TYPES)))
+        self.types, self.other_validation = tuple(types), other_validation
+        self.register_buffer("recent_accuracy", torch.zeros(len(self.types)))
 
     @property
     def steps(self) -> int:
@@ -142,7 +147,7 @@ class CurriculumModel(nn.Module):
         key_events = min(rng.choice(phase.key_events), frames)
         weights = {
             kind: (1.1 - accuracy) * (FOCUS if kind in self._focus else 1.0)
-            for kind, accuracy in zip(TYPES, self.recent_accuracy.tolist(), strict=True)
+            for kind, accuracy in zip(self.types, self.recent_accuracy.tolist(), strict=True)
         }
         pins = rng.random() >= UNPINNED
         batch = self._batch(self.training_clips, rng, phase.rows, frames, weights, pins)
@@ -151,7 +156,7 @@ class CurriculumModel(nn.Module):
         question_aware = rng.random() >= QUESTION_DROPOUT
         output = self._forward_batch(batch, key_events, exploration, question_aware)
         for kind, right in output.right:
-            place = TYPES.index(kind)
+            place = self.types.index(kind)
             self.recent_accuracy[place] += 0.02 * (float(right) - self.recent_accuracy[place])
         loss = output.answer_loss + SELECTION_WEIGHT * output.selection_loss
         return loss + self._auxiliary_loss(output, batch) if self._auxiliary else loss
@@ -167,7 +172,13 @@ class CurriculumModel(nn.Module):
         return loss
 
     @torch.no_grad()
-    def validate(self, phase: Phase, batches: int = 12, question_aware: bool = True) -> dict[str, object]:
+    def validate(
+        self,
+        phase: Phase,
+        batches: int = 12,
+        question_aware: bool = True,
+        clips: ClipStore | None = None,
+    ) -> dict[str, object]:
         """Accuracy on validation clips in the phase's form, overall and a type; and the share of the brief
         events asked about that key frames show."""
         asked: Counter[str] = Counter()
@@ -175,10 +186,12 @@ class CurriculumModel(nn.Module):
         needles = covered = 0
         for number in range(batches):
             rng = random.Random(number)
-            frames = rng.choice(phase.frames)
+            clips = clips or self.validation_clips
+            frames = rng.choice([count for count in phase.frames if count <= clips.longest_s])
             events = min(self.model.config.prototypes, frames)
             key_events = max(1, round(self.model.config.key_ratio * events))
-            batch = self._batch(self.validation_clips, rng, phase.rows, frames, EVEN_WEIGHTS, pins=True)
+            weights = dict.fromkeys(self.types, 1.0)
+            batch = self._batch(clips, rng, phase.rows, frames, weights, pins=True)
             output = self._forward_batch(batch, key_events, None, question_aware)
             for kind, hit in output.right:
                 asked[kind] += 1
@@ -229,6 +242,8 @@ def train_answers(folder: Path, model: CurriculumModel) -> None:
         phase, done = model.phase_at(step - 1)
         if step % SAVE_EVERY == 0 or done + 1 == phase.steps:
             add_to_log(folder, step=step, phase=phase.name, **model.validate(phase))
+            for name, clips in model.other_validation.items():
+                add_to_log(folder, step=step, clips=name, **model.validate(phase, clips=clips))
 
     # The curriculum gives the rates themselves, so the peak that they are shares of is 1.
     schedule = Schedule(model.steps, 1.0, model.rate_at, SAVE_EVERY, model.seed, weight_decay=WEIGHT_DECAY)

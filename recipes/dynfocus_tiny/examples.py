@@ -13,12 +13,14 @@ from torch import Tensor
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import Question as QuestionTokens
 from dynfocus_cli.network.stages import VideoFeatures
-from dynfocus_cli.synth.questions import MOMENT_TYPES, Question, ask, observe
+from dynfocus_cli.synth.questions import MOMENT_TYPES, Observation, Question, ask, observe
+from dynfocus_cli.synth.unanswerable import UNANSWERABLE, ask_unanswerable
 from dynfocus_cli.training.answer_loss import IGNORED, teacher_forced
 from dynfocus_tiny.auxiliary_change import change_labels
 from dynfocus_tiny.auxiliary_history import history_labels
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.labels import show_brief_events
+from dynfocus_tiny.nonsense import TRAINING_NONSENSE
 from dynfocus_tiny.wordings import TRAINING
 
 WHOLE = 1.25
@@ -92,13 +94,30 @@ def draw_examples(
             offered = [kind for kind in drawn_types if kind != "needle" or show_brief_events(seconds)]
             if drawn_types[0] not in offered:
                 continue
-            first = ask(observed, rng, 1, drawn_types[:1], wordings=TRAINING)
+            first = _ask(observed, rng, 1, drawn_types[:1], seconds)
             if first:
                 others = offered[1:] or drawn_types[:1]
-                drawn = [*first, *ask(observed, rng, questions - 1, others, wordings=TRAINING)]
+                drawn = [*first, *_ask(observed, rng, questions - 1, others, seconds)]
                 examples += [TrainingExample(clip, seconds, question) for question in drawn]
                 break
     return examples[:rows]
+
+
+def _ask(
+    observed: Sequence[Observation],
+    rng: random.Random,
+    count: int,
+    types: Sequence[str],
+    seconds: Sequence[int],
+) -> list[Question]:
+    """Questions of these types, which may be those that the frames do not answer."""
+    first = rng.choice(types) if UNANSWERABLE in types else None
+    if first == UNANSWERABLE:
+        return ask_unanswerable(
+            observed, rng, count, TRAINING, TRAINING_NONSENSE, brief_events=show_brief_events(seconds)
+        )
+    answerable = [kind for kind in types if kind != UNANSWERABLE]
+    return ask(observed, rng, count, answerable, wordings=TRAINING)
 
 
 def _draw_seconds(duration_s: int, frames: int, rng: random.Random) -> list[int]:
@@ -162,11 +181,14 @@ def _marked(seconds: list[int], chosen: Collection[float]) -> Tensor:
 
 
 def named_frames(question: str, times_s: Tensor) -> Tensor:
-    """(T,) bool: the last frame at or before the `MM:SS` that a question names."""
+    """(T,) bool: the last frame at or before the `MM:SS` that a question names; none where it lies behind the
+    last frame."""
     pinned = torch.zeros(len(times_s), dtype=torch.bool)
     time = _TIME.search(question)
     if time:
         second = 60 * int(time[1]) + int(time[2])
+        if second > times_s[-1]:
+            return pinned
         before = (times_s <= second).nonzero()
         if len(before):
             pinned[before[-1, 0]] = True

@@ -155,9 +155,9 @@ class Recipe:
             FileNotFoundError: a stage has none yet.
         """
         if self.start is None:
-            _load_last(self.vision_model(), self.work / VISION)
-        _load_last(self.grounding_model(), self.work / GROUNDING)
-        return _load_last(self.curriculum_model(), self.work / ANSWERS)
+            load_last(self.vision_model(), self.work / VISION)
+        load_last(self.grounding_model(), self.work / GROUNDING)
+        return load_last(self.curriculum_model(), self.work / ANSWERS)
 
     @torch.no_grad()
     def average_with_start(self) -> None:
@@ -182,7 +182,7 @@ class Recipe:
             written.chmod(0o644)  # safetensors writes for the owner's eyes alone
 
 
-def _load_last(model: nn.Module, folder: Path) -> int:
+def load_last(model: nn.Module, folder: Path) -> int:
     """Loads what a model had learned by the last checkpoint in `folder`; returns its step."""
     last = last_checkpoint(folder)
     if last is None:

@@ -68,7 +68,7 @@ def ask(
         kind = order[attempt % len(order)]
         try:
             fields, answer, key_times_s = QUESTION_TYPES[kind](observed, rng)
-        except _NotOffered:
+        except NotOffered:
             continue
         text = rng.choice(wordings[kind]).format(**fields)
         asked.setdefault((kind, text), Question(kind, text, answer, key_times_s, tuple(fields.items())))
@@ -77,7 +77,11 @@ def ask(
 
 def reword(question: Question, wordings: Wordings, rng: random.Random) -> Question:
     """The same question in other words."""
-    text = rng.choice(wordings[question.type]).format(**dict(question.fields))
+    fields = dict(question.fields)
+    kind = fields.get("wording", question.type)
+    if kind not in wordings:  # it is no sentence of the world
+        return question
+    text = rng.choice(wordings[kind]).format(**fields)
     return dataclasses.replace(question, question=text)
 
 
@@ -94,58 +98,58 @@ def name(thing: Thing, article: str | None = None) -> str:
     return f"{article} {words}" if article else words
 
 
-class _NotOffered(Exception):
+class NotOffered(Exception):
     """What was observed does not offer a question of the type."""
 
 
-def _choice(rng: random.Random, options: Iterable[Option]) -> Option:
-    """One of the options. Raises _NotOffered where there are none."""
+def choice(rng: random.Random, options: Iterable[Option]) -> Option:
+    """One of the options. Raises NotOffered where there are none."""
     some = list(options)
     if not some:
-        raise _NotOffered
+        raise NotOffered
     return rng.choice(some)
 
 
 Drawn = tuple[dict[str, str], str, tuple[float, ...]]
 """Fields of the wording, answer, and the moments that decide it."""
 Draw = Callable[[Sequence[Observation], random.Random], Drawn]
-"""Draws a question of one type. Raises _NotOffered."""
+"""Draws a question of one type. Raises NotOffered."""
 
 
 def _what(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    seen = _choice(rng, (o for o in observed if len(o.sightings) == 1))
+    seen = choice(rng, (o for o in observed if len(o.sightings) == 1))
     return {"time": timecode(seen.time_s)}, name(seen.sightings[0].thing, "a"), (seen.time_s,)
 
 
 def _color(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     seen = rng.choice(observed)
-    thing = _choice(rng, _unique(seen, lambda thing: thing.shape)).thing
+    thing = choice(rng, _unique(seen, lambda thing: thing.shape)).thing
     return {"time": timecode(seen.time_s), "shape": thing.shape}, thing.color, (seen.time_s,)
 
 
 def _shape(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     seen = rng.choice(observed)
-    thing = _choice(rng, _unique(seen, lambda thing: thing.color)).thing
+    thing = choice(rng, _unique(seen, lambda thing: thing.color)).thing
     return {"time": timecode(seen.time_s), "color": thing.color}, thing.shape, (seen.time_s,)
 
 
 def _digit(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     digits = [(o, [s.thing for s in o.sightings if s.thing.shape in DIGITS]) for o in observed]
-    seen, (thing,) = _choice(rng, (pair for pair in digits if len(pair[1]) == 1))
+    seen, (thing,) = choice(rng, (pair for pair in digits if len(pair[1]) == 1))
     return {"time": timecode(seen.time_s)}, thing.shape, (seen.time_s,)
 
 
 def _position(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     seen = rng.choice(observed)
     unique = _unique(seen, lambda thing: thing)
-    thing, position = _choice(rng, ((s.thing, s.position) for s in unique if s.position is not None))
+    thing, position = choice(rng, ((s.thing, s.position) for s in unique if s.position is not None))
     return {"time": timecode(seen.time_s), "thing": name(thing)}, position, (seen.time_s,)
 
 
 def _appear(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    times = _times_of_things(observed)
+    times = times_of_things(observed)
     if not times:
-        raise _NotOffered
+        raise NotOffered
     if rng.random() < 0.5:
         thing = rng.choice(list(times))
         return {"a_thing": name(thing, "a")}, "yes", tuple(times[thing])
@@ -158,11 +162,11 @@ def _appear(observed: Sequence[Observation], rng: random.Random) -> Drawn:
 
 
 def _when(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    times = _times_of_things(observed)
+    times = times_of_things(observed)
     late = [thing for thing in times if times[thing][0] > observed[0].time_s]
     if not late or (len(late) < len(times) and rng.random() < 0.1):
         late = list(times)
-    thing = _choice(rng, late)
+    thing = choice(rng, late)
     return {"thing": name(thing)}, timecode(times[thing][0]), (times[thing][0],)
 
 
@@ -173,12 +177,12 @@ def _count(observed: Sequence[Observation], rng: random.Random) -> Drawn:
 
 
 def _first(observed: Sequence[Observation], rng: random.Random) -> Drawn:
-    times = _times_of_things(observed)
+    times = times_of_things(observed)
     if len(times) < 2:
-        raise _NotOffered
+        raise NotOffered
     one, other = rng.sample(list(times), 2)
     if times[one][0] == times[other][0]:
-        raise _NotOffered
+        raise NotOffered
     earlier = min(one, other, key=lambda thing: times[thing][0])
     fields = {"one": name(one, "the"), "other": name(other, "the")}
     return fields, name(earlier, "the"), (times[one][0], times[other][0])
@@ -204,7 +208,7 @@ def _motion(observed: Sequence[Observation], rng: random.Random) -> Drawn:
             else:
                 still.add(s.thing)
     things = [thing for thing, _ in seen_at]
-    thing, direction = _choice(
+    thing, direction = choice(
         rng,
         (
             key
@@ -223,7 +227,7 @@ def _scenes(observed: Sequence[Observation], rng: random.Random) -> Drawn:
 def _needle(observed: Sequence[Observation], rng: random.Random) -> Drawn:
     flashes = {s.thing: o.time_s for o in observed for s in o.sightings if s.actor.needle}
     if len(flashes) != 1:
-        raise _NotOffered
+        raise NotOffered
     ((thing, time_s),) = flashes.items()
     return {}, name(thing, "a"), (time_s,)
 
@@ -235,7 +239,7 @@ def _turn(observed: Sequence[Observation], rng: random.Random) -> Drawn:
             before = {p.thing for p in earlier.sightings if p.actor is s.actor}
             if before and s.thing not in before:
                 turned.setdefault(s.thing.shape, []).append((s.thing, later.time_s))
-    thing, time_s = _choice(rng, (turns[0] for turns in turned.values() if len(turns) == 1))
+    thing, time_s = choice(rng, (turns[0] for turns in turned.values() if len(turns) == 1))
     return {"shape": thing.shape}, thing.color, (time_s,)
 
 
@@ -244,7 +248,8 @@ def _unique(seen: Observation, trait: Callable[[Thing], object]) -> list[Sightin
     return [s for s in seen.sightings if traits.count(trait(s.thing)) == 1]
 
 
-def _times_of_things(observed: Sequence[Observation]) -> dict[Thing, list[float]]:
+def times_of_things(observed: Sequence[Observation]) -> dict[Thing, list[float]]:
+    """When each thing is seen, seconds."""
     times: dict[Thing, list[float]] = {}
     for o in observed:
         for thing in sorted({s.thing for s in o.sightings}):
@@ -262,7 +267,7 @@ def _neighbours(
         firsts.setdefault(o.scene, o.time_s)
         cast.setdefault(o.scene, set()).update(s.thing for s in o.sightings if not s.actor.needle)
     everywhere = [thing for things in cast.values() for thing in things]
-    return _choice(
+    return choice(
         rng,
         (
             ((next(iter(cast[a])), firsts[a]), (next(iter(cast[b])), firsts[b]))

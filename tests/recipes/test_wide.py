@@ -1,0 +1,61 @@
+"""The widened recipe, from the shipped network to a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dynfocus_cli
+from dynfocus_cli.synth.look import WIDE_LOOKS
+from dynfocus_cli.synth.world import World, write_script
+from dynfocus_cli.synth.write import write_video
+from dynfocus_tiny import wide
+from dynfocus_tiny.curriculum import Phase
+from dynfocus_tiny.wide import WideRecipe
+
+SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WideRecipe:
+    """A run with two lessons in each stage."""
+    for name, value in {
+        "VISION_STEPS": 2,
+        "VISION_BATCH": 2,
+        "GROUNDING_STEPS": 2,
+        "TRAINING_CLIPS": 3,
+        "VALIDATION_CLIPS": 2,
+        "OLD_VALIDATION_CLIPS": 2,
+        "CURRICULUM": (Phase("again", 2, (4, 8), 4, (1,), 1e-3),),
+    }.items():
+        monkeypatch.setattr(wide, name, value)
+    return WideRecipe(tmp_path / "run", 1, SHIPPED, tmp_path / "no materials")
+
+
+def test_a_folder_is_one_run_s(small: WideRecipe, tmp_path: Path) -> None:
+    WideRecipe(small.work, 1, SHIPPED, tmp_path)
+    with pytest.raises(SystemExit, match=r"is a run of .* name another --work"):
+        WideRecipe(small.work, 2, SHIPPED, tmp_path)
+
+
+@pytest.mark.slow
+def test_every_stage_learns_and_what_comes_out_answers_wide_clips(small: WideRecipe, tmp_path: Path) -> None:
+    before = {name: value.clone() for name, value in small.model.state_dict().items()}
+    small.train()
+    moved = {name for name, value in small.model.state_dict().items() if not value.equal(before[name])}
+    for part in ("vision", "question_encoder", "rods", "score_network", "language_model"):
+        assert any(part in name for name in moved), part
+    again = WideRecipe(small.work, 1, SHIPPED, tmp_path)
+    assert again.load() == {"vision": 2, "grounding": 2, "answers": 2}
+    assert all(
+        value.equal(small.model.state_dict()[name]) for name, value in again.model.state_dict().items()
+    )
+
+    again.export(tmp_path / "model")
+    script = write_script(1, world=World(durations_s=(16, 16), radii=(0.1, 0.2)))
+    clip = tmp_path / "clip.mp4"
+    write_video(script, clip, size=64, fps=2, look=WIDE_LOOKS["9:16"])
+    loaded = dynfocus_cli.load(str(tmp_path / "model"), device="cpu")
+    result = loaded.ask(str(clip), "What is shown at 00:04?")
+    assert result.evidence.tokens.all_patches == 144 * 16
