@@ -1,4 +1,4 @@
-"""One tiny video, which stands for those of every benchmark."""
+"""One tiny video, which stands for those of every benchmark, and a benchmark that is no file."""
 
 import sys
 from collections.abc import Callable
@@ -31,3 +31,14 @@ def put(tmp_path: Path, clip: bytes) -> Callable[..., Path]:
         return tmp_path
 
     return write
+
+
+@pytest.fixture
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmark `colours` is among those that can be scored."""
+    from stored_runs import Colours
+
+    from dynfocus_cli.evaluation import comparison, scoring
+
+    for module in (scoring, comparison):
+        monkeypatch.setattr(module, "find_benchmark", lambda name: Colours())

@@ -41,6 +41,9 @@ class Estimate:
 class PairedDifference:
     """How much better one of two is on the same questions."""
 
+    first: float
+    """The first one's mean."""
+    second: float
     gain: Estimate
     """The mean of first minus second."""
     only_first: int
@@ -83,7 +86,14 @@ def paired_difference(
     ahead = sum(difference > 0 for difference in differences)
     behind = sum(difference < 0 for difference in differences)
     binary = {*first, *second} <= {0.0, 1.0}
-    return PairedDifference(gain, ahead, behind, mcnemar(ahead, behind) if binary else None)
+    return PairedDifference(
+        first=sum(first) / gain.count,
+        second=sum(second) / gain.count,
+        gain=gain,
+        only_first=ahead,
+        only_second=behind,
+        p=mcnemar(ahead, behind) if binary else None,
+    )
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

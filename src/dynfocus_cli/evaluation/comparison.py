@@ -1,0 +1,182 @@
+"""`dynfocus eval compare`: the answers of several runs to the same questions, paired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.evaluation.benchmark import find_benchmark
+from dynfocus_cli.evaluation.report import ScoredPrediction, paired_scores
+from dynfocus_cli.evaluation.report_record import difference_record
+from dynfocus_cli.evaluation.run_folder import StoredRun, read_run
+from dynfocus_cli.evaluation.scoring import score_predictions
+from dynfocus_cli.evaluation.statistics import PairedDifference
+from dynfocus_cli.report.json import Record
+
+COMPARISON = "dynfocus.comparison/1"
+
+
+@dataclass(frozen=True, slots=True)
+class RunArm:
+    """One arm of one run."""
+
+    run: str
+    """The run's folder."""
+    arm: str
+    tokens: float
+    """Video tokens, the mean of the questions that are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPair:
+    """An arm of a later run, and one of the first run, on the questions that both have scores for."""
+
+    second: RunArm
+    first: RunArm
+    difference: PairedDifference
+    """Of the later run minus the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDifference:
+    """A setting in which runs differ."""
+
+    name: str
+    """Fields within fields are joined by dots: `model.revision`."""
+    values: tuple[Any, ...]
+    """One a run; None where a run has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Runs of one split of one benchmark, each compared with the first."""
+
+    benchmark: str
+    split: str
+    runs: tuple[str, ...]
+    questions: int
+    """Those that all runs have."""
+    pairs: tuple[RunPair, ...]
+    differences: tuple[SettingDifference, ...]
+
+
+def compare_runs(folders: Sequence[Path]) -> Comparison:
+    """Compares each run with the first one: arms of the same name, or the runs' first arms where none is.
+
+    Raises:
+        UsageError: there are fewer than two runs, or they have nothing to compare.
+    """
+    if len(folders) < 2:
+        raise UsageError("A comparison needs two runs or more.")
+    runs = [read_run(folder) for folder in folders]
+    first = runs[0]
+    for run in runs[1:]:
+        if (run.benchmark, run.split) != (first.benchmark, first.split):
+            raise UsageError(
+                f"{first.folder} is of {first.benchmark} ({first.split}) and {run.folder} of {run.benchmark} "
+                f"({run.split}): only runs of the same questions can be compared."
+            )
+    questions = [{(stored.id, stored.question) for stored in run.predictions} for run in runs]
+    for run, theirs in zip(runs[1:], questions[1:], strict=True):
+        if not questions[0] & theirs:
+            raise UsageError(f"{first.folder} and {run.folder} have no question in common.")
+    benchmark = find_benchmark(first.benchmark)
+    scored = [score_predictions(run, benchmark)[0] for run in runs]
+    pairs = [
+        pair
+        for run, by_arm in zip(runs[1:], scored[1:], strict=True)
+        for pair in _pairs(first, scored[0], run, by_arm)
+    ]
+    if not pairs:
+        raise UsageError("None of the questions that these runs have in common is scored.")
+    return Comparison(
+        benchmark=first.benchmark,
+        split=first.split,
+        runs=tuple(str(run.folder) for run in runs),
+        questions=len(set.intersection(*questions)),
+        pairs=tuple(pairs),
+        differences=tuple(_differences([run.settings for run in runs])),
+    )
+
+
+def comparison_record(comparison: Comparison) -> Record:
+    """Accuracies are in per cent, gains in points, of the later run over the first."""
+    return {
+        "schema": COMPARISON,
+        "benchmark": comparison.benchmark,
+        "split": comparison.split,
+        "runs": list(comparison.runs),
+        "questions": comparison.questions,
+        "pairs": [
+            {
+                "run": pair.second.run,
+                "arm": pair.second.arm,
+                "tokens": round(pair.second.tokens, 1),
+                "against_run": pair.first.run,
+                "against_arm": pair.first.arm,
+                "against_tokens": round(pair.first.tokens, 1),
+                **difference_record(pair.difference),
+            }
+            for pair in comparison.pairs
+        ],
+        "differences": [{"name": one.name, "values": list(one.values)} for one in comparison.differences],
+    }
+
+
+def _pairs(
+    first: StoredRun,
+    first_by_arm: Mapping[str, Sequence[ScoredPrediction]],
+    run: StoredRun,
+    by_arm: Mapping[str, Sequence[ScoredPrediction]],
+) -> Iterator[RunPair]:
+    ours = [arm for arm in first.arms if first_by_arm.get(arm)]
+    theirs = [arm for arm in run.arms if by_arm.get(arm)]
+    both = [(arm, arm) for arm in ours if arm in theirs]
+    for first_arm, arm in both or zip(ours[:1], theirs[:1], strict=True):
+        shared = _shared(first_by_arm[first_arm], by_arm[arm])
+        difference = paired_scores(shared[1], shared[0])
+        if difference is not None:
+            yield RunPair(
+                second=RunArm(str(run.folder), arm, _mean_tokens(shared[1])),
+                first=RunArm(str(first.folder), first_arm, _mean_tokens(shared[0])),
+                difference=difference,
+            )
+
+
+def _shared(
+    first: Sequence[ScoredPrediction], second: Sequence[ScoredPrediction]
+) -> tuple[list[ScoredPrediction], list[ScoredPrediction]]:
+    """The predictions of both for the same scored questions: the same id, and the same words."""
+
+    def by_question(predictions: Sequence[ScoredPrediction]) -> dict[tuple[str, str], ScoredPrediction]:
+        return {
+            (one.stored.id, one.stored.question): one for one in predictions if one.scored.score is not None
+        }
+
+    ours, theirs = by_question(first), by_question(second)
+    questions = [question for question in ours if question in theirs]
+    return [ours[question] for question in questions], [theirs[question] for question in questions]
+
+
+def _mean_tokens(predictions: Sequence[ScoredPrediction]) -> float:
+    return sum(one.stored.tokens.video for one in predictions) / max(1, len(predictions))
+
+
+def _differences(settings: Sequence[Mapping[str, Any]]) -> Iterator[SettingDifference]:
+    flat = [dict(_flat(one)) for one in settings]
+    for name in sorted({name for one in flat for name in one}):
+        values = tuple(one.get(name) for one in flat)
+        if any(value != values[0] for value in values):
+            yield SettingDifference(name, values)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """{"model": {"name": "a"}} -> ("model.name", "a")"""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

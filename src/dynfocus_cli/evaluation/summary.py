@@ -1,0 +1,117 @@
+"""A report, or a comparison of runs, as lines for a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from dynfocus_cli.evaluation.comparison import Comparison, RunArm
+from dynfocus_cli.evaluation.report import EVEN, ArmReport, Report
+from dynfocus_cli.evaluation.statistics import PairedDifference
+from dynfocus_cli.evaluation.wording import counted, headline, interval, p_value, percent, points, scale
+
+MAX_VALUE = 60
+"""Characters of a setting's value that are shown."""
+
+
+def summary_lines(report: Report) -> list[str]:
+    """The headline, a line an arm, and what did not go as it should."""
+    heading = ["arm", "accuracy", "95 %", f"gain on {_reference(report)}", "p", "tokens", "s/question"]
+    rows = [heading, *(_arm_row(report, arm) for arm in report.arms)]
+    return [headline(report), "", *_aligned(rows), "", f"{scale(report)}.", *remarks(report)]
+
+
+def remarks(report: Report) -> Iterator[str]:
+    """What the figures leave out, a sentence each."""
+    for arm in report.arms:
+        counts = {
+            "response": (arm.unparsed, "without an answer that could be read, counted as wrong"),
+            "failure": (arm.failed, "left out"),
+            "question": (arm.missing, "not asked yet"),
+        }
+        said = [f"{counted(count, what)} {how}" for what, (count, how) in counts.items() if count]
+        if arm.questions and arm.scored < arm.questions:
+            said.append(f"{counted(arm.questions - arm.scored, 'answer')} not scored")
+        if arm.judgement is not None and arm.judgement.problem:
+            said.append(f"the judge gave no reply any more ({arm.judgement.problem})")
+        if said:
+            yield f"{arm.name}: {'; '.join(said)}."
+    if report.problems:
+        yield f"{counted(len(report.problems), 'question')} of the data could not be asked: see the report."
+    for name in report.missing_shards:
+        yield f"{name} is missing: its questions are in no figure."
+    yield from report.warnings
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """A line for each arm that is compared, then the settings in which the runs differ."""
+    heading = ["run", "accuracy", "against", "accuracy", "gain", "p", "questions"]
+    rows = [heading]
+    for pair in comparison.pairs:
+        difference = pair.difference
+        rows.append(
+            [
+                _run_arm(pair.second),
+                f"{100 * difference.first:.1f} %",
+                _run_arm(pair.first),
+                f"{100 * difference.second:.1f} %",
+                _gain(difference),
+                p_value(difference.p),
+                str(difference.gain.count),
+            ]
+        )
+    lines = _aligned(rows)
+    if comparison.differences:
+        lines += ["", "The runs differ in:"]
+        lines += [
+            f"  {one.name}: {', '.join(_shown(value) for value in one.values)}"
+            for one in comparison.differences
+        ]
+    return lines
+
+
+def _reference(report: Report) -> str:
+    """The arm that the column of gains compares with."""
+    names = [arm.name for arm in report.arms]
+    return EVEN if EVEN in names or not names else names[0]
+
+
+def _arm_row(report: Report, arm: ArmReport) -> list[str]:
+    pair = report.pair(arm.name, _reference(report))
+    tokens = "–" if arm.tokens is None else f"{arm.tokens.mean:,.0f}"
+    if arm.tokens is not None and arm.tokens.limit is not None:
+        tokens += f" of {arm.tokens.limit:,}"
+    return [
+        arm.name,
+        percent(arm.accuracy),
+        interval(arm.accuracy) or "–",
+        "–" if pair is None else _gain(pair.difference),
+        "–" if pair is None else p_value(pair.difference.p),
+        tokens,
+        "–" if arm.cost.seconds is None else f"{arm.cost.seconds:.2f}",
+    ]
+
+
+def _gain(difference: PairedDifference) -> str:
+    """+5.5 (2.1 to 8.9)"""
+    inside = interval(difference.gain)
+    return points(difference) + (f" ({inside})" if inside else "")
+
+
+def _run_arm(one: RunArm) -> str:
+    return f"{one.run} {one.arm}"
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns two spaces apart, each as wide as its widest cell."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

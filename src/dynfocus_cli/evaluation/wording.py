@@ -1,0 +1,115 @@
+"""How figures of a report are put into words, on the page and in a terminal."""
+
+from __future__ import annotations
+
+from dynfocus_cli.evaluation.report import EVEN, ArmReport, Pair, Report
+from dynfocus_cli.evaluation.statistics import Estimate, PairedDifference
+
+ARM_TITLES = {
+    "dynfocus": "DynFocus",
+    "even": "even frames",
+    "key": "key frames alone",
+    "topk": "best-scored frames",
+    "aks": "adaptive key frames",
+    "stock": "the makers' own way",
+}
+"""What sentences call an arm; others are called by their name."""
+
+
+def arm_title(name: str) -> str:
+    """`even` -> `even frames`"""
+    return ARM_TITLES.get(name, name)
+
+
+def percent(estimate: Estimate | None) -> str:
+    """61.0 %"""
+    return "–" if estimate is None else f"{100 * estimate.value:.1f} %"
+
+
+def interval(estimate: Estimate | None) -> str:
+    """57.1 to 64.9; empty where there is none."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return ""
+    return f"{_signless(estimate.low)} to {_signless(estimate.high)}"
+
+
+def points(difference: PairedDifference) -> str:
+    """+5.5"""
+    return f"{round(100 * difference.gain.value, 1) + 0.0:+.1f}"
+
+
+def _signless(share: float) -> str:
+    """-0.04 is 0.0, not -0.0"""
+    return f"{round(100 * share, 1) + 0.0:.1f}"
+
+
+def p_value(p: float | None) -> str:
+    """0.031; < 0.001"""
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def verdict(difference: PairedDifference) -> str:
+    """better, worse, or no difference shown"""
+    if not difference.gain.excludes_zero:
+        return "no difference shown"
+    return "better" if difference.gain.value > 0 else "worse"
+
+
+def counted(count: int, what: str) -> str:
+    """1 question, 2 questions"""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def main_pair(report: Report) -> Pair | None:
+    """The comparison that a report is about: DynFocus, or else the first arm that has one, with even frames,
+    or else with any."""
+    pairs = sorted(report.pairs, key=lambda pair: (pair.against != EVEN, pair.arm != "dynfocus"))
+    return pairs[0] if pairs else None
+
+
+def headline(report: Report) -> str:
+    """The result in a sentence.
+
+    DynFocus 61.0 %, even frames 55.5 %, at 320 tokens: +5.5 points (2.1 to 8.9).
+    """
+    pair = main_pair(report)
+    if pair is not None:
+        return _pair_sentence(report, pair)
+    arm = next((arm for arm in report.arms if arm.accuracy is not None), None)
+    if arm is not None:
+        inside = interval(arm.accuracy)
+        title = arm_title(arm.name)
+        words = f"{title} {percent(arm.accuracy)}{f' ({inside})' if inside else ''}, of {scale(report)}."
+        return words[0].upper() + words[1:]
+    if report.questions == 0:
+        return "No question was answered."
+    answered = counted(report.questions, "question")
+    return f"{answered} answered, none scored: the right answers, or a judge's verdicts, are not here."
+
+
+def _pair_sentence(report: Report, pair: Pair) -> str:
+    """Both accuracies are of the questions that both arms have scores for."""
+    difference = pair.difference
+    inside = interval(difference.gain)
+    gain = f"{points(difference)} points{f' ({inside})' if inside else ''}"
+    shown = gain if difference.gain.excludes_zero else f"no difference shown, {gain}"
+    first = f"{arm_title(pair.arm)} {100 * difference.first:.1f} %"
+    second = f"{arm_title(pair.against)} {100 * difference.second:.1f} %"
+    words = f"{first}, {second}{_spent(report.arm(pair.arm), report.arm(pair.against))}: {shown}."
+    return words[0].upper() + words[1:]
+
+
+def _spent(first: ArmReport, second: ArmReport) -> str:
+    """The tokens that both were allowed, or what each took where that is not the same."""
+    if first.tokens is None or second.tokens is None:
+        return ""
+    if first.tokens.limit is not None and first.tokens.limit == second.tokens.limit:
+        return f", at {counted(first.tokens.limit, 'token')}"
+    return f", at {first.tokens.mean:,.0f} and {second.tokens.mean:,.0f} tokens"
+
+
+def scale(report: Report) -> str:
+    """2,700 questions about 900 videos"""
+    return f"{counted(report.questions, 'question')} about {counted(report.videos, 'video')}"
