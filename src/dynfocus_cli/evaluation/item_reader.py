@@ -59,7 +59,7 @@ class ItemReader:
             Item(
                 id=id,
                 video=paths[0],
-                question=question.strip(),
+                question=question,
                 answer=answer,
                 options=lettered(options),
                 task=task,
