@@ -13,7 +13,8 @@ def scored(benchmark: Benchmark, item: Item, response: str, protocol: Protocol =
     extracted = benchmark.extract(item, response, protocol)
     right = extracted is not None and benchmark.is_right(item, extracted)
     prediction = Prediction(item, "even", response, 320, 1.0)
-    return Scored(prediction, extracted, None if item.answer is None else float(right))
+    judged = benchmark.judged and not item.options
+    return Scored(prediction, extracted, None if item.answer is None or judged else float(right))
 
 
 def all_scored(
