@@ -29,7 +29,7 @@ class ItemReader:
         video: str,
         question: str,
         answer: str | None,
-        options: Sequence[str] = (),
+        options: Sequence[str] | None = None,
         *,
         folder: str = "",
         task: str = "",
@@ -44,7 +44,7 @@ class ItemReader:
             video: its name or id, as the official file gives it.
             answer: the right option's letter; the answer in words where there are no options; None where the
                 makers withhold it.
-            options: their texts, of A, B, C ... in this order.
+            options: their texts, of A, B, C ... in this order; None where it is answered in words.
             folder: name of the folder that the task's videos lie in, where tasks have folders of their own.
         """
         paths = self.videos.paths(video, folder)
@@ -61,7 +61,7 @@ class ItemReader:
                 video=paths[0],
                 question=question,
                 answer=answer,
-                options=lettered(options),
+                options=lettered(options or ()),
                 task=task,
                 duration=duration,
                 group=group,
@@ -78,13 +78,13 @@ class ItemReader:
         """What was read, from these official files."""
         return Dataset(tuple(self._items), tuple(self._problems), files)
 
-    def _message(self, id: str, question: str, answer: str | None, options: Sequence[str]) -> str:
+    def _message(self, id: str, question: str, answer: str | None, options: Sequence[str] | None) -> str:
         """What is wrong with an entry, its video aside; empty for nothing."""
         if id in self._ids:
             return f"The id {id} occurs twice; the first entry is asked."
         if not isinstance(question, str) or not question.strip():
             return "It has no question."
-        if not options:
+        if options is None:
             return ""
         if not all(isinstance(option, str) and option.strip() for option in options):
             return "One of its options has no text."
