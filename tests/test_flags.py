@@ -39,12 +39,12 @@ def test_values_go_into_nested_options():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: SamplingOptions(fps=0), "--fps must be above 0, got 0."),
-        (lambda: SamplingOptions(fps=float("nan")), "--fps must be above 0, got nan."),
-        (lambda: SamplingOptions(frames=0), "--frames must be at least 1, got 0."),
-        (lambda: SelectionOptions(key_ratio=1.5), "--key-ratio must lie above 0 and at most 1, got 1.5."),
-        (lambda: SelectionOptions(budget=-3), "--budget must be at least 1 token, got -3."),
-        (lambda: GenerationOptions(temperature=11), "--temperature must lie between 0 and 10, got 11."),
+        (lambda: SamplingOptions(fps=0), "`fps` must be above 0, got 0."),
+        (lambda: SamplingOptions(fps=float("nan")), "`fps` must be above 0, got nan."),
+        (lambda: SamplingOptions(frames=0), "`frames` must be at least 1, got 0."),
+        (lambda: SelectionOptions(key_ratio=1.5), "`key_ratio` must lie above 0 and at most 1, got 1.5."),
+        (lambda: SelectionOptions(budget=-3), "`budget` must be at least 1 token, got -3."),
+        (lambda: GenerationOptions(temperature=11), "`temperature` must lie between 0 and 10, got 11."),
     ],
 )
 def test_a_number_out_of_range_is_refused(make, said):

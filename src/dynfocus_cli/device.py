@@ -117,7 +117,7 @@ def require_room(name: str, weights: int, free: int) -> None:
     if weights > free:
         raise OutOfMemory(
             f"The weights of {name} take {weights / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free: "
-            "take a smaller or quantized model (--quantize nf4), or another --device."
+            "take a smaller or quantized model (`quantize=nf4`), or another `device`."
         )
 
 

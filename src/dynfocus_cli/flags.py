@@ -187,4 +187,4 @@ def check_ranges(options: Any) -> None:
     """Raises UsageError for a number of a dataclass that is out of its flag's range."""
     for flag, value in values_of(options):
         if value is not None and (problem := flag.problem(value)):
-            raise UsageError(f"{flag.name} {problem}")
+            raise UsageError(f"`{flag.field_name}` {problem}")

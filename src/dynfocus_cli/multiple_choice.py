@@ -20,11 +20,11 @@ def check_options(options: Sequence[Option]) -> None:
         UsageError: a single option, one without a text, or two with the same letter.
     """
     if len(options) == 1:
-        raise UsageError(f"There is only --choice {options[0].letter}, and choosing takes at least two.")
+        raise UsageError(f"There is only `choices={options[0].letter}`, and choosing takes at least two.")
     letters = [option.letter for option in options]
     for option in options:
         if not option.letter.strip() or not option.text.strip():
-            raise UsageError("A choice needs a letter and a text, as in: --choice A='a dog'")
+            raise UsageError("A choice needs a letter and a text, as in: `choices=A='a dog'`")
         if letters.count(option.letter) > 1:
             raise UsageError(f"There are two choices {option.letter}: give each its own letter.")
         check_question(option.text)

@@ -62,10 +62,12 @@ class SamplingOptions:
 
     def __post_init__(self) -> None:
         if self.fps is not None and self.frames is not None:
-            raise UsageError("--fps and --frames exclude each other: give a rate or a number of frames.")
+            raise UsageError("`fps` and `frames` exclude each other: give a rate or a number of frames.")
         check_ranges(self)
         if self.start_s is not None and self.end_s is not None and not self.start_s < self.end_s:
-            raise UsageError(f"--start must come before --end, got {self.start_s:g} s and {self.end_s:g} s.")
+            raise UsageError(
+                f"`start_s` must come before `end_s`, got {self.start_s:g} s and {self.end_s:g} s."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +116,12 @@ class SelectionOptions:
 
     def __post_init__(self) -> None:
         chosen = {
-            "--prototypes": self.prototypes,
-            "--key-ratio": self.key_ratio,
-            "--scorer": self.scorer,
-            "--selector": self.frame_selector != "events",
-            "--cone-tokens": self.cone_tokens,
-            "--rods none": not self.rods,
+            "`prototypes`": self.prototypes,
+            "`key_ratio`": self.key_ratio,
+            "`scorer`": self.scorer,
+            "`frame_selector`": self.frame_selector != "events",
+            "`cone_tokens`": self.cone_tokens,
+            "`rods=False`": not self.rods,
         }
         _check_stock(self.stock, chosen)
         check_ranges(self)
@@ -201,11 +203,11 @@ class RunOptions:
     """Whether there is an answer, not which."""
 
     def __post_init__(self) -> None:
-        _check_stock(self.selection.stock, {"--at": self.sampling.at_s is not None, "--check": self.check})
+        _check_stock(self.selection.stock, {"`at_s`": self.sampling.at_s is not None, "`check`": self.check})
 
 
 def _check_stock(stock: bool, chosen: Mapping[str, object]) -> None:
-    """Raises UsageError where the makers' own frames are wanted, and others as well: flag -> its value."""
+    """Raises UsageError where the makers' own frames are wanted, and others as well: name -> its value."""
     for name, value in chosen.items():
         if stock and value:
-            raise UsageError(f"--stock chooses no frames: leave {name} out.")
+            raise UsageError(f"`stock` chooses no frames: leave {name} out.")

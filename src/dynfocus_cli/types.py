@@ -100,7 +100,7 @@ class SamplingPlan:
     start_s: float
     end_s: float
     focus: tuple[Span, ...] = ()
-    """Spans sampled more densely, because the question or `--at` names them."""
+    """Spans sampled more densely, because the question or `at_s` names them."""
     focus_times_s: tuple[float, ...] = ()
     """The named moments themselves, each one of `times_s`: their frames are always key frames."""
     warnings: tuple[str, ...] = ()

@@ -129,7 +129,7 @@ def test_zero_bytes_after_a_power_cut_are_cut_off():
 def test_a_file_of_something_else_is_left_as_it_is(foreign):
     Path("out.jsonl").write_bytes(foreign)
     with pytest.raises(
-        UsageError, match=r"out\.jsonl holds something that --output did not write \(line 1\)"
+        UsageError, match=r"out\.jsonl holds something that `output` did not write \(line 1\)"
     ):
         opened()
     assert content() == foreign

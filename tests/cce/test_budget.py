@@ -19,7 +19,7 @@ PAPER = FramePrice(key=40, other=2)
 @given(limit=limits, price=prices)
 def test_most_frames_is_the_most(limit: int, price: FramePrice) -> None:
     if limit < price.key:
-        with pytest.raises(UsageError, match=f"--budget {price.key} or more"):
+        with pytest.raises(UsageError, match=f"`budget={price.key}` or more"):
             most_frames(limit, price)
         return
     frames = most_frames(limit, price)

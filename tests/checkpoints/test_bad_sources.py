@@ -144,7 +144,7 @@ LLAMA_VID: list[tuple[Damage, str]] = [
     (lambda folder: torch.save({"w": torch.zeros(2)}, folder / "eva_vit_g.pth"), "is no EVA vision tower"),
     (without("tokenizer.model"), "neither tokenizer.json nor tokenizer.model"),
     (text("tokenizer.model", "no model"), "The tokenizer in"),
-    (without("vocab.txt"), "--question-tokenizer"),
+    (without("vocab.txt"), "`question_tokenizer`"),
     (text("vocab.txt", "[PAD]\n[UNK]\n"), "the Q-Former knows"),
     (config(mm_projector_type="linear"), "'linear'"),
     (config(compress_type="pool"), "'pool'"),
@@ -215,7 +215,7 @@ def test_the_bombs_would_explode(tmp_path: Path) -> None:
         (config(vision_config=None), "does not describe vision_config"),
         (config(text_config={"model_type": "t5"}), "a 't5' language model"),
         (config(num_query_tokens=4), "query_tokens"),
-        (lambda folder: shutil.rmtree(folder / "qformer_tokenizer"), "--question-tokenizer"),
+        (lambda folder: shutil.rmtree(folder / "qformer_tokenizer"), "`question_tokenizer`"),
     ],
 )
 def test_instructblip(damage: Damage, said: str, originals: Any, tmp_path: Path, refused: Any) -> None:
@@ -273,7 +273,7 @@ def test_a_folder_that_may_not_be_opened(
 
 def test_options_that_do_not_fit(originals: Any, tmp_path: Path, refused: Any) -> None:
     llama_vid, instructblip, inside = (originals[name][0] for name in ("llama_vid", "instructblip", "inside"))
-    assert "--vision: there is no" in refused(llama_vid, vision=tmp_path / "nowhere")
+    assert "`vision`: there is no" in refused(llama_vid, vision=tmp_path / "nowhere")
     (tmp_path / "out").rmdir()
     assert "its own vision tower" in refused(instructblip, UsageError, vision=llama_vid)
     (tmp_path / "out").rmdir()

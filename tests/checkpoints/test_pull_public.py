@@ -297,7 +297,7 @@ def test_without_a_network_what_is_there_can_be_taken(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelUnavailable) as caught:
         fetched(ENTRY.name)
-    name = str(caught.value).splitlines()[-1].rpartition("--model ")[2]
+    name = str(caught.value).splitlines()[-1].rpartition("`model=")[2].removesuffix("`")
     assert find_model(name) == (name, snapshot)
 
 

@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_no_more(tmp_path: Path) -> 
     problem = FeatureCache(tmp_path, GENEROUS).store(KEY, encoded([0.0]))
     assert problem is not None
     assert str(tmp_path) in problem
-    assert "--no-cache" in problem
+    assert "`cache=False`" in problem
 
 
 def test_clear_leaves_what_is_not_the_caches(tmp_path: Path) -> None:

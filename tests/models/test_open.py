@@ -279,7 +279,7 @@ def test_a_folder_is_found_from_anywhere(saved: Path, monkeypatch) -> None:
 
 
 def test_devices(saved: Path) -> None:
-    with pytest.raises(UsageError, match="--device"):
+    with pytest.raises(UsageError, match="`device`"):
         load_model(str(saved), "tpu")
     if not torch.cuda.is_available():
         assert load_model(str(saved), "auto").device.type == "cpu"

@@ -101,7 +101,7 @@ def test_a_selector_that_is_away_counts_too() -> None:
 
 
 def test_what_cannot_be_planned_is_said() -> None:
-    with pytest.raises(ModelUnavailable, match="with --selector-model"):
+    with pytest.raises(ModelUnavailable, match="with `selector`"):
         planned("siglip2-base")
     with pytest.raises(UsageError, match="dynfocus-7b ranks events itself"):
         planned("dynfocus-7b", None, "siglip2-base")

@@ -61,9 +61,9 @@ def test_the_selector_is_pulled_by_its_name() -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_it_answers_nothing_and_is_not_quantized() -> None:
-    with pytest.raises(UsageError, match="runs as it is stored: leave --quantize out"):
+    with pytest.raises(UsageError, match="runs as it is stored: leave `quantize` out"):
         pull("nf4")
     folder = pull()
     for name in ("siglip2-base", str(folder)):
-        with pytest.raises(ModelUnavailable, match=r"is a SigLIP model, .* with --selector-model"):
+        with pytest.raises(ModelUnavailable, match=r"is a SigLIP model, .* with `selector`"):
             load_model(name, "cpu")

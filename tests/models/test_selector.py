@@ -310,7 +310,7 @@ def test_settings_may_lie_in_the_processors_file(copy: Any) -> None:
     [
         (
             "qwen2",
-            "spoilt is a 'qwen2' model: --selector-model takes one that encodes both pictures and text",
+            "spoilt is a 'qwen2' model: `selector` takes one that encodes both pictures and text",
         ),
         ("siglip_vision_model", "is a 'siglip_vision_model' model: .* a SigLIP, SigLIP 2 or CLIP model"),
         (None, "spoilt is a model that does not say what it is"),

@@ -199,7 +199,7 @@ def test_the_makers_own_way_is_not_held_to_our_limits(models: dict[str, DynFocus
         looked_at, price = len(plan.sampling.times_s), plan.allowance.price
         assert plan.shape.video_tokens == price.total(looked_at, looked_at)
         assert price.spent(looked_at, looked_at) <= context - 30 - 2
-        assert looked_at == frames or plan.sampling.warnings[0].startswith("--stock asks for 768 frames")
+        assert looked_at == frames or plan.sampling.warnings[0].startswith("`stock` asks for 768 frames")
 
 
 def test_a_part_of_a_video_is_sampled_as_a_video(models: dict[str, DynFocus]) -> None:

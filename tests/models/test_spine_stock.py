@@ -186,7 +186,7 @@ def test_a_dry_run_counts_the_choices(models: dict[str, DynFocus]) -> None:
         without = pipeline.forecast(str(DEMO), QUESTION, model.spec, asked)
         assert plan.tokens.prompt > without.tokens.prompt + 200
         assert plan.tokens.video == answer.evidence.tokens.video
-    with pytest.raises(UsageError, match="only --choice A"):
+    with pytest.raises(UsageError, match="only `choices=A`"):
         pipeline.forecast(str(DEMO), QUESTION, model.spec, asked, choices[:1])
 
 
@@ -204,7 +204,7 @@ def test_quantized(model_folders: dict[str, Path], kind: str) -> None:
     ("wanted", "complaint"),
     [
         ({"scorer": "attention"}, "no Q-Former"),
-        ({"scorer": "visual"}, "no score network: take --scorer density or question"),
+        ({"scorer": "visual"}, "no score network: take `scorer=density` or question"),
         ({"cone_tokens": 10_000}, "more than the"),
         ({"budget": 3}, "holds no key frame"),
     ],
@@ -274,7 +274,7 @@ def test_a_selector_finds_the_frames_of_a_question(model_folders: dict[str, Path
     assert found.check is not None
     plain = model.inspect(str(DEMO), None, options(prototypes=8))
     assert plain.selection.scorer == "density"  # nothing was trained to
-    with pytest.raises(UsageError, match="leave --selector-model out"):
+    with pytest.raises(UsageError, match="leave `selector` out"):
         model.inspect(str(DEMO), QUESTION, options(stock=True))
     assert selector is not None
     plan = pipeline.forecast(str(DEMO), QUESTION, model.model.spec, asked)

@@ -84,8 +84,8 @@ def test_how_many(tiny, video: str, fields: dict, expected: tuple[int, int]) -> 
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"budget": 39}, "--budget 40 or more"),
-        ({"max_new_tokens": 2040}, "--max-new-tokens"),
+        ({"budget": 39}, "`budget=40` or more"),
+        ({"max_new_tokens": 2040}, "`max_new_tokens`"),
         ({"max_new_tokens": 9000}, "leave 0 of 2048 tokens"),
     ],
 )
@@ -111,7 +111,7 @@ def test_at_comes_before_the_questions_times(tiny, video: str) -> None:
     found = tiny.inspect(video, "What is shown at 00:05?", options(at_s=20.0, key_ratio=0.01))
     assert [frame.time_s for frame in found.key_frames] == [20.0]
     (said,) = found.warnings
-    assert said == "There are key frames for only 1 of 2 named moments: raise --key-ratio or --prototypes."
+    assert said == "There are key frames for only 1 of 2 named moments: raise `key_ratio` or `prototypes`."
 
 
 def test_no_warning_while_every_named_moment_is_a_key_frame(tiny, video: str) -> None:
@@ -123,8 +123,8 @@ def test_no_warning_while_every_named_moment_is_a_key_frame(tiny, video: str) ->
     [
         ({"budget": 216}, None),
         ({"budget": 5000}, None),
-        ({"budget": 98}, "--budget 98 has room for only 1 of 4 key frames"),
-        ({"budget": 136, "key_ratio": 1.0}, "--budget 136 has room for only 2 of 16 key frames"),
+        ({"budget": 98}, "`budget=98` has room for only 1 of 4 key frames"),
+        ({"budget": 136, "key_ratio": 1.0}, "`budget=136` has room for only 2 of 16 key frames"),
         ({"max_new_tokens": 2048 - 136 - 4}, "The model's context has room for only 2 of 4 key frames"),
     ],
 )
@@ -139,7 +139,7 @@ def test_fewer_key_frames_than_asked_for_are_warned_of(
 def test_a_named_moment_that_the_budget_leaves_out(tiny, video: str) -> None:
     found = tiny.inspect(video, "What is shown at 00:05?", options(at_s=20.0, budget=98))
     assert found.warnings[-2:] == (
-        "--budget 98 has room for only 1 of 4 key frames, and details in the rest can be lost: raise it, or "
+        "`budget=98` has room for only 1 of 4 key frames, and details in the rest can be lost: raise it, or "
         "sample fewer frames.",
         "There are key frames for only 1 of 2 named moments.",
     )
@@ -207,7 +207,7 @@ def test_twice_is_the_same(tiny, video: str) -> None:
 def test_long_answers_end(tiny, video: str) -> None:
     cut = tiny.ask(video, "Why?", options(max_new_tokens=1))
     assert cut.truncated
-    assert cut.evidence.warnings[-1] == "The answer was cut off after 1 token: raise --max-new-tokens."
+    assert cut.evidence.warnings[-1] == "The answer was cut off after 1 token: raise `max_new_tokens`."
     answer = tiny.ask(video, "Why?", options(max_new_tokens=5))
     assert answer.evidence.tokens.generated <= 5
 

@@ -224,7 +224,7 @@ def test_folders_below(folder: Path) -> None:
 def test_videos_in_folders_below_alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     outer = tmp_path_factory.mktemp("outer")
     folder.rename(outer / "clips")
-    with pytest.raises(UsageError, match=r"neither videos nor a .*: with --recursive those in folders below"):
+    with pytest.raises(UsageError, match=r"neither videos nor a .*: with `recursive` those in folders below"):
         read_examples(outer)
     with pytest.raises(UsageError, match=r"used: .*a\.mp4: it has none of .* And 1 more\."):
         read_examples(outer, recursive=True)

@@ -276,7 +276,7 @@ def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path) -> No
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finetune, "load_for_training", ill)
-        with pytest.raises(UsageError, match=r"The loss of step 1 is no number\. Try a lower --lr"):
+        with pytest.raises(UsageError, match=r"The loss of step 1 is no number\. Try a lower `rate`"):
             finetune.fine_tune(ready, Silent(), print, print)
     assert not (tmp_path / "out").exists()
 

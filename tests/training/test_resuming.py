@@ -155,7 +155,7 @@ def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path) -> None:
     os.kill(process, signal.SIGKILL)
     outcome(process)
     with pytest.raises(
-        UsageError, match=r"begun in another way \(--lr: 0.001 then, 0.01 now; --seed: 0 then, 1 now\)"
+        UsageError, match=r"begun in another way \(`rate`: 0.001 then, 0.01 now; `seed`: 0 then, 1 now\)"
     ):
         trained(data, out, max_steps=400, save_every=1, rate=0.01, seed=1)
     other = data.with_name("other.jsonl")

@@ -89,7 +89,7 @@ def test_a_folder_of_its_own_with_folders_below(tmp_path: Path) -> None:
     (below / "b.mp4").touch()
     (below / "b.txt").write_text("A dog.")
     examples = [Example(str(tmp_path / "a.mp4"), "q", "a", "a")]
-    with pytest.raises(UsageError, match="with --recursive"):
+    with pytest.raises(UsageError, match="with `recursive`"):
         split(examples, str(tmp_path / "held"), None, 0)
     train, validation, _ = split(examples, str(tmp_path / "held"), None, 0, recursive=True)
     assert train == examples
@@ -98,5 +98,5 @@ def test_a_folder_of_its_own_with_folders_below(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wanted", ["1", "-0.1", "nan", "2", "gone.json", ""])
 def test_what_is_no_split(wanted: str) -> None:
-    with pytest.raises(UsageError, match="--validation must be a share"):
+    with pytest.raises(UsageError, match="`validation` must be a share"):
         split(EXAMPLES, wanted, None, 0)

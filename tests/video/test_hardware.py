@@ -31,7 +31,7 @@ def test_without_a_gpu_the_processor_decodes_and_cuda_is_told() -> None:
     device, warning = open_hardware("cuda", "h264")
     assert device is None
     assert warning is not None
-    assert warning.startswith("--hwaccel cuda: this machine cannot decode h264 that way")
+    assert warning.startswith("`hwaccel=cuda`: this machine cannot decode h264 that way")
 
 
 def test_a_codec_that_no_gpu_decodes() -> None:

@@ -50,7 +50,7 @@ def test_too_many_frames_are_spread_over_the_span() -> None:
 
 def test_an_asked_rate_that_is_lowered_is_said() -> None:
     assert "allow 15" in plan(fps=2.0, max_frames=15).warnings[0]
-    assert "--frames 500" in plan(frames=500).warnings[0]
+    assert "`frames=500`" in plan(frames=500).warnings[0]
 
 
 def test_frames_divide_the_span_evenly() -> None:
@@ -121,19 +121,19 @@ def test_focus_windows_are_clipped_to_the_video() -> None:
 def test_a_moment_outside_of_start_and_end_is_warned_of() -> None:
     made = plan(moments=(5.0,), start_s=10.0)
     assert made.focus == ()
-    assert "outside of --start and --end" in made.warnings[0]
+    assert "outside of `start_s` and `end_s`" in made.warnings[0]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"at_s": 60.0}, "--at 00:01:00.000 is past the end: the video is 00:01:00.000 long"),
-        ({"at_s": 61.0}, "--at 00:01:01.000 is past the end"),
-        ({"start_s": 60.0}, "--start 00:01:00.000 is past the end"),
-        ({"at_s": 5.0, "start_s": 10.0}, "outside of --start and --end"),
-        ({"at_s": -1.0}, "--at must be"),
-        ({"start_s": -1.0}, "--start must be"),
-        ({"at_s": float("nan")}, "--at must be"),
+        ({"at_s": 60.0}, "`at_s` 00:01:00.000 is past the end: the video is 00:01:00.000 long"),
+        ({"at_s": 61.0}, "`at_s` 00:01:01.000 is past the end"),
+        ({"start_s": 60.0}, "`start_s` 00:01:00.000 is past the end"),
+        ({"at_s": 5.0, "start_s": 10.0}, "outside of `start_s` and `end_s`"),
+        ({"at_s": -1.0}, "`at_s` must be"),
+        ({"start_s": -1.0}, "`start_s` must be"),
+        ({"at_s": float("nan")}, "`at_s` must be"),
     ],
 )
 def test_impossible_times_are_usage_errors(options: dict[str, float], message: str) -> None:
@@ -144,7 +144,7 @@ def test_impossible_times_are_usage_errors(options: dict[str, float], message: s
 def test_an_end_past_the_end_is_clipped_with_a_warning() -> None:
     made = plan(end_s=90.0)
     assert made.end_s == 60.0
-    assert "--end 00:01:30.000 is past the end" in made.warnings[0]
+    assert "`end_s` 00:01:30.000 is past the end" in made.warnings[0]
 
 
 @pytest.mark.parametrize("source", [video(0.0), video(0.04), video(0.0, fps=0.0)])
@@ -212,7 +212,7 @@ def test_a_question_with_a_time_looks_elsewhere_where_a_question_without_one_doe
     ("duration_s", "options", "said"),
     [
         (600.0, {}, "allow 128 frames: one every 4.7 s, and what shows only in between is not seen"),
-        (600.0, {"fps": 2.0}, "--fps 2 asks for 1200 frames, but"),
+        (600.0, {"fps": 2.0}, "`fps=2` asks for 1200 frames, but"),
         (600.0, {"max_frames": 600}, None),
         (150.0, {}, None),  # a little sparser than by default is no news
         (600.0, {"frames": 20}, None),  # as many as were asked for

@@ -1,4 +1,4 @@
-"""The file of results that `--output` writes and goes on with.
+"""The file of results that `output` writes and goes on with.
 
 It has one record a line, each with its `key` (see `batch/result_key.py`) and its `settings` in words. Lines
 are only ever appended, each by one write, so that a crash leaves at most the last one torn; that one is cut
@@ -214,16 +214,16 @@ class ResultFile:
 
     def _open(self) -> int:
         if self.path in ("", "-"):
-            raise UsageError(f"--output needs the name of a file, got {self.path!r}.")
+            raise UsageError(f"`output` needs the name of a file, got {self.path!r}.")
         while True:
             self._made = not os.path.lexists(self.path)
             try:
                 file = os.open(self.path, MODE | os.O_CREAT, 0o666)
             except (OSError, ValueError) as error:
-                raise UsageError(f"--output {self.path} cannot be written to: {reason(error)}.") from error
+                raise UsageError(f"`output` {self.path} cannot be written to: {reason(error)}.") from error
             try:
                 if not stat.S_ISREG(os.fstat(file).st_mode):
-                    raise UsageError(f"--output {self.path} is no file that a run can go on with.")
+                    raise UsageError(f"`output` {self.path} is no file that a run can go on with.")
                 self._lock_file(file)
                 # Another run may have replaced the file between the two, and this lock be one on the old.
                 if _is_at(self.path, file):
@@ -241,7 +241,7 @@ class ResultFile:
             return
         if not free:
             raise UsageError(
-                f"--output {self.path} is being written by another run: wait for it, or name another file."
+                f"`output` {self.path} is being written by another run: wait for it, or name another file."
             )
 
     def _admit_line(self, number: int, line: bytes) -> None:
@@ -335,7 +335,7 @@ class ResultFile:
 
     def _no_result(self, number: int) -> UsageError:
         return UsageError(
-            f"--output {self.path} holds something that --output did not write (line {number}): name another "
+            f"`output` {self.path} holds something that `output` did not write (line {number}): name another "
             "file."
         )
 
@@ -344,7 +344,7 @@ class ResultFile:
         there = " ".join(word for word in theirs if word not in ours) or "the default"
         here = " ".join(word for word in ours if word not in theirs) or "the default"
         return UsageError(
-            f"--output {self.path} holds results of other settings (there {there}; here {here}): name "
+            f"`output` {self.path} holds results of other settings (there {there}; here {here}): name "
             "another file, or repeat the settings that it was begun with."
         )
 

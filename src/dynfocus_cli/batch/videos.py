@@ -120,8 +120,8 @@ def check(video: str) -> None:
         if (advice := disc_advice(video)) is not None:
             raise VideoUnreadable(advice)
         raise VideoUnreadable(
-            f"No video files were found in the folder {video}: with --recursive those in folders below it "
-            "count too, and --glob takes files of other names."
+            f"No video files were found in the folder {video}: with `recursive` those in folders below it "
+            "count too, and `glob` takes files of other names."
         )
     try:
         mode = os.stat(video).st_mode

@@ -66,7 +66,7 @@ def most_frames(limit: int, price: FramePrice, every: bool = False) -> int:
     least = thin.spent(1, 1)
     if limit < least:
         raise UsageError(
-            f"A budget of {limit} video tokens holds no key frame: give --budget {least} or more, or "
+            f"A budget of {limit} video tokens holds no key frame: give `budget={least}` or more, or "
             "shorten the question."
         )
     if every:
@@ -101,7 +101,7 @@ def allow(
         UsageError: as `most_frames`.
     """
     if frames > most_frames(limit, price, every):
-        raise UsageError(f"{frames} frames do not fit into {limit} video tokens: lower --frames or --fps.")
+        raise UsageError(f"{frames} frames do not fit into {limit} video tokens: lower `frames` or `fps`.")
     if every:
         return Allowance(frames, frames, frames, price)
     events = min(prototypes, frames)

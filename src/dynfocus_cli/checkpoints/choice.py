@@ -134,7 +134,7 @@ def explain_fallback(installed: Sequence[Candidate], device: DeviceKind, free: i
         if needed > free:
             lack = f"needs {readable(needed)} of free memory, and {readable(free)} are free"
         else:
-            lack = f"is too large for a quick answer on a {place} (--model {smallest.name} for a slow one)"
+            lack = f"is too large for a quick answer on a {place} (`model={smallest.name}` for a slow one)"
         reason = f"{smallest.name} is installed, but {lack}"
     if (suggested := suggestion(device, free)) is None:
         return Fallback(f"{reason}, and none that is known fits into {readable(free)}", None)

@@ -21,7 +21,7 @@ FAMILIES = {file.stem: _title(file) for file in sorted(_FILES.glob("[!_]*.py"))}
 models."""
 
 SELECTORS = {"siglip": "SigLIP", "siglip2": "SigLIP 2", "clip": "CLIP"}
-"""Likewise of what `--selector-model` takes. SigLIP 2 of one fixed size calls itself `siglip`; `siglip2` is
+"""Likewise of what `selector` takes. SigLIP 2 of one fixed size calls itself `siglip`; `siglip2` is
 NaFlex, of any aspect."""
 
 PUBLIC = FAMILIES | SELECTORS

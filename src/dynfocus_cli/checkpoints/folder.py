@@ -57,7 +57,7 @@ def quantization_of(
         return stored
     if stored != "none":
         raise UsageError(
-            f"{folder.resolve().name} is stored in {stored}, and cannot run as {quantize}: leave --quantize "
+            f"{folder.resolve().name} is stored in {stored}, and cannot run as {quantize}: leave `quantize` "
             "out, or convert what it was made of anew."
         )
     return quantize

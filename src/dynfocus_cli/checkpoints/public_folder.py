@@ -150,7 +150,7 @@ def require_family(name: str, config: dict[str, Any]) -> str:
         method = stored.get("quant_method") if isinstance(stored, dict) else None
         raise ModelUnavailable(
             f"{name} is stored in {method or 'bits'}, and dynfocus knows NF4 and int8 of bitsandbytes alone: "
-            "take the model that it was made of, which --quantize makes as small."
+            "take the model that it was made of, which `quantize` makes as small."
         )
     return model_type
 

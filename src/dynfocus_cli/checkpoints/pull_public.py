@@ -121,7 +121,7 @@ def _fetch(name: str, listing: _Listing, quantization: Quantization | None, prog
     config = _file(listing, "config.json", _uncounted)
     family = require_public(name, read_config(config.parent))
     if family in SELECTORS and quantization not in (None, "none"):
-        raise UsageError(f"{name} finds frames, and runs as it is stored: leave --quantize out.")
+        raise UsageError(f"{name} finds frames, and runs as it is stored: leave `quantize` out.")
     if WEIGHTS not in listing.sizes:
         if INDEX not in listing.sizes:
             raise ModelUnavailable(
@@ -163,7 +163,7 @@ def _install(
     entry: ModelEntry | None,
     run_as: str,
 ) -> Path:
-    """The folder for `--model`: copies of the small files, links to the weights, and the record."""
+    """The folder for `model`: copies of the small files, links to the weights, and the record."""
     weights = weight_files(snapshot)
     others = [name for name in (*SIDE_FILES, INDEX) if (snapshot / name).is_file()]
     files = {name: snapshot / name for name in (*others, *weights)}
@@ -208,5 +208,5 @@ def _by_hand(name: str, repository: str, revision: str, destination: Path, reaso
     ]
     cached = hub_cache.find_cached(HubId(repository, None))
     if cached is not None and hub_cache.is_whole(cached):
-        lines.append(f"Or take what is in the hub's cache already: --model {repository}@{cached.name[:12]}")
+        lines.append(f"Or take what is in the hub's cache already: `model={repository}@{cached.name[:12]}`")
     return "\n".join(lines)

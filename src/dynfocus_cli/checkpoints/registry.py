@@ -110,7 +110,7 @@ def find_model(name_or_path: str) -> tuple[str, Path]:
     if name == DEFAULT_MODEL:
         raise ModelUnavailable(
             f"{DEFAULT_MODEL} did not come with this installation: install dynfocus again, or name another "
-            "--model."
+            "`model`."
         )
     if (hub_id := _hub_id(name)) is not None:
         return name, _hub_folder(name, hub_id, local)
@@ -118,7 +118,7 @@ def find_model(name_or_path: str) -> tuple[str, Path]:
         raise ModelUnavailable(f"{name} is not installed: {_how_to_fetch(name)}.")
     raise ModelUnavailable(
         f"No model {name!r}: it is neither a known name ({known}) nor a folder, and no org/name of the "
-        "hub. Leave --model out for the default."
+        "hub. Leave `model` out for the default."
     )
 
 

@@ -11,6 +11,7 @@ import typer
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.exporting import ExportFlags
+from dynfocus_cli.cli.flag_names import result_with_flags
 from dynfocus_cli.cli.output import one_line, write_line
 from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.errors import OutOfDomain, UsageError
@@ -70,8 +71,8 @@ def ask(
         assert query is not None, "there is no asking without a question"
 
         def answer(by: Backend, prefetch: Prefetch | None) -> Answer:
-            return pipeline.ask(
-                video, query.text, by, run, progress, query.choices, prefetch, job.memory_cache
+            return result_with_flags(
+                pipeline.ask(video, query.text, by, run, progress, query.choices, prefetch, job.memory_cache)
             )
 
         try:

@@ -15,6 +15,7 @@ import typer
 
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import Failure, say, say_failure
+from dynfocus_cli.cli.flag_names import result_with_flags, with_flags
 from dynfocus_cli.cli.output import AnswerStream, on_terminal, one_line, write_line, write_record
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError
 from dynfocus_cli.features.memory_cache import MemoryFeatureCache
@@ -112,8 +113,8 @@ class Conversation:
         write = None if stream is None else stream.write
         try:
             with display.shown("", display.is_visible(self._quiet), write) as progress:
-                answer = pipeline.ask(
-                    video, question, model, options, progress, memory_cache=self._memory_cache
+                answer = result_with_flags(
+                    pipeline.ask(video, question, model, options, progress, memory_cache=self._memory_cache)
                 )
         except BaseException as error:
             if stream is not None:
@@ -295,4 +296,4 @@ def check_sampling(source: VideoSource, sampling: SamplingOptions, at: str) -> N
     try:
         plan_sampling(source, sampling, mentions, default_fps=1.0, default_max_frames=1)
     except UsageError as error:
-        raise UsageError(str(error).replace("--at", at, 1)) from error
+        raise UsageError(with_flags(str(error), {"at_s": at})) from error

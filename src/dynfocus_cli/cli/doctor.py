@@ -11,6 +11,7 @@ import typer
 from dynfocus_cli.cli.checks import ODD, Check
 from dynfocus_cli.cli.commands import environment
 from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.cli.options import JsonOption
 from dynfocus_cli.cli.output import wrapped, write_line, write_record
 from dynfocus_cli.errors import DynFocusError, UsageError, first_line
@@ -65,7 +66,7 @@ def _all_checks() -> Iterator[Check]:
             try:
                 yield check()
             except DynFocusError as error:
-                yield Check(name, "fix", str(error), code=error.exit_code)
+                yield Check(name, "fix", with_flags(str(error)), code=error.exit_code)
             except Exception as error:  # a broken package raises anything
                 said = f"cannot be looked at: {type(error).__name__}: {first_line(error)}"
                 todo = "Set DYNFOCUS_DEBUG=1 and run an answer to see where."
@@ -101,7 +102,7 @@ def _configuration() -> tuple[Settings | None, Check]:
     try:
         settings = load_settings()
     except UsageError as error:
-        return None, Check("settings", "fix", str(error), code=error.exit_code)
+        return None, Check("settings", "fix", with_flags(str(error)), code=error.exit_code)
     if settings.exists:
         return settings, Check("settings", "ok", str(settings.file))
     return settings, Check("settings", "ok", f"none; they would stand in {settings.file}")

@@ -11,6 +11,7 @@ from typing import NamedTuple, NoReturn
 
 import typer
 
+from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.cli.output import visible
 from dynfocus_cli.errors import DynFocusError, OutOfMemory
 
@@ -31,7 +32,7 @@ class Failure(NamedTuple):
 def failure_of(error: Exception) -> Failure:
     """What to say of `error`, and which code to exit with."""
     if isinstance(error, DynFocusError):
-        return Failure(error.exit_code, type(error).__name__, str(error))
+        return Failure(error.exit_code, type(error).__name__, with_flags(str(error)))
     if _is_out_of_memory(error):
         message = "Out of memory. Try fewer frames (--frames or --max-frames), or --device cpu."
         return Failure(OutOfMemory.exit_code, OutOfMemory.__name__, message)
@@ -79,10 +80,11 @@ def leave(end: SystemExit) -> NoReturn:
 
 
 def say(line: str) -> None:
-    """Writes a line to stderr, control characters made visible; on a terminal it is wrapped between words.
-    A reader that has gone is no error."""
+    """Writes a line to stderr, options named by their flags and control characters made visible; on a
+    terminal it is wrapped between words. A reader that has gone is no error."""
     if sys.stderr is None:
         return
+    line = with_flags(line)
     with suppress(BrokenPipeError):
         if sys.stderr.isatty():
             from rich.text import Text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.cli.each import Job, for_each
+from dynfocus_cli.cli.flag_names import result_with_flags
 from dynfocus_cli.cli.options import ModelRequest
 from dynfocus_cli.cli.output import on_terminal, write_line
 
@@ -41,6 +42,5 @@ def _forecast(
 ) -> Forecast:
     from dynfocus_cli import pipeline
 
-    if query is None:
-        return pipeline.forecast(video, None, spec, job.options)
-    return pipeline.forecast(video, query.text, spec, job.options, query.choices)
+    text, choices = (None, ()) if query is None else (query.text, query.choices)
+    return result_with_flags(pipeline.forecast(video, text, spec, job.options, choices))

@@ -9,6 +9,7 @@ import typer
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.exporting import STDOUT, ExportFlags
+from dynfocus_cli.cli.flag_names import result_with_flags
 from dynfocus_cli.cli.output import on_terminal, write_line
 from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.errors import UsageError
@@ -80,7 +81,9 @@ def _work(
     from dynfocus_cli import pipeline
 
     text = None if query is None else query.text
-    return pipeline.inspect(video, text, loaded, job.options, progress, prefetch, job.memory_cache)
+    return result_with_flags(
+        pipeline.inspect(video, text, loaded, job.options, progress, prefetch, job.memory_cache)
+    )
 
 
 def _show(job: Job, video: str, query: Query | None, inspection: Inspection, is_first: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dynfocus_cli.checkpoints.size import readable
+from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.training.examples import count_videos
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def training_record(plan: TrainingPlan, result: TrainingResult) -> Record:
         "before": _score(result.before),
         "after": _score(result.after),
         "passed_over": _passed_over(result.problems),
-        "warnings": list(result.warnings),
+        "warnings": [with_flags(warning) for warning in result.warnings],
         "elapsed_s": round(result.seconds, 3),
     }
 
@@ -80,7 +81,7 @@ def _videos(planned: Sequence[PlannedExample]) -> int:
 
 
 def _passed_over(problems: Iterable[Problem]) -> list[Record]:
-    return [asdict(problem) for problem in problems]
+    return [{"where": problem.where, "reason": with_flags(problem.reason)} for problem in problems]
 
 
 def _score(score: Score | None) -> Record | None:

@@ -69,7 +69,7 @@ class Prediction:
     item: Item
     arm: str
     response: str
-    """The model's words; with `--scoring likelihood` the likeliest option's letter, or its text."""
+    """The model's words; with `scoring="likelihood"` the likeliest option's letter, or its text."""
     tokens: int
     """Video tokens that it took."""
     seconds: float

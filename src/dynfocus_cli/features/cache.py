@@ -143,7 +143,7 @@ class FeatureCache:
             return None
         return (
             f"This video's features could not be kept in {self.folder} ({problem}), so the next question "
-            "decodes it again: free some space, set DYNFOCUS_CACHE_DIR, or give --no-cache."
+            "decodes it again: free some space, set DYNFOCUS_CACHE_DIR, or give `cache=False`."
         )
 
     def info(self) -> CacheInfo:

@@ -67,7 +67,7 @@ def read_model_spec(
     if model_type == DynFocusConfig.model_type:
         if selector is not None:
             raise UsageError(
-                f"--selector-model is for models of the Hugging Face hub: {source.name} ranks events itself."
+                f"`selector` is for models of the Hugging Face hub: {source.name} ranks events itself."
             )
         return read_dynfocus_spec(source, quantize, fallback)
     from transformers.utils import logging
@@ -121,14 +121,14 @@ def _require_answering(name: str, model_type: str) -> None:
     if model_type in SELECTORS:
         raise ModelUnavailable(
             f"{name} is a {SELECTORS[model_type]} model, which finds the frames of a question and answers "
-            "none: name it with --selector-model, beside a --model of the hub."
+            "none: name it with `selector`, beside a `model` of the hub."
         )
 
 
 def _device(name: str) -> torch.device:
     if name not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"--device must be auto, cpu or cuda, got {name!r}.")
+        raise UsageError(f"`device` must be auto, cpu or cuda, got {name!r}.")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise ModelUnavailable("No CUDA GPU can be used here: take --device cpu, or --device auto.")
+        raise ModelUnavailable("No CUDA GPU can be used here: take `device=cpu`, or `device=auto`.")
     return torch.device("cuda" if available and name != "cpu" else "cpu")

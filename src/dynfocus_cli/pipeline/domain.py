@@ -6,7 +6,7 @@ from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.errors import OutOfDomain
 from dynfocus_cli.types import DomainCheck, Fallback
 
-GUESS = "take the answer as a guess, or name another --model."
+GUESS = "take the answer as a guess, or name another `model`."
 LEARNED_ELSEWHERE = "what is meaningful was learned from other ones."
 
 
@@ -26,7 +26,7 @@ def refusal(name: str, check: DomainCheck, fallback: Fallback) -> OutOfDomain:
     offer, reason = fallback.offer, _reasons(name, check)[0]
     fetch = "" if offer is None else f": `{offer.command}` fetches one ({readable(offer.bytes)})"
     return OutOfDomain(
-        f"{reason}, and {fallback.reason}{fetch}. With --anyway {name} guesses.", reason, offer
+        f"{reason}, and {fallback.reason}{fetch}. With `anyway` {name} guesses.", reason, offer
     )
 
 

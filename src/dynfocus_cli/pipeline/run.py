@@ -91,7 +91,7 @@ def run_within_memory(
             if fallback is None:
                 raise OutOfMemory(
                     f"Memory ran out (stage: {watch.stage}) with a single frame: take a smaller or quantized "
-                    "model, or --device cpu."
+                    "model, or `device=cpu`."
                 ) from error
         release(spec.device)  # here, where the error no longer holds what it had
         run = replace(run, plan=plan_run(request, spec, options, 0, fallback), prefetch=None)

@@ -99,4 +99,4 @@ def inspect(
 
 def _cut_off(tokens: int) -> str:
     count = "1 token" if tokens == 1 else f"{tokens} tokens"
-    return f"The answer was cut off after {count}: raise --max-new-tokens."
+    return f"The answer was cut off after {count}: raise `max_new_tokens`."

@@ -1,4 +1,4 @@
-"""The frames at the moments that a question or `--at` names: key frames whatever their score."""
+"""The frames at the moments that a question or `at_s` names: key frames whatever their score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dynfocus_cli.types import SamplingPlan
 def focus_frames(
     plan: SamplingPlan, at_s: float | None, times_s: Sequence[float], most: int
 ) -> tuple[int, ...]:
-    """The frames on screen at the named moments; `most` of them, `--at` before the rest."""
+    """The frames on screen at the named moments; `most` of them, `at_s` before the rest."""
     pinned: set[int] = set()
     for moment in sorted(plan.focus_times_s, key=lambda named: named != at_s):
         if len(pinned) < most:
@@ -37,4 +37,4 @@ def focus_left_out(
     problem = f"There are key frames for only {kept} of {named} named moments"
     if allowance.key_frames < allowance.unlimited:
         return (f"{problem}.",)  # the tokens are short, as another warning says
-    return (f"{problem}: raise --key-ratio or --prototypes.",)
+    return (f"{problem}: raise `key_ratio` or `prototypes`.",)

@@ -67,7 +67,7 @@ def plan_memory(memory: MemoryModel, shape: RunShape, free: int, price: FramePri
         need = memory.need(replace(shape, frames=1, video_tokens=price.key, batch=1))
         raise OutOfMemory(
             f"There is not enough memory for a single frame: {_gib(need.beside)} are needed beside the "
-            f"weights, and {_gib(max(0, free))} are free. Take a smaller or quantized model, or --device cpu."
+            f"weights, and {_gib(max(0, free))} are free. Take a smaller or quantized model, or `device=cpu`."
         )
     if room.batch < shape.batch:
         plan = plan.without(why, SMALLER_BATCH.format(batch=room.batch), batch=room.batch)

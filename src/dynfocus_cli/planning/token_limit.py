@@ -27,14 +27,14 @@ class TokenLimit:
             return ()
         room = f"has room for only {allowance.key_frames} of {allowance.unlimited} key frames"
         if self.by == "budget":
-            return (f"--budget {self.tokens} {room}{LOST}: raise it, or sample fewer frames.",)
+            return (f"`budget={self.tokens}` {room}{LOST}: raise it, or sample fewer frames.",)
         return (f"The model's context {room}{LOST}: sample fewer frames, or ask for a shorter answer.",)
 
 
 def token_limit(
     model: ModelSpec, source: VideoSource, options: RunOptions, prompt: int, memory: int | None
 ) -> TokenLimit:
-    """The smallest of the room in the context, `--budget`, and what memory holds.
+    """The smallest of the room in the context, `budget`, and what memory holds.
 
     Args:
         prompt: text tokens beside the video and the answer.
@@ -50,7 +50,7 @@ def token_limit(
         raise UsageError(
             f"The prompt ({prompt} tokens) and the answer ({answer}) leave {max(0, room)} of {model.context} "
             f"tokens for the video, and a key frame takes {least}: shorten the question, or the answer (of "
-            "`ask` by --max-new-tokens)."
+            "`ask` by `max_new_tokens`)."
         )
     limit, budget = TokenLimit(room, "context"), options.selection.budget
     if budget is not None and budget < room:

@@ -65,7 +65,7 @@ def forecast_record(forecast: Forecast) -> Record:
 
 
 def error_record(video: str, code: int, kind: str, message: str, question: str | None = None) -> Record:
-    """A video that failed, among others in `--jsonl`; `code` is what it alone would exit with."""
+    """A video that failed, among others in `jsonl`; `code` is what it alone would exit with."""
     record = {"schema": ERROR, "video": video, "error": {"code": code, "kind": kind, "message": message}}
     return record if question is None else record | {"question": question}
 

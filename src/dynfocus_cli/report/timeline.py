@@ -101,7 +101,7 @@ def _strip(frames: tuple[FrameEvidence, ...], scale: _Scale, glyphs: Glyphs) -> 
 
 
 def _focus(inspection: Inspection, scale: _Scale, mark: str) -> str:
-    """A mark under each cell of the stretches that the question or `--at` names."""
+    """A mark under each cell of the stretches that the question or `at_s` names."""
     marked: set[int] = set()
     for start_s, end_s in inspection.sampling.focus:
         if start_s < scale.end_s and end_s >= scale.start_s:

@@ -73,15 +73,15 @@ def write_clips(
             in it cannot be written.
     """
     if not 1 <= clips < 1 << 20:
-        raise UsageError(f"--clips must lie between 1 and {(1 << 20) - 1}, got {clips}.")
+        raise UsageError(f"`clips` must lie between 1 and {(1 << 20) - 1}, got {clips}.")
     if seed < 0:
-        raise UsageError(f"--seed must be at least 0, got {seed}.")
+        raise UsageError(f"`seed` must be at least 0, got {seed}.")
     if film.size < 16 or film.size % 2:
-        raise UsageError(f"--size must be an even number of at least 16 pixels, got {film.size}.")
+        raise UsageError(f"`size` must be an even number of at least 16 pixels, got {film.size}.")
     if film.fps < 1:
-        raise UsageError(f"--fps must be at least 1, got {film.fps}.")
+        raise UsageError(f"`fps` must be at least 1, got {film.fps}.")
     if not 0 <= film.crf <= 51:
-        raise UsageError(f"--crf must lie between 0 and 51, got {film.crf}.")
+        raise UsageError(f"`crf` must lie between 0 and 51, got {film.crf}.")
     questions = out / QUESTIONS_FILE
     try:
         out.mkdir(parents=True, exist_ok=True)

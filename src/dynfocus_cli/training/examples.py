@@ -57,7 +57,7 @@ def read_examples(data: Path, media: Path | None = None, *, recursive: bool = Fa
         except BrokenItem as error:
             raise UsageError(f"{data}: {error}") from error
         if not read:
-            below = "" if recursive else ": with --recursive those in folders below it count too"
+            below = "" if recursive else ": with `recursive` those in folders below it count too"
             raise UsageError(f"{data} holds neither videos nor a .json or .jsonl file{below}.")
     elif data.suffix.lower() not in DATA_SUFFIXES and Search(False, ()).takes(data.name):
         raise UsageError(

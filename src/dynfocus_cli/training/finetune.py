@@ -42,7 +42,7 @@ FAMILIAR_MARGIN = 1.25
 """A video counts as unfamiliar beyond this many times the distance of the farthest training video."""
 NAMED_VIDEOS = 10
 """Damaged videos that are named; the others are counted."""
-ADVICE = "try --batch-size 1 with --accumulate, --checkpointing, --tune qlora, or fewer frames."
+ADVICE = "try `batch=1` with `accumulate`, `checkpointing`, `tune=qlora`, or fewer frames."
 
 Tell = Callable[[str], None]
 
@@ -128,7 +128,7 @@ def _train(plan: TrainingPlan, work: Path, progress: Progress, tell: Tell, warn:
         if after.right < before.right:
             warnings.append(
                 f"{after.right} of {after.questions} are right now, and {before.right} were before: "
-                "try a lower --lr, or fewer steps."
+                "try a lower `rate`, or fewer steps."
             )
             warn(warnings[-1])
     result = TrainingResult(
@@ -265,7 +265,7 @@ def _familiarity_warnings(model: LoadedModel, distance: float) -> list[str]:
         return []
     return [
         f"Of the videos not all look like those that {model.info.name} was trained on, and its vision "
-        "encoder does not learn: what it cannot tell apart, the rest cannot learn. A larger --model may see "
+        "encoder does not learn: what it cannot tell apart, the rest cannot learn. A larger `model` may see "
         "more."
     ]
 

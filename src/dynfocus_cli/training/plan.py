@@ -75,7 +75,7 @@ class TrainingPlan:
             **_deciding(self.settings, unused),
             "steps": self.steps,
             **_deciding(self.request.options),
-            "--scorer": self.request.options.selection.scorer,
+            "`scorer`": self.request.options.selection.scorer,
             "training examples": _text_digest(self.train),
             "their videos": _file_digest(self.train),
             "validation examples": _text_digest(self.validation),
@@ -84,9 +84,9 @@ class TrainingPlan:
 
 
 def _deciding(options: TrainingSettings | RunOptions, unused: Collection[str] = ()) -> dict[str, Any]:
-    """Flag -> value, of those of `train` that decide on the losses."""
+    """Option -> value, of those of `train` that decide on the losses."""
     return {
-        f"--{flag.key}": value
+        f"`{flag.field_name}`": value
         for flag, value in values_of(options)
         if flag.affects_result and "train" in flag.commands and flag.field_name not in unused
     }
@@ -191,14 +191,14 @@ def _read_spec(request: TrainingRequest) -> DynFocusSpec:
     name, tune, quantize = request.model or DEFAULT_MODEL, request.settings.tune, request.quantize
     spec = _dynfocus_spec(name, request.device, quantize)
     if tune == "qlora" and quantize == "none":
-        raise UsageError("--tune qlora trains over 4 bits: leave --quantize none out, or take --tune lora.")
+        raise UsageError("`tune=qlora` trains over 4 bits: leave `quantize=none` out, or take `tune=lora`.")
     if tune == "qlora" and spec.quantization == "none":
         spec = _dynfocus_spec(name, request.device, "nf4")
     if spec.quantization == "int8":
-        raise UsageError("A model in int8 cannot be trained: take it in 16 bits, or in nf4 (--tune qlora).")
+        raise UsageError("A model in int8 cannot be trained: take it in 16 bits, or in nf4 (`tune=qlora`).")
     if tune in ("lora", "full") and spec.quantization == "nf4":
         raise UsageError(
-            f"{spec.name} is in 4 bits here, and --tune {tune} takes a model in 16 or 32: take --tune "
+            f"{spec.name} is in 4 bits here, and `tune={tune}` takes a model in 16 or 32: take `tune` "
             "qlora, or one that is not quantized."
         )
     return spec
@@ -225,7 +225,7 @@ def _completed(settings: TrainingSettings, spec: DynFocusSpec) -> tuple[Training
         rate = ADAPTER_RATE if tune != "full" else SMALL_RATE if small else LARGE_RATE
     in_float32 = spec.dtype == torch.float32 and spec.quantization == "none"
     if settings.precision == "float32" and not in_float32:
-        raise UsageError(f"{spec.name} runs in 16 bits here: leave --precision out, or take bf16.")
+        raise UsageError(f"{spec.name} runs in 16 bits here: leave `precision` out, or take bf16.")
     precision = settings.precision
     if precision == "auto":
         precision = "float32" if in_float32 and spec.device.type != "cuda" else "bf16"
@@ -247,7 +247,7 @@ def _added_scorer(spec: DynFocusSpec, request: TrainingRequest) -> bool | None:
         return None
     if scorer is not None and not SCORERS[scorer].learned:
         raise UsageError(
-            f"--scorer {scorer} has no weights to learn: --stage instruct takes --scorer visual or question."
+            f"`scorer={scorer}` has no weights to learn: `stage=instruct` takes `scorer=visual` or question."
         )
     if not config.score_network:
         return scorer == "question"

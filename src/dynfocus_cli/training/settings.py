@@ -88,11 +88,11 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         check_ranges(self)
         if self.samples > MOST_SAMPLES:
-            raise UsageError(f"--samples must be at most {MOST_SAMPLES:,}, got {self.samples}.")
+            raise UsageError(f"`samples` must be at most {MOST_SAMPLES:,}, got {self.samples}.")
         if self.max_steps is not None and not 1 <= self.max_steps <= MOST_STEPS:
-            raise UsageError(f"--max-steps must be at least 1 and at most {MOST_STEPS:,}.")
+            raise UsageError(f"`max_steps` must be at least 1 and at most {MOST_STEPS:,}.")
         if self.stage == "align" and self.tune is not None:
-            raise UsageError("--tune is for --stage instruct: align leaves the language model as it is.")
+            raise UsageError("`tune` is for `stage=instruct`: align leaves the language model as it is.")
 
     def steps(self, examples: int) -> int:
         """Optimizer steps for so many examples.
@@ -104,7 +104,7 @@ class TrainingSettings:
             return self.max_steps
         steps = self.epochs * examples / (self.batch * self.accumulate)
         if steps > MOST_STEPS:
-            raise UsageError(f"--epochs {self.epochs:g} are {steps:.1g} steps: {MOST_STEPS:,} at most.")
+            raise UsageError(f"`epochs={self.epochs:g}` are {steps:.1g} steps: {MOST_STEPS:,} at most.")
         return max(1, round(steps))
 
 

@@ -41,7 +41,7 @@ def split(
 
 
 def parse_share(validation: str) -> float | None:
-    """The share that `--validation` names; None where it names a file.
+    """The share that `validation` names; None where it names a file.
 
     Raises:
         UsageError: it is neither.
@@ -51,11 +51,11 @@ def parse_share(validation: str) -> float | None:
     except ValueError:
         if not validation or not Path(validation).exists():
             raise UsageError(
-                f"--validation must be a share like 0.1, or a data file, got {validation!r}."
+                f"`validation` must be a share like 0.1, or a data file, got {validation!r}."
             ) from None
         return None
     if not 0 <= share < 1:
-        raise UsageError(f"--validation must be a share from 0 to below 1, or a data file, got {validation}.")
+        raise UsageError(f"`validation` must be a share from 0 to below 1, or a data file, got {validation}.")
     return share
 
 
@@ -77,7 +77,7 @@ def split_by_video(
     if len(videos) < 2:
         raise UsageError(
             "There is a single video, and what a model learned from cannot tell how well it learned: give "
-            "more, or a file with others as --validation, or --validation 0."
+            "more, or a file with others as `validation`, or `validation=0`."
         )
     validation = set(videos[: min(len(videos) - 1, max(1, round(share * len(videos))))])
     return (

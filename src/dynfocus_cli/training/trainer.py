@@ -143,7 +143,7 @@ def train_model(
 def _log(folder: Path, step: int, loss: float) -> None:
     if not math.isfinite(loss):
         raise UsageError(
-            f"The loss of step {step} is no number. Try a lower --lr, or --precision float32; if it is the "
+            f"The loss of step {step} is no number. Try a lower `rate`, or `precision=float32`; if it is the "
             "first step, see whether the model answers at all."
         )
     try:

@@ -27,6 +27,6 @@ def open_hardware(option: Hwaccel, codec: str) -> tuple[HWAccel | None, str | No
         if option == "auto":
             return None, None
         return None, (
-            f"--hwaccel {option}: this machine cannot decode {codec} that way ({error}); the processor does."
+            f"`hwaccel={option}`: this machine cannot decode {codec} that way ({error}); the processor does."
         )
     return device, None

@@ -41,7 +41,7 @@ class _Base:
     span: Span
     count: int
     exact: bool
-    """`count` was asked for with `--frames`; else it follows from a rate and may grow up to `limit`."""
+    """`count` was asked for with `frames`; else it follows from a rate and may grow up to `limit`."""
     limit: int
     rate: float
     """Frames a second that were asked for: what focus doubles, also where `limit` made the base sparser."""
@@ -83,7 +83,7 @@ def plan_sampling(
 ) -> SamplingPlan:
     """The moments to look at, in seconds; pure.
 
-    At a rate, moment k is `start + k / fps`, before the end. Where that is too many, or with `--frames`, n
+    At a rate, moment k is `start + k / fps`, before the end. Where that is too many, or with `frames`, n
     moments divide the span evenly, each at the beginning of its n-th. So either way it begins with the first,
     the rate is exactly `n / span`, and no moment is the end itself, where no frame is on screen.
 
@@ -96,10 +96,10 @@ def plan_sampling(
     shows a frame again makes room for one that no moment shows.
 
     Args:
-        asked_by: the flag that `options.frames` comes from, if not from `--frames` itself.
+        asked_by: the flag that `options.frames` comes from, if not from `frames` itself.
 
     Raises:
-        UsageError: `--start` or `--at` past the end, or `--at` outside of `--start` to `--end`.
+        UsageError: `start_s` or `at_s` past the end, or `at_s` outside of `start_s` to `end_s`.
     """
     warnings: list[str] = []
     span = _span(source, options, warnings)
@@ -125,7 +125,7 @@ def plan_sampling(
 
 
 def _span(source: VideoSource, options: SamplingOptions, warnings: list[str]) -> Span:
-    """The span from `--start` to `--end` that lies inside the video."""
+    """The span from `start_s` to `end_s` that lies inside the video."""
     length = f"the video is {format_timecode(source.duration_s)} long"
     start = options.start_s
     if start is None:
@@ -133,21 +133,21 @@ def _span(source: VideoSource, options: SamplingOptions, warnings: list[str]) ->
         at_s = source.first_frame_s if options.at_s is None else options.at_s
         start = min(source.first_frame_s, max(0.0, at_s))
     end = source.duration_s if options.end_s is None else options.end_s
-    for flag, value in (("--start", start), ("--end", end), ("--at", options.at_s or 0.0)):
+    for flag, value in (("`start_s`", start), ("`end_s`", end), ("`at_s`", options.at_s or 0.0)):
         if not (math.isfinite(value) and value >= 0):
             raise UsageError(f"{flag} must be a time from 0 on, got {value:g}.")
     if start > 0 and start >= source.duration_s:
-        raise UsageError(f"--start {format_timecode(start)} is past the end: {length}.")
+        raise UsageError(f"`start_s` {format_timecode(start)} is past the end: {length}.")
     if options.at_s is not None and options.at_s > 0 and options.at_s >= source.duration_s:
-        raise UsageError(f"--at {format_timecode(options.at_s)} is past the end: {length}.")
+        raise UsageError(f"`at_s` {format_timecode(options.at_s)} is past the end: {length}.")
     if end > source.duration_s:
         warnings.append(
-            f"--end {format_timecode(end)} is past the end: {length}, and is looked at up to there."
+            f"`end_s` {format_timecode(end)} is past the end: {length}, and is looked at up to there."
         )
     span = start, min(end, source.duration_s)
     if options.at_s is not None and not (span[0] <= options.at_s < span[1] or span[0] == options.at_s):
         raise UsageError(
-            f"--at {format_timecode(options.at_s)} lies outside of --start and --end "
+            f"`at_s` {format_timecode(options.at_s)} lies outside of `start_s` and `end_s` "
             f"({format_timecode(span[0])} to {format_timecode(span[1])})."
         )
     return span
@@ -169,18 +169,18 @@ def _base(
     if options.frames is None:
         rate = min(default_fps if options.fps is None else options.fps, own_fps)
         count = steps(length_s, rate)
-        option = None if options.fps is None else f"--fps {options.fps:g}"
+        option = None if options.fps is None else f"`fps={options.fps:g}`"
     else:
         count = min(options.frames, shown)
         rate = own_fps if count == shown else max(min(default_fps, own_fps), count / length_s)
-        option = asked_by or f"--frames {options.frames}"
+        option = asked_by or f"`frames={options.frames}`"
     if count > limit and (option is not None or count > SPARSER * limit):
-        cause = "--max-frames, or the tokens left, allow"
+        cause = "`max_frames`, or the tokens left, allow"
         asks = f"{option} asks for {count} frames, but " if option else ""
         frames = limit if option else f"{limit} frames"
         warnings.append(
             f"{asks}{cause} {frames}: one every {length_s / limit:.1f} s, and what shows only in between is "
-            "not seen. --start and --end look at a part more closely."
+            "not seen. `start_s` and `end_s` look at a part more closely."
         )
     return _Base(
         span, min(count, limit), options.frames is not None, limit, rate, own_fps, source.frame_times_s
@@ -195,14 +195,14 @@ def _pinned(
     most: int,
     warnings: list[str],
 ) -> list[float]:
-    """The named moments that are sampled themselves, sorted: `--at` first, no two on one frame."""
+    """The named moments that are sampled themselves, sorted: `at_s` first, no two on one frame."""
     pinned: list[float] = []
     for moment in (() if options.at_s is None else (options.at_s,)) + mentions.moments:
         if moment >= source.duration_s and moment != options.at_s:
             continue  # the mention's own warning says so
         if not (base.span[0] <= moment < base.span[1] or moment == base.span[0]):
             warnings.append(
-                f"{format_timecode(moment)} lies outside of --start and --end: that time is ignored."
+                f"{format_timecode(moment)} lies outside of `start_s` and `end_s`: that time is ignored."
             )
         elif all(abs(moment - other) >= base.gap_s for other in pinned):
             if len(pinned) < most:

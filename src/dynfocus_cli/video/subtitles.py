@@ -54,7 +54,7 @@ class Subtitles:
 
 
 def find_subtitles(source: VideoSource, option: str) -> tuple[Subtitles | None, tuple[str, ...]]:
-    """The subtitles that `--subtitles` asks for, and warnings.
+    """The subtitles that `subtitles` asks for, and warnings.
 
     `off` is none; `auto` is a file of the video's name beside it (`film.srt` before `film.en.srt`), else a
     text track of the video, else none. Anything else is the path of a subtitle file, whose times count from

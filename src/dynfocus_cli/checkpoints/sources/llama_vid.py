@@ -89,7 +89,7 @@ def llama_vid_source(folder: Path, vision: Path | None, question_tokenizer: Path
     blip = None
     if any(key.startswith(_TOWER) for key in files.shapes):
         if vision is not None:
-            raise UsageError(f"--vision: {folder} has its own vision tower, trained with the rest.")
+            raise UsageError(f"`vision`: {folder} has its own vision tower, trained with the rest.")
     else:
         tower = vision or _find_tower(folder, given)
         if tower.is_dir() and (tower / EVA_FILE).is_file():
@@ -182,7 +182,7 @@ def _find_tower(folder: Path, given: Mapping[str, Any]) -> Path:
             return place
     raise ModelUnavailable(
         f"{folder} has no vision tower: put {EVA_FILE} into it, or name that file, or a folder of "
-        "InstructBLIP's, with --vision."
+        "InstructBLIP's, with `vision`."
     )
 
 

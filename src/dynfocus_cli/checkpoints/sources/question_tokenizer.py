@@ -34,7 +34,7 @@ def find_question_tokenizer(places: Sequence[Path | None], words: int) -> Path:
     raise ModelUnavailable(
         "The Q-Former's tokenizer is missing: put bert-base-uncased's vocab.txt, or the folder "
         f"qformer_tokenizer of Salesforce/instructblip-vicuna-7b, into {places[1] or places[0]}, or name its "
-        "folder with --question-tokenizer."
+        "folder with `question_tokenizer`."
     )
 
 

@@ -30,21 +30,21 @@ def open_source(
         UsageError: an option that its layout has no use for.
     """
     config = read_config(folder)
-    for flag, path in (("--vision", vision), ("--question-tokenizer", question_tokenizer)):
+    for flag, path in (("`vision`", vision), ("`question_tokenizer`", question_tokenizer)):
         if path is not None and not path.exists():
             raise ModelUnavailable(f"{flag}: there is no {path}.")
     if is_llama_vid(config):
         return llama_vid_source(folder, vision, question_tokenizer)
     if vision is not None:
         raise UsageError(
-            f"--vision is for LLaMA-VID and DynFocus folders; {folder} has its own vision tower."
+            f"`vision` is for LLaMA-VID and DynFocus folders; {folder} has its own vision tower."
         )
     kind = config.get("model_type")
     if kind == instructblip.MODEL_TYPE:
         return instructblip_source(folder, question_tokenizer)
     if kind == DynFocusConfig.model_type:
         if question_tokenizer is not None:
-            raise UsageError(f"--question-tokenizer: {folder} has its own.")
+            raise UsageError(f"`question_tokenizer`: {folder} has its own.")
         return own_source(folder)
     what = f"a {kind!r} model" if kind else "a model that does not say what it is"
     raise ModelUnavailable(

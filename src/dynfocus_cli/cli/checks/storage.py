@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dynfocus_cli.cli.checks import Check
+from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.errors import DynFocusError, ModelUnavailable, OutOfMemory, first_line
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _choice(name: str | None, kind: DeviceKind, free: int) -> tuple[str, Path, s
         from dynfocus_cli.checkpoints.choice import default_model
 
         choice = default_model(kind, free)
-        return choice.name, choice.folder, choice.notice
+        return choice.name, choice.folder, with_flags(choice.notice)
     from dynfocus_cli.checkpoints.registry import find_model
 
     return *find_model(name), ""

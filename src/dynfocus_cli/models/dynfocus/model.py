@@ -40,9 +40,9 @@ from dynfocus_cli.types import DomainCheck, Option, Scorer, TimeForecast, VideoS
 from dynfocus_cli.video import with_time_codes
 
 UNTRAINED = "{name} is not trained yet ({parts}: random weights): its key frames and answers mean nothing."
-UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (--scorer {scorer})."
+UNTRAINED_SCORE = "{name} has no trained score network: its events are ranked by {how} (`scorer={scorer}`)."
 WITHOUT_RODS = (
-    "{name} was trained with the rods of all frames, and --rods none leaves those of other frames than key "
+    "{name} was trained with the rods of all frames, and `rods=False` leaves those of other frames than key "
     "frames out: its answers can be worse for that."
 )
 FOREIGN = "{flag} is for models of the Hugging Face hub: {name} has learned to read {price} tokens a frame."
@@ -79,7 +79,7 @@ class DynFocusSpec(ModelSpec):
     def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
         """Cones and rods, whatever the video. Raises UsageError for other numbers of tokens."""
         price = self.config.frame_price(frames)
-        flags = {"--stock": selection.stock, "--cone-tokens": selection.cone_tokens}
+        flags = {"`stock`": selection.stock, "`cone_tokens`": selection.cone_tokens}
         for flag, given in flags.items():
             if given:
                 tokens = f"{price.key} or {price.other}"
@@ -96,13 +96,13 @@ class DynFocusSpec(ModelSpec):
         config, name = self.config, self.name
         without = config.scorer_without_question
         if scorer is not None and SCORERS[scorer].needs_question and question is None:
-            raise UsageError(f"--scorer {scorer} needs a question: give one with --question.")
+            raise UsageError(f"`scorer={scorer}` needs a question: give one with `question`.")
         if scorer == "question" and not config.question_aware_score:
-            raise UsageError(f"{name} has no question-aware score: take --scorer {without} or attention.")
+            raise UsageError(f"{name} has no question-aware score: take `scorer={without}` or attention.")
         if scorer == "visual" and not config.score_network:
-            raise UsageError(f"{name} has no score network: take --scorer density or attention.")
+            raise UsageError(f"{name} has no score network: take `scorer=density` or attention.")
         if scorer == "density" and config.temporal_clustering != "dpc_knn":
-            raise UsageError(f"{name} finds events by k-means, which knows no density: take --scorer visual.")
+            raise UsageError(f"{name} finds events by k-means, which knows no density: take `scorer=visual`.")
         chosen = scorer or (without if question is None else config.scorer)
         warnings: tuple[str, ...] = ()
         if config.untrained:
@@ -300,7 +300,7 @@ class DynFocusSession(VideoSession):
         return Likelihoods(ranked.log_likelihoods, model.prompt.length(text, subtitles, prefix), shares)
 
     def _tokens(self, choice: Choice, question: ScoredQuestion) -> tuple[Tensor, Tensor]:
-        """Cones and rods in time order (M, D_l), and the frame of each (M,); with `--rods none` those of key
+        """Cones and rods in time order (M, D_l), and the frame of each (M,); with `rods=False` those of key
         frames alone, the (0, 40) of the poster's ablation."""
         selection: EventSelection = choice.inner
         tokens, frame_of_token = self._model.network.video_tokens(

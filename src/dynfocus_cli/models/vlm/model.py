@@ -79,10 +79,10 @@ class VlmSpec(ModelSpec):
         return self.prompt.length(question, subtitles, prefix)
 
     def sampling(self, source: VideoSource, options: RunOptions) -> SamplingOptions:
-        """As asked for; with `--stock` the frames that the makers' own code would look at."""
+        """As asked for; with `stock` the frames that the makers' own code would look at."""
         sampling = options.sampling
         if options.selection.stock and self.selector is not None:
-            raise UsageError("--stock chooses no frames: leave --selector-model out.")
+            raise UsageError("`stock` chooses no frames: leave `selector` out.")
         if not options.selection.stock or sampling.frames is not None or sampling.fps is not None:
             return sampling
         # A part of a video is to them a video.
@@ -92,14 +92,14 @@ class VlmSpec(ModelSpec):
         return replace(sampling, frames=stock.frames, max_frames=sampling.max_frames or stock.frames)
 
     def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
-        """All tokens or `--cone-tokens` for key frames, two rods or none for others."""
+        """All tokens or `cone_tokens` for key frames, two rods or none for others."""
         family, timestamp = self.family, self.prompt.timestamp_tokens
         full = self.patches(source, frames if selection.stock else 1)
         if selection.stock:
             return FramePrice(full, full, timestamp=timestamp, together=family.together)
         if selection.cone_tokens is not None and selection.cone_tokens > full:
             raise UsageError(
-                f"--cone-tokens {selection.cone_tokens} is more than the {full} tokens that {self.name} "
+                f"`cone_tokens={selection.cone_tokens}` is more than the {full} tokens that {self.name} "
                 "gives a frame of this video."
             )
         key = selection.cone_tokens or full
@@ -111,20 +111,20 @@ class VlmSpec(ModelSpec):
         return self.family.grid(self.family.scaling(source, frames)).tokens
 
     def stock_tokens(self, source: VideoSource) -> int:
-        """Of the frames that `--stock` would look at, all kept."""
+        """Of the frames that `stock` would look at, all kept."""
         stock = self.family.stock_sampling(source)
         frames = min(stock.frames or 1, steps(source.duration_s, source.fps))
         return self.price(source, frames, SelectionOptions(stock=True)).total(frames, frames)
 
     def scorer(self, question: str | None, scorer: Scorer | None) -> ScoredQuestion:
         if scorer == "attention":
-            raise UsageError(f"{self.name} has no Q-Former: take --scorer density or question.")
+            raise UsageError(f"{self.name} has no Q-Former: take `scorer=density` or question.")
         if scorer == "visual":
-            raise UsageError(f"{self.name} has no score network: take --scorer density or question.")
+            raise UsageError(f"{self.name} has no score network: take `scorer=density` or question.")
         if scorer not in (None, "density", "question"):
-            raise UsageError(f"{self.name} has no score {scorer}: take --scorer density or question.")
+            raise UsageError(f"{self.name} has no score {scorer}: take `scorer=density` or question.")
         if scorer == "question" and question is None:
-            raise UsageError("--scorer question needs a question: give one with --question.")
+            raise UsageError("`scorer=question` needs a question: give one with `question`.")
         default: Scorer = "question" if self.selector is not None and question is not None else "density"
         return ScoredQuestion(question, scorer or default)
 
@@ -248,7 +248,7 @@ class VlmSession(VideoSession):
     def choose(
         self, question: ScoredQuestion, allowance: Allowance, pinned: tuple[int, ...], seed: int
     ) -> Choice:
-        """Events, their scores, and the best of them; with `--stock` every frame."""
+        """Events, their scores, and the best of them; with `stock` every frame."""
         count, price = len(self._frames.times_s), allowance.price
         if self._selection.stock:
             every = tuple(range(count))

@@ -181,7 +181,7 @@ def read_selector_spec(name_or_path: str, device: torch.device, *, may_be_away: 
     if kind not in SELECTORS:
         what = f"a {kind!r} model" if kind else "a model that does not say what it is"
         raise ModelUnavailable(
-            f"{name} is {what}: --selector-model takes one that encodes both pictures and text, a SigLIP, "
+            f"{name} is {what}: `selector` takes one that encodes both pictures and text, a SigLIP, "
             "SigLIP 2 or CLIP model."
         )
     with part(folder, "config.json"):

@@ -1,4 +1,4 @@
-"""`--chapters`: the scenes as chapters, for players."""
+"""`chapters`: the scenes as chapters, for players."""
 
 from __future__ import annotations
 

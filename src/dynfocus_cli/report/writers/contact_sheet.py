@@ -1,4 +1,4 @@
-"""`--contact-sheet`: all key frames of a video on one picture."""
+"""`contact_sheet`: all key frames of a video on one picture."""
 
 from __future__ import annotations
 

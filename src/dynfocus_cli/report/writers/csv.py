@@ -1,4 +1,4 @@
-"""`--csv`: a table of the sampled frames, for spreadsheets."""
+"""`csv`: a table of the sampled frames, for spreadsheets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--edl`: the scenes as cuts, for video editors."""
+"""`edl`: the scenes as cuts, for video editors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--save-frames`: each key frame as a picture."""
+"""`save_frames`: each key frame as a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--html`: a page with player, timeline, key frames, cost and answer, which needs no network."""
+"""`html`: a page with player, timeline, key frames, cost and answer, which needs no network."""
 
 from __future__ import annotations
 
@@ -200,8 +200,8 @@ def _check(video: str, switches: frozenset[str]) -> None:
         return  # a missing video is reported when its turn comes
     if size > MAX_EMBEDDED:
         raise UsageError(
-            f"--embed: {video} has {size / 2**20:.0f} MiB, and a page holds at most "
-            f"{MAX_EMBEDDED >> 20}: leave --embed out, and keep the video beside the page."
+            f"`embed`: {video} has {size / 2**20:.0f} MiB, and a page holds at most "
+            f"{MAX_EMBEDDED >> 20}: leave `embed` out, and keep the video beside the page."
         )
 
 
