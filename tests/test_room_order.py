@@ -1,14 +1,15 @@
 """Imports run one way: each room of the package imports only from the rooms below it.
 
 A room is a folder or a file directly in src/dynfocus_cli/. Imports inside functions and those for type
-checkers count like any other. docs/architecture.md draws the order.
+checkers count like any other. docs/architecture.md draws the order. Within a room no module imports itself
+through others.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,54 @@ def test_the_recipe_stands_above_the_package_and_needs_no_command_line() -> None
         if not room.startswith("dynfocus_tiny")
     }
     assert rooms <= ROWS.keys() - {"cli"}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its full name; a package by that of its folder."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported_modules(text: str, known: Container[str]) -> set[str]:
+    """The modules of the package that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names |= {
+                name if (name := f"{node.module}.{alias.name}") in known else node.module
+                for alias in node.names
+            }
+    return {name for name in names if name in known}
+
+
+def circles(graph: Mapping[str, set[str]]) -> set[str]:
+    """The modules that import themselves through others: what is left when all are taken away, again and
+    again, that import nothing of the rest."""
+    left = set(graph)
+    while free := {name for name in left if not graph[name] & left}:
+        left -= free
+    while free := {name for name in left if not any(name in graph[other] for other in left)}:
+        left -= free
+    return left
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    known = modules()
+    graph = {
+        name: imported_modules(path.read_text(encoding="utf-8"), known) - {name, "dynfocus_cli"}
+        for name, path in known.items()
+    }
+    assert sorted(circles(graph)) == []
+
+
+def test_a_circle_is_found_without_what_hangs_on_it() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set[str]()}
+    assert circles(graph) == {"b", "c"}
 
 
 def test_an_import_in_a_function_is_found() -> None:

@@ -14,7 +14,7 @@ variable can set (`cli/settings.py`), the key of a result, and what a training c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
 from types import UnionType
@@ -75,8 +75,6 @@ class Flag:
     """Seconds in the field, a time like 1:30 on the command line."""
     words: tuple[str, str] | None = None
     """What the command line has for True and for False."""
-    complete: Callable[[], list[tuple[str, str]]] | None = None
-    """What a shell offers for it: value and description."""
     help_by_command: Mapping[str, str] = field(default_factory=dict)
     """The help of commands where it differs."""
     field_name: str = ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.exporting import ExportFlags
 from dynfocus_cli.cli.flag_names import result_with_flags
@@ -19,14 +20,14 @@ from dynfocus_cli.options import RunOptions, check_question
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query, QuestionFile
-    from dynfocus_cli.cli.each import Job
+    from dynfocus_cli.cli.job import Job
     from dynfocus_cli.models.protocol import Backend
     from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.types import Answer, Option
 
 
-@command()
+@command(completions={"model": model_names})
 def ask(
     videos: Annotated[
         list[str],

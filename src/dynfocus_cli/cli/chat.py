@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.errors import UsageError
@@ -15,7 +16,7 @@ from dynfocus_cli.options import RunOptions
 STDIN = "-"
 
 
-@command()
+@command(completions={"model": model_names})
 def chat(
     video: Annotated[
         str, typer.Argument(metavar="VIDEO", show_default=False, help="The file to ask questions about.")

@@ -3,150 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal, TypeVar
-
-import typer
 
 from dynfocus_cli.batch import videos as batch_videos
 from dynfocus_cli.batch.questions import Query, QuestionFile
 from dynfocus_cli.batch.video_questions import VideoQuestions
-from dynfocus_cli.cli import progress as display
-from dynfocus_cli.cli.errors import failure_of, say, trace
+from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.exporting import ExportFlags, Exporting
-from dynfocus_cli.cli.interrupts import interruptible
-from dynfocus_cli.cli.lookahead import one_ahead
+from dynfocus_cli.cli.job import Job, for_each
 from dynfocus_cli.cli.options import BatchOptions, ModelRequest, OutputOptions, check_subtitles
-from dynfocus_cli.cli.output import AnswerStream, Format, name_of, on_terminal, one_line, write_record
-from dynfocus_cli.cli.tally import Tally, Warnings
-from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, VideoUnreadable
-from dynfocus_cli.features.memory_cache import MemoryFeatureCache
+from dynfocus_cli.cli.output import AnswerStream, on_terminal
+from dynfocus_cli.errors import UsageError, VideoUnreadable
 from dynfocus_cli.options import RunOptions
-from dynfocus_cli.report.writers import ExportFormat
 
 if TYPE_CHECKING:
     from dynfocus_cli.cli.resuming import ResumableResults
     from dynfocus_cli.models.protocol import Backend
     from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
-    from dynfocus_cli.report.json import Record
     from dynfocus_cli.types import Answer, Inspection
 
-Model = TypeVar("Model")
-"""A loaded model, or its spec where nothing is run."""
-Result = TypeVar("Result")
 Evidence = TypeVar("Evidence", "Answer", "Inspection")
-
-SHOWN_NAMES = 3
-"""Of videos, in a message about many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The videos and questions of a run, and how its results are told apart and shown."""
-
-    paths: Iterable[str]
-    """The videos in order, as they come: a list on standard input may take its time."""
-    several_videos: bool
-    questions: VideoQuestions
-    options: RunOptions
-    format: Format
-    quiet: bool
-    results: ResumableResults | None = None
-    """The file that results go to in place of stdout."""
-    problems: Sequence[str] = ()
-    """Lines of the file of questions that are none; they were reported, and count at the end."""
-    rows: ExportFormat | None = None
-    """What results are written as to stdout, where that is no table of key frames."""
-    stream: AnswerStream | None = None
-    """The answer that is written while it is made, on a terminal."""
-    warnings: Warnings = field(default_factory=Warnings)
-    tally: Tally = field(default_factory=Tally)
-    memory_cache: MemoryFeatureCache = field(default_factory=MemoryFeatureCache)
-
-    @property
-    def results_name(self) -> str:
-        """What several results are called."""
-        if len(self.queries) == 1:
-            return "videos"
-        return "results" if None in self.queries else "answers"
-
-    @property
-    def total(self) -> int | None:
-        """How many results there will be; None while the list of videos is still coming."""
-        if not isinstance(self.paths, Sized):
-            return None
-        return sum(len(self.questions.of(path)) for path in self.paths)
-
-    @property
-    def queries(self) -> Sequence[Query | None]:
-        """All that are asked, of one video or another."""
-        return self.questions.all
-
-    @property
-    def several(self) -> bool:
-        """Whether there is more than one result."""
-        return self.several_videos or len(self.queries) > 1
-
-    @property
-    def as_records(self) -> bool:
-        """Whether results are JSON."""
-        return self.format != "text" or self.results is not None
-
-    def question(self, query: Query | None) -> str:
-        """What tells a question from the others: its id, or itself; nothing where it is the only one."""
-        if query is None or len(self.queries) < 2:
-            return ""
-        return one_line(query.text if query.id is None else str(query.id))
-
-    def where(self, video: str, query: Query | None) -> str:
-        """What tells a result from the others, in a message; nothing where it is the only one."""
-        parts = [video if self.several_videos else "", self.question(query)]
-        return ", ".join(part for part in parts if part)
-
-    def prefix(self, video: str, query: Query | None) -> str:
-        """How the line of a result begins: `a.mp4: `, with the question in a column of its own."""
-        path = f"{name_of(video)}: " if self.several_videos else ""
-        question = self.question(query)
-        return f"{path}{question}\t" if question else path
-
-    def put(self, video: str, query: Query | None, record: Record) -> None:
-        """Writes a record to where this run's records go."""
-        if query is not None and query.id is not None:
-            record = {**record, "question_id": query.id}
-        if self.results is not None:
-            self.results.add(video, query, record)
-        else:
-            write_record(record)
-
-    def show_evidence(self, inspection: Inspection, where: str, *, table: bool, attended: str = "") -> None:
-        """Timeline, budget and times on stderr; those of the first result tell what loading the model took.
-
-        Args:
-            attended: the frames that an answer attended to most, as `most_attended` names them.
-        """
-        from dynfocus_cli.report.terminal import print_selection, print_timings, stderr_console
-
-        if where and not on_terminal():
-            say(f"\n{where}")  # on a terminal it stands right above, with the result
-        console = stderr_console()
-        print_selection(console, inspection, table=table, attended=attended)
-        print_timings(console, inspection, self.tally.loading_s if self.tally.is_first else None)
-
-    def warn(self, warnings: Sequence[str], where: str) -> None:
-        """Warnings of a result on stderr, a line each, in every format and also with --quiet."""
-        for warning in dict.fromkeys(warnings):
-            self.warnings.say(warning, where)
-
-    def has_work(self, video: str) -> bool:
-        """Whether there is a question about a video that is not answered yet."""
-        queries = self.questions.of(video)
-        if self.results is None:
-            return bool(queries)
-        return not all(self.results.has(video, query) for query in queries)
 
 
 def run_each(
@@ -168,8 +49,10 @@ def run_each(
         VideoUnreadable: there is no video, or the only one cannot be read.
         SomeVideosFailed: some of several results or files failed.
     """
+    from dynfocus_cli.cli.resuming import results_of
+
     check_subtitles(run.subtitles)
-    results, rows = batch.results(command, model, run, output), None
+    results, rows = results_of(command, batch, model, run, output), None
     if command == "inspect":
         exports, rows = exports.without_stdout(batch, output)
     export_options = exports.options(questions, dry_run=output.dry_run)
@@ -228,7 +111,7 @@ def _gathered(
         UsageError: the format cannot hold that many results, or the file of results is of no use.
         VideoUnreadable: there is no video.
     """
-    search = batch.search()
+    search = batch.search(say)
     queries = VideoQuestions(questions, (path for path in arguments if path != batch_videos.STDIN))
     if output.format == "json" and len(queries.all) > 1:
         raise UsageError("--json prints one object and there are several questions: use --jsonl.")
@@ -250,133 +133,3 @@ def _gathered(
         # Names on standard input may take their time; what is in folders is soon known, and can be counted.
         videos = chain(first, paths) if batch_videos.STDIN in arguments else [*first, *paths]
         yield Job(videos, several, queries, run, output.format, output.quiet, results, questions.problems)
-
-
-def for_each(
-    job: Job,
-    load: Callable[[], Model],
-    work: Callable[[Job, str, Query | None, Model, Progress, Prefetch | None], Result],
-    show: Callable[[str, Query | None, Result], None],
-    prefetch: Callable[[str, Query | None, Model], Prefetch] | None = None,
-) -> None:
-    """Loads the model once, then works on each question about each video, and shows each result as it comes.
-
-    One video exits with its own code. Of several, those that work are shown, and the rest raise
-    SomeVideosFailed at the end. Where no video is there to be opened, or all is done already, neither the
-    model nor torch is loaded.
-
-    Args:
-        prefetch: what can be done of the next video while this one is at work, in another thread.
-    """
-    loaded: Model | None = None
-    prefetched: Prefetch | None = None
-    with_bars = display.is_visible(job.quiet)
-    tally = job.tally
-    tally.total = job.total if with_bars else None
-
-    def start(video: str) -> Prefetch | None:
-        """Starts on the next video. What is wrong with it is reported when its turn comes."""
-        if prefetch is None or loaded is None or not (_is_there(video) and job.has_work(video)):
-            return None
-        try:
-            return prefetch(video, job.questions.of(video)[0], loaded)
-        except Exception:
-            return None
-
-    def videos() -> Iterator[str]:
-        """The videos; the model is there before the first one that needs it."""
-        nonlocal loaded, prefetched
-        alone = ((video, None) for video in job.paths)
-        for video, prefetched in one_ahead(job.paths, start) if job.several_videos else alone:
-            if loaded is None and _is_there(video) and job.has_work(video):
-                with display.shown("", with_bars), tally.loading():
-                    loaded = load()
-            yield video
-            if prefetched is not None:
-                prefetched.close()
-
-    def process(video: str, query: Query | None) -> Result:
-        nonlocal prefetched
-        assert loaded is not None, "a video that passes the check was there before the model was loaded"
-        own, prefetched = prefetched if query is job.questions.of(video)[0] else None, None
-        write = None if job.stream is None else job.stream.write
-        run = tally.line() if job.several else ""
-        with display.shown(job.where(video, query), with_bars, write, run) as progress, interruptible():
-            return work(job, video, query, loaded, progress, own)
-
-    def is_done(video: str, query: Query | None) -> bool:
-        if job.results is None:
-            return False
-        failures_before = len(job.results.failures)
-        done = job.results.pass_over(video, query)
-        if done:
-            tally.passed_over(failed=len(job.results.failures) > failures_before)
-        return done
-
-    given, failures = 0, list[int]()
-    try:
-        for outcome in batch_videos.run(videos(), job.questions.of, process, is_done):
-            given += 1  # ahead of the line, after which an interrupt may come at once
-            tally.made(failed=outcome.error is not None)
-            if outcome.error is None:
-                assert outcome.result is not None, "work returns a result or raises"
-                show(outcome.video, outcome.query, outcome.result)
-            else:
-                failures.append(_report(job, outcome.video, outcome.query, outcome.error))
-    except KeyboardInterrupt as interrupt:
-        if job.results is not None:
-            interrupt.add_note(f"Run the same command again to go on with {job.results.path}.")
-        elif job.several and given:
-            interrupt.add_note("A run with --output FILE can be gone on with.")
-        raise
-    finally:
-        job.warnings.conclude(job.results_name)
-    if job.results is not None:
-        given += job.results.done
-        failures += job.results.failures
-    if names := job.questions.passed_over:
-        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-        some = f"{', '.join(names[:SHOWN_NAMES])}{more}"
-        if not given:
-            raise UsageError(f"The questions are about other videos ({some}): name those, or their folder.")
-        say(f"Warning: Questions about videos that were not named were not asked: {some}.")
-    _conclude(job, given, failures)
-
-
-def _conclude(job: Job, given: int, failures: Sequence[int]) -> None:
-    """Ends the run with the code that its failures have together."""
-    if not failures and not job.problems:
-        return
-    alone = not job.several_videos and len(failures) == given and not job.problems
-    if alone and len(set(failures)) == 1:
-        raise typer.Exit(failures[0])
-    said = []
-    if failures:
-        said.append(f"{len(failures)} of {given} {job.results_name} failed.")
-    if job.problems:
-        lines = "1 line" if len(job.problems) == 1 else f"{len(job.problems)} lines"
-        said.append(f"{lines} of the questions could not be read.")
-    raise SomeVideosFailed(" ".join(said))
-
-
-def _is_there(video: str) -> bool:
-    try:
-        batch_videos.check(video)
-    except DynFocusError:
-        return False
-    return True
-
-
-def _report(job: Job, video: str, query: Query | None, error: Exception) -> int:
-    """Says on stderr, and in a record where records are wanted, why a video failed; returns its code."""
-    trace(error)
-    failure = failure_of(error)
-    where = job.where(video, query)
-    if where == video and video in failure.message:
-        where = ""
-    say(f"Error: {where}: {failure.message}" if where else f"Error: {failure.message}")
-    if job.format == "jsonl" or job.results is not None:
-        from dynfocus_cli.report.json import error_record
-
-        job.put(video, query, error_record(video, *failure, question=None if query is None else query.text))
-    return failure.code

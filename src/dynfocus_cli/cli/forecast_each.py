@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dynfocus_cli.cli.each import Job, for_each
 from dynfocus_cli.cli.flag_names import result_with_flags
+from dynfocus_cli.cli.job import Job, for_each
 from dynfocus_cli.cli.options import ModelRequest
 from dynfocus_cli.cli.output import on_terminal, write_line
 

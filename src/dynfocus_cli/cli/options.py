@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import flag, setting
@@ -18,9 +17,7 @@ from dynfocus_cli.types import Device, Quantization
 if TYPE_CHECKING:
     from dynfocus_cli.batch.videos import Search
     from dynfocus_cli.cli.output import Format
-    from dynfocus_cli.cli.resuming import ResumableResults
     from dynfocus_cli.models.protocol import Backend, ModelSpec
-    from dynfocus_cli.options import RunOptions
     from dynfocus_cli.types import Option
 
 BATCH = ("ask", "inspect")
@@ -34,7 +31,6 @@ class ModelRequest:
         "--model NAME|PATH",
         QUERYING,
         "Model to use. Default: the best installed one that fits, else the shipped dynfocus-tiny.",
-        complete=model_names,
     )
     device: Device = setting("--device", VIDEOS, "Where to run the model.", default="auto")
     quantize: Quantization | None = setting(
@@ -99,10 +95,9 @@ class BatchOptions:
         "--retry-failed", BATCH, "With --output: do again what failed before.", default=False
     )
 
-    def search(self) -> Search:
+    def search(self, warn: Callable[[str], None]) -> Search:
         """What to take of folders. Raises UsageError for a pattern that no name could be like."""
         from dynfocus_cli.batch.videos import Search
-        from dynfocus_cli.cli.errors import say
 
         globs = self.glob or ()
         for glob in globs:
@@ -111,32 +106,7 @@ class BatchOptions:
                     f"--glob is like a file's name, such as '*.mp4', got {glob!r}: folders are named as "
                     "VIDEO, and --recursive looks below them."
                 )
-        return Search(self.recursive, tuple(globs), say)
-
-    def results(
-        self, command: str, model: ModelRequest, options: RunOptions, form: OutputOptions
-    ) -> ResumableResults | None:
-        """Where results go, or None for stdout. Raises UsageError for options that contradict each other."""
-        if self.output is None:
-            if self.retry_failed:
-                raise UsageError("--retry-failed does again what failed in a file: name it with --output.")
-            return None
-        if form.format == "json":
-            raise UsageError(
-                "--output writes JSON lines, one a result: leave one of --json and --output out."
-            )
-        if form.dry_run:
-            raise UsageError("--dry-run makes no result that --output could keep: leave one of them out.")
-        from dynfocus_cli.cli.resuming import ResumableResults
-
-        def settings() -> str:
-            from dynfocus_cli.batch.result_key import settings_of
-
-            return settings_of(command, model.spec().info, options)
-
-        return ResumableResults(
-            self.output, self.retry_failed, settings, options.subtitles == "auto", options.decoding.cache
-        )
+        return Search(self.recursive, tuple(globs), warn)
 
 
 @dataclass(frozen=True, slots=True)

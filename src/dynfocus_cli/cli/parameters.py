@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
@@ -21,10 +22,19 @@ PAGE_ORDER = (
 """Parameters in the order of help pages; one that is not named follows the one that it is declared after."""
 
 
-def command(*page_order: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+Completion = Callable[[], list[tuple[str, str]]]
+"""What a shell offers for a parameter: value and description."""
+
+
+def command(
+    *page_order: str, completions: Mapping[str, Completion] = MappingProxyType({})
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Lets Typer read each parameter of a function that is a dataclass of options as one parameter a flag.
 
     The function runs within `reported`.
+
+    Args:
+        completions: of parameters.
     """
 
     def with_flags(function: Callable[..., None]) -> Callable[..., None]:
@@ -36,7 +46,9 @@ def command(*page_order: str) -> Callable[[Callable[..., None]], Callable[..., N
             if is_options(parameter.annotation):
                 options[parameter.name] = parameter.annotation
                 own = [flag for flag in flags_of(parameter.annotation) if name in flag.commands]
-                parameters |= {flag.parameter: _parameter(flag, name) for flag in own}
+                parameters |= {
+                    flag.parameter: _parameter(flag, name, completions.get(flag.parameter)) for flag in own
+                }
                 flags += own
             else:
                 parameters[parameter.name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -63,7 +75,7 @@ def in_page_order(names: Iterable[str], page_order: Sequence[str] = PAGE_ORDER) 
     return sorted(places, key=places.__getitem__)
 
 
-def _parameter(flag: Flag, command: str) -> inspect.Parameter:
+def _parameter(flag: Flag, command: str, completion: Completion | None) -> inspect.Parameter:
     kind: Any
     kind, default, help = flag.type, flag.default, flag.help_by_command.get(command, flag.help)
     if flag.is_time:
@@ -82,7 +94,7 @@ def _parameter(flag: Flag, command: str) -> inspect.Parameter:
             *filter(None, (flag.name, flag.short)),
             metavar=flag.metavar,
             help=help,
-            autocompletion=flag.complete,
+            autocompletion=completion,
             show_default=default is not None,
             **(flag.range.parser_bounds if flag.range else {}),
         )

@@ -12,10 +12,13 @@ from dynfocus_cli.batch.result_key import Content, content_of
 from dynfocus_cli.batch.results import ResultFile, StoredResult
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.interrupts import uninterrupted
+from dynfocus_cli.errors import UsageError
 from dynfocus_cli.files import known_digest
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
+    from dynfocus_cli.cli.options import BatchOptions, ModelRequest, OutputOptions
+    from dynfocus_cli.options import RunOptions
     from dynfocus_cli.report.json import Record
 
 
@@ -108,6 +111,29 @@ class ResumableResults:
     def _warn(self) -> None:
         while self._file.warnings:
             say(f"Warning: {self._file.warnings.pop(0)}")
+
+
+def results_of(
+    command: str, batch: BatchOptions, model: ModelRequest, options: RunOptions, form: OutputOptions
+) -> ResumableResults | None:
+    """Where results go, or None for stdout. Raises UsageError for options that contradict each other."""
+    if batch.output is None:
+        if batch.retry_failed:
+            raise UsageError("--retry-failed does again what failed in a file: name it with --output.")
+        return None
+    if form.format == "json":
+        raise UsageError("--output writes JSON lines, one a result: leave one of --json and --output out.")
+    if form.dry_run:
+        raise UsageError("--dry-run makes no result that --output could keep: leave one of them out.")
+
+    def settings() -> str:
+        from dynfocus_cli.batch.result_key import settings_of
+
+        return settings_of(command, model.spec().info, options)
+
+    return ResumableResults(
+        batch.output, batch.retry_failed, settings, options.subtitles == "auto", options.decoding.cache
+    )
 
 
 def _results(count: int) -> str:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dynfocus_cli.training.example_items import Problem
-    from dynfocus_cli.training.finetune import TrainingResult
     from dynfocus_cli.training.plan import TrainingPlan
     from dynfocus_cli.training.planned_example import PlannedExample
+    from dynfocus_cli.training.result import TrainingResult
     from dynfocus_cli.training.validation import Score
 
 PLAN = "dynfocus.training_plan/1"

@@ -13,7 +13,8 @@ from dynfocus_cli.checkpoints.folder import part
 from dynfocus_cli.checkpoints.record import quantization_here
 from dynfocus_cli.device import free_memory
 from dynfocus_cli.errors import ModelUnavailable, UsageError
-from dynfocus_cli.models.dynfocus.loading import read_dynfocus_spec
+from dynfocus_cli.models.dynfocus.loading import load_weights, read_dynfocus_spec
+from dynfocus_cli.models.dynfocus.spec import DynFocusSpec
 from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.models.source import ModelSource, find_source
 from dynfocus_cli.network.config import PARTS, DynFocusConfig
@@ -34,11 +35,19 @@ def load_model(
             question.
 
     Raises:
-        ModelUnavailable: unknown, incomplete or damaged, or CUDA is asked for and not there.
+        ModelUnavailable: unknown, incomplete or damaged, CUDA is asked for and not there, or the weights are
+            not those of the model's config.
         UsageError: a quantization other than the one that the model is stored in.
         OutOfMemory: its weights are more than the memory that is free.
     """
-    return read_model_spec(name_or_path, device, quantize, selector).load()
+    spec = read_model_spec(name_or_path, device, quantize, selector)
+    if isinstance(spec, DynFocusSpec):
+        return load_weights(spec)
+    from dynfocus_cli.models.vlm.loading import load_vlm
+    from dynfocus_cli.models.vlm.spec import VlmSpec
+
+    assert isinstance(spec, VlmSpec), "there are two kinds of models"
+    return load_vlm(spec)
 
 
 def read_model_spec(

@@ -200,15 +200,6 @@ class ModelSpec(ABC):
     def times(self, shape: RunShape, answer_tokens: int) -> TimeForecast:
         """How long a run of this shape would take."""
 
-    @abstractmethod
-    def load(self) -> Backend:
-        """The model with its weights.
-
-        Raises:
-            ModelUnavailable: the weights are not those of its config.
-            OutOfMemory: they are more than the memory that is free.
-        """
-
 
 class Backend(ABC):
     """A model that is loaded."""

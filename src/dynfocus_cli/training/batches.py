@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dynfocus_cli.cce.budget import Allowance, allow
-from dynfocus_cli.models.dynfocus.model import DynFocusSpec
+from dynfocus_cli.models.dynfocus.spec import DynFocusSpec
 from dynfocus_cli.network.stages import Exploration, Question, VideoFeatures
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.planning.focus import focus_frames

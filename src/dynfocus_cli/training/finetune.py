@@ -23,13 +23,13 @@ from dynfocus_cli.progress import Progress
 from dynfocus_cli.training.answer_loss import AnswerLoss
 from dynfocus_cli.training.batches import Batches
 from dynfocus_cli.training.best_weights import BEST, best_score, keep_best
-from dynfocus_cli.training.example_items import Problem
 from dynfocus_cli.training.export import export
 from dynfocus_cli.training.feature_store import FeatureStore
 from dynfocus_cli.training.loading import load_for_training, make_trainable, training_environment
 from dynfocus_cli.training.model_card import write_card
 from dynfocus_cli.training.plan import TrainingPlan
 from dynfocus_cli.training.planned_example import PlannedExample
+from dynfocus_cli.training.result import TrainingResult
 from dynfocus_cli.training.run_checkpoints import load_trained
 from dynfocus_cli.training.run_log import LOG, add_to_log, log_lines
 from dynfocus_cli.training.run_record import load, open_run
@@ -45,26 +45,6 @@ NAMED_VIDEOS = 10
 ADVICE = "try `batch=1` with `accumulate`, `checkpointing`, `tune=qlora`, or fewer frames."
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """The outcome of a training."""
-
-    folder: Path
-    steps: int
-    best_step: int
-    """The step that the weights are of."""
-    before: Score | None
-    after: Score | None
-    problems: tuple[Problem, ...]
-    warnings: tuple[str, ...]
-    seconds: float
-
-    @property
-    def better(self) -> bool:
-        """Whether the model is known to answer better than before."""
-        return self.before is not None and self.after is not None and self.after.rank > self.before.rank
 
 
 def fine_tune(plan: TrainingPlan, progress: Progress, tell: Tell, warn: Tell) -> TrainingResult:

@@ -11,9 +11,9 @@ from dynfocus_cli.checkpoints.card import table
 from dynfocus_cli.training.examples import count_videos
 
 if TYPE_CHECKING:
-    from dynfocus_cli.training.finetune import TrainingResult
     from dynfocus_cli.training.plan import TrainingPlan
     from dynfocus_cli.training.planned_example import PlannedExample
+    from dynfocus_cli.training.result import TrainingResult
     from dynfocus_cli.training.validation import Score
 
 STAGES = {

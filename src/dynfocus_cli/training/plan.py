@@ -15,7 +15,7 @@ from dynfocus_cli.device import SMALL_BYTES, free_memory
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.files import json_digest
 from dynfocus_cli.flags import values_of
-from dynfocus_cli.models.dynfocus.model import DynFocusSpec
+from dynfocus_cli.models.dynfocus.spec import DynFocusSpec
 from dynfocus_cli.models.open import read_model_spec
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.scorers import SCORERS

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from dynfocus_cli.errors import UsageError, VideoUnreadable
-from dynfocus_cli.models.dynfocus.model import DynFocusSpec
+from dynfocus_cli.models.dynfocus.spec import DynFocusSpec
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.planning.plan import plan_run
 from dynfocus_cli.planning.request import Request

@@ -13,7 +13,8 @@ from torch import nn
 from dynfocus_cli import pipeline
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.features.memory_cache import MemoryFeatureCache
-from dynfocus_cli.models.dynfocus.model import DynFocusSpec, LoadedModel
+from dynfocus_cli.models.dynfocus.model import LoadedModel
+from dynfocus_cli.models.dynfocus.spec import DynFocusSpec
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.pipeline.counterfactuals import is_other
 from dynfocus_cli.progress import Progress, Silent

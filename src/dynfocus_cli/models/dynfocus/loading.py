@@ -13,7 +13,8 @@ from dynfocus_cli.features.domain import Domain
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.models.dynfocus.memory import DynFocusMemory
-from dynfocus_cli.models.dynfocus.model import DynFocusSpec, LoadedModel
+from dynfocus_cli.models.dynfocus.model import LoadedModel
+from dynfocus_cli.models.dynfocus.spec import DynFocusSpec
 from dynfocus_cli.models.dynfocus.weights import read_network
 from dynfocus_cli.models.source import ModelSource, make_room
 from dynfocus_cli.network.config import DynFocusConfig

@@ -8,7 +8,7 @@ on, a token at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,16 +16,24 @@ from transformers import DynamicCache
 
 from dynfocus_cli.models.vlm.caching import cached
 from dynfocus_cli.models.vlm.frames import VideoTokens
+from dynfocus_cli.models.vlm.spec import VlmSpec
 
-if TYPE_CHECKING:
-    from dynfocus_cli.models.vlm.model import VlmModel
+
+class LanguageReader(Protocol):
+    """A model with its weights, as far as its language model is concerned."""
+
+    @property
+    def spec(self) -> VlmSpec: ...
+    @property
+    def network(self) -> Any:
+        """One of transformers' `...ForConditionalGeneration`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPrompt:
     """A language model that has read a prompt."""
 
-    model: VlmModel
+    model: LanguageReader
     cache: DynamicCache
     logits: Tensor
     """(vocabulary,): of the token that comes next."""
@@ -53,7 +61,7 @@ class ReadPrompt:
 
 
 @torch.inference_mode()
-def read_prompt(model: VlmModel, ids: Tensor, is_video: Tensor, video: VideoTokens) -> ReadPrompt:
+def read_prompt(model: LanguageReader, ids: Tensor, is_video: Tensor, video: VideoTokens) -> ReadPrompt:
     """The prompt through the language model.
 
     Shape:
@@ -66,7 +74,7 @@ def read_prompt(model: VlmModel, ids: Tensor, is_video: Tensor, video: VideoToke
 
 
 def read_hidden(
-    model: VlmModel, ids: Tensor, is_video: Tensor, video: VideoTokens, cache: DynamicCache
+    model: LanguageReader, ids: Tensor, is_video: Tensor, video: VideoTokens, cache: DynamicCache
 ) -> tuple[Tensor, int]:
     """The hidden states of a prompt (1, S, D_l), and the position that follows it."""
     spec, network = model.spec, model.network

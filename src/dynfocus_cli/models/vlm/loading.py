@@ -14,11 +14,12 @@ from dynfocus_cli.checkpoints.folder import part, precision
 from dynfocus_cli.models.families import family_class
 from dynfocus_cli.models.source import ModelSource, load_public_network
 from dynfocus_cli.models.vlm.memory import VlmMemory
-from dynfocus_cli.models.vlm.model import VlmSpec
+from dynfocus_cli.models.vlm.model import VlmModel
 from dynfocus_cli.models.vlm.prompt import ChatWriter
 from dynfocus_cli.models.vlm.scaling import ProcessorFiles
 from dynfocus_cli.models.vlm.selector import SelectorSpec
 from dynfocus_cli.models.vlm.skeleton import skeleton
+from dynfocus_cli.models.vlm.spec import VlmSpec
 from dynfocus_cli.quantization import arrange_for_cpu, quieten, settings
 from dynfocus_cli.types import Quantization
 
@@ -68,8 +69,14 @@ def read_vlm_spec(
     )
 
 
-def load_network(spec: VlmSpec) -> Any:
-    """The network with each of its weights read from its folder. Raises as `ModelSpec.load`."""
+def load_vlm(spec: VlmSpec) -> VlmModel:
+    """A model that was read without its weights, and what chooses frames for it. Raises as `load_model`."""
+    network = _load_network(spec)
+    return VlmModel(spec, network, None if spec.selector is None else spec.selector.load())
+
+
+def _load_network(spec: VlmSpec) -> Any:
+    """The network with each of its weights read from its folder."""
     kind, config = spec.quantization, spec.family.config
     options: dict[str, Any] = {}
     if kind != "none":
