@@ -201,8 +201,8 @@ class DynFocus:
             return self._ask(video, query.text, options, query.choices, progress)
 
         shared_out = VideoQuestions(questions, paths)
-        found = batch.expand(paths, None, search or batch.Search())
-        return batch.run(shared_out.with_missing(found), shared_out.of, work)
+        files = batch.expand(paths, None, search or batch.Search())
+        return batch.run(shared_out.with_missing(files), shared_out.of, work)
 
     def inspect(
         self,

@@ -103,8 +103,8 @@ for command in (*models.registered_commands, *cache.registered_commands):
     command.cls = Configured
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_set: bool) -> None:
+    if is_set:
         typer.echo(f"dynfocus {__version__}")
         raise typer.Exit
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _SETTINGS = "dynfocus_cli.settings"
 
 
-def _without_colour(context: typer.Context, wanted: bool) -> None:
-    if wanted:
+def _without_colour(context: typer.Context, plain: bool) -> None:
+    if plain:
         context.with_resource(environment({"NO_COLOR": "1"}))
 
 

@@ -58,7 +58,7 @@ class Lines:
                 return None
             except KeyboardInterrupt:
                 self._end_line()
-                if self._editing and _begun():
+                if self._editing and _line_has_text():
                     is_warned = False
                 elif is_warned:
                     raise
@@ -116,7 +116,7 @@ def _complete(commands: Sequence[str]) -> None:
     readline.parse_and_bind("bind ^I rl_complete" if editline else "tab: complete")
 
 
-def _begun() -> bool:
+def _line_has_text() -> bool:
     """Whether there was something on the line that was interrupted."""
     try:
         import readline

@@ -47,12 +47,12 @@ class _Unseen(Silent):
 
     def __init__(self, write: Writer | None) -> None:
         self._write = write
-        self._begun = False
+        self._has_text = False
 
     def stage(self, name: str, total: int | None) -> None:
-        if self._begun:  # memory ran out within the answer: the next one has a line of its own
+        if self._has_text:  # memory ran out within the answer: the next one has a line of its own
             self.write("\n")
-            self._begun = False
+            self._has_text = False
 
     def notice(self, line: str) -> None:
         if self._write is not None:  # else it is said with the result, which comes in one piece
@@ -60,7 +60,7 @@ class _Unseen(Silent):
 
     def write(self, text: str) -> None:
         if self._write is not None:
-            self._begun = True
+            self._has_text = True
             self._write(text)
 
 

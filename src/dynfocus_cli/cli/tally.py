@@ -26,7 +26,7 @@ class Tally:
     loading_s: float = 0.0
     """What it took to load the model."""
     _made: int = 0
-    _begun_s: float = field(default_factory=time.monotonic)
+    _start_s: float = field(default_factory=time.monotonic)
 
     @property
     def is_first(self) -> bool:
@@ -36,10 +36,10 @@ class Tally:
     @contextmanager
     def loading(self) -> Iterator[None]:
         """The block loads the model; the time of a result counts from its end."""
-        self._begun_s = time.monotonic()
+        self._start_s = time.monotonic()
         yield
-        self.loading_s = time.monotonic() - self._begun_s
-        self._begun_s += self.loading_s
+        self.loading_s = time.monotonic() - self._start_s
+        self._start_s += self.loading_s
 
     def passed_over(self, *, failed: bool) -> None:
         """Counts a result that was there before."""
@@ -57,7 +57,7 @@ class Tally:
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.total is not None and self._made:
-            each_s = (time.monotonic() - self._begun_s) / self._made
+            each_s = (time.monotonic() - self._start_s) / self._made
             parts.append(f"{clock(each_s * (self.total - self.done))} left")
         return ", ".join(parts)
 

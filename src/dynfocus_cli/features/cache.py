@@ -70,10 +70,10 @@ def parse_size(text: str) -> int:
     Raises:
         UsageError: it is no size.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE | re.ASCII)
-    if found is None or (found[3] and not found[2]):
+    size = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE | re.ASCII)
+    if size is None or (size[3] and not size[2]):
         raise UsageError(f"DYNFOCUS_CACHE_SIZE must be a size like 5GiB, 500MB or 0, got {text!r}.")
-    return int(float(found[1]) * (1024 if found[3] else 1000) ** _POWERS[found[2].upper()])
+    return int(float(size[1]) * (1024 if size[3] else 1000) ** _POWERS[size[2].upper()])
 
 
 class FeatureCache:

@@ -84,13 +84,13 @@ class CooperativeConnector(nn.Module):
         if config.patch_position_scale:
             code = position_code(patches.shape[-2], patches.shape[-1], device=patches.device)
             patches = patches + (config.patch_position_scale * code).to(patches.dtype)
-        found = spatial_prototypes(
+        spatial = spatial_prototypes(
             patches.flatten(0, 1),
             tuple(config.spatial_prototypes),
             tuple(config.spatial_neighbours),
             config.spatial_rule,
         )
-        prototypes = found.tokens if self.gate is None else self.gate(found)
+        prototypes = spatial.tokens if self.gate is None else self.gate(spatial)
         return VideoFeatures(patches, prototypes.unflatten(0, patches.shape[:2]), class_token)
 
     def read(self, features: VideoFeatures, question: Question | None) -> Tensor:
@@ -103,10 +103,10 @@ class CooperativeConnector(nn.Module):
         step = max(1, QFORMER_PATCHES // patches)
         for rows in (slice(first, first + step) for first in range(0, batch * frames, step)):
             seen = visual[rows] if classes is None else torch.cat((classes[rows], visual[rows]), dim=1)
-            asked: tuple[Tensor | None, Tensor | None] = (None, None)
+            words: tuple[Tensor | None, Tensor | None] = (None, None)
             if question is not None:
-                asked = question.ids[video[rows]], question.mask[video[rows]]
-            read.append(self.question_encoder(seen, *asked))
+                words = question.ids[video[rows]], question.mask[video[rows]]
+            read.append(self.question_encoder(seen, *words))
         return torch.cat(read).unflatten(0, (batch, frames))
 
     def select(
@@ -231,12 +231,12 @@ class CooperativeConnector(nn.Module):
         if config.temporal_clustering == "dpc_knn" or events >= patches.shape[1]:
             clusters = cluster(compared, events, config.event_neighbours, pinned)
             return clusters, event_prototypes(pooled, clusters.assignment, events)
-        found = []
+        runs = []
         for number, video in enumerate(pooled.flatten(2)):
             forced = None if pinned is None else pinned[number]
             initial = initial_frames(len(video), events, generator, forced).to(video.device)
-            found.append(kmeans(video, initial, generator))
-        each, centroids = zip(*found, strict=True)
+            runs.append(kmeans(video, initial, generator))
+        each, centroids = zip(*runs, strict=True)
         clusters = Clusters(
             torch.stack([one.centres for one in each]),
             torch.stack([one.assignment for one in each]),
@@ -263,10 +263,10 @@ class CooperativeConnector(nn.Module):
             return self._attention_scores(features, clusters.centres, question)
         if not SCORERS[scorer].learned or self.score_network is None:
             raise ValueError(f"this network has no score network for scorer {scorer}")
-        asked = None
+        embedding = None
         if scorer == "question" and question is not None:
-            asked = self.question_encoder.embed(question.ids, question.mask)
-        return self.score_network(prototypes, asked).float()
+            embedding = self.question_encoder.embed(question.ids, question.mask)
+        return self.score_network(prototypes, embedding).float()
 
     def _attention_scores(
         self, features: VideoFeatures, centres: Tensor, question: Question | None
@@ -285,11 +285,11 @@ class CooperativeConnector(nn.Module):
             None if classes is None else classes[batch, centres],
         )
         # Side by side, so that the rods fold their matrices once.
-        asked, unasked = self.read(frames, question), self.read(frames, None)  # (B, L, Q, D_q)
-        queries = torch.cat((asked, unasked), dim=2).flatten(0, 1)
+        with_question, without = self.read(frames, question), self.read(frames, None)  # (B, L, Q, D_q)
+        queries = torch.cat((with_question, without), dim=2).flatten(0, 1)
         logits = self.rods.logits(queries, self._points(frames).flatten(0, 1))  # (B * L, 2 Q, N)
-        found = logits.logsumexp(dim=2).unflatten(1, (2, -1)).mean(dim=2)  # (B * L, 2)
-        return (found[:, 0] - found[:, 1]).unflatten(0, centres.shape)
+        attention = logits.logsumexp(dim=2).unflatten(1, (2, -1)).mean(dim=2)  # (B * L, 2)
+        return (attention[:, 0] - attention[:, 1]).unflatten(0, centres.shape)
 
     def _points(self, features: VideoFeatures) -> Tensor:
         """What rods attend to: (B, T, G, D_v) or (B, T, N, D_v)."""

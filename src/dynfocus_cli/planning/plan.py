@@ -108,7 +108,7 @@ def _sample_within(
             Mentions() if selection.stock else request.mentions,
             default_fps=defaults.fps,
             default_max_frames=defaults.max_frames,
-            asked_by="`stock`" if by_makers else None,
+            frames_option="`stock`" if by_makers else None,
         )
 
     if not selection.stock:

@@ -40,10 +40,11 @@ def stderr_console() -> Console:
 def speaks_unicode(encoding: str) -> bool:
     """Whether more than ASCII is to be drawn.
 
-    In the C locale Python writes UTF-8 all the same, if nobody says otherwise; LC_ALL=C is somebody's word.
+    In the C locale Python writes UTF-8 all the same. LC_ALL=C counts as a wish for ASCII, unless Python's own
+    variables ask for UTF-8.
     """
-    told_utf8 = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8") == "1"
-    ascii_locale = os.environ.get("LC_ALL") in ("C", "POSIX") and not told_utf8
+    utf8_requested = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8") == "1"
+    ascii_locale = os.environ.get("LC_ALL") in ("C", "POSIX") and not utf8_requested
     return encoding.lower().startswith("utf") and not ascii_locale
 
 

@@ -28,8 +28,8 @@ FULL_DISK_BYTES = 1 << 20
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, the oldest first."""
-    found = folder.glob("checkpoint-*")
-    return sorted((path for path in found if path.name.partition("-")[2].isdigit()), key=step_of)
+    folders = folder.glob("checkpoint-*")
+    return sorted((path for path in folders if path.name.partition("-")[2].isdigit()), key=step_of)
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -79,7 +79,7 @@ def plan_sampling(
     *,
     default_fps: float,
     default_max_frames: int,
-    asked_by: str | None = None,
+    frames_option: str | None = None,
 ) -> SamplingPlan:
     """The moments to look at, in seconds; pure.
 
@@ -96,14 +96,14 @@ def plan_sampling(
     shows a frame again makes room for one that no moment shows.
 
     Args:
-        asked_by: the flag that `options.frames` comes from, if not from `frames` itself.
+        frames_option: the flag that `options.frames` comes from, if not from `frames` itself.
 
     Raises:
         UsageError: `start_s` or `at_s` past the end, or `at_s` outside of `start_s` to `end_s`.
     """
     warnings: list[str] = []
     span = _span(source, options, warnings)
-    base = _base(source, options, span, default_fps, default_max_frames, warnings, asked_by)
+    base = _base(source, options, span, default_fps, default_max_frames, warnings, frames_option)
     most = base.count if base.exact else base.limit
     pinned = _pinned(source, options, mentions, base, most, warnings)
     around = [(moment - FOCUS_HALF_WIDTH_S, moment + FOCUS_HALF_WIDTH_S) for moment in pinned]
@@ -160,7 +160,7 @@ def _base(
     default_fps: float,
     default_max_frames: int,
     warnings: list[str],
-    asked_by: str | None,
+    frames_option: str | None,
 ) -> _Base:
     own_fps = source.fastest_fps or source.fps or 1.0
     length_s = span[1] - span[0]
@@ -173,7 +173,7 @@ def _base(
     else:
         count = min(options.frames, shown)
         rate = own_fps if count == shown else max(min(default_fps, own_fps), count / length_s)
-        option = asked_by or f"`frames={options.frames}`"
+        option = frames_option or f"`frames={options.frames}`"
     if count > limit and (option is not None or count > SPARSER * limit):
         cause = "`max_frames`, or the tokens left, allow"
         asks = f"{option} asks for {count} frames, but " if option else ""

@@ -51,8 +51,8 @@ def _clock(file: BinaryIO, place: int, pid: int) -> int | None:
     for start in range(min(len(data), 2 * max(_PACKET_SIZES))):
         for length in _PACKET_SIZES:
             if data[start::length][:8] == bytes([_SYNC]) * 8:
-                found = (_decoding_time(data[at : at + 188], pid) for at in range(start, len(data), length))
-                return next((time for time in found if time is not None), None)
+                times = (_decoding_time(data[at : at + 188], pid) for at in range(start, len(data), length))
+                return next((time for time in times if time is not None), None)
     return None
 
 
