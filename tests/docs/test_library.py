@@ -42,7 +42,7 @@ def test_the_examples_run_in_their_order(tmp_path):
     assert "[1]" in lines
     assert "page.html chapters.vtt" in lines
     assert "(320, 320, 3)" in done.stdout
-    assert "2 --fps and --frames exclude each other" in done.stdout
+    assert "2 `fps` and `frames` exclude each other" in done.stdout
     assert "stage generate None" in lines
     assert "so far: purple" in "".join(lines)
 
