@@ -61,7 +61,7 @@ def prediction(number: int, arm: str, response: str, **fields: Any) -> dict[str,
     tokens = {"dynfocus": 288, "even": 320, "key": 300}.get(arm, 320)
     return {
         "schema": "dynfocus.prediction/1",
-        "key": f"{number:024x}{ARMS.index(arm) if arm in ARMS else 9:08x}",
+        "key": f"{number:024x}{sum(arm.encode()):08x}",
         "settings": f"eval arm={arm}",
         "benchmark": "colours",
         "split": "test",
@@ -93,7 +93,7 @@ def failure(number: int, arm: str) -> dict[str, Any]:
     """The record of a question that an arm could not answer."""
     return {
         "schema": "dynfocus.error/1",
-        "key": f"f{number:023x}{ARMS.index(arm):08x}",
+        "key": f"f{number:023x}{sum(arm.encode()):08x}",
         "settings": f"eval arm={arm}",
         "benchmark": "colours",
         "id": f"{number:03d}",

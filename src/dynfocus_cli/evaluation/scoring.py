@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from dynfocus_cli.errors import DynFocusError
 from dynfocus_cli.evaluation.benchmark import Benchmark, find_benchmark
 from dynfocus_cli.evaluation.item import Scored
+from dynfocus_cli.evaluation.page import report_page
 from dynfocus_cli.evaluation.report import Report, ScoredPrediction, make_report, score_prediction
 from dynfocus_cli.evaluation.report_record import report_record
 from dynfocus_cli.evaluation.run_folder import VERDICTS_FILE, StoredRun, read_run
 from dynfocus_cli.evaluation.verdicts import Judgement, judge_arm
-from dynfocus_cli.files import reason, write_json
+from dynfocus_cli.files import reason, write_atomically, write_json
 from dynfocus_cli.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -82,5 +83,7 @@ def write_report(report: Report, folder: Path) -> None:
     """
     try:
         write_json(folder / REPORT_FILE, report_record(report))
+        # A file name in it need not be valid text.
+        write_atomically(folder / PAGE_FILE, report_page(report, folder).encode("utf-8", "replace"))
     except OSError as error:
         raise DynFocusError(f"The report cannot be written to {folder}: {reason(error)}.") from error

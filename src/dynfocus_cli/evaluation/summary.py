@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dynfocus_cli.evaluation.comparison import Comparison, RunArm
 from dynfocus_cli.evaluation.report import EVEN, ArmReport, Report
 from dynfocus_cli.evaluation.statistics import PairedDifference
-from dynfocus_cli.evaluation.wording import counted, headline, interval, p_value, percent, points, scale
+from dynfocus_cli.evaluation.wording import headline, interval, p_value, percent, points, remarks, scale
 
 MAX_VALUE = 60
 """Characters of a setting's value that are shown."""
@@ -20,28 +20,6 @@ def summary_lines(report: Report) -> list[str]:
     heading = ["arm", "accuracy", "95 %", f"gain on {_reference(report)}", "p", "tokens", "s/question"]
     rows = [heading, *(_arm_row(report, arm) for arm in report.arms)]
     return [headline(report), "", *_aligned(rows), "", f"{scale(report)}.", *remarks(report)]
-
-
-def remarks(report: Report) -> Iterator[str]:
-    """What the figures leave out, a sentence each."""
-    for arm in report.arms:
-        counts = {
-            "response": (arm.unparsed, "without an answer that could be read, counted as wrong"),
-            "failure": (arm.failed, "left out"),
-            "question": (arm.missing, "not asked yet"),
-        }
-        said = [f"{counted(count, what)} {how}" for what, (count, how) in counts.items() if count]
-        if arm.questions and arm.scored < arm.questions:
-            said.append(f"{counted(arm.questions - arm.scored, 'answer')} not scored")
-        if arm.judgement is not None and arm.judgement.problem:
-            said.append(f"the judge gave no reply any more ({arm.judgement.problem})")
-        if said:
-            yield f"{arm.name}: {'; '.join(said)}."
-    if report.problems:
-        yield f"{counted(len(report.problems), 'question')} of the data could not be asked: see the report."
-    for name in report.missing_shards:
-        yield f"{name} is missing: its questions are in no figure."
-    yield from report.warnings
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:

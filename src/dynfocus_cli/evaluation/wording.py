@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dynfocus_cli.evaluation.report import EVEN, ArmReport, Pair, Report
 from dynfocus_cli.evaluation.statistics import Estimate, PairedDifference
 
@@ -113,3 +115,25 @@ def _spent(first: ArmReport, second: ArmReport) -> str:
 def scale(report: Report) -> str:
     """2,700 questions about 900 videos"""
     return f"{counted(report.questions, 'question')} about {counted(report.videos, 'video')}"
+
+
+def remarks(report: Report) -> Iterator[str]:
+    """What the figures leave out, a sentence each."""
+    for arm in report.arms:
+        counts = {
+            "response": (arm.unparsed, "without an answer that could be read, counted as wrong"),
+            "failure": (arm.failed, "left out"),
+            "question": (arm.missing, "not asked yet"),
+        }
+        said = [f"{counted(count, what)} {how}" for what, (count, how) in counts.items() if count]
+        if arm.questions and arm.scored < arm.questions:
+            said.append(f"{counted(arm.questions - arm.scored, 'answer')} not scored")
+        if arm.judgement is not None and arm.judgement.problem:
+            said.append(f"the judge gave no reply any more ({arm.judgement.problem})")
+        if said:
+            yield f"{arm.name}: {'; '.join(said)}."
+    if report.problems:
+        yield f"{counted(len(report.problems), 'question')} of the data could not be asked: see the report."
+    for name in report.missing_shards:
+        yield f"{name} is missing: its questions are in no figure."
+    yield from report.warnings

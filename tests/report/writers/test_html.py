@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dynfocus_cli.report.page import link_to
 from dynfocus_cli.report.pictures import KeyFramePicture
 from dynfocus_cli.report.reasons import key_frame_reason
-from dynfocus_cli.report.writers.html import embedded, inspection_page, link_to
+from dynfocus_cli.report.writers.html import embedded, inspection_page
 from dynfocus_cli.types import Answer, Check, Counterfactual, Health, Option, SubtitleUse
 
 ATTACK = """</script></title><script>alert(1)</script><img src=x onerror='alert(2)'>"\u2028{{ 7 * 7 }}"""

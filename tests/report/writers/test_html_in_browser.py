@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dynfocus_cli.report.page import link_to
 from dynfocus_cli.report.pictures import key_frame_pictures
-from dynfocus_cli.report.writers.html import embedded, inspection_page, link_to
+from dynfocus_cli.report.writers.html import embedded, inspection_page
 from dynfocus_cli.types import Answer, Check, Counterfactual, Option
 from dynfocus_cli.video.probing import probe
 from video.clips import read_barcode, write_clip

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 from collections.abc import Sequence
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.multiple_choice import by_share
+from dynfocus_cli.report.page import link_to, page_environment
 from dynfocus_cli.report.reasons import CLUSTERINGS, key_frame_reason, most_attended
 from dynfocus_cli.report.spans import event_spans, last_moment, shown_name
 from dynfocus_cli.report.writers import ExportFormat, ExportSource, Switch
 from dynfocus_cli.scorers import SCORERS
-from dynfocus_cli.video.timecode import format_timecode
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from dynfocus_cli.report.pictures import KeyFramePicture
     from dynfocus_cli.types import Answer, Inspection
 
@@ -51,7 +47,7 @@ def inspection_page(
     Everything that is not ours (names, question and answer, warnings) is escaped, and the page's content
     security policy lets run only the script and styles that are in the template.
     """
-    page = _environment().from_string(files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
+    page = page_environment().from_string(files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
     end_s = last_moment(inspection)
     return page.render(
         name=shown_name(inspection.source.path),
@@ -75,15 +71,6 @@ def inspection_page(
     )
 
 
-def link_to(video: str, page: Path) -> str:
-    """The relative URI from a page to a file, byte for byte, whatever its name holds.
-
-    clips/a b#1.mp4 from out/page.html -> ../clips/a%20b%231.mp4
-    """
-    path = os.path.relpath(os.path.abspath(video), os.path.dirname(os.path.abspath(page)))
-    return quote(os.fsencode(path))  # a colon is quoted too, so that no name is taken for a scheme
-
-
 def embedded(video: str, container: str) -> str:
     """The whole file as a data URI. Raises OSError where it cannot be read."""
     return _data_uri(MEDIA_TYPES.get(container, "video/mp4"), Path(video).read_bytes())
@@ -91,23 +78,6 @@ def embedded(video: str, container: str) -> str:
 
 def _data_uri(media_type: str, data: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def _environment() -> Environment:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["timecode"] = format_timecode
-    environment.filters["csp_hash"] = _csp_hash
-    environment.filters["count"] = lambda number: f"{number:,}"
-    return environment
-
-
-def _csp_hash(text: str) -> str:
-    """What a content security policy calls an inline script or style."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
 
 
 def _card(inspection: Inspection, picture: KeyFramePicture) -> dict[str, Any]:
