@@ -260,7 +260,7 @@ def _rows(path: Path, task: str, more: tuple[str, ...] = ()) -> list[Mapping[str
 def _add(
     reader: ItemReader, id: str, row: Mapping[str, Any], split: str, task: str, *, folder: str = ""
 ) -> None:
-    options = row["candidates"] if task not in MLVU_GRADES else None
+    options = None if task in MLVU_GRADES else row["candidates"] or []
     answer = row.get("answer")
     reader.add(
         id,
