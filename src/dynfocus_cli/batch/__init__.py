@@ -1,1 +1,1 @@
-"""Many videos and many questions: what is read, in which order, and what is kept of it."""
+"""Many videos and many questions in one run: reading the lists of both, and the file of results."""

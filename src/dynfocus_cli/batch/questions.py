@@ -111,7 +111,7 @@ def _items(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
 
 
 def _read(items: Iterable[tuple[str, Any]]) -> tuple[list[Query], list[str]]:
-    """The questions, and a sentence for each item that is none."""
+    """The questions among the items, and a sentence on each item that is no question."""
     queries: list[Query] = []
     problems: list[str] = []
     places: dict[str | int, str] = {}
@@ -145,7 +145,7 @@ def _query(item: Any) -> Query:
 
 
 def _field(item: dict[str, Any], *names: str) -> tuple[str, Any]:
-    """The first of these fields that is there, or the first of all, and its value."""
+    """Name and value of the first of `names` that the item has; without any, the first name and None."""
     name = next((name for name in names if item.get(name) is not None), names[0])
     return name, item.get(name)
 
@@ -178,7 +178,7 @@ def _unlettered(texts: list[str]) -> Sequence[str]:
 
 
 def _parsed(data: bytes) -> Any:
-    """What JSON stands for, or what is wrong with it as a UsageError."""
+    """The value of a JSON text, or a UsageError that says what is wrong with it."""
     try:
         return json.loads(_text(data))
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""What a result is known by: the video's content, the question, and what else an answer depends on."""
+"""The key of a result: the video's content, the question, and everything else that an answer depends on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Content:
 
 
 def settings_of(command: str, model: ModelInfo, options: RunOptions) -> str:
-    """All that an answer depends on beside the video's content and the question, as `name=value` words.
+    """The settings that an answer depends on, without video and question, as `name=value` words.
 
     Of the options those that are not at their default. Where and how an answer is computed is no part of it
     (device, decoding, cache): a run may go on elsewhere.
@@ -73,7 +73,7 @@ def _subtitles(option: str) -> str:
 def content_of(
     video: str, *, digest: Callable[[str], str] = known_digest, subtitles_beside: bool = False
 ) -> Content:
-    """What a video is known by: its content's digest, or its path where there is nothing to read.
+    """The identity of a video: its content's digest, or its path where the file cannot be read.
 
     Args:
         digest: SHA-256 of a file's content.
@@ -93,7 +93,7 @@ def content_of(
 
 
 def _cues(subtitles: Subtitles) -> str:
-    """A digest of what is said and when, whatever the file is called or looks like."""
+    """A digest of the cues' times and texts, which does not depend on the file's name or layout."""
     cues = [(cue.start_s, cue.end_s, cue.text) for cue in subtitles.cues]
     return json_digest(cues)
 

@@ -134,7 +134,7 @@ class ResultFile:
         return sum(stored.failed is not None and not stored.replaced for stored in self._results)
 
     def find(self, video: str, content: Content, query: Query | None) -> StoredResult | None:
-        """The stored result for this video and question.
+        """The stored result for a video and question.
 
         That of another path with the same content will do if it is the same file, or nothing is there any
         more: the video was moved. A copy beside it has a result of its own.
@@ -195,7 +195,7 @@ class ResultFile:
         return self._admit(record, len(line), fresh=fresh)
 
     def close(self) -> None:
-        """Puts results that took the place of earlier ones there, and lets other processes write."""
+        """Drops results that newer ones replace, removes a file without results, and releases the lock."""
         if self._file < 0:
             return
         try:

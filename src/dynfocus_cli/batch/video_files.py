@@ -109,5 +109,5 @@ def _own_name(folder: str) -> str:
 
 
 def _suffix(name: str) -> str:
-    """In small letters, and without the blanks that some downloads leave after it."""
+    """The suffix in lower case, without the trailing blanks that some downloads have."""
     return os.path.splitext(name.rstrip())[1].lower()

@@ -38,7 +38,7 @@ class VideoQuestions:
         return [name for name, identity in self._identities.items() if identity not in self._met]
 
     def of(self, video: str) -> Sequence[Query | None]:
-        """What is asked of a video; of a missing one, only what names it."""
+        """The questions about a video; of a video that is missing, only those that name it."""
         if not self._own:
             return self.all
         if video not in self._of:
@@ -49,7 +49,7 @@ class VideoQuestions:
         return self._of[video]
 
     def with_missing(self, given: Iterable[str]) -> Iterator[str]:
-        """The videos of a run and, behind them, those of questions that are nowhere, to be reported."""
+        """The videos of a run, then those that questions name and that are not there, to be reported."""
         named = set[str]()
         for path in given:
             named.add(os.path.realpath(path))

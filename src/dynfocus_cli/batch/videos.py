@@ -70,7 +70,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Result]):
-    """What became of one question about one video: a result or an error, never both."""
+    """The outcome of one question about one video: a result or an error."""
 
     video: str
     query: Query | None
@@ -191,7 +191,7 @@ def run(
 
 
 def _paths(stdin: BinaryIO, end: bytes) -> Iterator[bytes]:
-    """What stands between the `end`s, and after the last one, without empty ones.
+    """The paths of a stream that are separated by `end`, without empty ones.
 
     Raises:
         UsageError: it is no text.
@@ -259,7 +259,7 @@ def _videos_in(folder: str, search: Search) -> Iterator[str]:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """True also for a link that leads in a circle, which is reported when its turn comes."""
+    """Whether an entry is a file; also True for a circular link, which is reported when it is read."""
     try:
         return entry.is_file()
     except OSError:

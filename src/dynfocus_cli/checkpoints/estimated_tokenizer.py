@@ -53,7 +53,7 @@ class EstimatedTokenizer:
         return {}
 
     def apply_chat_template(self, conversation: Sequence[Any], **_: Any) -> str:
-        """The text of the first turn, behind the mark."""
+        """The mark and the text of the first turn, as a chat template would join them."""
         content = conversation[0]["content"]
         return TEMPLATE.format(self._mark + "".join(part.get("text", "") for part in content))
 

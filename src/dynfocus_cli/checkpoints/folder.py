@@ -88,7 +88,7 @@ def precision(weights: int, place: torch.device, kind: Quantization = "none") ->
 
 
 def complaint(folder: Path, report: Mapping[str, Sequence[Any]], problems: Sequence[str]) -> str | None:
-    """What is wrong with the weights, by transformers' report of loading them; None where nothing is."""
+    """Which weights are missing, unexpected or misshapen, by transformers' report; None if none."""
     for problem in problems:
         if keys := sorted(map(_key, report[problem])):
             more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
@@ -100,7 +100,7 @@ def complaint(folder: Path, report: Mapping[str, Sequence[Any]], problems: Seque
 
 
 def _key(reported: str | tuple[str, torch.Size, torch.Size]) -> str:
-    """A parameter's name, and for one of the wrong size what it has and needs."""
+    """A parameter's name; of one with the wrong shape also the shape it has and the one it needs."""
     if isinstance(reported, str):
         return reported
     name, has, needs = reported

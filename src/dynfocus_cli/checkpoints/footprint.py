@@ -45,7 +45,7 @@ class Footprint:
         return with_head_room(self.weights(kind))
 
     def needs(self) -> str:
-        """The machine that it needs, in words."""
+        """The machine that the model needs, in words."""
         plain, least = _card(self.room("none")), _card(self.room("nf4"))
         needs = f"a CUDA GPU with {plain} GB" + (f", or {least} GB in NF4" if least < plain else "")
         if self.parameters <= SMALL:
@@ -63,5 +63,5 @@ def with_head_room(weights: int) -> int:
 
 
 def _card(room: int) -> int:
-    """The smallest GPU with this much room."""
+    """GiB of the smallest common GPU on which so many bytes are free."""
     return next((size for size in _CARDS if size * 2**30 * _CARD_SHARE >= room), _CARDS[-1])

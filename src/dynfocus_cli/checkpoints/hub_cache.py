@@ -29,7 +29,7 @@ class HubId:
 
     @classmethod
     def parse(cls, text: str) -> HubId | None:
-        """`org/name` or `org/name@revision`; None for what is neither."""
+        """Parses `org/name` or `org/name@revision`; None for any other text."""
         match = _HUB_ID.fullmatch(text)
         if match is None or "--" in match["id"] or ".." in text:
             return None

@@ -37,7 +37,7 @@ SHORTEST_TITLE, SHORTEST_BAR, WIDEST_BAR = 12, 8, 40
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What of the line fits; label and count always do."""
+    """The parts of the progress line that fit into the terminal; label and count always do."""
 
     title: int
     pace: bool
@@ -75,7 +75,7 @@ class Bars:
         self._progress.advance(self._task, n)
 
     def stop(self) -> None:
-        """Makes room for the answer."""
+        """Removes the line, so that the answer can be written."""
         self._progress.stop()
 
 

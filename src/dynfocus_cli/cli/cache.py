@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.options import JsonOption
 from dynfocus_cli.cli.output import write_line, write_record
 
@@ -27,14 +26,13 @@ def info(json: JsonOption = False) -> None:
     """Show where the cache is and how much it holds."""
     from dynfocus_cli.checkpoints.size import binary
 
-    with reported():
-        cache = _reached(_cache().info)
-        if json:
-            return write_record(_record(cache))
-        write_line(f"folder  {cache.folder}")
-        write_line(f"videos  {cache.videos}")
-        write_line(f"size    {binary(cache.size)}")
-        write_line(f"limit   {binary(cache.limit) if cache.limit else '0, so nothing is kept'}")
+    cache = _reached(_cache().info)
+    if json:
+        return write_record(_record(cache))
+    write_line(f"folder  {cache.folder}")
+    write_line(f"videos  {cache.videos}")
+    write_line(f"size    {binary(cache.size)}")
+    write_line(f"limit   {binary(cache.limit) if cache.limit else '0, so nothing is kept'}")
 
 
 @app.command()
@@ -42,12 +40,11 @@ def clear(json: JsonOption = False) -> None:
     """Remove all that the cache holds, and nothing else."""
     from dynfocus_cli.checkpoints.size import binary
 
-    with reported():
-        removed = _reached(_cache().clear)
-        if json:
-            return write_record(_record(removed))
-        videos = "1 video" if removed.videos == 1 else f"{removed.videos} videos"
-        write_line(f"Removed the features of {videos}: {binary(removed.size)} freed.")
+    removed = _reached(_cache().clear)
+    if json:
+        return write_record(_record(removed))
+    videos = "1 video" if removed.videos == 1 else f"{removed.videos} videos"
+    write_line(f"Removed the features of {videos}: {binary(removed.size)} freed.")
 
 
 def _cache() -> FeatureCache:

@@ -36,10 +36,14 @@ NoColorOption = Annotated[
 
 
 class Plain(TyperCommand):
-    """A command with `--no-color`."""
+    """A command with `--no-color`, which runs within `reported`."""
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, params=[*(params or []), *_shared_params()], **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with reported():
+            return super().invoke(ctx)
 
 
 class _Context(typer.Context):
@@ -70,7 +74,7 @@ class Configured(Plain):
     def invoke(self, ctx: Any) -> Any:
         with reported():
             ctx.with_resource(environment(_settings(ctx).folders()))
-        return super().invoke(ctx)
+            return super().invoke(ctx)
 
 
 def _settings(context: typer.Context) -> Settings:

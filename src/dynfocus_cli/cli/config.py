@@ -84,7 +84,7 @@ def _content(file: Path, is_named: bool) -> dict[str, object] | None:
 
 
 def _exists(file: Path) -> bool:
-    """False also where the way there is closed: a home that is no folder, or another user's."""
+    """Whether the file exists; False where its folder cannot be searched."""
     try:
         return os.path.lexists(file)
     except OSError:
@@ -188,7 +188,7 @@ def _check_exclusion(level: Mapping[str, ConfigValue], where: str) -> None:
 
 
 def _suggestion(word: str, known: Sequence[str], spelling: str) -> str:
-    """What to say after a name that is none: the nearest one, or all."""
+    """The end of a message about an unknown name: the nearest known one, or all."""
     near = get_close_matches(word.lower().replace("_", "-"), known, n=1)
     if near:
         return f"; did you mean {spelling.format(near[0])}?"
@@ -196,6 +196,6 @@ def _suggestion(word: str, known: Sequence[str], spelling: str) -> str:
 
 
 def _toml(value: object) -> str:
-    """As the file has it, at most a line."""
+    """The value as TOML writes it, shortened to a line."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

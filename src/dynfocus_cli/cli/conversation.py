@@ -1,4 +1,4 @@
-"""What happens between the first line of a chat and its last."""
+"""A chat: its questions, its commands, and what is shown."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ COMMANDS = tuple(form.split()[0] for form in HELP)
 
 
 class Conversation:
-    """Questions about a video, one after the other; none is part of the next."""
+    """Questions about a video, each answered on its own."""
 
     def __init__(
         self, source: VideoSource, model: Backend, options: RunOptions, *, as_records: bool, quiet: bool

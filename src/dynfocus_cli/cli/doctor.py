@@ -10,7 +10,6 @@ import typer
 
 from dynfocus_cli.cli.checks import ODD, Check
 from dynfocus_cli.cli.commands import environment
-from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.cli.options import JsonOption
 from dynfocus_cli.cli.output import wrapped, write_line, write_record
@@ -30,22 +29,21 @@ def doctor(json: JsonOption = False) -> None:
 
     Exits with 0 where dynfocus can answer, otherwise with the code that an answer would end with.
     """
-    with reported():
-        checks = []
-        for check in _all_checks():
-            checks.append(check)
-            if not json:  # as they come, since torch takes its time
-                for line in _lines(check):
-                    write_line(line)
-        code = next((check.code for check in checks if check.code), 0)
-        if json:
-            write_record({"schema": SCHEMA, "code": code, "checks": [asdict(check) for check in checks]})
-        elif code:
-            write_line("What is marked fix keeps dynfocus from answering.")
-        else:
-            write_line("dynfocus can answer here.")
-        if code:
-            raise typer.Exit(code)
+    checks = []
+    for check in _all_checks():
+        checks.append(check)
+        if not json:  # as they come, since torch takes its time
+            for line in _lines(check):
+                write_line(line)
+    code = next((check.code for check in checks if check.code), 0)
+    if json:
+        write_record({"schema": SCHEMA, "code": code, "checks": [asdict(check) for check in checks]})
+    elif code:
+        write_line("What is marked fix keeps dynfocus from answering.")
+    else:
+        write_line("dynfocus can answer here.")
+    if code:
+        raise typer.Exit(code)
 
 
 def _lines(check: Check) -> list[str]:

@@ -1,4 +1,4 @@
-"""Ctrl-C at the right moment."""
+"""Ctrl-C: put off while something is written, and raised where libraries would swallow it."""
 
 from __future__ import annotations
 

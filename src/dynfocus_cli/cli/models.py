@@ -10,7 +10,6 @@ import typer
 
 from dynfocus_cli.cli import progress
 from dynfocus_cli.cli.completion import model_names, pullable_names
-from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.options import JsonOption
 from dynfocus_cli.cli.output import wrapped, write_line, write_record
 from dynfocus_cli.types import Quantization
@@ -46,18 +45,17 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; e
 @app.command("list")
 def list_(json: JsonOption = False) -> None:
     """List the models that are here, and those that can be fetched."""
-    with reported():
-        from dynfocus_cli.checkpoints.registry import list_models, models_folder
+    from dynfocus_cli.checkpoints.registry import list_models, models_folder
 
-        models = list_models()
-        if json:
-            from dynfocus_cli.cli.model_tables import models_record
+    models = list_models()
+    if json:
+        from dynfocus_cli.cli.model_tables import models_record
 
-            return write_record(models_record(models_folder(), models))
-        width = max(len(model.name) for model in models)
-        for model in models:
-            for line in wrapped(f"{model.name:<{width}}  {_state(model):<29}  ", model.what):
-                write_line(line)
+        return write_record(models_record(models_folder(), models))
+    width = max(len(model.name) for model in models)
+    for model in models:
+        for line in wrapped(f"{model.name:<{width}}  {_state(model):<29}  ", model.what):
+            write_line(line)
 
 
 @app.command()
@@ -70,19 +68,18 @@ def info(
     quiet: QuietOption = False,
 ) -> None:
     """Show what a model is, what it was made of, and what it costs."""
-    with reported():
-        from dynfocus_cli.checkpoints.registry import available_entry, find_model
+    from dynfocus_cli.checkpoints.registry import available_entry, find_model
 
-        if not verify and (entry := available_entry(model)) is not None:
-            return _show_entry(entry, json)
-        name, folder = find_model(model)
-        checked = None
-        if verify:
-            from dynfocus_cli.checkpoints.describe import verify as compare
+    if not verify and (entry := available_entry(model)) is not None:
+        return _show_entry(entry, json)
+    name, folder = find_model(model)
+    checked = None
+    if verify:
+        from dynfocus_cli.checkpoints.describe import verify as compare
 
-            with progress.shown(name, progress.is_visible(quiet)) as bar:
-                checked = compare(folder, bar)
-        _show(name, folder, json, checked)
+        with progress.shown(name, progress.is_visible(quiet)) as bar:
+            checked = compare(folder, bar)
+    _show(name, folder, json, checked)
 
 
 @app.command()
@@ -110,22 +107,21 @@ def pull(
 
     A public model stays in the hub's cache, for other programs too; one of ours is converted.
     """
-    with reported():
-        from dynfocus_cli.checkpoints.registry import find_pullable
+    from dynfocus_cli.checkpoints.registry import find_pullable
 
-        hub_id, entry = find_pullable(model)
+    hub_id, entry = find_pullable(model)
 
-        def work(bar: Progress) -> Path:
-            if hub_id is not None:
-                from dynfocus_cli.checkpoints.pull_public import pull_public
+    def work(bar: Progress) -> Path:
+        if hub_id is not None:
+            from dynfocus_cli.checkpoints.pull_public import pull_public
 
-                return pull_public(hub_id, entry, quantize, bar)
-            from dynfocus_cli.checkpoints.pull import pull as fetch
+            return pull_public(hub_id, entry, quantize, bar)
+        from dynfocus_cli.checkpoints.pull import pull as fetch
 
-            assert entry is not None, "it is one of the two"
-            return fetch(entry, quantize or entry.quantization, bar)
+        assert entry is not None, "it is one of the two"
+        return fetch(entry, quantize or entry.quantization, bar)
 
-        _make(model, work, json, quiet)
+    _make(model, work, json, quiet)
 
 
 @app.command()
@@ -164,8 +160,7 @@ def convert(
         opened = open_source(source, vision=vision, question_tokenizer=question_tokenizer)
         return write(opened, destination, quantize, bar)
 
-    with reported():
-        _make(destination.name, work, json, quiet)
+    _make(destination.name, work, json, quiet)
 
 
 @app.command()
@@ -177,32 +172,29 @@ def quantize(
     quiet: QuietOption = False,
 ) -> None:
     """Write a copy of a model whose language model takes a half or a quarter of the memory."""
-    with reported():
-        from dynfocus_cli.checkpoints.families import SELECTORS
-        from dynfocus_cli.checkpoints.public_folder import public_family_of
-        from dynfocus_cli.checkpoints.registry import find_model
-        from dynfocus_cli.errors import UsageError
+    from dynfocus_cli.checkpoints.families import SELECTORS
+    from dynfocus_cli.checkpoints.public_folder import public_family_of
+    from dynfocus_cli.checkpoints.registry import find_model
+    from dynfocus_cli.errors import UsageError
 
-        name, folder = find_model(model)
-        family = public_family_of(folder)
-        if family in SELECTORS:
-            raise UsageError(f"{name} finds frames, and runs as it is stored: there is nothing to quantize.")
-        if family is not None:
-            raise UsageError(
-                f"{name} is quantized when it is loaded: `dynfocus ask --model {name} --quantize {to}`."
-            )
+    name, folder = find_model(model)
+    family = public_family_of(folder)
+    if family in SELECTORS:
+        raise UsageError(f"{name} finds frames, and runs as it is stored: there is nothing to quantize.")
+    if family is not None:
+        raise UsageError(
+            f"{name} is quantized when it is loaded: `dynfocus ask --model {name} --quantize {to}`."
+        )
 
-        def work(bar: Progress) -> Path:
-            from dynfocus_cli.checkpoints.convert import convert as write
-            from dynfocus_cli.checkpoints.describe import describe
-            from dynfocus_cli.checkpoints.sources.own import own_source
+    def work(bar: Progress) -> Path:
+        from dynfocus_cli.checkpoints.convert import convert as write
+        from dynfocus_cli.checkpoints.describe import describe
+        from dynfocus_cli.checkpoints.sources.own import own_source
 
-            made = describe(name, folder)
-            return write(
-                own_source(folder), destination, to, bar, licence=made.licence or "", origin=made.origin
-            )
+        made = describe(name, folder)
+        return write(own_source(folder), destination, to, bar, licence=made.licence or "", origin=made.origin)
 
-        _make(destination.name, work, json, quiet)
+    _make(destination.name, work, json, quiet)
 
 
 def _make(title: str, work: Callable[[Progress], Path], json: bool, quiet: bool) -> None:

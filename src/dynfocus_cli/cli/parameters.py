@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import Flag, flags_of, is_options
 from dynfocus_cli.report.writers import formats
@@ -30,8 +29,6 @@ def command(
     *page_order: str, completions: Mapping[str, Completion] = MappingProxyType({})
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Lets Typer read each parameter of a function that is a dataclass of options as one parameter a flag.
-
-    The function runs within `reported`.
 
     Args:
         completions: of parameters.
@@ -54,9 +51,8 @@ def command(
                 parameters[parameter.name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
 
         def run(**arguments: Any) -> None:
-            with reported():
-                values = {flag.parameter: arguments.pop(flag.parameter) for flag in flags}
-                function(**arguments, **{key: _build(kind, values) for key, kind in options.items()})
+            values = {flag.parameter: arguments.pop(flag.parameter) for flag in flags}
+            function(**arguments, **{key: _build(kind, values) for key, kind in options.items()})
 
         ordered = [parameters[key] for key in in_page_order(parameters, page_order or PAGE_ORDER)]
         run.__name__, run.__doc__ = name, function.__doc__

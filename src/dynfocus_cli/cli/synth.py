@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.output import write_line
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.options import MAX_SEED
@@ -27,13 +26,12 @@ def synth(
     ] = "plain",
 ) -> None:
     """Write generated video clips: the world that dynfocus-tiny was trained on. Prints their paths."""
-    with reported():
-        if out.exists() and not out.is_dir():
-            raise UsageError(f"{out} is a file; OUT must be a folder.")
-        from dynfocus_cli.synth.look import LOOKS
-        from dynfocus_cli.synth.write import Film, write_clips
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; OUT must be a folder.")
+    from dynfocus_cli.synth.look import LOOKS
+    from dynfocus_cli.synth.write import Film, write_clips
 
-        if look not in LOOKS:
-            raise UsageError(f"--look must be one of {', '.join(LOOKS)}, got {look!r}.")
-        for path in write_clips(out, clips, seed, film=Film(size, fps, crf, LOOKS[look])):
-            write_line(str(path))
+    if look not in LOOKS:
+        raise UsageError(f"--look must be one of {', '.join(LOOKS)}, got {look!r}.")
+    for path in write_clips(out, clips, seed, film=Film(size, fps, crf, LOOKS[look])):
+        write_line(str(path))

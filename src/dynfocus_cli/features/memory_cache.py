@@ -20,7 +20,7 @@ class MemoryFeatureCache:
         self._frames: dict[str, EncodedFrames] = {}
 
     def digest(self, path: str | os.PathLike[str]) -> str:
-        """A text that changes when the file does. Features of any other file are dropped.
+        """A text that changes when the file does; features of the file before are dropped.
 
         Raises:
             OSError: there is no such file.

@@ -119,7 +119,7 @@ class MemoryModel(ABC):
 
     @abstractmethod
     def stages(self, shape: RunShape) -> StageBytes:
-        """What a run of this shape takes before the language model reads."""
+        """The bytes of each stage before the language model, for a run of this shape."""
 
     def need(self, shape: RunShape, *, tower_away: bool = False) -> MemoryNeed:
         """What a run of this shape takes; with `tower_away` the vision encoder's weights make way for what

@@ -175,10 +175,10 @@ class ModelSpec(ABC):
 
     @abstractmethod
     def patches(self, source: VideoSource) -> int:
-        """Tokens of one frame, were all kept."""
+        """Tokens of one frame when none is left out."""
 
     def stock_tokens(self, source: VideoSource) -> int | None:
-        """Video tokens of the way of the model's makers with this video; None where that is ours."""
+        """Video tokens that the model's makers would spend on this video; None for the paper's network."""
         return None
 
     @abstractmethod
@@ -227,7 +227,7 @@ class Backend(ABC):
 
     @property
     def selector_tower(self) -> VisionTower | None:
-        """What the frames go through besides, where another model finds those of a question."""
+        """The encoder of the model that finds the frames of a question; None where there is no such model."""
         return None
 
     @abstractmethod

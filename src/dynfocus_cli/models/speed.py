@@ -93,7 +93,7 @@ def time_stock(
 def _words(
     timed: _Timer, words: Any, quantization: Quantization, shape: RunShape, answer_tokens: int
 ) -> tuple[float, float]:
-    """Of the language model: until the first token, and for each one after it."""
+    """Seconds of the language model until the first token, and for each further one."""
     prompt = shape.video_tokens + shape.text_tokens - answer_tokens
     layers = words.num_hidden_layers * (4 * words.hidden_size**2 / _area(words) + 3)
     sized = words.hidden_size, words.intermediate_size
@@ -107,7 +107,7 @@ def _area(part: Any) -> int:
 
 
 def _attention_share(vision: Any, patches: int) -> float:
-    """What attention's own products add to a layer's."""
+    """The share that attention's matrix products add to a layer's time."""
     weights = 4 * vision.hidden_size**2 + 2 * _area(vision)
     return 2 * (patches + 1) * vision.hidden_size / weights
 

@@ -43,7 +43,7 @@ class KeyValueCache:
 
 @dataclass(frozen=True, slots=True)
 class LanguageOutput:
-    """What a pass over some tokens gives."""
+    """The result of a pass over some tokens."""
 
     logits: Tensor
     """(B, S, vocabulary)."""
@@ -52,7 +52,7 @@ class LanguageOutput:
 
 
 class LanguageModel(nn.Module):
-    """Words to the likelihood of the next one."""
+    """From token ids to the logits of the next token."""
 
     def __init__(self, config: LanguageConfig) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class LanguageModel(nn.Module):
 
 
 class Decoder(nn.Module):
-    """All of it but the output layer."""
+    """The language model without its output layer."""
 
     def __init__(self, config: LanguageConfig) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the network's transformers are made of alike."""
+"""Functions that the network's three transformers share."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ class Expansion(nn.Module):
 
 
 class Residual(nn.Module):
-    """Back to the Q-Former's width, added to what came in, and normed."""
+    """A linear layer to the Q-Former's width, a residual connection, and a norm."""
 
     def __init__(self, config: QFormerConfig, inner: int) -> None:
         super().__init__()

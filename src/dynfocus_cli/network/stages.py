@@ -58,7 +58,7 @@ class Exploration:
 
 @dataclass(frozen=True, slots=True)
 class EventSelection:
-    """DPE's verdict on a batch of videos."""
+    """DPE's result for a batch of videos: events, scores and key frames."""
 
     assignment: Tensor
     """(B, T): each frame's event."""

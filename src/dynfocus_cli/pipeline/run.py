@@ -98,7 +98,7 @@ def run_within_memory(
 
 
 def free_beside(model: Backend) -> int:
-    """Bytes free beside the weights, all of them in their place."""
+    """Bytes that are free beside the weights when all of them are loaded."""
     free = free_memory(model.spec.device)
     if not same_device(model.vision_device, model.spec.device):
         free -= model.spec.memory.tower

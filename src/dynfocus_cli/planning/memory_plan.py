@@ -109,7 +109,7 @@ class Room:
     """Of the video's tokens and the text around its frames together."""
 
     def holds_less_than(self, other: Room) -> bool:
-        """Whether it shows less of the video, by frames or by tokens."""
+        """Whether this plan has fewer frames or video tokens than `other`."""
         return self.frames < other.frames or self.video_tokens < other.video_tokens
 
 

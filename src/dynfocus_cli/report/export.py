@@ -193,7 +193,7 @@ def write_export(result: Answer | Inspection, path: str | os.PathLike[str], *, e
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes or replaces a file at once: whoever looks finds the old one or all of the new one.
+    """Writes or replaces a file atomically: readers see the old content or all of the new.
 
     Raises:
         UsageError: it cannot be written, and what stood there still does.

@@ -68,7 +68,7 @@ def print_selection(console: Console, inspection: Inspection, *, table: bool, at
 
 
 def _source(inspection: Inspection, times: str) -> str:
-    """What was read, and what of it is out of the ordinary."""
+    """A sentence on the file: size, codec and rate, and what is unusual about it."""
     source, health = inspection.source, inspection.health
     parts = [
         f"{source.width}{times}{source.height} {source.codec}",
@@ -106,7 +106,7 @@ def choice_lines(answer: Answer) -> list[str]:
 
 
 def check_lines(answer: Answer) -> list[str]:
-    """What other frames answered, if they were asked."""
+    """The answers from other frames, where `check` made them."""
     if (check := answer.check) is None:
         return []
     lines = [_counterfactual("Evenly spaced frames", check.even_frames)]
@@ -189,7 +189,7 @@ def _glyphs(console: Console) -> Glyphs:
 
 
 def _cost(inspection: Inspection, times: str) -> list[str]:
-    """What subtitles and video took, what every patch would have taken, and what is left."""
+    """Sentences on the tokens of subtitles and video, of all patches, and those left in the context."""
     bill, subtitles, key = inspection.tokens, inspection.subtitles, len(inspection.key_frames)
     other = len(inspection.frames) - key
     paid, whose = _paid(bill, key, other)

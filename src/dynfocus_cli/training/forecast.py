@@ -94,7 +94,7 @@ class TrainingMemoryModel:
 
     @property
     def _size(self) -> int:
-        """Bytes of a number that is computed."""
+        """Bytes of a computed number."""
         return HALF if self.autocast or self.memory.size == HALF else FULL
 
     def need(self, shape: BatchShape) -> TrainingMemory:

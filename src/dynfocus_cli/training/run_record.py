@@ -21,7 +21,7 @@ def run_folder(destination: Path) -> Path:
 
 
 def require_free(destination: Path) -> None:
-    """Raises UsageError where a model would have to make way."""
+    """Raises UsageError where `destination` exists."""
     if os.path.lexists(destination):
         raise UsageError(f"{destination} exists already: remove it, or name another place.")
 

@@ -83,7 +83,7 @@ def parameter_groups(network: DynFocusModel) -> list[ParameterGroup]:
 
 
 def steps_done(folder: Path) -> int:
-    """Steps until a run's last checkpoint."""
+    """Steps that a run's last checkpoint has behind it."""
     last = last_checkpoint(folder)
     return 0 if last is None else step_of(last)
 

@@ -41,7 +41,7 @@ def model(name: str | None, device: str | None) -> Check:
 
 
 def memory(name: str | None, device: str | None, quantize: str | None) -> Check:
-    """What is free, next to what the weights of that model take where and as they would run."""
+    """Free memory, compared with the weights of that model on its device in its quantization."""
     from dynfocus_cli.checkpoints.size import readable
 
     kind, free = _place(device)

@@ -1,4 +1,4 @@
-"""What the stages of the paper's network take."""
+"""The memory that each stage of the paper's network takes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DynFocusMemory(MemoryModel):
 
     @property
     def _rows(self) -> int:
-        """Features a frame, and the class token where it is kept."""
+        """Feature vectors a frame: patches, and the class token where it is kept."""
         return self._config.patches + self._config.class_token
 
     def _select(self, shape: RunShape) -> int:

@@ -1,4 +1,4 @@
-"""The network of the paper, as the spine asks for it."""
+"""The paper's network behind the protocol of `models/protocol.py`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class LoadedModel(Backend):
     def check_domain(
         self, source: VideoSource, frames: EncodedFrames, question: ScoredQuestion
     ) -> DomainCheck | None:
-        """By what the model folder says of its training; None where it says nothing."""
+        """Whether video and question are like the training that the model folder describes, if it does."""
         known, domain = self.familiarity, self.domain
         if known is None and domain == Domain():
             return None
@@ -226,7 +226,7 @@ class DynFocusSession(VideoSession):
         return model.encode_question(None if text is None else model.spec.read(text))
 
     def _frame_shares(self, attention: Tensor, frame_of_token: Tensor) -> tuple[float, ...]:
-        """What each frame's tokens were given together; both (M,)."""
+        """The share of attention of each frame's tokens together: T numbers, of two tensors (M,)."""
         shares = attention.new_zeros(self._features.frames)
         return tuple(shares.index_add(0, frame_of_token, attention).tolist())
 

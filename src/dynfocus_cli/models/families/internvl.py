@@ -17,7 +17,7 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class InternVL(Family):
-    """Frames are pictures to it, with a number ahead of each."""
+    """The model reads a video as pictures with a number before each."""
 
     title = "InternVL"
     placeholder = "<IMG_CONTEXT>"
@@ -25,7 +25,7 @@ class InternVL(Family):
 
     @property
     def side(self) -> int:
-        """Of the first number, where the config has one a side."""
+        """Pixels a side: the config's image size, or the first where it has two."""
         return _first(self.vision_config().image_size)
 
     @property

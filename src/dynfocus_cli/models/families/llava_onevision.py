@@ -17,7 +17,7 @@ from dynfocus_cli.models.vlm.scaling import FrameScaling
 
 
 class LlavaOneVision(Family):
-    """Patches are projected first, and then scaled down."""
+    """The model projects patches first, and then halves their grid."""
 
     title = "LLaVA-OneVision"
     stock_frames = 32
@@ -28,7 +28,7 @@ class LlavaOneVision(Family):
         return Grid(side, side)
 
     def project(self, network: Any, features: Tensor) -> Tensor:
-        """Projected, and scaled to half a side."""
+        """Patches projected, then the grid scaled to half a side."""
         grid = square_grid(super().project(network, features))
         half = math.ceil(grid.shape[-1] / 2)
         return F.interpolate(grid, size=(half, half), mode="bilinear").flatten(2).transpose(1, 2)
@@ -38,6 +38,6 @@ class LlavaOneVision(Family):
         return "" if video is None else super().video_text(video) + self.placeholder
 
     def closing(self, network: Any) -> Tensor:
-        """The learned end of a row, once."""
+        """The learned token that ends a row, which stands once behind all frames."""
         newline: Tensor = network.model.image_newline
         return newline.unsqueeze(0)

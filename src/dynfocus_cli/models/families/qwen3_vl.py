@@ -67,7 +67,7 @@ class Qwen3VL(Family):
         return Grid(scaling.height // self._cell, scaling.width // self._cell)
 
     def kept(self, scaling: FrameScaling) -> int:
-        """Of each token its embedding, and what the later layers are given."""
+        """The embedding of each token, and the features that later layers add to it."""
         vision = self.vision_config()
         return self.grid(scaling).tokens * vision.out_hidden_size * (1 + len(self._deep))
 
@@ -96,7 +96,7 @@ class Qwen3VL(Family):
         return features[..., : self.vision_config().out_hidden_size]
 
     def part_text(self, part: Part, video: VideoTokens) -> str:
-        """A time in seconds, of a pair its middle."""
+        """The time stamp of a frame in seconds; of a pair of frames, their middle."""
         time_s = part.time_s if part.is_run else (part.time_s + part.until_s) / 2
         return f"<{time_s:.1f} seconds><|vision_start|>{super().part_text(part, video)}<|vision_end|>"
 

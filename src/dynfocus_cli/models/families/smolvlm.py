@@ -22,7 +22,7 @@ PROMPT = "<|im_start|>User: <video>{text}<end_of_utterance>\nAssistant:"
 
 
 class SmolVLM(Family):
-    """Videos are pictures to it, with a sentence ahead of them that says how many."""
+    """The model reads a video as pictures, after a sentence with their number."""
 
     title = "SmolVLM"
     placeholder = "<image>"
@@ -31,7 +31,7 @@ class SmolVLM(Family):
 
     @property
     def side(self) -> int:
-        """As the files have it for videos."""
+        """Pixels a side, from the settings for videos."""
         size = self.files.video.get("max_image_size") or {}
         return int(size.get("longest_edge") or super().side)
 
@@ -41,7 +41,7 @@ class SmolVLM(Family):
         return Grid(side, side)
 
     def features(self, network: Any, pixels: Tensor, together: int) -> Tensor:
-        """The last layer's, after its norm."""
+        """Features of the last layer, after its norm."""
         side = pixels.shape[-1] // self.patch
         every = torch.ones(len(pixels), side, side, dtype=torch.bool, device=pixels.device)
         features: Tensor = network.model.vision_model(
@@ -55,7 +55,7 @@ class SmolVLM(Family):
         return tokens
 
     def conversation(self, tokenizer: Any, text: str) -> str:
-        """As its processor writes one that holds a video."""
+        """The conversation as transformers' processor writes one with a video."""
         return PROMPT.replace("{text}", text)  # replaced, not formatted: a question may hold braces
 
     def video_text(self, video: VideoTokens | None) -> str:
@@ -74,7 +74,7 @@ class SmolVLM(Family):
         return f"\nFrame from {minutes:02d}:{seconds:02d}:{around}<global-img>{tokens}{around}"
 
     def language_model(self, network: Any) -> Any:
-        """The network calls it `text_model`."""
+        """The language model, which the network calls `text_model`."""
         return network.model.text_model
 
     def stock_sampling(self, source: VideoSource) -> SamplingOptions:

@@ -15,7 +15,7 @@ from dynfocus_cli.models.vlm.scaling import CLIP, FrameScaling
 
 
 class VideoLlava(Family):
-    """It has a vision encoder for pictures and one for videos; the latter sees each frame for itself."""
+    """The model has vision encoders for pictures and for videos; the latter encodes frames one by one."""
 
     title = "Video-LLaVA"
     fit = "center_crop"

@@ -56,7 +56,7 @@ class SelectorSpec:
     """What a plan by it does not know exactly."""
 
     def encoding_bytes(self, frames: int) -> int:
-        """What so many frames take at once on their way through."""
+        """Bytes that a batch of so many frames takes while it is encoded."""
         vision, scaling, size = self.config.vision_config, self.scaling, self.dtype.itemsize
         patches = frames * (scaling.width // vision.patch_size) ** 2
         return pixel_bytes(frames, scaling.width, scaling.height, size) + encoder_bytes(vision, patches, size)
@@ -222,7 +222,7 @@ def _tokenizer(source: ModelSource, kind: str, config: Any) -> Any:
 
 
 def _require_usable(name: str, config: Any) -> None:
-    """What transformers would take, and no similarity comes of."""
+    """Raises ModelUnavailable for a folder that transformers would load and that gives no similarities."""
     if getattr(config, "quantization_config", None) is not None:
         raise ModelUnavailable(f"{name} is stored in fewer bits: take the model that it was made of.")
     if not getattr(config.vision_config, "vision_use_head", True):
