@@ -181,10 +181,10 @@ def test_figures(items: tuple[Item, ...]) -> None:
 
 
 def test_submission(items: tuple[Item, ...]) -> None:
-    responses = ["H", 'a "quoted"\tone\nwith lines', *"ABCDEF"]
+    responses = ["H", 'a "quoted"\tone\nwith lines', *"ABCDE", ""]
     files = BENCHMARK.submission(all_scored(BENCHMARK, items, responses))
     rows = list(csv.DictReader(io.StringIO(files["predictions.tsv"].decode()), delimiter="\t"))
-    assert [row["prediction"] for row in rows] == responses
+    assert [row["prediction"] for row in rows] == [*(f" {response}" for response in responses[:-1]), "-"]
     assert [row["index"] for row in rows] == [str(number) for number in range(8)]
     assert rows[0]["options"] == OPTIONS
 

@@ -141,7 +141,11 @@ class VideoMMEv2(Benchmark):
         }
 
     def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:
-        """`predictions.tsv`, which evaluation/test_video_mme_v2.py writes, and scores when it finds it."""
+        """`predictions.tsv`, which evaluation/test_video_mme_v2.py writes, and scores when it finds it.
+
+        It asks its model again where a response is empty, so a dash, in which it finds no answer either, is
+        written there; a space ahead of the others keeps pandas from reading `None` or `NA` as empty.
+        """
         if not scored:
             return {}
         names = (*COLUMNS, "index", "video", "prediction")
@@ -149,7 +153,8 @@ class VideoMMEv2(Benchmark):
         for one in sorted(scored, key=lambda one: one.prediction.item.official["index"]):
             official = one.prediction.item.official
             values = [official[column] for column in COLUMNS]
-            values += [official["index"], official["video_id"], one.prediction.response]
+            response = one.prediction.response.strip()
+            values += [official["index"], official["video_id"], f" {response}" if response else "-"]
             lines.append("\t".join(_tsv(value) for value in values))
         return {"predictions.tsv": ("\n".join(lines) + "\n").encode()}
 
