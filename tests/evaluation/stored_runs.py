@@ -35,6 +35,10 @@ class Colours(Benchmark):
         scores = [one.score for one in scored if one.score is not None]
         return {"total": 100 * sum(scores) / len(scores)}
 
+    def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:
+        answers = {one.prediction.item.id: one.extracted for one in scored}
+        return {"answers.json": json.dumps(answers).encode()}
+
 
 class JudgedColours(Colours):
     """The same with a judge for the questions about what moves."""

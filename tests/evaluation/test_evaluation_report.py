@@ -221,6 +221,22 @@ def test_verdicts_score_what_needs_a_judge_and_are_kept(tmp_path, monkeypatch):
     assert "even: 1 answer not scored." in summary_lines(report)
 
 
+def test_each_arm_has_its_submission(tmp_path):
+    records = [prediction(0, "even", "Red"), prediction(1, "even", "blue"), prediction(0, "key", "(none)")]
+    write_run(tmp_path, records)
+    write_report(score_run(tmp_path), tmp_path)
+    files = {path: json.loads(path.read_bytes()) for path in (tmp_path / "submission").rglob("*.json")}
+    assert files == {
+        tmp_path / "submission" / "even" / "answers.json": {"000": "red", "001": "blue"},
+        tmp_path / "submission" / "key" / "answers.json": {"000": None},
+    }
+
+
+def test_an_arm_is_no_path(tmp_path):
+    with pytest.raises(UsageError, match="line 1, is no prediction: arm: String should match"):
+        score_run(write_run(tmp_path, [prediction(0, "../../x", "red")]))
+
+
 def test_two_predictions_of_one_question_are_told(tmp_path):
     records = [prediction(0, "even", "red", key="b" * 32), prediction(0, "even", "blue", key="a" * 32)]
     report = score_run(write_run(tmp_path, records))

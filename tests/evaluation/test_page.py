@@ -80,7 +80,7 @@ def test_questions_link_to_their_evidence(tmp_path):
 
 def test_all_that_is_not_ours_is_escaped(tmp_path):
     fields = {"question": EVIL, "video": EVIL, "task": EVIL, "options": {"A": EVIL}, "id": EVIL}
-    records = [prediction(0, "even", EVIL, **fields), prediction(0, EVIL, "red", **fields)]
+    records = [prediction(0, "even", EVIL, **fields), prediction(0, "key", "red", **fields)]
     records.append({**failure(1, "even"), "error": {"code": 1, "kind": EVIL, "message": EVIL}})
     write_run(tmp_path, records, prompt=EVIL, problems=[{"id": EVIL, "message": EVIL, "video": EVIL}])
     page = Tags(report_page(score_run(tmp_path), tmp_path))

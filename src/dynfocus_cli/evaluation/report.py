@@ -149,6 +149,8 @@ class Report:
     missing_shards: tuple[str, ...]
     published: tuple[PublishedRow, ...]
     """Rows of published tables: not measured here."""
+    submissions: Mapping[str, Mapping[str, bytes]]
+    """Arm -> the files that the benchmark's own scorer takes of it, by name."""
     warnings: tuple[str, ...]
 
     def arm(self, name: str) -> ArmReport:
@@ -211,6 +213,11 @@ def make_report(
         problems=run.problems,
         missing_shards=run.missing_shards,
         published=benchmark.published,
+        submissions={
+            arm: benchmark.submission([one.scored for one in predictions])
+            for arm, predictions in by_arm.items()
+            if predictions
+        },
         warnings=run.warnings,
     )
 

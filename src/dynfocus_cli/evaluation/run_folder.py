@@ -27,6 +27,10 @@ SHARD = re.compile(r"predictions(?:-(\d+)-of-(\d+))?\.jsonl")
 """predictions.jsonl, or of the third of 16 shards predictions-3-of-16.jsonl"""
 
 
+ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""Of an arm, whose submission is a folder of that name."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -54,7 +58,7 @@ class StoredPrediction(_Record):
     id: str
     video: str
     question: str
-    arm: str
+    arm: ArmName
     response: str
     answer: str | None
     tokens: StoredTokens
@@ -99,7 +103,7 @@ class StoredFailure(_Record):
 
     key: str
     id: str
-    arm: str
+    arm: ArmName
     video: str
     error: StoredError
 
@@ -116,7 +120,7 @@ class _RunRecord(BaseModel):
     benchmark: str
     split: str
     protocol: Protocol = "official"
-    arms: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    arms: tuple[ArmName, ...] = ()
     problems: tuple[_StoredProblem, ...] = ()
 
 

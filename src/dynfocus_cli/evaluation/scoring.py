@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 REPORT_FILE = "report.json"
 PAGE_FILE = "report.html"
+SUBMISSIONS = "submission"
 
 
 def score_run(folder: Path, judge: Judge | None = None, progress: Progress | None = None) -> Report:
@@ -76,7 +77,7 @@ def _without_scores_of_judged(benchmark: Benchmark, scored: Sequence[Scored]) ->
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Writes `report.json` and `report.html`.
+    """Writes `report.json`, `report.html`, and each arm's files for the benchmark's own scorer.
 
     Raises:
         DynFocusError: they cannot be written.
@@ -85,5 +86,10 @@ def write_report(report: Report, folder: Path) -> None:
         write_json(folder / REPORT_FILE, report_record(report))
         # A file name in it need not be valid text.
         write_atomically(folder / PAGE_FILE, report_page(report, folder).encode("utf-8", "replace"))
+        for arm, submission in report.submissions.items():
+            for name, content in submission.items():
+                file = folder / SUBMISSIONS / arm / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(file, content)
     except OSError as error:
         raise DynFocusError(f"The report cannot be written to {folder}: {reason(error)}.") from error
