@@ -23,10 +23,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dynfocus_cli.synth.exam import Sheet, draw_balanced, in_other_words, past_questions, sheet_of
 from dynfocus_cli.synth.world import LONG, SHORT
 from dynfocus_cli.synth.write import FILMS, write_video
 from dynfocus_tiny.wordings import HELD_OUT
-from exam import Sheet, draw_balanced, in_other_words, past_questions, sheet_of
 from guess import Guesser
 from provenance import provenance
 

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from accuracy import Job, ask_clip
-from exam import sheet_of
+from dynfocus_cli.synth.exam import sheet_of
 from provenance import provenance
 
 KINDS = ("none", "int8", "nf4")

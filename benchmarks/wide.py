@@ -20,6 +20,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from exam import Sheet, draw_balanced
+
 from accuracy import interval, keep, tally
 from dynfocus_cli.synth.look import PLAIN, WIDE_LOOKS, Look
 from dynfocus_cli.synth.questions import Question, observe
@@ -27,7 +29,6 @@ from dynfocus_cli.synth.unanswerable import CANNOT_TELL, UNANSWERABLE, ask_unans
 from dynfocus_cli.synth.world import SHORT, WIDE, World
 from dynfocus_cli.synth.write import Film, write_video
 from dynfocus_tiny.materials import Materials, load_materials
-from exam import Sheet, draw_balanced
 from provenance import provenance
 
 FILM = Film(fps=6)

@@ -10,9 +10,12 @@ from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import AT_LEAST_ONE, SHARE, Range, check_ranges, flag, setting
 from dynfocus_cli.types import FrameSelector, Hwaccel, Scorer
 
-ANSWERING = ("ask", "chat")
+ANSWERING = ("ask", "chat", "eval")
 QUERYING = ("ask", "inspect", "chat")
-VIDEOS = (*QUERYING, "train")
+"""Commands that are asked of single videos, and say themselves how tokens are spent there."""
+RUNNING = (*QUERYING, "eval")
+"""Commands that run a model."""
+VIDEOS = (*RUNNING, "train")
 """Commands that look at videos."""
 
 MAX_SEED = 2**32 - 1
@@ -88,7 +91,7 @@ class SelectionOptions:
     """Lowers K first, then the number of sampled frames."""
     scorer: Scorer | None = setting(
         "--scorer",
-        QUERYING,
+        RUNNING,
         scorers.HELP,
     )
     frame_selector: FrameSelector = flag(
@@ -132,11 +135,15 @@ class GenerationOptions:
     """How the answer is written."""
 
     max_new_tokens: int = setting(
-        "--max-new-tokens N", ANSWERING, "Longest answer, in tokens.", AT_LEAST_ONE, default=64
+        "--max-new-tokens N",
+        ANSWERING,
+        "Longest answer, in tokens.",
+        AT_LEAST_ONE,
+        default=64,
     )
     seed: int = setting(
         "--seed",
-        QUERYING,
+        RUNNING,
         "Recorded with the result; decides what is drawn above temperature 0.",
         SEED,
         default=0,
@@ -191,7 +198,10 @@ class RunOptions:
     )
     """`off`, `auto`, or the path of a subtitle file."""
     check: bool = flag(
-        "--check", ANSWERING, "Answer again from even frames, and without the key frames.", default=False
+        "--check",
+        ("ask", "chat"),
+        "Answer again from even frames, and without the key frames.",
+        default=False,
     )
     anyway: bool = flag(
         "--anyway",

@@ -424,6 +424,7 @@ OTHER_OPTIONS: dict[str, Any] = {
     "key_ratio": 0.5,
     "budget": 100,
     "scorer": "visual",
+    "frame_selector": "topk",
     "cone_tokens": 8,
     "rods": False,
     "stock": True,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dynfocus_cli.synth.exam import Sheet, sheet_of
 from dynfocus_cli.synth.write import FILMS, STANDARD
-from exam import Sheet, sheet_of
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 WAY = [None, None, 11, "short"]

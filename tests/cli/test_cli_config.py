@@ -35,6 +35,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def options_of(command: str) -> dict[str, list[str]]:
     found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    found = getattr(found, "commands", {}).get("run", found)  # of `eval`, the one that runs a model
     return {parameter.name: parameter.opts for parameter in found.params}
 
 
@@ -45,6 +46,7 @@ def test_every_setting_is_an_option_of_its_commands():
             there = f"--{setting.key}" in options_of(command).get(setting.parameter, [])
             # What to train, and how, is of one run alone.
             of_one_run = command == "train" and setting.key in ("model", "quantize", "scorer", "seed")
+            of_one_run |= (command, setting.key) == ("eval", "subtitles")  # those of the benchmark, or none
             assert there == (command in setting.commands or of_one_run), (setting.key, command)
 
 
@@ -132,8 +134,11 @@ def test_folders_hold_for_every_command_and_the_variables_beat_them(run, config,
         ("[ask]\nfsp = 4", "[ask] fsp is no setting; did you mean fps?"),
         ("json = true", "json is no setting; there are model, device, "),
         ("[aks]\nfps = 2", "there is no table [aks]; did you mean [ask]?"),
-        ("[models]\nfps = 2", "there is no table [models]; there are [ask], [inspect], [chat], [train]."),
-        ("[inspect]\ntemperature = 1", "[inspect] temperature is an option of ask and chat alone."),
+        (
+            "[models]\nfps = 2",
+            "there is no table [models]; there are [ask], [inspect], [chat], [eval], [train].",
+        ),
+        ("[inspect]\ntemperature = 1", "[inspect] temperature is an option of ask, chat and eval alone."),
         ('[ask]\ncache-dir = "/x"', "[ask] cache-dir belongs to the top of the file"),
         ('fps = "2"', "fps must be a number, got '2'."),
         ("fps = true", "fps must be a number, got true."),

@@ -32,6 +32,7 @@ SCHEMAS = (
     "dynfocus.training/1",
     "dynfocus.doctor/1",
     "dynfocus.cache/1",
+    "dynfocus.prediction/1",
 )
 
 # The example of the design document, as the contract has it.
@@ -65,7 +66,8 @@ OPTIONAL = {
     "dynfocus.answer/1": ("question_id", "key", "settings", "options", "check", "truncated", "attention"),
     "dynfocus.inspection/1": ("question_id", "key", "settings"),
     "dynfocus.plan/1": ("question_id",),
-    "dynfocus.error/1": ("question", "question_id", "key", "settings"),
+    "dynfocus.error/1": ("question", "question_id", "key", "settings", "benchmark", "id", "arm"),
+    "dynfocus.prediction/1": ("log_likelihoods",),
 }
 """Fields of records of several questions, or of a file of results."""
 

@@ -71,6 +71,20 @@ def read_questions(path: str) -> QuestionFile:
     Raises:
         UsageError: it cannot be read, or holds no question.
     """
+    queries, problems = _read(read_items(path))
+    problems = [f"{path}, {problem}" for problem in problems]
+    if not queries:
+        raise UsageError(f"The file {path} holds no question{f': {problems[0]}' if problems else '.'}")
+    return QuestionFile(tuple(queries), tuple(problems), "" if path == STDIN else os.path.dirname(path))
+
+
+def read_items(path: str) -> Iterator[tuple[str, Any]]:
+    """Each thing in a file that should be a question, with its place, such as `line 3`: a line of text, what
+    JSON stands for, or a UsageError that says why it stands for nothing.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
     try:
         if path == STDIN:
             data = b"" if sys.stdin is None else sys.stdin.buffer.read()
@@ -79,11 +93,7 @@ def read_questions(path: str) -> QuestionFile:
                 data = file.read()
     except (OSError, ValueError) as error:
         raise UsageError(f"The questions {path} cannot be read: {reason(error)}.") from error
-    queries, problems = _read(_items(path, data.removeprefix(b"\xef\xbb\xbf")))
-    problems = [f"{path}, {problem}" for problem in problems]
-    if not queries:
-        raise UsageError(f"The file {path} holds no question{f': {problems[0]}' if problems else '.'}")
-    return QuestionFile(tuple(queries), tuple(problems), "" if path == STDIN else os.path.dirname(path))
+    return _items(path, data.removeprefix(b"\xef\xbb\xbf"))
 
 
 def _items(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
@@ -117,7 +127,7 @@ def _read(items: Iterable[tuple[str, Any]]) -> tuple[list[Query], list[str]]:
     places: dict[str | int, str] = {}
     for place, item in items:
         try:
-            query = _query(item)
+            query = query_of(item)
             check_question(query.text)
             if query.id in places:
                 raise UsageError(f"The id {query.id!r} is {places[query.id]}'s already.")
@@ -129,7 +139,8 @@ def _read(items: Iterable[tuple[str, Any]]) -> tuple[list[Query], list[str]]:
     return queries, problems
 
 
-def _query(item: Any) -> Query:
+def query_of(item: Any) -> Query:
+    """One of `read_items` as a question. Raises UsageError for what is none."""
     if isinstance(item, UsageError):
         raise item
     if isinstance(item, bytes):

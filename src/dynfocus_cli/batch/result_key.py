@@ -98,11 +98,16 @@ def _cues(subtitles: Subtitles) -> str:
     return json_digest(cues)
 
 
-def key_of(settings: str, content: Content, query: Query | None) -> str:
-    """The key of a result: equal keys, equal answers."""
+def key_of(settings: str, content: Content, query: Query | None, arm: str = "") -> str:
+    """The key of a result: equal keys, equal answers.
+
+    Args:
+        arm: which of several ways of answering it is, where results of several are in one file.
+    """
     question: tuple[Any, ...] | None = None
     if query is not None:
         question = (query.text, query.id)
         if query.choices:
             question += ([(option.letter, option.text) for option in query.choices],)
-    return json_digest([FORMAT, settings, content.key, question])[:32]
+    known = [FORMAT, settings, content.key, question]
+    return json_digest([*known, arm] if arm else known)[:32]

@@ -36,8 +36,8 @@ BEGINNING = b'{"schema": "dynfocus.'
 MODE = os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """How the file is opened; a named pipe is not waited for. Windows lacks the one, and needs the other."""
 
-QuestionKey = tuple[str, str | None, str | int | None]
-"""Video, question and id: they share one failure at most, and none beside an answer that came later."""
+QuestionKey = tuple[str, str | None, str | int | None, str]
+"""Video, question, id and arm: they share one failure at most, and none beside an answer that came later."""
 
 
 @dataclass(eq=False, slots=True)
@@ -133,20 +133,20 @@ class ResultFile:
         """How many of the results are failures."""
         return sum(stored.failed is not None and not stored.replaced for stored in self._results)
 
-    def find(self, video: str, content: Content, query: Query | None) -> StoredResult | None:
-        """The stored result for a video and question.
+    def find(self, video: str, content: Content, query: Query | None, arm: str = "") -> StoredResult | None:
+        """The stored result for a video and question, and of an evaluation for an arm.
 
         That of another path with the same content will do if it is the same file, or nothing is there any
         more: the video was moved. A copy beside it has a result of its own.
         """
         with self._lock:
-            same = self._by_key.get(key_of(self._settings, content, query), [])
+            same = self._by_key.get(key_of(self._settings, content, query, arm), [])
             stored = next((one for one in same if one.video == video), None)
             stored = stored or next((one for one in same if is_same_file(one.video, video)), None)
             stored = stored or next((one for one in same if not os.path.exists(one.video)), None)
             if stored is not None and stored.failed is None:
                 question = (None, None) if query is None else (query.text, query.id)
-                self._forget_failure((video, *question), stored)
+                self._forget_failure((video, *question, arm), stored)
             return stored
 
     def follow(self, stored: StoredResult, video: str, content: Content) -> None:
@@ -166,7 +166,7 @@ class ResultFile:
                 record["subtitles"]["origin"] = content.subtitles
             self._append(record, fresh=stored.fresh).replace(stored)
 
-    def add(self, video: str, content: Content, query: Query | None, record: Record) -> None:
+    def add(self, video: str, content: Content, query: Query | None, record: Record, arm: str = "") -> None:
         """Appends a result, marked with its key; it is in the file when this returns.
 
         The failure of a video that was moved since gives way to it.
@@ -174,7 +174,7 @@ class ResultFile:
         Raises:
             DynFocusError: it cannot be written, and nothing of it is in the file.
         """
-        key = key_of(self._settings, content, query)
+        key = key_of(self._settings, content, query, arm)
         with self._lock:
             stored = self._append({**record, "key": key, "settings": self._settings}, fresh=True)
             for other in self._by_key[key]:
@@ -262,7 +262,8 @@ class ResultFile:
         failed = None if failure is None else failure["code"]
         stored = StoredResult(key, video, failed, fresh, self._size, length, len(self._results))
         self._size += length
-        question = (video, record.get("question"), record.get("question_id"))
+        id = record.get("question_id", record.get("id"))  # of a question file, or of a benchmark
+        question = (video, record.get("question"), id, record.get("arm", ""))
         self._forget_failure(question, stored)
         for same in self._by_key.setdefault(key, []):
             if same.video == video and not same.replaced:

@@ -15,6 +15,7 @@ from dynfocus_cli.cli.chat import chat
 from dynfocus_cli.cli.commands import Configured, NoColorOption, Plain
 from dynfocus_cli.cli.doctor import doctor
 from dynfocus_cli.cli.errors import leave, reported
+from dynfocus_cli.cli.evaluate import app as evaluate
 from dynfocus_cli.cli.inspect import inspect
 from dynfocus_cli.cli.models import app as models
 from dynfocus_cli.cli.synth import synth
@@ -78,6 +79,7 @@ app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Ask a video one 
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Show which frames are meaningful.")(inspect)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Write generated clips to try it on.")(synth)
 app.add_typer(models, rich_help_panel=MODELS)
+app.add_typer(evaluate, rich_help_panel=MODELS)
 app.command(cls=Configured, rich_help_panel=MODELS, short_help="Train a model on videos of your own.")(train)
 app.command(cls=Plain, rich_help_panel=MACHINE, short_help="Say whether it can work here, or what to do.")(
     doctor
@@ -99,7 +101,11 @@ def _help(
 
 
 app.add_typer(cache, rich_help_panel=MACHINE)
-for command in (*models.registered_commands, *cache.registered_commands):
+for command in (
+    *models.registered_commands,
+    *evaluate.registered_commands,
+    *cache.registered_commands,
+):
     command.cls = Configured
 
 

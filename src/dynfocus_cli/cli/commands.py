@@ -52,11 +52,19 @@ class _Context(typer.Context):
     def lookup_default(self, name: str, call: bool = True) -> Any:
         if call and not self.resilient_parsing:
             with reported():
-                values = _settings(self).of_command(self.info_name or "")
+                values = _settings(self).of_command(self._command)
             key = name.replace("_", "-")
             if key in values and not self._is_excluded(key):
                 return values[key].value
         return super().lookup_default(name, call)  # type: ignore[call-overload]
+
+    @property
+    def _command(self) -> str:
+        """The first word behind the program's name: settings are for a command and all below it."""
+        context: Any = self
+        while context.parent is not None and context.parent.parent is not None:
+            context = context.parent
+        return str(context.info_name or "")
 
     def _is_excluded(self, key: str) -> bool:
         """Whether a flag on the command line excludes it; the command line is parsed before the rest."""

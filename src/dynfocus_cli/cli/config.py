@@ -130,7 +130,9 @@ def _config_value(file: Path, command: str, key: str, value: object) -> ConfigVa
     if key not in of_command:
         if not setting.commands:
             raise UsageError(f"{where} belongs to the top of the file, since all commands use it.")
-        raise UsageError(f"{where} is an option of {' and '.join(setting.commands)} alone.")
+        *others, last = setting.commands
+        names = f"{', '.join(others)} and {last}" if others else last
+        raise UsageError(f"{where} is an option of {names} alone.")
     return ConfigValue(key, _checked(setting, value, where), where)
 
 

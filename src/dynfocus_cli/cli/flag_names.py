@@ -22,6 +22,10 @@ _UNDECLARED = {
     "size": "--size",
     "crf": "--crf",
     "embed": "--embed",
+    "arms": "--arms",
+    "data": "--data",
+    "shard": "--shard",
+    "tokens": "--tokens",
     "rods=False": "--rods none",
     "cache=False": "--no-cache",
 }

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from dynfocus_cli.batch import videos as batch_videos
+from dynfocus_cli.batch.lookahead import one_ahead
 from dynfocus_cli.batch.questions import Query
 from dynfocus_cli.batch.video_questions import VideoQuestions
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import failure_of, say, trace
 from dynfocus_cli.cli.interrupts import interruptible
-from dynfocus_cli.cli.lookahead import one_ahead
 from dynfocus_cli.cli.output import AnswerStream, Format, name_of, on_terminal, one_line, write_record
 from dynfocus_cli.cli.tally import Tally, Warnings
 from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError

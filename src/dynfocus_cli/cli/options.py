@@ -11,7 +11,7 @@ import typer
 from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import flag, setting
-from dynfocus_cli.options import QUERYING, VIDEOS
+from dynfocus_cli.options import QUERYING, RUNNING, VIDEOS
 from dynfocus_cli.types import Device, Quantization
 
 if TYPE_CHECKING:
@@ -29,16 +29,16 @@ class ModelRequest:
 
     name: str | None = setting(
         "--model NAME|PATH",
-        QUERYING,
+        RUNNING,
         "Model to use. Default: the best installed one that fits, else the shipped dynfocus-tiny.",
     )
     device: Device = setting("--device", VIDEOS, "Where to run the model.", default="auto")
     quantize: Quantization | None = setting(
-        "--quantize", QUERYING, "Bits of the language model's weights; as stored by default."
+        "--quantize", RUNNING, "Bits of the language model's weights; as stored by default."
     )
     selector: str | None = flag(
         "--selector-model NAME|PATH",
-        QUERYING,
+        RUNNING,
         "Of a hub model: choose frames for the question by this SigLIP or CLIP, as siglip2-base.",
     )
 
@@ -92,7 +92,10 @@ class BatchOptions:
         "Write JSON lines to FILE, and nothing to stdout. What FILE has already is not done again.",
     )
     retry_failed: bool = flag(
-        "--retry-failed", BATCH, "With --output: do again what failed before.", default=False
+        "--retry-failed",
+        BATCH,
+        "With --output: do again what failed before.",
+        default=False,
     )
 
     def search(self, warn: Callable[[str], None]) -> Search:

@@ -26,25 +26,26 @@ Completion = Callable[[], list[tuple[str, str]]]
 
 
 def command(
-    *page_order: str, completions: Mapping[str, Completion] = MappingProxyType({})
+    *page_order: str, name: str | None = None, completions: Mapping[str, Completion] = MappingProxyType({})
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Lets Typer read each parameter of a function that is a dataclass of options as one parameter a flag.
 
     Args:
+        name: what flags call the command; None: as the function is called.
         completions: of parameters.
     """
 
     def with_flags(function: Callable[..., None]) -> Callable[..., None]:
-        name = function.__name__
+        called = name or function.__name__
         parameters: dict[str, inspect.Parameter] = {}
         options: dict[str, Any] = {}
         flags: list[Flag] = []
         for parameter in inspect.signature(function, eval_str=True).parameters.values():
             if is_options(parameter.annotation):
                 options[parameter.name] = parameter.annotation
-                own = [flag for flag in flags_of(parameter.annotation) if name in flag.commands]
+                own = [flag for flag in flags_of(parameter.annotation) if called in flag.commands]
                 parameters |= {
-                    flag.parameter: _parameter(flag, name, completions.get(flag.parameter)) for flag in own
+                    flag.parameter: _parameter(flag, called, completions.get(flag.parameter)) for flag in own
                 }
                 flags += own
             else:
@@ -55,7 +56,7 @@ def command(
             function(**arguments, **{key: _build(kind, values) for key, kind in options.items()})
 
         ordered = [parameters[key] for key in in_page_order(parameters, page_order or PAGE_ORDER)]
-        run.__name__, run.__doc__ = name, function.__doc__
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
         run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in ordered}
         return run

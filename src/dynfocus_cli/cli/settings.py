@@ -47,6 +47,7 @@ EXCLUDE = {"fps": "frames", "frames": "fps"}
 OTHER_VARIABLES = {
     VARIABLE: "Another settings file than the user's; /dev/null for none.",
     "DYNFOCUS_DEBUG": "1 shows where an error comes from, as a Python traceback.",
+    "DYNFOCUS_JUDGE_KEY": "Key for the endpoint that judges answers; else OPENAI_API_KEY.",
     "DYNFOCUS_REQUIRE_GPU": "1 fails the tests that need a GPU where there is none. For developers.",
 }
 """Variables that are no setting: name -> what they do."""

@@ -25,6 +25,8 @@ from dynfocus_cli.video.subtitles import read_cues
 Protocol = Literal["official", "lmms-eval", "vlmevalkit"]
 """Whose prompt and extractor are used."""
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+Scoring = Literal["generate", "likelihood"]
+"""How a question with options is answered: in the model's words, or by the likeliest option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ class Benchmark(ABC):
     """The first one is read where none is named."""
     protocols: ClassVar[tuple[Protocol, ...]] = ("official",)
     """Those that ask and score in ways of their own; others have no code for it."""
+    needs_data: ClassVar[bool] = True
+    """Whether there is a folder of files to read; without, one is made where a run writes to."""
+    scoring: ClassVar[Scoring] = "generate"
+    """How options are answered where nothing is said about it."""
     judged: ClassVar[bool] = False
     """A language model has to judge the answers, or some of them: see `judge_prompts`."""
     published: ClassVar[tuple[PublishedRow, ...]] = ()
@@ -65,6 +71,9 @@ class Benchmark(ABC):
             UsageError: the folder is not this benchmark's, or a file of it is not as expected; says which
                 files, columns or fields were.
         """
+
+    def prepare(self, item: Item) -> None:  # noqa: B027
+        """Makes the item's video, where the benchmark makes its own and it is not there yet."""
 
     @abstractmethod
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:

@@ -177,6 +177,11 @@ class ModelSpec(ABC):
     def patches(self, source: VideoSource) -> int:
         """Tokens of one frame when none is left out."""
 
+    @property
+    def has_stock(self) -> bool:
+        """Whether the model's makers have a way of their own, beside which this one can be held."""
+        return False
+
     def stock_tokens(self, source: VideoSource) -> int | None:
         """Video tokens that the model's makers would spend on this video; None for the paper's network."""
         return None

@@ -84,6 +84,10 @@ class VlmSpec(ModelSpec):
         """Tokens of one of so many frames, were all kept."""
         return self.family.grid(self.family.scaling(source, frames)).tokens
 
+    @property
+    def has_stock(self) -> bool:
+        return self.selector is None
+
     def stock_tokens(self, source: VideoSource) -> int:
         """Of the frames that `stock` would look at, all kept."""
         stock = self.family.stock_sampling(source)

@@ -10,7 +10,7 @@ import pytest
 
 import dynfocus_cli
 from dynfocus_cli import RunOptions, SamplingOptions, VideoUnreadable, pipeline
-from dynfocus_cli.cli.lookahead import one_ahead
+from dynfocus_cli.batch.lookahead import one_ahead
 from dynfocus_cli.features import encoding
 from dynfocus_cli.options import DecodingOptions
 from dynfocus_cli.pipeline.prefetch import start_prefetch

@@ -28,7 +28,9 @@ def sheet_of(seed: int, clip: int, world: World = SHORT) -> Sheet:
     return Sheet(clip, script, tuple(ask(observed, random.Random(script.seed), QUESTIONS_PER_CLIP)))
 
 
-def draw_balanced(seed: int, questions: int, world: World = SHORT) -> list[Sheet]:
+def draw_balanced(
+    seed: int, questions: int, world: World = SHORT, most_on_a_clip: int = len(QUESTION_TYPES)
+) -> list[Sheet]:
     """An exam that asks every type equally often, none twice on one clip.
 
     Clips are taken in their order. What few clips offer decides how many are looked at; a clip on which
@@ -45,7 +47,7 @@ def draw_balanced(seed: int, questions: int, world: World = SHORT) -> list[Sheet
             for kind in kinds
             if missing[kind]
             for question in ask(observed, random.Random(f"{script.seed} {kind}"), 1, [kind])
-        ]
+        ][:most_on_a_clip]
         for question in drawn:
             missing[question.type] -= 1
         if drawn:

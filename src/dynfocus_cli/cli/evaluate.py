@@ -1,0 +1,187 @@
+"""`dynfocus eval list|check|run|score|compare`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.output import write_line
+from dynfocus_cli.cli.parameters import command
+from dynfocus_cli.options import RunOptions
+
+if TYPE_CHECKING:
+    from dynfocus_cli.evaluation.item import Dataset
+
+app = typer.Typer(
+    name="eval",
+    help="Compare ways of choosing frames on a benchmark, at equal tokens.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+BenchArgument = Annotated[
+    str, typer.Argument(metavar="BENCH", help="A benchmark (`eval list` names them), or a file of your own.")
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that a run wrote to.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Folder of the benchmark's official files and videos; nothing is downloaded.",
+    ),
+]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", metavar="NAME", help="Which part of it. Default: the first.")
+]
+
+
+@app.command("list")
+def list_benchmarks() -> None:
+    """List the benchmarks that can be run."""
+    with reported():
+        from dynfocus_cli.evaluation.benchmark import benchmark_names, find_benchmark
+
+        names = benchmark_names()
+        width = max(map(len, names))
+        for name in names:
+            write_line(f"{name.ljust(width)}  {find_benchmark(name).title}")
+
+
+@app.command()
+def check(bench: BenchArgument, data: DataOption = None, split: SplitOption = None) -> None:
+    """Say what of a benchmark is there and what is missing, split by split, without a model."""
+    with reported():
+        from dynfocus_cli.errors import VideoUnreadable
+        from dynfocus_cli.evaluation.sources import open_benchmark, read_split
+
+        benchmark = open_benchmark(bench)
+        splits = benchmark.splits if split is None else (split,)
+        asked = 0
+        for name in splits:
+            dataset = read_split(benchmark, data, name, folder=Path())
+            asked += len(dataset.items)
+            write_line(f"{name}: {_counts(dataset)}")
+            for problem in dataset.problems:
+                write_line(f"  {problem.id}: {problem.message}")
+        if not asked:
+            raise VideoUnreadable("There is no question that could be asked.")
+
+
+@command("model", "fps", "seed", "max_new_tokens", "temperature", "quantize", "hwaccel", "quiet", name="eval")
+def run(
+    bench: BenchArgument,
+    *,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="RUN", help="Folder to write to. What it has already is not done again."
+        ),
+    ],
+    data: DataOption = None,
+    split: SplitOption = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            "--arms",
+            metavar="NAME,NAME",
+            help="Ways of spending the tokens: dynfocus, even, key, stock, topk, aks, or a scorer's name. "
+            "Default: the first four, as far as the model can do them.",
+        ),
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--tokens",
+            metavar="N",
+            min=1,
+            help="Video tokens of each arm. Default: those of 8 full key frames.",
+        ),
+    ] = None,
+    protocol: Annotated[
+        Literal["official", "lmms-eval", "vlmevalkit"],
+        typer.Option("--protocol", help="Whose prompt and extractor are used."),
+    ] = "official",
+    scoring: Annotated[
+        Literal["generate", "likelihood"] | None,
+        typer.Option(
+            "--scoring",
+            help="Answer options in the model's words, or by the likeliest one. Default: generate.",
+        ),
+    ] = None,
+    subtitles: Annotated[
+        bool, typer.Option("--subtitles", help="Give the model the subtitles that come with the videos.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Ask the first N questions alone.")
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="R/W", help="The R-th of W parts, for one process each; all write to one RUN."
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do again what failed before.")
+    ] = False,
+    model: opt.ModelRequest,
+    run: RunOptions,
+    show: opt.OutputOptions,
+) -> None:
+    """Ask a benchmark's questions by each arm, and say what comes of it."""
+    from dynfocus_cli.cli.evaluate_run import RunRequest, evaluate
+
+    request = RunRequest(
+        bench, output, data, split, arms, tokens, protocol, scoring, subtitles, limit, shard, retry_failed
+    )
+    evaluate(request, model, run, quiet=show.quiet)
+
+
+app.command("run")(run)
+
+
+@app.command()
+def score(run: RunArgument) -> None:
+    """Score again what a run stored, all of its shards together, without a model."""
+    with reported():
+        from dynfocus_cli.cli.evaluate_run import show_scores
+
+        show_scores(run)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN RUN...", help="Folders of runs; the first is what others are held beside."
+        ),
+    ],
+) -> None:
+    """Compare runs on the questions that they share, paired."""
+    with reported():
+        from dynfocus_cli.evaluation.comparison import compare_runs
+        from dynfocus_cli.evaluation.summary import comparison_lines
+
+        for line in comparison_lines(compare_runs(runs)):
+            write_line(line)
+
+
+def _counts(dataset: Dataset) -> str:
+    """120 questions about 15 videos, 3 cannot be asked"""
+    videos = len({item.video for item in dataset.items})
+    counts = f"{_number(len(dataset.items), 'question')} about {_number(videos, 'video')}"
+    subtitles = len({item.video for item in dataset.items if item.subtitles is not None})
+    if subtitles:
+        counts += f", {subtitles} of them with subtitles"
+    if dataset.problems:
+        counts += f"; {len(dataset.problems)} cannot be asked"
+    return counts
+
+
+def _number(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"

@@ -1,0 +1,199 @@
+"""`dynfocus eval run` at work, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from dynfocus_cli.batch.results import ResultFile
+from dynfocus_cli.cli import progress as display
+from dynfocus_cli.cli.errors import failure_of, say, trace
+from dynfocus_cli.cli.interrupts import interruptible, uninterrupted
+from dynfocus_cli.cli.options import ModelRequest
+from dynfocus_cli.cli.output import write_line
+from dynfocus_cli.cli.tally import Tally
+from dynfocus_cli.errors import SomeVideosFailed, UsageError, VideoUnreadable
+from dynfocus_cli.evaluation.arms import choose_arms
+from dynfocus_cli.evaluation.benchmark import Protocol, Scoring
+from dynfocus_cli.evaluation.records import Conditions, Shard, run_record, write_run_file
+from dynfocus_cli.evaluation.runner import Evaluation, Step
+from dynfocus_cli.evaluation.sources import open_benchmark, read_split
+from dynfocus_cli.evaluation.wording import counted
+from dynfocus_cli.flags import values_of
+from dynfocus_cli.options import RunOptions
+
+if TYPE_CHECKING:
+    from dynfocus_cli.evaluation.item import Dataset
+    from dynfocus_cli.models.protocol import Backend
+    from dynfocus_cli.progress import Progress
+
+
+MODEL_FIELDS = ("name", "backend", "revision", "config", "quantization", "selector", "device")
+"""Of a model, in `run.json`."""
+SHOWN_PROBLEMS = 5
+"""Of a data set, in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What `eval run` is told beside model and options."""
+
+    benchmark: str
+    """A name, or the path of a file."""
+    output: Path
+    data: Path | None
+    split: str | None
+    arms: str | None
+    tokens: int | None
+    protocol: Protocol
+    scoring: Scoring | None
+    subtitles: bool
+    limit: int | None
+    shard: str | None
+    retry_failed: bool
+
+
+def evaluate(request: RunRequest, model: ModelRequest, options: RunOptions, *, quiet: bool) -> None:
+    """Runs what `request` asks for, and scores it at the end.
+
+    Raises:
+        UsageError: a benchmark, split, protocol, arm or option that there is not, or a folder of another run.
+        VideoUnreadable: no question can be asked, or all failed for want of their videos.
+        SomeVideosFailed: some failed.
+    """
+    benchmark = open_benchmark(request.benchmark)
+    if request.protocol not in benchmark.protocols:
+        raise UsageError(
+            f"{benchmark.name} has no protocol {request.protocol}: take one of "
+            f"{', '.join(benchmark.protocols)}."
+        )
+    shard = Shard() if request.shard is None else Shard.parse(request.shard)
+    split = request.split or benchmark.splits[0]
+    dataset = read_split(benchmark, request.data, split, request.output)
+    if not dataset.items:
+        _say_problems(dataset)
+        raise VideoUnreadable("There is no question that could be asked.")
+    scoring = request.scoring or benchmark.scoring
+    conditions = Conditions(benchmark, split, request.protocol, scoring, request.tokens, request.subtitles)
+    spec = model.spec()
+    names = (
+        None if request.arms is None else [name.strip() for name in request.arms.split(",") if name.strip()]
+    )
+    arms = choose_arms(names, spec, options)
+    items = shard.items(dataset.items[: request.limit])
+    evaluation = Evaluation(conditions, items, arms, options, request.retry_failed)
+    info = spec.info
+    record = run_record(
+        conditions,
+        dataset,
+        [arm.name for arm in arms],
+        {name: getattr(info, name) for name in MODEL_FIELDS},
+        {
+            flag.key: value
+            for flag, value in values_of(options)
+            if flag.affects_result and value != flag.default
+        },
+    )
+    write_run_file(request.output, record)
+    _say_problems(dataset)
+    path = str(request.output / shard.file)
+    with _opened(path, evaluation.settings(info), quiet=quiet) as results:
+        failures = _run(evaluation, model, results, quiet=quiet)
+    show_scores(request.output)
+    _conclude(evaluation.steps, failures, len(dataset.problems))
+
+
+@contextmanager
+def _opened(path: str, settings: str, *, quiet: bool) -> Iterator[ResultFile]:
+    with ResultFile(path) as results:
+        results.resume(settings)
+        if results.count and not quiet:
+            failures = f", {results.failures} of them failures" if results.failures else ""
+            say(f"{path} has {results.count} predictions of earlier runs{failures}.")
+        try:
+            yield results
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note("Run the same command again to go on.")
+            raise
+        finally:
+            with uninterrupted():
+                results.close()
+            for warning in results.warnings:
+                say(f"Warning: {warning}")
+
+
+def _run(evaluation: Evaluation, model: ModelRequest, results: ResultFile, *, quiet: bool) -> list[int]:
+    """Goes through the steps; returns the exit codes of those that failed."""
+    with_bars = display.is_visible(quiet)
+    tally = Tally(total=evaluation.steps)
+    failures: list[int] = []
+
+    def load() -> Backend:
+        with display.shown("", with_bars), tally.loading():
+            return model.load()
+
+    @contextmanager
+    def shown(step: Step) -> Iterator[Progress]:
+        title = f"{step.item.id}, {step.arm.name}"
+        with display.shown(title, with_bars, None, tally.line()) as progress, interruptible():
+            yield progress
+
+    for outcome in evaluation.run(load, results, failure_of, shown):
+        if outcome.record is None:
+            tally.passed_over(failed=outcome.failed)
+        else:
+            tally.made(failed=outcome.failed)
+        if outcome.code is not None:
+            failures.append(outcome.code)
+        if outcome.error is not None:
+            trace(outcome.error)
+            step = outcome.step
+            say(f"Error: {step.item.id}, {step.arm.name}: {failure_of(outcome.error).message}")
+    return failures
+
+
+def show_scores(folder: Path) -> None:
+    """Scores what a run stored, writes its report and page, and says on stdout what they come to."""
+    from dynfocus_cli.evaluation.scoring import PAGE_FILE, score_run, write_report
+    from dynfocus_cli.evaluation.summary import summary_lines
+
+    report = score_run(folder)
+    write_report(report, folder)
+    for line in summary_lines(report):
+        write_line(line)
+    say(f"{folder / PAGE_FILE} shows it.")
+
+
+def _names(arms: str | None) -> list[str] | None:
+    """even, key -> those two"""
+    return None if arms is None else [name.strip() for name in arms.split(",") if name.strip()]
+
+
+def _conclude(steps: int, failures: list[int], problems: int) -> None:
+    """Ends the run with the code that its failures have together."""
+    if not failures and not problems:
+        return
+    if len(failures) == steps and len(set(failures)) == 1:
+        raise typer.Exit(failures[0])
+    said = []
+    if failures:
+        said.append(f"{len(failures)} of {steps} predictions failed.")
+    if problems:
+        said.append(f"{problems} questions could not be asked.")
+    raise SomeVideosFailed(" ".join(said))
+
+
+def _say_problems(dataset: Dataset) -> None:
+    """On stderr, the first of what cannot be asked, and how many there are."""
+    if not dataset.problems:
+        return
+    say(f"Warning: {counted(len(dataset.problems), 'question')} cannot be asked:")
+    for problem in dataset.problems[:SHOWN_PROBLEMS]:
+        say(f"  {problem.id}: {problem.message}")
+    if len(dataset.problems) > SHOWN_PROBLEMS:
+        say(f"  and {len(dataset.problems) - SHOWN_PROBLEMS} more: `dynfocus eval check` lists them.")

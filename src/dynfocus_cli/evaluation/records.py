@@ -1,0 +1,245 @@
+"""The records of a run: `run.json`, and one a question and arm in its files of predictions.
+
+A prediction holds what was measured and nothing that scoring works out, so that it can be scored again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dynfocus_cli import __version__
+from dynfocus_cli.errors import DynFocusError, UsageError
+from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, Scoring
+from dynfocus_cli.evaluation.item import Dataset, Item
+from dynfocus_cli.files import digest_of, reason, write_json
+from dynfocus_cli.report.json import Record, error_record
+from dynfocus_cli.types import Answer
+
+PREDICTION = "dynfocus.prediction/1"
+RUN_FILE = "run.json"
+
+FREE = ("dynfocus", "device", "arms", "problems", "prompt")
+"""What may differ between two calls that go on with the same run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several parts that a run is divided into, for one process each."""
+
+    number: int = 1
+    """From 1."""
+    of: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """`3/16` as the third of 16. Raises UsageError."""
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise UsageError(f"`shard` is R/W, the R-th of W parts from 1/W to W/W, got {text!r}.")
+        return cls(int(match[1]), int(match[2]))
+
+    @property
+    def file(self) -> str:
+        """The name of its file of predictions."""
+        return "predictions.jsonl" if self.of == 1 else f"predictions-{self.number}-of-{self.of}.jsonl"
+
+    def items(self, items: Sequence[Item]) -> list[Item]:
+        """Its part of the items, those of one video together: every W-th video, as they come."""
+        videos = list(dict.fromkeys(item.video for item in items))
+        own: dict[Path, list[Item]] = {video: [] for video in videos[self.number - 1 :: self.of]}
+        for item in items:
+            if item.video in own:
+                own[item.video].append(item)
+        return [item for of_video in own.values() for item in of_video]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What all predictions of a run have in common."""
+
+    benchmark: Benchmark
+    split: str
+    protocol: Protocol
+    scoring: Scoring
+    tokens: int | None = None
+    """The most video tokens of an arm; None: what some full key frames take."""
+    subtitles: bool = False
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Name -> value, as the settings of a file of results have them."""
+        tokens = {} if self.tokens is None else {"tokens": str(self.tokens)}
+        subtitles = {"subtitles": "yes"} if self.subtitles else {}
+        names = {"benchmark": self.benchmark.name, "split": self.split, "protocol": self.protocol}
+        return names | {"scoring": self.scoring} | tokens | subtitles
+
+
+def prediction_record(
+    conditions: Conditions,
+    item: Item,
+    arm: str,
+    answer: Answer,
+    limit: int | None,
+    peak_memory: int | None,
+) -> Record:
+    """What an arm answered to a question.
+
+    Args:
+        limit: the most video tokens that it was allowed.
+        peak_memory: bytes on the model's device, where they can be counted.
+    """
+    evidence = answer.evidence
+    selection, tokens, timings = evidence.selection, evidence.tokens, evidence.timings_s
+    record = {
+        "schema": PREDICTION,
+        "benchmark": conditions.benchmark.name,
+        "split": conditions.split,
+        "protocol": conditions.protocol,
+        "scoring": conditions.scoring,
+        "id": item.id,
+        "arm": arm,
+        "video": str(item.video),
+        "question": item.question,
+        "task": item.task,
+        "duration": item.duration,
+        "group": item.group,
+        "options": {option.letter: option.text for option in item.options},
+        "answer": item.answer,
+        "official": dict(item.official),
+        "response": answer.answer,
+        "tokens": {
+            "video": tokens.video,
+            "limit": limit,
+            "prompt": tokens.prompt,
+            "generated": tokens.generated,
+        },
+        "frames": len(evidence.frames),
+        "key_frames": [{"time_s": round(frame.time_s, 3) + 0.0} for frame in evidence.key_frames],
+        "selection": {
+            "scorer": selection.scorer,
+            "selector": selection.selector,
+            "prototypes": selection.prototypes,
+            "key_frames": selection.key_frames,
+            "clustering": selection.clustering,
+        },
+        "timings_s": {
+            name: round(getattr(timings, name), 3)
+            for name in ("decode", "encode", "select", "generate", "total")
+        },
+        "peak_memory": peak_memory,
+        "warnings": list(evidence.warnings),
+    }
+    if answer.options:
+        record["log_likelihoods"] = {
+            option.letter: round(option.log_likelihood, 4) for option in answer.options
+        }
+    return record
+
+
+def failure_record(
+    conditions: Conditions, item: Item, arm: str, code: int, kind: str, message: str
+) -> Record:
+    """Why an arm could not answer a question; `code` is what that alone would exit with."""
+    record = error_record(str(item.video), code, kind, message, item.question)
+    return record | {"benchmark": conditions.benchmark.name, "id": item.id, "arm": arm}
+
+
+def run_record(
+    conditions: Conditions,
+    dataset: Dataset,
+    arms: Sequence[str],
+    model: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Record:
+    """`run.json`: under which conditions the predictions beside it were made.
+
+    Args:
+        model: which model ran, and how.
+        options: those that are not at their default.
+    """
+    benchmark, first = conditions.benchmark, dataset.items[0]
+    prompt = benchmark.prompt(first, conditions.protocol)
+    return {
+        "benchmark": benchmark.name,
+        "split": conditions.split,
+        "protocol": conditions.protocol,
+        "scoring": conditions.scoring,
+        "extractor": f"{benchmark.name}, {conditions.protocol}",
+        "arms": list(arms),
+        "tokens": conditions.tokens,
+        "subtitles": conditions.subtitles,
+        "model": dict(model),
+        "options": dict(options),
+        "files": {file.name: digest_of(file) for file in dataset.files},
+        "questions": len(dataset.items),
+        "videos": len({item.video for item in dataset.items}),
+        "prompt": {"text": prompt.text, "prefix": prompt.prefix, "of": first.id},
+        "dynfocus": __version__,
+        "problems": [
+            {
+                "id": problem.id,
+                "message": problem.message,
+                "video": None if problem.video is None else str(problem.video),
+            }
+            for problem in dataset.problems
+        ],
+    }
+
+
+def write_run_file(folder: Path, record: Record) -> None:
+    """Writes `run.json` where there is none, and adds arms to one that is there.
+
+    Raises:
+        UsageError: the folder holds a run of other conditions, or is none.
+        DynFocusError: it cannot be written.
+    """
+    path = folder / RUN_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        present = json.loads(path.read_bytes()) if path.exists() else None
+    except FileExistsError as error:
+        raise UsageError(f"{folder} is a file: `output` names a folder.") from error
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be used for a run: {reason(error)}.") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no record of a run: name another folder.") from error
+    if present is not None:
+        if not isinstance(present, dict):
+            raise UsageError(f"{path} is no record of a run: name another folder.")
+        if differences := _differences(present, record):
+            raise UsageError(
+                f"{folder} holds a run of other settings ({'; '.join(differences)}): name another folder, or "
+                "repeat the settings that it was begun with."
+            )
+        more = [arm for arm in record["arms"] if arm not in present.get("arms", [])]
+        if not more:
+            return
+        record = present | {"arms": [*present.get("arms", []), *more]}
+    try:
+        write_json(path, record)
+    except OSError as error:
+        raise DynFocusError(f"{path} cannot be written: {reason(error)}.") from error
+
+
+def _differences(present: Record, record: Record) -> list[str]:
+    """model.revision: there a, here b"""
+    differences = []
+    for name in dict.fromkeys((*present, *record)):
+        there, here = present.get(name), record.get(name)
+        if name in FREE or there == here:
+            continue
+        if isinstance(there, dict) and isinstance(here, dict):
+            differences += [f"{name}.{inner}" for inner in _differences(there, here)]
+        else:
+            differences.append(f"{name}: there {_shown(there)}, here {_shown(here)}")
+    return differences
+
+
+def _shown(value: object) -> str:
+    text = "the default" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

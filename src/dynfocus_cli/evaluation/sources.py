@@ -1,0 +1,61 @@
+"""Where the questions of a run come from: a benchmark by its name, or a file of one's own by its path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.evaluation.benchmark import Benchmark, benchmark_names, find_benchmark
+from dynfocus_cli.evaluation.item import Dataset
+
+SUFFIXES = (".jsonl", ".ndjson", ".json")
+"""Of files of questions."""
+
+CLIPS = "clips"
+"""The folder in that of a run where a benchmark makes its videos."""
+
+
+def open_benchmark(name_or_path: str) -> Benchmark:
+    """The benchmark of that name, or the questions of a file.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    if name_or_path in benchmark_names():
+        return find_benchmark(name_or_path)
+    path = Path(name_or_path)
+    if path.is_file() or name_or_path.lower().endswith(SUFFIXES) or os.sep in name_or_path:
+        from dynfocus_cli.evaluation.benchmarks.file import OwnQuestions
+
+        return OwnQuestions(path)
+    raise UsageError(
+        f"There is no benchmark {name_or_path!r}, and no such file: take one of "
+        f"{', '.join(benchmark_names())}, or the path of a file of questions (JSON Lines)."
+    )
+
+
+def read_split(benchmark: Benchmark, data: Path | None, split: str | None, folder: Path) -> Dataset:
+    """The items of a split.
+
+    Args:
+        data: the folder of official files and videos.
+        split: None takes the first one.
+        folder: where a run writes to; a benchmark that makes its own videos puts them there where no `data`
+            is named.
+
+    Raises:
+        UsageError: there is no such split, no folder is named or it is none, or its files cannot be used.
+    """
+    split = split or benchmark.splits[0]
+    if split not in benchmark.splits:
+        splits = ", ".join(benchmark.splits)
+        raise UsageError(f"{benchmark.name} has no split {split!r}: take one of {splits}.")
+    if data is None:
+        if benchmark.needs_data:
+            where = f" They are at {benchmark.url}." if benchmark.url else ""
+            raise UsageError(f"{benchmark.name} needs `data`, the folder of its files and videos.{where}")
+        return benchmark.read(folder / CLIPS, split)
+    if benchmark.needs_data and not data.is_dir():
+        raise UsageError(f"`data={data}` is no folder.")
+    return benchmark.read(data, split)
