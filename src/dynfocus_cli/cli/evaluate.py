@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.errors import reported
 from dynfocus_cli.cli.output import write_line
 from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.options import RunOptions
@@ -40,36 +39,55 @@ SplitOption = Annotated[
 ]
 
 
+JudgeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        metavar="URL",
+        help="Where a language model judges answers in words: an OpenAI-compatible address. Its key is taken "
+        "from DYNFOCUS_JUDGE_KEY or OPENAI_API_KEY. Without it, no network is used.",
+    ),
+]
+JudgeModelOption = Annotated[
+    str | None, typer.Option("--judge-model", metavar="NAME", help="What the judge is called there.")
+]
+
+
 @app.command("list")
 def list_benchmarks() -> None:
     """List the benchmarks that can be run."""
-    with reported():
-        from dynfocus_cli.evaluation.benchmark import benchmark_names, find_benchmark
+    from dynfocus_cli.evaluation.benchmark import benchmark_names, find_benchmark
 
-        names = benchmark_names()
-        width = max(map(len, names))
-        for name in names:
-            write_line(f"{name.ljust(width)}  {find_benchmark(name).title}")
+    names = benchmark_names()
+    width = max(map(len, names))
+    for name in names:
+        write_line(f"{name.ljust(width)}  {find_benchmark(name).title}")
 
 
 @app.command()
 def check(bench: BenchArgument, data: DataOption = None, split: SplitOption = None) -> None:
     """Say what of a benchmark is there and what is missing, split by split, without a model."""
-    with reported():
-        from dynfocus_cli.errors import VideoUnreadable
-        from dynfocus_cli.evaluation.sources import open_benchmark, read_split
+    from dynfocus_cli.errors import UsageError, VideoUnreadable
+    from dynfocus_cli.evaluation.sources import open_benchmark, read_split
 
-        benchmark = open_benchmark(bench)
-        splits = benchmark.splits if split is None else (split,)
-        asked = 0
-        for name in splits:
+    benchmark = open_benchmark(bench)
+    splits = benchmark.splits if split is None else (split,)
+    asked, absent = 0, list[UsageError]()
+    for name in splits:
+        try:
             dataset = read_split(benchmark, data, name, folder=Path())
-            asked += len(dataset.items)
-            write_line(f"{name}: {_counts(dataset)}")
-            for problem in dataset.problems:
-                write_line(f"  {problem.id}: {problem.message}")
-        if not asked:
-            raise VideoUnreadable("There is no question that could be asked.")
+        except UsageError as error:
+            absent.append(error)
+            if len(absent) == len(splits):
+                raise absent[0] from error
+            write_line(f"{name}: not there")
+            continue
+        asked += len(dataset.items)
+        write_line(f"{name}: {_counts(dataset)}")
+        for problem in dataset.problems:
+            write_line(f"  {problem.id}: {problem.message}")
+    if not asked:
+        raise VideoUnreadable("There is no question that could be asked.")
 
 
 @command("model", "fps", "seed", "max_new_tokens", "temperature", "quantize", "hwaccel", "quiet", name="eval")
@@ -128,29 +146,30 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do again what failed before.")
     ] = False,
+    judge: JudgeOption = None,
+    judge_model: JudgeModelOption = None,
     model: opt.ModelRequest,
     run: RunOptions,
     show: opt.OutputOptions,
 ) -> None:
     """Ask a benchmark's questions by each arm, and say what comes of it."""
-    from dynfocus_cli.cli.evaluate_run import RunRequest, evaluate
+    from dynfocus_cli.cli.evaluate_run import RunRequest, evaluate, opened_judge
 
     request = RunRequest(
         bench, output, data, split, arms, tokens, protocol, scoring, subtitles, limit, shard, retry_failed
     )
-    evaluate(request, model, run, quiet=show.quiet)
+    evaluate(request, model, run, opened_judge(judge, judge_model), quiet=show.quiet)
 
 
 app.command("run")(run)
 
 
 @app.command()
-def score(run: RunArgument) -> None:
+def score(run: RunArgument, judge: JudgeOption = None, judge_model: JudgeModelOption = None) -> None:
     """Score again what a run stored, all of its shards together, without a model."""
-    with reported():
-        from dynfocus_cli.cli.evaluate_run import show_scores
+    from dynfocus_cli.cli.evaluate_run import opened_judge, show_scores
 
-        show_scores(run)
+    show_scores(run, opened_judge(judge, judge_model))
 
 
 @app.command()
@@ -163,12 +182,11 @@ def compare(
     ],
 ) -> None:
     """Compare runs on the questions that they share, paired."""
-    with reported():
-        from dynfocus_cli.evaluation.comparison import compare_runs
-        from dynfocus_cli.evaluation.summary import comparison_lines
+    from dynfocus_cli.evaluation.comparison import compare_runs
+    from dynfocus_cli.evaluation.summary import comparison_lines
 
-        for line in comparison_lines(compare_runs(runs)):
-            write_line(line)
+    for line in comparison_lines(compare_runs(runs)):
+        write_line(line)
 
 
 def _counts(dataset: Dataset) -> str:

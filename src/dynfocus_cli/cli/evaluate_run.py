@@ -29,6 +29,7 @@ from dynfocus_cli.options import RunOptions
 
 if TYPE_CHECKING:
     from dynfocus_cli.evaluation.item import Dataset
+    from dynfocus_cli.evaluation.judge import Judge
     from dynfocus_cli.models.protocol import Backend
     from dynfocus_cli.progress import Progress
 
@@ -58,7 +59,9 @@ class RunRequest:
     retry_failed: bool
 
 
-def evaluate(request: RunRequest, model: ModelRequest, options: RunOptions, *, quiet: bool) -> None:
+def evaluate(
+    request: RunRequest, model: ModelRequest, options: RunOptions, judge: Judge | None, *, quiet: bool
+) -> None:
     """Runs what `request` asks for, and scores it at the end.
 
     Raises:
@@ -104,7 +107,7 @@ def evaluate(request: RunRequest, model: ModelRequest, options: RunOptions, *, q
     path = str(request.output / shard.file)
     with _opened(path, evaluation.settings(info), quiet=quiet) as results:
         failures = _run(evaluation, model, results, quiet=quiet)
-    show_scores(request.output)
+    show_scores(request.output, judge, quiet=quiet)
     _conclude(evaluation.steps, failures, len(dataset.problems))
 
 
@@ -157,12 +160,30 @@ def _run(evaluation: Evaluation, model: ModelRequest, results: ResultFile, *, qu
     return failures
 
 
-def show_scores(folder: Path) -> None:
+def opened_judge(url: str | None, model: str | None) -> Judge | None:
+    """The language model that judges answers, if one is named; says that the network is used.
+
+    Raises:
+        UsageError: its address or its name is missing or cannot be used.
+    """
+    if url is None and model is None:
+        return None
+    if url is None or model is None:
+        raise UsageError("--judge and --judge-model go together: an address, and a model's name there.")
+    from dynfocus_cli.evaluation.judge import Judge
+
+    judge = Judge(url, model)
+    say(f"Answers that are to be judged are sent to {judge.address}.")
+    return judge
+
+
+def show_scores(folder: Path, judge: Judge | None = None, *, quiet: bool = False) -> None:
     """Scores what a run stored, writes its report and page, and says on stdout what they come to."""
     from dynfocus_cli.evaluation.scoring import PAGE_FILE, score_run, write_report
     from dynfocus_cli.evaluation.summary import summary_lines
 
-    report = score_run(folder)
+    with display.shown("", display.is_visible(quiet)) as progress, interruptible():
+        report = score_run(folder, judge, progress)
     write_report(report, folder)
     for line in summary_lines(report):
         write_line(line)
