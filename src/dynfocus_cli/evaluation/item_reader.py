@@ -85,7 +85,7 @@ class ItemReader:
         if not isinstance(question, str) or not question.strip():
             return "It has no question."
         if options is None:
-            return ""
+            return "" if answer is None or isinstance(answer, str) else f"Its answer {answer!r} is no text."
         if not all(isinstance(option, str) and option.strip() for option in options):
             return "One of its options has no text."
         if not 2 <= len(options) <= len(self.letters):

@@ -120,15 +120,23 @@ def read_json_lines(path: Path) -> list[Mapping[str, Any]]:
 def require_fields(path: Path, rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
     """
     Raises:
-        UsageError: a row lacks one of the fields, as in a file of another version; says which were expected.
+        UsageError: a row is no object, or lacks one of the fields, as in a file of another version; says
+            which were expected.
     """
     for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise UsageError(f"{path} is of another version: entry {number} is not an object.")
         missing = [field for field in fields if field not in row]
         if missing:
             raise UsageError(
                 f"{path} is of another version: entry {number} has no {', '.join(missing)}. Expected are the "
                 f"fields {', '.join(fields)}."
             )
+
+
+def as_list(value: Any) -> list[Any]:
+    """A field that should be a list; empty where it is something else."""
+    return value if isinstance(value, list) else []
 
 
 def json_bytes(content: object) -> bytes:

@@ -14,6 +14,7 @@ from dynfocus_cli.evaluation.extractors import first_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
 from dynfocus_cli.evaluation.official_files import (
+    as_list,
     json_bytes,
     official_file,
     read_json_rows,
@@ -86,7 +87,7 @@ class LongVideoBench(Benchmark):
                 str(row["video_path"]),
                 row["question"],
                 _letter(row["correct_choice"]) if split == "val" else None,
-                row["candidates"] or [],
+                as_list(row["candidates"]),
                 task=str(row["question_category"]),
                 duration=str(row["duration_group"]),
                 subtitles=subtitles if subtitles.is_file() else None,
@@ -151,7 +152,7 @@ def _cue(line: Mapping[str, Any], begin_s: float, duration_s: float) -> tuple[fl
         start_s, end_s = line["timestamp"]
         end_s, text = begin_s + duration_s if end_s is None else float(end_s), line["text"]
     else:
-        start_s, end_s, text = _clock(line["start"]), _clock(line["end"]), line["line"]
+        start_s, end_s, text = _clock(str(line["start"])), _clock(str(line["end"])), line["line"]
     start_s, end_s = float(start_s) - begin_s, end_s - begin_s
     middle_s = (start_s + end_s) / 2
     if end_s - start_s < 1:

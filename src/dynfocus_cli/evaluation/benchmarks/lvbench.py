@@ -14,6 +14,7 @@ from dynfocus_cli.evaluation.extractors import likely_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
 from dynfocus_cli.evaluation.official_files import (
+    as_list,
     json_bytes,
     official_file,
     read_json_lines,
@@ -71,7 +72,7 @@ class LVBench(Benchmark):
         meta = official_file(self, data, META)
         videos = read_json_lines(meta)
         require_fields(meta, videos, ("key", "qa"))
-        questions = [(video["key"], question) for video in videos for question in video["qa"]]
+        questions = [(str(video["key"]), question) for video in videos for question in as_list(video["qa"])]
         fields = ("uid", "question", "answer", "question_type")
         require_fields(meta, [question for _, question in questions], fields)
         folder = VideoFolder(data)
@@ -80,7 +81,7 @@ class LVBench(Benchmark):
         for key, question in questions:
             uid, text = str(question["uid"]), str(question["question"])
             stem, options = _options(text)
-            abilities = [str(ability) for ability in question["question_type"]]
+            abilities = [str(ability) for ability in as_list(question["question_type"])]
             if not options:
                 reader.problem(
                     uid, "Its options cannot be read: they should be lines that begin with (A), (B) ..."

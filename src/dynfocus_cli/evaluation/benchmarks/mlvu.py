@@ -19,6 +19,7 @@ from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scor
 from dynfocus_cli.evaluation.item_reader import ItemReader, letter_of
 from dynfocus_cli.evaluation.judge_prompt import JudgePrompt
 from dynfocus_cli.evaluation.official_files import (
+    as_list,
     find_file,
     json_bytes,
     official_file,
@@ -260,7 +261,7 @@ def _rows(path: Path, task: str, more: tuple[str, ...] = ()) -> list[Mapping[str
 def _add(
     reader: ItemReader, id: str, row: Mapping[str, Any], split: str, task: str, *, folder: str = ""
 ) -> None:
-    options = None if task in MLVU_GRADES else row["candidates"] or []
+    options = None if task in MLVU_GRADES else as_list(row["candidates"])
     answer = row.get("answer")
     reader.add(
         id,

@@ -12,7 +12,7 @@ from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, PublishedRow
 from dynfocus_cli.evaluation.extractors import first_letter, likely_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
-from dynfocus_cli.evaluation.official_files import json_bytes, official_file
+from dynfocus_cli.evaluation.official_files import as_list, json_bytes, official_file
 from dynfocus_cli.evaluation.parquet import read_parquet
 from dynfocus_cli.evaluation.video_folder import VideoFolder
 
@@ -94,15 +94,15 @@ class VideoMME(Benchmark):
         subtitles = {file.stem: file for file in sorted(data.rglob("*.srt"))}
         reader = ItemReader(VideoFolder(data))
         for row in read_parquet(path, COLUMNS):
-            options = [str(option) for option in row["options"] or ()]
+            options = [str(option) for option in as_list(row["options"])]
             reader.add(
                 str(row["question_id"]),
                 str(row["videoID"]),
                 row["question"],
                 row["answer"],
                 without_letters(options),
-                task=row["task_type"],
-                duration=row["duration"],
+                task=str(row["task_type"]),
+                duration=str(row["duration"]),
                 subtitles=subtitles.get(str(row["videoID"])),
                 official={**{column: row[column] for column in COLUMNS}, "options": options},
             )
