@@ -331,6 +331,17 @@ def test_who_insists_gets_a_guess_below_a_warning(insisted: tuple[str, ...]) -> 
     assert record["warnings"][0].startswith("dynfocus-tiny was not trained on such a video")
 
 
+def test_strict_refuses_a_guess_by_a_model_that_was_named_too() -> None:
+    result = run("ask", "noise.mp4", OPEN_QUESTION, "--model", "dynfocus-tiny", "--strict")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "dynfocus-tiny was not trained on such a video" in result.stderr
+    assert "with --strict it does not guess. Name another --model." in result.stderr
+    assert ask("--model", "dynfocus-tiny", "--strict")["in_domain"] is True
+    both = run("ask", "noise.mp4", OPEN_QUESTION, "--anyway", "--strict")
+    assert both.exit_code == 2
+    assert "--strict wants no guesses and --anyway wants them" in both.stderr
+
+
 def test_a_record_says_that_it_is_not_answered() -> None:
     result = run("ask", "noise.mp4", "clip.mp4", OPEN_QUESTION, "--jsonl")
     refused, answered = (json.loads(line) for line in result.stdout.splitlines())

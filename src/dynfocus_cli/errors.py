@@ -33,7 +33,8 @@ class ModelUnavailable(DynFocusError):
 
 
 class OutOfDomain(DynFocusError):
-    """No model was named, and the shipped one was not trained on such a video or question."""
+    """The model was not trained on such a video or question: the shipped one, where none was named, or with
+    `strict` any."""
 
     exit_code = 4
 

@@ -211,8 +211,18 @@ class RunOptions:
         affects_result=False,
     )
     """Whether there is an answer, not which."""
+    strict: bool = flag(
+        "--strict",
+        ANSWERING,
+        "Give no answer where the model was not trained on such a video or question, also if it was named.",
+        default=False,
+        affects_result=False,
+    )
+    """Likewise."""
 
     def __post_init__(self) -> None:
+        if self.strict and self.anyway:
+            raise UsageError("`strict` wants no guesses and `anyway` wants them: leave one of them out.")
         _check_stock(self.selection.stock, {"`at_s`": self.sampling.at_s is not None, "`check`": self.check})
 
 

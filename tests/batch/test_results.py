@@ -434,7 +434,7 @@ OTHER_OPTIONS: dict[str, Any] = {
     "subtitles": "auto",
     "check": True,
 }
-HOW = ("hwaccel", "cache", "anyway")
+HOW = ("hwaccel", "cache", "anyway", "strict")
 """Where and how an answer is computed, and whether there is to be one: a run may go on elsewhere."""
 
 

@@ -21,9 +21,12 @@ def notices(name: str, check: DomainCheck | None, *, answers: bool) -> tuple[str
     return tuple(f"{reason}: {GUESS if answers else LEARNED_ELSEWHERE}" for reason in _reasons(name, check))
 
 
-def refusal(name: str, check: DomainCheck, fallback: Fallback) -> OutOfDomain:
-    """The error in place of an answer by a model that nobody named."""
-    offer, reason = fallback.offer, _reasons(name, check)[0]
+def refusal(name: str, check: DomainCheck, fallback: Fallback | None) -> OutOfDomain:
+    """The error in place of an answer: by a model that nobody named, or with `strict` by one that was."""
+    reason = _reasons(name, check)[0]
+    if fallback is None:
+        return OutOfDomain(f"{reason}, and with `strict` it does not guess. Name another `model`.", reason)
+    offer = fallback.offer
     fetch = "" if offer is None else f": `{offer.command}` fetches one ({readable(offer.bytes)})"
     return OutOfDomain(
         f"{reason}, and {fallback.reason}{fetch}. With `anyway` {name} guesses.", reason, offer

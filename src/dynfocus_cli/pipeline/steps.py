@@ -99,14 +99,15 @@ def check_domain(run: Run, encoded: EncodedVideo, *, refuse: bool) -> DomainChec
     """Whether the model was trained on such a video and question; None where it does not say.
 
     Raises:
-        OutOfDomain: with `refuse`, it was not, nobody named it, and no answer is asked for anyway.
+        OutOfDomain: with `refuse`, it was not, and nobody named it and no answer is asked for anyway, or
+            answers are wanted within its training alone.
     """
     spec = run.model.spec
     with run.watch("select"):
         check = run.model.check_domain(run.source, encoded.frames, run.question)
-    insists = run.options.anyway or spec.fallback is None
-    if refuse and check is not None and not check.in_domain and not insists:
-        assert spec.fallback is not None
+    named = spec.fallback is None
+    guesses = run.options.anyway or (named and not run.options.strict)
+    if refuse and check is not None and not check.in_domain and not guesses:
         raise refusal(spec.name, check, spec.fallback)
     return check
 
