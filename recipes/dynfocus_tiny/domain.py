@@ -12,7 +12,7 @@ import argparse
 import math
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +25,14 @@ from dynfocus_cli.features.domain import Domain, pairs_of, words_of
 from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.features.world_classifier import WorldClassifier
+from dynfocus_cli.synth.backdrops import BACKDROPS
 from dynfocus_cli.synth.look import PLAIN
 from dynfocus_cli.synth.questions import ask, observe
 from dynfocus_cli.synth.render import render_frame
-from dynfocus_cli.synth.world import MAX_DURATION_S, MAX_SCENES, Script, write_script
+from dynfocus_cli.synth.world import SHORT, Background, Script, World, write_script
 from dynfocus_cli.synth.write import SIZE
+from dynfocus_cli.video.frame_converter import contained, letterboxed
+from dynfocus_tiny.frames import DrawWorld, augment, film
 from dynfocus_tiny.looks import training_look
 from dynfocus_tiny.wordings import TRAINING
 
@@ -45,11 +48,13 @@ CLIPS = 400
 FRAMES = 12
 """Of each clip, evenly spaced."""
 ASPECT_RATIOS = (0.8, 1.25)
-UNTIL_S = float(MAX_DURATION_S)
 QUESTION_CLIPS = 1500
 """Clips whose questions give the words: all things in all wordings."""
 SMALLER, LARGER = (0.3, 0.6), (1.8, 2.6)
 """Sizes of things, as multiples of the world's, that are foreign to it."""
+LEFT_OUT = 0.01
+"""Share of a wide world's held-out clips that may be taken for foreign, so that fewer foreign ones are taken
+for its own."""
 DISTANCE_MARGIN = 1.25
 """How many times as far as the farthest held-out clip another world begins."""
 
@@ -57,12 +62,30 @@ Encode = Callable[["NDArray[np.uint8]"], Tensor]
 """(T, size, size, 3) RGB to patch features (T, N, D_v)."""
 
 
-def measure_familiarity(encode: Encode, size: int, clips: int) -> Familiarity:
+@dataclass(frozen=True, slots=True)
+class TrainedWorld:
+    """What a network was trained on; the default is the world that `dynfocus-tiny` began with."""
+
+    world: World = SHORT
+    """Its limits: the longest clip and the most scenes."""
+    aspect_ratios: tuple[float, float] = ASPECT_RATIOS
+    """Least and largest width of a picture, divided by its height."""
+    draw: DrawWorld | None = None
+    """Draws a clip's world and look; None has the old world's."""
+    backdrop: str | None = None
+    """Pictures that its things stood before, which alone are none of its clips."""
+
+
+def measure_familiarity(
+    encode: Encode, size: int, clips: int, trained: TrainedWorld = TrainedWorld()
+) -> Familiarity:
     """How frames of the world look, beside things too small or too large for it, textures and empty pictures.
 
     Args:
         size: pixels a side that the encoder takes.
     """
+    if trained.draw is not None:
+        return _measure_wide(encode, size, clips, trained)
     held_out = [encode(frames) for frames in world_frames(SEED + clips, clips * 3 // 4, size)]
     inside = [encode(frames) for frames in world_frames(SEED, clips, size)]
     fitted = Familiarity.measure([*inside, *held_out], DISTANCE_MARGIN)
@@ -79,7 +102,24 @@ def measure_familiarity(encode: Encode, size: int, clips: int) -> Familiarity:
     return replace(fitted, classifier=classifier)
 
 
-def training_domain(clips: int) -> Domain:
+def _measure_wide(encode: Encode, size: int, clips: int, trained: TrainedWorld) -> Familiarity:
+    """The same of a world whose things are of nearly any size, before pictures and textures: foreign
+    is what shows none of them."""
+    assert trained.draw is not None
+    held_out = [encode(frames) for frames in drawn_frames(SEED + clips, clips * 3 // 4, size, trained.draw)]
+    inside = [encode(frames) for frames in drawn_frames(SEED, clips, size, trained.draw)]
+    fitted = Familiarity.measure([*inside, *held_out], DISTANCE_MARGIN)
+    others = [*textures(SEED, clips // 3, size), *blanks(SEED, max(2, clips // 20), size)]
+    if trained.backdrop is not None:
+        others += footage(SEED, clips, size, trained.backdrop)
+    outside = [fitted.whitened(encode(frames)) for frames in others]
+    classifier = WorldClassifier.fit([fitted.whitened(video) for video in inside], outside)
+    odds = torch.tensor([classifier.log_odds(fitted.whitened(video)) for video in held_out])
+    least = max(0.0, float(odds.quantile(LEFT_OUT)))
+    return replace(fitted, classifier=replace(classifier, least=least))
+
+
+def training_domain(clips: int, trained: TrainedWorld = TrainedWorld()) -> Domain:
     """The limits of the generated world, and the words of its questions and answers."""
     words, pairs = set[str](), set[tuple[str, str]]()
     for clip in range(clips):
@@ -89,7 +129,36 @@ def training_domain(clips: int) -> Domain:
             read = words_of(question.question)
             words |= {*read, *words_of(question.answer)}
             pairs |= set(pairs_of(read))
-    return Domain(ASPECT_RATIOS, UNTIL_S, MAX_SCENES, frozenset(words), frozenset(pairs))
+    until_s, shots = float(trained.world.durations_s[1]), trained.world.scenes[1]
+    return Domain(trained.aspect_ratios, until_s, shots, frozenset(words), frozenset(pairs))
+
+
+def drawn_frames(seed: int, clips: int, size: int, draw: DrawWorld) -> Iterator[NDArray[np.uint8]]:
+    """Frames of clips as training has them, between bars."""
+    for number in range(clips):
+        rng = random.Random(seed + number)
+        world, look = draw(rng)
+        script = write_script(seed + number, world=world)
+        moments = np.linspace(0, script.duration_s - 1, FRAMES)
+        yield np.stack([film(script, float(time_s), look, size, rng) for time_s in moments])
+
+
+def footage(seed: int, count: int, size: int, backdrop: str) -> Iterator[NDArray[np.uint8]]:
+    """Views that move over a picture in which nothing of the world stands, between bars or without."""
+    for number in range(count):
+        rng = random.Random(seed + number)
+        width, height = contained((rng.choice((16, 16, 4, 1, 9)), rng.choice((9, 9, 3, 1, 16))), (size, size))
+        ground = Background("plain", ((0, 0, 0), (0, 0, 0)), rng.getrandbits(31))
+        picture = BACKDROPS[backdrop](ground, 2 * width, 2 * height).astype(np.float32)
+        picture *= np.float32(rng.uniform(0.8, 1.6))
+        frames = []
+        for _ in range(4):
+            share = rng.uniform(0.6, 1.0)
+            wide, high = round(2 * width * share), round(2 * height * share)
+            left, top = rng.randint(0, 2 * width - wide), rng.randint(0, 2 * height - high)
+            view = picture[top : top + high, left : left + wide].clip(0, 255).astype(np.uint8)
+            frames.append(letterboxed(augment(view, (width, height), rng), size, size))
+        yield np.stack(frames)
 
 
 def world_frames(
@@ -160,10 +229,12 @@ def encoder(model: DynFocusModel, preprocessing: Preprocessing) -> Encode:
     return encode
 
 
-def write_domain(folder: Path, model: DynFocusModel, preprocessing: Preprocessing) -> None:
+def write_domain(
+    folder: Path, model: DynFocusModel, preprocessing: Preprocessing, trained: TrainedWorld = TrainedWorld()
+) -> None:
     """Writes both files into `folder`."""
-    measure_familiarity(encoder(model, preprocessing), preprocessing.size, CLIPS).save(folder)
-    training_domain(QUESTION_CLIPS).save(folder)
+    measure_familiarity(encoder(model, preprocessing), preprocessing.size, CLIPS, trained).save(folder)
+    training_domain(QUESTION_CLIPS, trained).save(folder)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from dynfocus_cli.synth.world import WIDE
 from dynfocus_cli.training.trainer import steps_done
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.curriculum import TYPES, CurriculumModel, Phase, train_answers
+from dynfocus_tiny.domain import TrainedWorld, write_domain
 from dynfocus_tiny.frames import draw_wide
 from dynfocus_tiny.grounding import GroundingModel, train_grounding
 from dynfocus_tiny.growth import grown
@@ -37,6 +38,8 @@ VALIDATION_CLIPS, VALIDATION_SEED = 150, 3_500_000
 OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED = 100, 500_000
 VISION_STEPS, VISION_BATCH, ENCODER_SHARE = 6000, 32, 0.5
 GROUNDING_STEPS = 2000
+ASPECT_RATIOS = (0.5, 2.3)
+"""Of what `wide_looks` draws."""
 PREPROCESSING = Preprocessing(size=IMAGE_SIZE, fit="letterbox")
 WIDE_TYPES = (*TYPES, UNANSWERABLE)
 CURRICULUM = (
@@ -62,7 +65,8 @@ class WideRecipe:
     def __init__(self, work: Path, seed: int, start: Path, materials: Path) -> None:
         self.work, self.seed = work, seed
         self._claim_folder(start)
-        self.draw = draw_wide(load_materials(materials))
+        self.materials = load_materials(materials)
+        self.draw = draw_wide(self.materials)
         model, self.prompt = trained_model(start)
         torch.manual_seed(seed)  # of what a new layer begins with
         self.model = grown(model, image_size=IMAGE_SIZE, layers=VISION_LAYERS, max_frames=MAX_FRAMES)
@@ -129,7 +133,7 @@ class WideRecipe:
         return done
 
     def export(self, out: Path) -> None:
-        """Writes the model folder, without measures of its domain."""
+        """Writes the model folder."""
         change = self.model.connector.change
         if change is not None and change.shots is not None:
             numbers, most = change.shots.number.weight.data, WIDE.scenes[1]
@@ -138,6 +142,13 @@ class WideRecipe:
         self.model.bfloat16().save_pretrained(out)
         self.prompt.tokenizer.save_pretrained(out)
         PREPROCESSING.save(out)
+        write_domain(out, self.model, PREPROCESSING, self.trained_world())
+        for written in out.iterdir():
+            written.chmod(0o644)  # safetensors writes for the owner's eyes alone
+
+    def trained_world(self) -> TrainedWorld:
+        """What the network knows by the end."""
+        return TrainedWorld(WIDE, ASPECT_RATIOS, self.draw, self.materials.backdrop)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import dynfocus_cli
 from dynfocus_cli.synth.look import WIDE_LOOKS
 from dynfocus_cli.synth.world import World, write_script
 from dynfocus_cli.synth.write import write_video
-from dynfocus_tiny import wide
+from dynfocus_tiny import domain, wide
 from dynfocus_tiny.curriculum import Phase
 from dynfocus_tiny.wide import WideRecipe
 
@@ -30,6 +30,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WideRecipe:
         "CURRICULUM": (Phase("again", 2, (4, 8), 4, (1,), 1e-3),),
     }.items():
         monkeypatch.setattr(wide, name, value)
+    monkeypatch.setattr(domain, "CLIPS", 8)
+    monkeypatch.setattr(domain, "QUESTION_CLIPS", 8)
     return WideRecipe(tmp_path / "run", 1, SHIPPED, tmp_path / "no materials")
 
 
@@ -59,3 +61,4 @@ def test_every_stage_learns_and_what_comes_out_answers_wide_clips(small: WideRec
     loaded = dynfocus_cli.load(str(tmp_path / "model"), device="cpu")
     result = loaded.ask(str(clip), "What is shown at 00:04?")
     assert result.evidence.tokens.all_patches == 144 * len(result.evidence.frames)
+    assert result.evidence.in_domain is not None
