@@ -114,7 +114,6 @@ def test_figures(tmp_path: Path) -> None:
     judged = [replace(scored[0], grades={"correct": 1.0, "score": 5.0}), scored[1]]
     assert ANET.judged_score(items[0], judged[0].grades) == 1.0
     assert ANET.summarise(judged, "official") == {"Accuracy": 100, "Score": 5, "Exact match": 50}
-    assert ANET.summarise(judged, "lmms-eval") == {"Accuracy": 50, "Score": 2.5, "Exact match": 50}
     assert ANET.summarise([], "official") == {}
 
 

@@ -78,20 +78,20 @@ def read_question_answer(verdict: str) -> Grades | None:
     `{'pred': 'yes', 'score': 4.8}` -> `{"correct": 1.0, "score": 4.0}`
     """
     record = _dictionary(verdict)
-    # LLaMA-VID's eval_msvd_qa.py reads `predicted` too; the scripts cut scores down to whole numbers.
+    # LLaMA-VID's eval_msvd_qa.py reads `predicted` too.
     said = str(record.get("pred", record.get("predicted", ""))).lower()
-    score = _number(record.get("score"), 0, 5)
+    score = _whole_number(record.get("score"))
     if score is None or not ("yes" in said or "no" in said):
         return None
-    return {"correct": float("yes" in said), "score": float(int(score))}
+    return {"correct": float("yes" in said), "score": score}
 
 
 def read_aspect(aspect: str, verdict: str) -> Grades | None:
     """
     `{'score': 4.8}` -> `{aspect: 4.0}`
     """
-    score = _number(_dictionary(verdict).get("score"), 0, 5)
-    return None if score is None else {aspect: float(int(score))}
+    score = _whole_number(_dictionary(verdict).get("score"))
+    return None if score is None else {aspect: score}
 
 
 def read_mlvu(task: str, verdict: str) -> Grades | None:
@@ -133,6 +133,12 @@ def _dictionary(verdict: str) -> dict[str, Any]:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def _whole_number(value: object) -> float | None:
+    """A score from 0 to 5, cut down to a whole number, as the scripts do with it."""
+    number = _number(value, 0, 6)
+    return None if number is None or number == 6 else float(int(number))
 
 
 def _number(value: object, low: float, high: float) -> float | None:

@@ -122,14 +122,12 @@ class ShortAnswers(Benchmark):
         return grades["correct"]
 
     def summarise(self, scored: Sequence[Scored], protocol: Protocol) -> dict[str, float]:
-        """Accuracy in per cent and score from 0 to 5 over what is judged; lmms-eval takes an answer without a
-        verdict for wrong."""
+        """Accuracy in per cent and score from 0 to 5 over what is judged; exact match over all."""
         figures: dict[str, float] = {}
         judged = [one.grades for one in scored if one.grades]
         if judged:
-            count = len(scored) if protocol == "lmms-eval" else len(judged)
-            figures["Accuracy"] = 100 * sum(grades["correct"] for grades in judged) / count
-            figures["Score"] = sum(grades["score"] for grades in judged) / count
+            figures["Accuracy"] = 100 * sum(grades["correct"] for grades in judged) / len(judged)
+            figures["Score"] = sum(grades["score"] for grades in judged) / len(judged)
         if scored:
             figures["Exact match"] = 100 * sum(map(_matches, scored)) / len(scored)
         return figures
