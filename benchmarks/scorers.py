@@ -4,13 +4,14 @@ lmms-eval, VLMEvalKit and the makers' own scripts find, and the makers' scripts 
 The multiple-choice benchmarks are read from invented files in their official layouts (`scorers_data.py`);
 48 responses, odd ones among them, meet every right answer. The other side runs in an environment of its own
 (`scorers_reference.py`). Compared are the letter found (where theirs is none of the question's options, ours
-may be none), whether it is right, the figures, and for lmms-eval the prompt without subtitles.
+may be none), whether it is right, the figures, and for lmms-eval the prompt without subtitles. The texts that
+the other prompts are made of must stand letter for letter in the files that they are said to be from.
 
     python -m venv /tmp/reference
     /tmp/reference/bin/pip install --no-deps lmms-eval==0.7.3
     /tmp/reference/bin/pip install pyyaml loguru pytz numpy pandas datasets opencv-python-headless \\
         jinja2 jsonlines tqdm
-    cd /tmp/checkouts && git clone ...   # LVBench, MLVU, VLMEvalKit, Video-MME-v2, thanku-all/parse_answer
+    cd /tmp/checkouts && git clone ...   # as `CHECKOUTS` below names them
     python benchmarks/scorers.py /tmp/reference/bin/python /tmp/checkouts \\
         --out benchmarks/results/scorers.json
 """
@@ -18,6 +19,7 @@ may be none), whether it is right, the figures, and for lmms-eval the prompt wit
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import math
 import re
@@ -31,10 +33,20 @@ from typing import Any
 
 import scorers_data
 from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, find_benchmark
+from dynfocus_cli.evaluation.benchmarks import longvideobench, mlvu, video_mme, video_mme_v2
 from dynfocus_cli.evaluation.item import Item, Prediction, Scored
 from provenance import provenance
 
 HERE = Path(__file__).parent
+CHECKOUTS = (
+    "LVBench",  # THUDM/LVBench
+    "LongVideoBench",  # longvideobench/LongVideoBench
+    "MLVU",  # JUNJIE99/MLVU
+    "VLMEvalKit",  # open-compass/VLMEvalKit
+    "Video-MME",  # BradyFU/Video-MME, since moved to MME-Benchmarks
+    "Video-MME-v2",  # MME-Benchmarks/Video-MME-v2
+    "parse_answer",  # thanku-all/parse_answer
+)
 CLOSE = 1e-3
 """Of per cent: lmms-eval rounds LongVideoBench's accuracy to five digits."""
 
@@ -70,6 +82,37 @@ COMPARISONS = (
 )
 
 
+TEXTS = {
+    "Video-MME/README.md": (video_mme.SUBTITLES, f"{video_mme.INSTRUCTION}\n", video_mme.ENDING),
+    "VLMEvalKit/vlmeval/dataset/videomme.py": (
+        f"{video_mme.VLMEVALKIT_FRAMES}{video_mme.INSTRUCTION}\n",
+        f"{video_mme.VLMEVALKIT_FRAMES}{video_mme.SUBTITLES}{{}}\n{video_mme.INSTRUCTION}\n",
+        "Question: {}\nAnswer: ",
+    ),
+    "Video-MME-v2/evaluation/test_video_mme_v2.py": (
+        video_mme_v2.FRAMES,
+        f"{video_mme_v2.FRAMES} {video_mme.SUBTITLES}{{}}\n",
+        video_mme_v2.INSTRUCTION,
+    ),
+    "VLMEvalKit/vlmeval/dataset/videommev2.py": (
+        video_mme_v2.FRAMES,
+        f"{video_mme_v2.FRAMES} {video_mme.SUBTITLES}{{}}\n",
+        video_mme_v2.INSTRUCTION,
+    ),
+    "MLVU/evaluation_test/test_bench.py": (
+        mlvu.CHOICE_SYSTEM,
+        mlvu.CHOICE_INSTRUCTION,
+        mlvu.CHOICE_PREFIX,
+    ),
+    "MLVU/evaluation/multiple_choice_evaluation/choice_bench.py": (mlvu.CHOICE_SYSTEM, mlvu.CHOICE_PREFIX),
+    "MLVU/evaluation/generation_evaluation/open_bench.py": (mlvu.WORDS_SYSTEM,),
+    "VLMEvalKit/vlmeval/dataset/mlvu.py": (mlvu.CHOICE_INSTRUCTION,),
+    "LongVideoBench/longvideobench/longvideobench_dataset.py": (longvideobench.INSTRUCTION, "Question: "),
+    "VLMEvalKit/vlmeval/dataset/longvideobench.py": (f"\n{longvideobench.INSTRUCTION}",),
+}
+"""A file -> the texts of prompts that are taken from it."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("python", type=Path, help="of the environment that has lmms-eval")
@@ -83,21 +126,39 @@ def main() -> None:
             getattr(scorers_data, data)(folder / data)
         comparisons = compare(folder, arguments.python, arguments.checkouts)
         submissions = submit(folder, arguments.python, arguments.checkouts)
+    texts = [text_verdict(arguments.checkouts, file) for file in TEXTS]
     for row in comparisons:
         same = "equal" if row["equal"] else "DIFFERENT"
         print(f"{row['benchmark']:15} {row['split']:5} {row['protocol']:11} {row['responses']:5}  {same}")
     for row in submissions:
         print(f"{row['file']:45} {'taken, equal' if row['equal'] else 'DIFFERENT'}  {row['by']}")
+    for row in texts:
+        print(f"{row['file']:60} {'letter for letter' if row['equal'] else 'DIFFERENT'}")
     result = {
         "hypothesis": (__doc__ or "").partition("\n\n")[0].removeprefix("Hypothesis: "),
         "comparisons": comparisons,
         "submissions": submissions,
+        "texts": texts,
         "versions": versions(arguments.python, arguments.checkouts),
         "provenance": provenance(),
     }
     if arguments.out:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps({"equal": all(row["equal"] for row in [*comparisons, *submissions])}))
+    print(json.dumps({"equal": all(row["equal"] for row in [*comparisons, *submissions, *texts])}))
+
+
+def text_verdict(checkouts: Path, file: str) -> dict[str, Any]:
+    """Whether the texts of a file are in it: in a string of its program, or as they are in any other text."""
+    content = (checkouts / file).read_text()
+    if file.endswith(".py"):
+        nodes = ast.walk(ast.parse(content))
+        strings = [
+            node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+    else:
+        strings = [content]
+    missing = [text for text in TEXTS[file] if not any(text in string for string in strings)]
+    return {"file": file, "texts": len(TEXTS[file]), "missing": missing, "equal": not missing}
 
 
 def compare(folder: Path, python: Path, checkouts: Path) -> list[dict[str, Any]]:
@@ -314,11 +375,7 @@ def _output(command: list[Any], folder: Path) -> str:
 
 def versions(python: Path, checkouts: Path) -> dict[str, str]:
     code = "from importlib.metadata import version; print(version('lmms-eval'))"
-    commits = {
-        path.name: _output(["git", "rev-parse", "HEAD"], path).strip()
-        for path in sorted(checkouts.iterdir())
-        if path.name in ("LVBench", "MLVU", "VLMEvalKit", "Video-MME-v2", "parse_answer")
-    }
+    commits = {name: _output(["git", "rev-parse", "HEAD"], checkouts / name).strip() for name in CHECKOUTS}
     return {"lmms-eval": _output([python, "-c", code], checkouts).strip(), **commits}
 
 
