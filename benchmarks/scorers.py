@@ -36,6 +36,7 @@ from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, find_benchmar
 from dynfocus_cli.evaluation.benchmarks import longvideobench, mlvu, video_mme, video_mme_v2
 from dynfocus_cli.evaluation.item import Item, Prediction, Scored
 from provenance import provenance
+from scorers_judge import judge_verdicts
 
 HERE = Path(__file__).parent
 CHECKOUTS = (
@@ -292,7 +293,8 @@ def submit(folder: Path, python: Path, checkouts: Path) -> list[dict[str, Any]]:
                 "equal": bool(equal) and all(equal),
             }
         )
-    return [*rows, like_the_makers(folder, checkouts / "MLVU/evaluation_test/test_res.json")]
+    example = checkouts / "MLVU/evaluation_test/test_res.json"
+    return [*rows, like_the_makers(folder, example), *judge_verdicts(python, checkouts / "MLVU")]
 
 
 def official_side(folder: Path, data: str) -> tuple[Comparison, list[Scored]]:
