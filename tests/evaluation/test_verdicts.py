@@ -138,9 +138,13 @@ def test_a_judge_that_says_nothing_is_left_alone_after_a_while(
     monkeypatch.setattr(verdicts, "AT_ONCE", 1)
     with judge_server(lambda text, n: Reply(status=429)) as server, quick(server.url) as judge:
         scores, judgement = judged(tmp_path / "verdicts.jsonl", *map(str, range(20)), judge=judge)
-    assert scores == [None] * 20
-    assert (judgement.unjudged, judgement.problem) == (20, "status 429")
-    assert len({request["messages"][1]["content"] for request in server.requests}) == SILENT
+        assert scores == [None] * 20
+        assert (judgement.unjudged, judgement.problem) == (20, "status 429")
+        assert len({request["messages"][1]["content"] for request in server.requests}) == SILENT
+        sent = len(server.requests)  # of another arm it is not even asked
+        _, judgement = judged(tmp_path / "verdicts.jsonl", "more", judge=judge)
+        assert (judgement.unjudged, judgement.problem) == (1, "status 429")
+        assert len(server.requests) == sent
 
 
 def test_a_request_that_is_refused_costs_one_verdict(tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ class Judge:
             raise UsageError("The judge's model has no name.")
         path = address.path.rstrip("/").removesuffix("/chat/completions")
         self.model = model
+        self.problem = ""
+        """Why it is asked no more, by whoever found that it does not reply; empty as long as it is asked."""
         self.address = f"{address.scheme}://{address.netloc.decode()}"
         """Where the network is used, without what may be secret in the address."""
         self._url = address.copy_with(path=f"{path}/chat/completions")

@@ -141,8 +141,8 @@ def _ask_missing(
     missing = {
         _digest(prompt): prompt for prompt in prompts if prompt.read(words.get(_digest(prompt), "")) is None
     }
-    if not missing:
-        return ""
+    if not missing or judge.problem:
+        return judge.problem if missing else ""
     count = "1 answer" if len(missing) == 1 else f"{len(missing)} answers"
     progress.notice(f"The judge {judge.model} at {judge.address} is sent {count} over the network.")
     progress.stage("judge", len(missing))
@@ -178,6 +178,7 @@ def _ask_missing(
             silence.final = "stopped"
             threads.shutdown(wait=False, cancel_futures=True)
             raise
+    judge.problem = silence.final
     return silence.final
 
 
