@@ -13,7 +13,7 @@ def with_answer(scored: Iterable[Scored]) -> list[Scored]:
     return [one for one in scored if one.score is not None]
 
 
-def parsed(scored: Iterable[Scored]) -> list[Scored]:
+def with_extraction(scored: Iterable[Scored]) -> list[Scored]:
     """Those in whose response an answer was found."""
     return [one for one in scored if one.extracted is not None]
 

@@ -61,7 +61,7 @@ class ItemReader:
                 video=paths[0],
                 question=question,
                 answer=answer,
-                options=lettered(options or ()),
+                options=as_options(options or ()),
                 task=task,
                 duration=duration,
                 group=group,
@@ -96,7 +96,7 @@ class ItemReader:
         return ""
 
 
-def lettered(options: Sequence[str]) -> tuple[Option, ...]:
+def as_options(options: Sequence[str]) -> tuple[Option, ...]:
     """Texts as the options A, B, C ... in their order."""
     return tuple(Option(letter, text) for letter, text in zip(ascii_uppercase, options, strict=False))
 

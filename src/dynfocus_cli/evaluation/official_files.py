@@ -48,7 +48,7 @@ def missing_file(benchmark: Benchmark, data: Path, names: Sequence[str]) -> str:
     if not data.is_dir():
         return f"{data} is not a folder: name the one that {benchmark.name} was downloaded to."
     expected = " or ".join(names)
-    others = [name for name in recognised(data) if name != benchmark.name]
+    others = [name for name in benchmarks_in(data) if name != benchmark.name]
     if others:
         return (
             f"{data} holds no {expected}, which {benchmark.name} is read from. It looks like the folder of "
@@ -58,7 +58,7 @@ def missing_file(benchmark: Benchmark, data: Path, names: Sequence[str]) -> str:
     return f"{data} holds no {expected}: name the folder that {benchmark.name} was downloaded to{source}."
 
 
-def recognised(data: Path) -> list[str]:
+def benchmarks_in(data: Path) -> list[str]:
     """The benchmarks whose files lie in a folder."""
     from dynfocus_cli.evaluation.benchmark import benchmark_names, find_benchmark
 

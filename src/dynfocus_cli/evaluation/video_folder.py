@@ -36,10 +36,10 @@ class VideoFolder:
         base = os.path.basename(name)
         stem, suffix = os.path.splitext(base)
         has_suffix = suffix.lower() in SUFFIXES
-        found = self._by_name.get(base.lower(), []) if has_suffix else []
-        found = found or self._by_stem.get(stem if has_suffix else base, [])
-        in_folder = [path for path in found if folder and path.parent.name == folder]
-        return in_folder or list(found)
+        paths = self._by_name.get(base.lower(), []) if has_suffix else []
+        paths = paths or self._by_stem.get(stem if has_suffix else base, [])
+        in_folder = [path for path in paths if folder and path.parent.name == folder]
+        return in_folder or list(paths)
 
     def problem(self, name: str, paths: list[Path]) -> str:
         """Why these are not one video."""

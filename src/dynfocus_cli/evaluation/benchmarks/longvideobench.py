@@ -8,7 +8,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, parsed, with_answer
+from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, with_answer, with_extraction
 from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol
 from dynfocus_cli.evaluation.extractors import first_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
@@ -129,13 +129,13 @@ class LongVideoBench(Benchmark):
             return {}
         wrong = accuracy(every)
         guesses = [1 / len(one.prediction.item.options) for one in every if one.extracted is None]
-        guessed = wrong + 100 * sum(guesses) / len(every)
-        figures = {"overall": wrong if protocol == "vlmevalkit" else guessed}
+        with_guesses = wrong + 100 * sum(guesses) / len(every)
+        figures = {"overall": wrong if protocol == "vlmevalkit" else with_guesses}
         lengths = accuracy_by(every, lambda item: (item.duration,))
         figures |= {f"{name} s": lengths[name] for name in sorted(lengths, key=_seconds)}
         if protocol != "vlmevalkit":
             figures["overall, unparsed counted as wrong"] = wrong
-        figures["overall, unparsed left out"] = accuracy(parsed(every))
+        figures["overall, unparsed left out"] = accuracy(with_extraction(every))
         return figures | accuracy_by(every, lambda item: (item.task,))
 
     def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:

@@ -103,7 +103,7 @@ class LVBench(Benchmark):
         return Prompt(lines + str(item.official["question"]) + INSTRUCTION)
 
     def extract(self, item: Item, response: str, protocol: Protocol) -> str | None:
-        letter = likely_letter(response, "ABCD") if protocol == "lmms-eval" else polished(response)
+        letter = likely_letter(response, "ABCD") if protocol == "lmms-eval" else first_character(response)
         return letter if letter in {option.letter for option in item.options} else None
 
     def summarise(self, scored: Sequence[Scored], protocol: Protocol) -> dict[str, float]:
@@ -117,14 +117,14 @@ class LVBench(Benchmark):
     def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:
         """`answers.json` is what lvbench/metrics/compute_accuracy.py takes; `result.json` is what the
         leaderboard takes, as scripts/test_acc.py writes it."""
-        answers = {one.prediction.item.id: polished(one.prediction.response) for one in scored}
+        answers = {one.prediction.item.id: first_character(one.prediction.response) for one in scored}
         figures = self.summarise(scored, "official")
         result = {name: figures[name] / 100 for name in (*ABILITIES.values(), "Overall") if name in figures}
         return {"answers.json": json_bytes(answers), "result.json": json_bytes(result)}
 
 
 # THUDM/LVBench, lvbench/utils/answer_util.py, `polish_answer`.
-def polished(response: str) -> str:
+def first_character(response: str) -> str:
     """The first character of the first word: of what stands before the first `)` and, where there is one
     before that, after the first `(`. Of `The answer is D.` it is T."""
     text = response.strip().split(")")[0]

@@ -147,17 +147,17 @@ class MLVU(Benchmark):
         return reader.dataset(*files)
 
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:
-        said = "".join(f"{line}\n" for line in subtitles or ())
+        lines_above = "".join(f"{line}\n" for line in subtitles or ())
         if not item.options:
-            return Prompt(f"{WORDS_SYSTEM}\n{said}{item.question}")
+            return Prompt(f"{WORDS_SYSTEM}\n{lines_above}{item.question}")
         options = "".join(f"({option.letter}) {option.text}\n" for option in item.options)
         if protocol == "lmms-eval":
             # The question of lmms-eval's own data set ends with the options, each on a line.
             instruction = LMMS_EVAL_INSTRUCTION if item.official["split"] == "dev" else ""
-            return Prompt(f"{said}{item.question}\n{options}{instruction}")
+            return Prompt(f"{lines_above}{item.question}\n{options}{instruction}")
         question = f"Question: {item.question}\nOptions:\n{options}".rstrip()
         prefix = CHOICE_PREFIX if protocol == "official" else ""
-        return Prompt(f"{CHOICE_SYSTEM}\n{said}{question}{CHOICE_INSTRUCTION}", prefix)
+        return Prompt(f"{CHOICE_SYSTEM}\n{lines_above}{question}{CHOICE_INSTRUCTION}", prefix)
 
     def extract(self, item: Item, response: str, protocol: Protocol) -> str | None:
         if not item.options:

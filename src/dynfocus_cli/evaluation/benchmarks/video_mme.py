@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, parsed, with_answer
+from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, with_answer, with_extraction
 from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, PublishedRow
 from dynfocus_cli.evaluation.extractors import first_letter, likely_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
@@ -110,18 +110,18 @@ class VideoMME(Benchmark):
 
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:
         question = "\n".join([item.question, *item.official["options"]])
-        said = "\n".join(subtitles or ())
+        lines = "\n".join(subtitles or ())
         if protocol == "vlmevalkit":
-            shown = "" if subtitles is None else f"{SUBTITLES}{said}\n"
-            return Prompt(f"{VLMEVALKIT_FRAMES}{shown}{INSTRUCTION}\nQuestion: {question}\nAnswer: ")
+            head = "" if subtitles is None else f"{SUBTITLES}{lines}\n"
+            return Prompt(f"{VLMEVALKIT_FRAMES}{head}{INSTRUCTION}\nQuestion: {question}\nAnswer: ")
         if protocol == "lmms-eval":
-            asked = f"{LMMS_EVAL_INSTRUCTION}\n{question}\n"
+            body = f"{LMMS_EVAL_INSTRUCTION}\n{question}\n"
             if subtitles is None:
-                return Prompt(asked + LMMS_EVAL_ENDING)
-            said = said if item.subtitles else LMMS_EVAL_NO_SUBTITLES
-            return Prompt(f"{LMMS_EVAL_SUBTITLES}{said}\n{asked}{ENDING}")
-        shown = f"{SUBTITLES}{said}\n" if said else ""
-        return Prompt(f"{shown}{INSTRUCTION}\n{question}\n{ENDING}")
+                return Prompt(body + LMMS_EVAL_ENDING)
+            lines = lines if item.subtitles else LMMS_EVAL_NO_SUBTITLES
+            return Prompt(f"{LMMS_EVAL_SUBTITLES}{lines}\n{body}{ENDING}")
+        head = f"{SUBTITLES}{lines}\n" if lines else ""
+        return Prompt(f"{head}{INSTRUCTION}\n{question}\n{ENDING}")
 
     def extract(self, item: Item, response: str, protocol: Protocol) -> str | None:
         if protocol == "lmms-eval":
@@ -133,17 +133,16 @@ class VideoMME(Benchmark):
         every = with_answer(scored)
         if not every:
             return {}
-        counted, other = parsed(every), every
-        name = "overall, unparsed counted as wrong"
-        if protocol != "official":
-            counted, other, name = every, counted, "overall, unparsed left out"
-        lengths = accuracy_by(counted, lambda item: (item.duration,))
-        domains = accuracy_by(counted, lambda item: (f"domain: {item.official['domain']}",))
-        tasks = accuracy_by(counted, lambda item: (f"task: {item.task}",))
+        parsed = with_extraction(every)
+        basis, beside = (parsed, every) if protocol == "official" else (every, parsed)
+        name = "unparsed counted as wrong" if protocol == "official" else "unparsed left out"
+        lengths = accuracy_by(basis, lambda item: (item.duration,))
+        domains = accuracy_by(basis, lambda item: (f"domain: {item.official['domain']}",))
+        tasks = accuracy_by(basis, lambda item: (f"task: {item.task}",))
         return (
-            {"overall": accuracy(counted)}
+            {"overall": accuracy(basis)}
             | {length: lengths[length] for length in LENGTHS if length in lengths}
-            | {name: accuracy(other)}
+            | {f"overall, {name}": accuracy(beside)}
             | domains
             | tasks
         )

@@ -12,7 +12,7 @@ from statistics import mean
 from typing import Any
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.evaluation.accuracy import accuracy, parsed, with_answer
+from dynfocus_cli.evaluation.accuracy import accuracy, with_answer, with_extraction
 from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol
 from dynfocus_cli.evaluation.benchmarks.video_mme import SUBTITLES, without_letters
 from dynfocus_cli.evaluation.extractors import first_letter
@@ -108,13 +108,13 @@ class VideoMMEv2(Benchmark):
 
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:
         question = f"Question: {item.question}\n{item.official['options']}\n{INSTRUCTION}"
-        said = " ".join(subtitles or ())
+        words = " ".join(subtitles or ())
         if protocol == "lmms-eval":
             # lmms-eval 0.7.3, lmms_eval/tasks/videomme_v2/utils.py, `videomme_v2_doc_to_text_subtitle`.
-            return Prompt(f"{SUBTITLES}{said}\n\n{question}" if said else question)
+            return Prompt(f"{SUBTITLES}{words}\n\n{question}" if words else question)
         if subtitles is None:
             return Prompt(f"{FRAMES}\n{question}")
-        return Prompt(f"{FRAMES} {SUBTITLES}{said}\n{question}")
+        return Prompt(f"{FRAMES} {SUBTITLES}{words}\n{question}")
 
     def extract(self, item: Item, response: str, protocol: Protocol) -> str | None:
         if protocol == "lmms-eval":
@@ -137,7 +137,7 @@ class VideoMMEv2(Benchmark):
                 figures["total, unparsed counted as wrong"] = beside["total"]
         return figures | {
             "accuracy": accuracy(every),
-            "accuracy, unparsed left out": accuracy(parsed(every)),
+            "accuracy, unparsed left out": accuracy(with_extraction(every)),
         }
 
     def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:
