@@ -10,8 +10,8 @@ from dynfocus_cli.types import Span
 from dynfocus_cli.video.time_wordings import in_english
 from dynfocus_cli.video.timecode import format_timecode, parse_time
 
-_CUE_CHARACTERS = 10
-"""Of "at the " or "minutes " before a time."""
+_CUE_CHARACTERS = 20
+"""Of "at exactly the " or "minutes " before a time."""
 
 _LONGEST_S = 100 * 60
 """From here on `mm:ss` has a third digit."""
@@ -40,6 +40,10 @@ _LENGTH = rf"(?:{_NUMBER}[ -]?{_H}(?:{_JOIN}(?:{_MINUTES}|{_SECONDS}))?|{_MINUTE
 _TIME = rf"(?:{_CODE}|{_COMPACT}|{_LENGTH}){_STOP}"
 _TO = r"(?:to|until|till|through|and|-|–|—)"
 _ABOUT = r"(?:about |around |roughly |exactly )?"
+_VAGUE = re.compile(
+    r"(?:\bat (?:the )?)?\b(?:about|around|roughly|exactly) (?:the )?$|@ ?$", re.ASCII | re.IGNORECASE
+)
+"""Cues that say no more than "at"."""
 _NAMED = r"(?:(?:minute|second)s? )?"  # "at minute 1:12"
 _FLAGS = re.ASCII | re.IGNORECASE  # ASCII: without it the long s of old print would be an "s"
 
@@ -222,7 +226,11 @@ class _Reader:
             first = match.start(lists[0])
             cue = self.question[max(first - _CUE_CHARACTERS, 0) : first]
             named = re.search(rf"\b{_NAMED}$", cue, _FLAGS)
-            self.codes.append((first - len(named[0] if named else ""), end, times_text))
+            first -= len(named[0]) if named else 0
+            vague = _VAGUE.search(self.question[max(first - _CUE_CHARACTERS, 0) : first])
+            if vague is not None:
+                first, times_text = first - len(vague[0]), f"at {times_text}"
+            self.codes.append((first, end, times_text))
         else:
             # "the 2-minute mark", "30 seconds into the video"
             cue = self.question[max(start - _CUE_CHARACTERS, 0) : start]
