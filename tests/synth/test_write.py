@@ -113,14 +113,14 @@ def test_seconds_in_another_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("film", [Film(size=255), Film(size=2), Film(fps=0), Film(crf=52)])
 def test_films_that_cannot_be(tmp_path: Path, film: Film) -> None:
-    with pytest.raises(UsageError, match=r"--(size|fps|crf) must"):
+    with pytest.raises(UsageError, match=r"`(size|fps|crf)` must"):
         next(write_clips(tmp_path / "out", 1, 0, film=film))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("clips", "seed"), [(0, 0), (-1, 0), (1 << 20, 0), (1, -1)])
 def test_numbers_out_of_range(tmp_path: Path, clips: int, seed: int) -> None:
-    with pytest.raises(UsageError, match=r"--(clips|seed) must"):
+    with pytest.raises(UsageError, match=r"`(clips|seed)` must"):
         next(write_clips(tmp_path / "out", clips, seed))
     assert not (tmp_path / "out").exists()
 
