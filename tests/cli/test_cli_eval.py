@@ -282,3 +282,21 @@ def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Interrupted. Run the same command again to go on." in said
     assert all(one["schema"] == "dynfocus.prediction/1" for one in records(tmp_path / "run"))
+
+
+def test_reports_and_comparisons_are_records_for_scripts(tmp_path: Path) -> None:
+    questions = write(tmp_path / "own", QUESTIONS)
+    first, second = tmp_path / "first", tmp_path / "second"
+    done = run(questions, first, "--arms", "dynfocus,even", "--json")
+    record = json.loads(done.stdout)
+    validate(record)
+    assert record == json.loads((first / "report.json").read_text(encoding="utf-8"))
+    assert (record["questions"], [arm["arm"] for arm in record["arms"]]) == (2, ["dynfocus", "even"])
+    assert json.loads(invoke("score", first, "--json").stdout) == record
+    run(questions, second, "--arms", "even,key", "--tokens", "200")
+    compared = json.loads(invoke("compare", first, second, "--json").stdout)
+    validate(compared)
+    assert [(pair["arm"], pair["against_arm"], pair["questions"]) for pair in compared["pairs"]] == [
+        ("even", "even", 2)
+    ]
+    assert {"name": "tokens", "values": [None, 200]} in compared["differences"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dynfocus_cli.cli import options as opt
-from dynfocus_cli.cli.output import write_line
+from dynfocus_cli.cli.output import write_line, write_record
 from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.options import RunOptions
 
@@ -148,6 +148,7 @@ def run(
     ] = False,
     judge: JudgeOption = None,
     judge_model: JudgeModelOption = None,
+    json: opt.JsonOption = False,
     model: opt.ModelRequest,
     run: RunOptions,
     show: opt.OutputOptions,
@@ -158,18 +159,23 @@ def run(
     request = RunRequest(
         bench, output, data, split, arms, tokens, protocol, scoring, subtitles, limit, shard, retry_failed
     )
-    evaluate(request, model, run, opened_judge(judge, judge_model), quiet=show.quiet)
+    evaluate(request, model, run, opened_judge(judge, judge_model), json=json, quiet=show.quiet)
 
 
 app.command("run")(run)
 
 
 @app.command()
-def score(run: RunArgument, judge: JudgeOption = None, judge_model: JudgeModelOption = None) -> None:
+def score(
+    run: RunArgument,
+    judge: JudgeOption = None,
+    judge_model: JudgeModelOption = None,
+    json: opt.JsonOption = False,
+) -> None:
     """Score again what a run stored, all of its shards together, without a model."""
     from dynfocus_cli.cli.evaluate_run import opened_judge, show_scores
 
-    show_scores(run, opened_judge(judge, judge_model))
+    show_scores(run, opened_judge(judge, judge_model), json=json)
 
 
 @app.command()
@@ -180,12 +186,16 @@ def compare(
             metavar="RUN RUN...", help="Folders of runs; the first is what others are held beside."
         ),
     ],
+    json: opt.JsonOption = False,
 ) -> None:
     """Compare runs on the questions that they share, paired."""
-    from dynfocus_cli.evaluation.comparison import compare_runs
+    from dynfocus_cli.evaluation.comparison import compare_runs, comparison_record
     from dynfocus_cli.evaluation.summary import comparison_lines
 
-    for line in comparison_lines(compare_runs(runs)):
+    comparison = compare_runs(runs)
+    if json:
+        return write_record(comparison_record(comparison))
+    for line in comparison_lines(comparison):
         write_line(line)
 
 

@@ -15,7 +15,7 @@ from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import failure_of, say, trace
 from dynfocus_cli.cli.interrupts import interruptible, uninterrupted
 from dynfocus_cli.cli.options import ModelRequest
-from dynfocus_cli.cli.output import write_line
+from dynfocus_cli.cli.output import write_line, write_record
 from dynfocus_cli.cli.tally import Tally
 from dynfocus_cli.errors import SomeVideosFailed, UsageError, VideoUnreadable
 from dynfocus_cli.evaluation.arms import choose_arms
@@ -60,7 +60,13 @@ class RunRequest:
 
 
 def evaluate(
-    request: RunRequest, model: ModelRequest, options: RunOptions, judge: Judge | None, *, quiet: bool
+    request: RunRequest,
+    model: ModelRequest,
+    options: RunOptions,
+    judge: Judge | None,
+    *,
+    json: bool,
+    quiet: bool,
 ) -> None:
     """Runs what `request` asks for, and scores it at the end.
 
@@ -107,7 +113,7 @@ def evaluate(
     path = str(request.output / shard.file)
     with _opened(path, evaluation.settings(info), quiet=quiet) as results:
         failures = _run(evaluation, model, results, quiet=quiet)
-    show_scores(request.output, judge, quiet=quiet)
+    show_scores(request.output, judge, json=json, quiet=quiet)
     _conclude(evaluation.steps, failures, len(dataset.problems))
 
 
@@ -177,16 +183,20 @@ def opened_judge(url: str | None, model: str | None) -> Judge | None:
     return judge
 
 
-def show_scores(folder: Path, judge: Judge | None = None, *, quiet: bool = False) -> None:
+def show_scores(folder: Path, judge: Judge | None = None, *, json: bool, quiet: bool = False) -> None:
     """Scores what a run stored, writes its report and page, and says on stdout what they come to."""
+    from dynfocus_cli.evaluation.report_record import report_record
     from dynfocus_cli.evaluation.scoring import PAGE_FILE, score_run, write_report
     from dynfocus_cli.evaluation.summary import summary_lines
 
     with display.shown("", display.is_visible(quiet)) as progress, interruptible():
         report = score_run(folder, judge, progress)
     write_report(report, folder)
-    for line in summary_lines(report):
-        write_line(line)
+    if json:
+        write_record(report_record(report))
+    else:
+        for line in summary_lines(report):
+            write_line(line)
     say(f"{folder / PAGE_FILE} shows it.")
 
 
