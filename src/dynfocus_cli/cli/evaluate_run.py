@@ -13,6 +13,7 @@ import typer
 from dynfocus_cli.batch.results import ResultFile
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import failure_of, say, trace
+from dynfocus_cli.cli.flag_names import result_with_flags
 from dynfocus_cli.cli.interrupts import interruptible, uninterrupted
 from dynfocus_cli.cli.options import ModelRequest
 from dynfocus_cli.cli.output import write_line, write_record
@@ -152,7 +153,7 @@ def _run(evaluation: Evaluation, model: ModelRequest, results: ResultFile, *, qu
         with display.shown(title, with_bars, None, tally.line()) as progress, interruptible():
             yield progress
 
-    for outcome in evaluation.run(load, results, failure_of, shown):
+    for outcome in evaluation.run(load, results, failure_of, shown, result_with_flags):
         if outcome.record is None:
             tally.passed_over(failed=outcome.failed)
         else:

@@ -31,7 +31,7 @@ from dynfocus_cli.pipeline.prefetch import Prefetch, start_prefetch
 from dynfocus_cli.planning.request import CustomPrompt
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.report.json import Record
-from dynfocus_cli.types import ModelInfo, Option, Prompt, VideoSource
+from dynfocus_cli.types import Answer, ModelInfo, Option, Prompt, VideoSource
 from dynfocus_cli.video import Subtitles, probe
 
 
@@ -88,6 +88,7 @@ class Evaluation:
         results: ResultFile,
         failure_of: Callable[[Exception], tuple[int, str, str]],
         shown: Callable[[Step], AbstractContextManager[Progress]],
+        spelled: Callable[[Answer], Answer] = lambda answer: answer,
     ) -> Iterator[Outcome]:
         """Answers what `results` lacks, one step after the other as outcomes are asked for.
 
@@ -97,8 +98,9 @@ class Evaluation:
         Args:
             failure_of: exit code, kind and message of an error.
             shown: shows the progress of a step.
+            spelled: an answer whose warnings name options as its reader knows them.
         """
-        return _Run(self, load, results, failure_of, shown).outcomes()
+        return _Run(self, load, results, failure_of, shown, spelled).outcomes()
 
 
 @dataclass(slots=True)
@@ -110,6 +112,7 @@ class _Run:
     results: ResultFile
     failure_of: Callable[[Exception], tuple[int, str, str]]
     shown: Callable[[Step], AbstractContextManager[Progress]]
+    spelled: Callable[[Answer], Answer]
     model: Backend | None = None
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -170,7 +173,7 @@ class _Run:
             self._prompt(item),
         )
         peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
-        return prediction_record(self._conditions, item, step.arm.name, answer, tokens, peak)
+        return prediction_record(self._conditions, item, step.arm.name, self.spelled(answer), tokens, peak)
 
     def _prefetch(self, video: tuple[Path, Sequence[Item]]) -> Prefetch | None:
         """Begins with a video while another is at work; what is wrong with it is reported at its turn."""
