@@ -149,7 +149,7 @@ class HarnessModel:
     ) -> list[tuple[float, bool]]:
         """Of each continuation the logarithm of its likelihood, and whether it is the model's own answer.
 
-        The paper's network takes them as the answers to choose from that `ask` is given by `--choice`, a
+        The paper's network takes them as the answers to choose from that `ask` is given as `choices`, a
         public model as the words that come after the text. Spaces around them do not count.
         """
         texts = [continuation.strip() for continuation in continuations]
