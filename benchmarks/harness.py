@@ -2,7 +2,7 @@
 
 Run it by the Python of an environment with dynfocus and lmms-eval in it:
 
-    python benchmarks/harness.py [--clips N]
+    python benchmarks/harness.py --clips 2 --out benchmarks/results/harness.json
 
 It writes generated clips and four tasks about them into a temporary folder, has lmms-eval run the tasks with
 `dynfocus-tiny` in a process of its own, and compares each answer that lmms-eval stored with that of `ask`.
@@ -17,11 +17,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dynfocus_cli import load
 from dynfocus_cli.synth.write import QUESTIONS_FILE, write_clips
+from provenance import provenance
 
 TASKS = """
 def doc_to_visual(doc):
@@ -150,10 +152,11 @@ def likeliest(record: Mapping[str, Any], document: Mapping[str, Any]) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--clips", type=int, default=2)
-    clips = arguments.parse_args().clips
+    arguments.add_argument("--out", type=Path)
+    given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        documents = write_documents(folder, clips)
+        documents = write_documents(folder, given.clips)
         records = {task: run_task(folder, task, write_task(folder, task)) for task in KINDS}
         model = load("dynfocus-tiny")
         equal = dict.fromkeys(KINDS, 0)
@@ -170,6 +173,16 @@ def main() -> None:
             equal["dynfocus_choices"] += likeliest(records["dynfocus_choices"][number], document) == chosen
         for task, count in equal.items():
             print(f"{task:24} {count} of {len(documents)} answers are those of `ask`")
+    result = {
+        "hypothesis": (__doc__ or "").partition("\n\n")[0].removeprefix("Hypothesis: "),
+        "lmms_eval": version("lmms_eval"),
+        "questions": len(documents),
+        "right": right,
+        "equal": equal,
+        "provenance": provenance(),
+    }
+    if given.out:
+        given.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({"questions": len(documents), "right": right, "equal": equal}))
     if set(equal.values()) != {len(documents)}:
         sys.exit(1)
