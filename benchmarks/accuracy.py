@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dynfocus_cli.synth.exam import Sheet, draw_balanced, in_other_words, past_questions, sheet_of
-from dynfocus_cli.synth.world import LONG, SHORT
+from dynfocus_cli.synth.world import WORLDS
 from dynfocus_cli.synth.write import FILMS, write_video
 from dynfocus_tiny.wordings import HELD_OUT
 from guess import Guesser
@@ -35,7 +35,6 @@ BLACK, NO_TIME, QUESTION_ONLY = "black", "no_time", "question_only"
 TWINS = (BLACK, NO_TIME)
 """Baselines that need a file of their own."""
 OTHER_LOOKS = tuple(name for name in FILMS if name != PLAIN)
-WORLDS = {"short": SHORT, "long": LONG}
 PREPARED_CLIPS = 2000
 """How many other clips the question-only baseline has learned from."""
 RESAMPLES = 10_000
@@ -49,9 +48,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=None, help="as many questions, in place of --clips")
     parser.add_argument("--balanced", action="store_true", help="as many --questions of each type")
     parser.add_argument("--seed", type=int, default=11, help="of the clips, as for `dynfocus synth`")
-    parser.add_argument(
-        "--world", choices=WORLDS, default="short", help="long: 128 to 300 s, 14 to 24 scenes"
-    )
+    parser.add_argument("--world", choices=WORLDS, default="short", help="as for `dynfocus synth`")
     parser.add_argument("--wordings", choices=("exam", "held-out"), default="exam")
     parser.add_argument(
         "--look",

@@ -20,9 +20,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from exam import Sheet, draw_balanced
-
 from accuracy import interval, keep, tally
+from dynfocus_cli.synth.exam import Sheet, draw_balanced
 from dynfocus_cli.synth.look import PLAIN, WIDE_LOOKS, Look
 from dynfocus_cli.synth.questions import Question, observe
 from dynfocus_cli.synth.unanswerable import CANNOT_TELL, UNANSWERABLE, ask_unanswerable

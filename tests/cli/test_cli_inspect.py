@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dynfocus_cli.synth.world import write_script
+from dynfocus_cli.synth.world import WIDE, write_script
 from dynfocus_cli.synth.write import clip_seed
 from dynfocus_cli.video import probe
 
@@ -59,7 +59,7 @@ def test_synth_films_as_it_is_told(run, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "told",
-    [("--size", "65"), ("--fps", "0"), ("--crf", "60"), ("--look", "gothic")],
+    [("--size", "65"), ("--fps", "0"), ("--crf", "60"), ("--look", "gothic"), ("--world", "flat")],
     ids=lambda told: told[0],
 )
 def test_synth_says_what_it_cannot_film(run, tmp_path, told):
@@ -67,6 +67,17 @@ def test_synth_says_what_it_cannot_film(run, tmp_path, told):
     assert result.exit_code == 2
     assert told[0] in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_synth_films_other_worlds_in_other_proportions(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    durations = [(write_script(clip_seed(seed, 0), world=WIDE).duration_s, seed) for seed in range(40)]
+    duration_s, seed = min(durations)
+    told = ("--world", "wide", "--look", "9:16", "--size", "64", "--fps", "2", "--seed", str(seed))
+    assert run("synth", "out", "--clips", "1", *told).exit_code == 0
+    source = probe("out/clip-00000.mp4")
+    assert (source.width, source.height) == (64, 114)
+    assert source.duration_s == pytest.approx(duration_s, abs=0.01)
 
 
 def test_synth_into_a_file_is_a_usage_error(run, clip):

@@ -83,6 +83,7 @@ WIDE = World(
     easing=0.5,
 )
 """The widened world."""
+WORLDS = {"short": SHORT, "long": LONG, "wide": WIDE}
 
 MOST_SHARED_RADIUS = 0.18
 """Largest radius of things that share their scene with others: above it they would hide one another."""
