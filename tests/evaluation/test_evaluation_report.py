@@ -197,7 +197,7 @@ def test_by_likelihood_the_response_is_the_option(tmp_path):
 class Judge:
     """Gives 4 of 5 to all answers but those that it says nothing of."""
 
-    model, address = "a judge", "http://localhost"
+    model, address, problem = "a judge", "http://localhost", ""
 
     def verdict(self, system: str, user: str) -> str:
         return "" if "blue" in user else "4"
