@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 from dynfocus_cli.evaluation import statistics
 from dynfocus_cli.evaluation.statistics import mcnemar, mean_with_interval, paired_difference
@@ -127,7 +127,8 @@ def test_a_paired_gain_is_surer_than_two_means(questions):
 def test_two_that_never_disagree_show_no_difference(questions):
     scores, videos = questions
     difference = paired_difference(scores, scores, videos)
-    assert (difference.gain.value, difference.gain.low, difference.gain.high) == (0, 0, 0)
+    assert difference.gain.value == 0
+    assert -1 < difference.gain.low == -difference.gain.high < 0, "agreement on these is none on all others"
     assert (difference.only_first, difference.only_second, difference.p) == (0, 0, 1.0)
     assert not difference.gain.excludes_zero
 
@@ -136,6 +137,13 @@ def test_a_judges_scores_have_a_gain_and_no_mcnemar():
     difference = paired_difference([0.6, 1.0, 0.4], [0.4, 0.8, 0.4], ["a", "b", "c"])
     assert difference.gain.value == pytest.approx(0.4 / 3)
     assert (difference.only_first, difference.only_second, difference.p) == (2, 0, None)
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_videos_that_are_all_alike_leave_room_for_others(right):
+    estimate = mean_with_interval([float(right)] * 24, [number // 2 for number in range(24)])
+    exact = binomtest(12 * right, 12).proportion_ci(method="exact")
+    assert (estimate.low, estimate.high) == pytest.approx((exact.low, exact.high))
 
 
 def test_one_video_has_no_interval():

@@ -16,6 +16,8 @@ RESAMPLES = 10_000
 CONFIDENCE = 0.95
 SEED = 0
 """Of the draws: equal scores, equal intervals."""
+SAME = 1e-12
+"""Means of videos that differ by less are equal but for rounding."""
 MAX_DRAWS = 1 << 20
 """Videos drawn at a time: memory stays the same however many there are."""
 
@@ -54,12 +56,18 @@ class PairedDifference:
     """Of the exact McNemar test; None where scores are more than right and wrong."""
 
 
-def mean_with_interval(scores: Sequence[float], videos: Sequence[Hashable]) -> Estimate | None:
+def mean_with_interval(
+    scores: Sequence[float], videos: Sequence[Hashable], bounds: tuple[float, float] = (0.0, 1.0)
+) -> Estimate | None:
     """The mean of scores, with a percentile bootstrap over videos; None without scores.
+
+    Where all videos have the same mean, resamples show no spread, which is no certainty: the interval is then
+    the exact one of Clopper and Pearson for a kind of video that was seen in none of so many.
 
     Args:
         scores: one a question.
         videos: the video of each question, in an order that is the same for the same questions.
+        bounds: the least and the greatest score that there can be.
 
         scores = [1, 0, 1], videos = ["a", "a", "b"]: a resample of two videos is aa, ab, ba or bb,
         with the means 1/2, 2/3, 2/3 and 1.
@@ -71,7 +79,13 @@ def mean_with_interval(scores: Sequence[float], videos: Sequence[Hashable]) -> E
     if len(totals) < 2:
         return Estimate(value, None, None, len(scores))
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(_resampled_means(totals), [tail, 1 - tail])
+    means = totals[:, 0] / totals[:, 1]
+    if np.ptp(means) < SAME:
+        unseen = 1 - tail ** (1 / len(totals))  # the largest share of videos that so many may well lack
+        least, greatest = bounds
+        low, high = value - unseen * (value - least), value + unseen * (greatest - value)
+    else:
+        low, high = np.quantile(_resampled_means(totals), [tail, 1 - tail])
     return Estimate(value, float(low), float(high), len(scores))
 
 
@@ -80,7 +94,7 @@ def paired_difference(
 ) -> PairedDifference | None:
     """Compares the scores of two on the same questions; None without questions."""
     differences = [one - other for one, other in zip(first, second, strict=True)]
-    gain = mean_with_interval(differences, videos)
+    gain = mean_with_interval(differences, videos, (-1.0, 1.0))
     if gain is None:
         return None
     ahead = sum(difference > 0 for difference in differences)
