@@ -7,10 +7,12 @@ import random
 
 import jsonschema
 import pytest
+from judge_server import Reply, judge_server
 from stored_runs import ARMS, JudgedColours, failure, prediction, predictions, write_run
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation import scoring
+from dynfocus_cli.evaluation.judge import Judge
 from dynfocus_cli.evaluation.report_record import report_record
 from dynfocus_cli.evaluation.scoring import score_run, write_report
 from dynfocus_cli.evaluation.summary import summary_lines
@@ -194,13 +196,9 @@ def test_by_likelihood_the_response_is_the_option(tmp_path):
     assert score_run(write_run(tmp_path, [record])).arm("even").accuracy.value == 1
 
 
-class Judge:
-    """Gives 4 of 5 to all answers but those that it says nothing of."""
-
-    model, address, problem = "a judge", "http://localhost", ""
-
-    def verdict(self, system: str, user: str) -> str:
-        return "" if "blue" in user else "4"
+def four_of_five(text: str, number: int) -> Reply:
+    """The judge's grade of all answers but those that it says nothing of."""
+    return Reply("" if "blue" in text else "4")
 
 
 def test_verdicts_score_what_needs_a_judge_and_are_kept(tmp_path, monkeypatch):
@@ -211,7 +209,8 @@ def test_verdicts_score_what_needs_a_judge_and_are_kept(tmp_path, monkeypatch):
     arm = score_run(folder).arm("even")
     assert (arm.scored, arm.judgement.prompts, arm.judgement.judged) == (2, 2, 0)
     assert arm.accuracy.value == 1 / 2
-    score_run(folder, Judge())
+    with judge_server(four_of_five) as server, Judge(server.url, "a judge") as judge:
+        score_run(folder, judge)
     report = score_run(folder)
     arm = report.arm("even")
     assert (arm.scored, arm.judgement.judge, arm.judgement.judged) == (3, "a judge", 1)
