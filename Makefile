@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint types docs bench tiny wheel
+.PHONY: help setup demo test test-fast lint types docs bench tiny wide wheel
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,10 @@ bench: setup  ## measure accuracy, frame selection and start-up time
 
 tiny: setup  ## train dynfocus-tiny from nothing; resumes where it stopped
 	"$(BIN)/python" -m dynfocus_tiny
+
+wide: setup  ## train it further on the widened world; resumes where it stopped
+	test -d runs/materials || "$(BIN)/python" -m dynfocus_tiny.gather runs/materials
+	"$(BIN)/python" -m dynfocus_tiny.wide --materials runs/materials
 
 wheel: setup  ## build the wheel, weights included
 	"$(BIN)/python" -m pip wheel --quiet --no-deps --wheel-dir "$(DIST)" .
