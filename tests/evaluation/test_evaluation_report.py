@@ -107,6 +107,19 @@ def test_the_record_holds_to_its_schema(tmp_path, records):
     assert record["as_published"][0]["model"] == "Another model"
 
 
+@pytest.mark.parametrize("name", ["dynfocus.evaluation/1", "dynfocus.comparison/1"])
+def test_each_field_is_described(name):
+    def check(node):
+        for key, field in node.get("properties", {}).items():
+            assert "description" in field or "const" in field, key
+        for inner in node.values():
+            for part in inner if isinstance(inner, list) else [inner]:
+                if isinstance(part, dict):
+                    check(part)
+
+    check(load_schema(name))
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_bytes_are_the_same_whatever_the_order_the_files_and_the_times(tmp_path, records, seed):
     draw = random.Random(seed)
