@@ -17,15 +17,18 @@ SILENT = ("self_attn.projection.", "mlp.fc2.")
 
 
 @torch.no_grad()
-def grown(model: DynFocusModel, *, image_size: int, layers: int, max_frames: int) -> DynFocusModel:
+def grown(
+    model: DynFocusModel, *, image_size: int, layers: int, max_frames: int, abstention: str | None = None
+) -> DynFocusModel:
     """The network with a larger picture, more vision layers and more frames.
 
     Positions are interpolated, and a new layer begins as one that adds nothing. Patches stay as large as they
-    are, so things look larger than they did.
+    are, so things look larger than they did. `abstention` is what it is to answer where it cannot tell.
     """
     old = model.config.vision_config
     vision = replace(old, image_size=image_size, num_hidden_layers=layers)
-    larger = DynFocusModel(replace(model.config, vision_config=vision, max_frames=max_frames))
+    config = replace(model.config, vision_config=vision, max_frames=max_frames, abstention=abstention)
+    larger = DynFocusModel(config)
     state = dict(model.state_dict())
     state[POSITIONS] = _interpolated(state[POSITIONS], image_size // vision.patch_size)
     fresh = larger.state_dict()

@@ -19,7 +19,7 @@ import torch
 
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.synth.unanswerable import UNANSWERABLE
+from dynfocus_cli.synth.unanswerable import CANNOT_TELL, UNANSWERABLE
 from dynfocus_cli.synth.world import WIDE
 from dynfocus_cli.training.trainer import steps_done
 from dynfocus_tiny.clips import ClipStore
@@ -69,7 +69,13 @@ class WideRecipe:
         self.draw = draw_wide(self.materials)
         model, self.prompt = trained_model(start)
         torch.manual_seed(seed)  # of what a new layer begins with
-        self.model = grown(model, image_size=IMAGE_SIZE, layers=VISION_LAYERS, max_frames=MAX_FRAMES)
+        self.model = grown(
+            model,
+            image_size=IMAGE_SIZE,
+            layers=VISION_LAYERS,
+            max_frames=MAX_FRAMES,
+            abstention=CANNOT_TELL,
+        )
         self.training = ClipStore(work / "training", TRAINING_CLIPS, TRAINING_SEED, draw=self.draw)
         self.validation = ClipStore(work / "validation", VALIDATION_CLIPS, VALIDATION_SEED, draw=self.draw)
         self.old_validation = ClipStore(work / "old-validation", OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED)

@@ -58,6 +58,7 @@ def test_every_stage_learns_and_what_comes_out_answers_wide_clips(small: WideRec
     script = write_script(1, world=World(durations_s=(16, 16), radii=(0.1, 0.2)))
     clip = tmp_path / "clip.mp4"
     write_video(script, clip, size=64, fps=2, look=WIDE_LOOKS["9:16"])
+    assert again.model.config.abstention == "cannot tell"
     loaded = dynfocus_cli.load(str(tmp_path / "model"), device="cpu")
     result = loaded.ask(str(clip), "What is shown at 00:04?")
     assert result.evidence.tokens.all_patches == 144 * len(result.evidence.frames)

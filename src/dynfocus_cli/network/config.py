@@ -110,6 +110,9 @@ class DynFocusConfig:
     answer_named_alternative: bool = False
     """Whether a question that names things to choose from is answered by the likeliest of them, for a network
     that was trained on short answers."""
+    abstention: str | None = None
+    """What a network answers that learned to say that it cannot tell: it may choose that beside the things
+    that a question names."""
     untrained: tuple[str, ...] | list[str] = ()
     """Parts whose weights are random as yet: answers mean nothing until they are trained."""
 

@@ -179,6 +179,8 @@ class DynFocusSession(VideoSession):
         length = model.prompt.length(text, subtitles, question.prefix)
         plain = model.config.answer_named_alternative and question.wording is None
         alternatives = named_alternatives(text) if plain else ()
+        if alternatives and model.config.abstention is not None:
+            alternatives = (*alternatives, model.config.abstention)
         if alternatives and options.temperature == 0:
             ranked = rank_answers(model.network, model.prompt, tokens, text, subtitles, alternatives)
             alternative = alternatives[ranked.best]
