@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from threading import Timer
 
 import pytest
 from judge_server import Reply, judge_server
@@ -169,3 +171,12 @@ def test_secrets_in_the_address_are_not_repeated() -> None:
 def test_text_that_is_none_is_not_sent() -> None:
     with Judge("http://localhost/v1", "wise") as judge, pytest.raises(NoReply, match="no text"):
         judge.verdict("", "\ud83d")
+
+
+def test_waiting_ends_when_it_is_stopped() -> None:
+    with judge_server(lambda text, n: Reply(status=503)) as server, Judge(server.url, "wise") as judge:
+        began = time.monotonic()
+        Timer(0.2, judge.stop).start()
+        with pytest.raises(NoReply, match="status 503"):
+            judge.verdict("", "?")
+        assert time.monotonic() - began < WAITS_S[1]

@@ -7,10 +7,10 @@ after a while, a few times.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from threading import Event
 from types import TracebackType
 
 import httpx2
@@ -46,7 +46,7 @@ class Judge:
     Args:
         url: of the API, such as `http://localhost:8000/v1`, or of its `chat/completions`.
         model: its name there.
-        sleep: waits so many seconds.
+        sleep: waits so many seconds; None waits until `stop` at most.
 
     Raises:
         UsageError: `url` is no address of a web server, or `model` is empty.
@@ -58,7 +58,7 @@ class Judge:
         model: str,
         *,
         timeout_s: float = TIMEOUT_S,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         try:
             address = httpx2.URL(url.strip())
@@ -75,7 +75,8 @@ class Judge:
         self.address = f"{address.scheme}://{address.netloc.decode()}"
         """Where the network is used, without what may be secret in the address."""
         self._url = address.copy_with(path=f"{path}/chat/completions")
-        self._sleep = sleep
+        self._stopped = Event()
+        self._sleep = sleep or self._stopped.wait
         key = next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), "")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx2.Client(timeout=timeout_s, headers=headers)
@@ -117,7 +118,13 @@ class Judge:
             if wait is None or asked_for > MOST_WAIT_S:
                 break
             self._sleep(max(wait, asked_for))
+            if self._stopped.is_set():
+                break
         raise NoReply(problem)
+
+    def stop(self) -> None:
+        """Ends all waiting: nothing is tried again."""
+        self._stopped.set()
 
 
 def _text(response: httpx2.Response) -> str:

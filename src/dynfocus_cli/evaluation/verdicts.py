@@ -176,6 +176,7 @@ def _ask_missing(
                 progress.advance(1)
         except BaseException:
             silence.final = "stopped"
+            judge.stop()
             threads.shutdown(wait=False, cancel_futures=True)
             raise
     judge.problem = silence.final

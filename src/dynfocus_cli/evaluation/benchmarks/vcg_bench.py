@@ -41,7 +41,7 @@ JUDGED_ALONE = {"generic": ("correctness", "detail", "context"), "temporal": ("t
 
 class VcgBench(Benchmark):
     name = "vcg-bench"
-    title = "VCG-Bench: answers in sentences, judged in five aspects, about 500 videos, 2,995 questions"
+    title = "VCG-Bench: answers in sentences, judged in five aspects, about 500 videos, about 3,000 questions"
     url = "https://github.com/mbzuai-oryx/Video-ChatGPT/blob/main/quantitative_evaluation/README.md"
     marks = ("generic_qa.json", "consistency_qa.json")
     judged = True
