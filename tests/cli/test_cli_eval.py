@@ -132,10 +132,12 @@ def test_what_cannot_be_asked_is_named_and_stops_nothing(tmp_path: Path) -> None
     for record in failed:
         validate(record)
     assert len(made) == 3 * len(ARMS)
+    assert result.stderr.count("Error: damaged, ") == 1, "an unreadable video is said once, not by each arm"
+    assert "3 of 9 predictions failed. 5 questions could not be asked." in result.stderr
     problems = {
         one["id"]: one["message"] for one in json.loads((output / "run.json").read_text())["problems"]
     }
-    assert "There is no video gone.mp4" in problems["line 3"]
+    assert problems["line 3"] == f"There is no video gone.mp4 in {questions.parent}."
     assert "another question's already" in problems["line 4"]
     assert "'C' is none of its choices (A, B)" in problems["line 5"]
     assert 'names no "video"' in problems["line 6"]
@@ -181,6 +183,7 @@ def test_a_run_of_other_settings_is_left_alone(tmp_path: Path) -> None:
         (("--arms", "evne"), "There is no arm 'evne'"),
         (("--shard", "3/2"), "--shard is R/W"),
         (("--protocol", "vlmevalkit"), "file has no protocol vlmevalkit: take one of official"),
+        (("--data", "/no/such/folder"), "--data /no/such/folder is no folder."),
         (("--split", "dev"), "file has no split 'dev': take one of test"),
         (("--judge", "http://localhost:9"), "--judge and --judge-model go together"),
     ],
@@ -202,11 +205,19 @@ def test_too_few_tokens_are_a_record_that_says_how_many(tmp_path: Path) -> None:
     assert "--tokens 39 holds no key frame of this video: give 40 or more." in result.stderr
 
 
+def test_one_of_a_thing_is_no_plural(tmp_path: Path) -> None:
+    questions, output = write(tmp_path / "own", [QUESTIONS[0], BROKEN[0]]), tmp_path / "run"
+    result = run(questions, output, "--arms", "even")
+    assert (result.exit_code, "1 question could not be asked." in result.stderr) == (6, True)
+    assert "has 1 prediction of earlier runs." in run(questions, output, "--arms", "even").stderr
+
+
 def test_a_benchmark_that_there_is_not(tmp_path: Path) -> None:
     result = invoke("run", "vidoe-mme", "--output", tmp_path / "run")
     assert result.exit_code == 2
     assert "There is no benchmark 'vidoe-mme'" in result.stderr
     assert "lvbench needs --data" in invoke("check", "lvbench").stderr
+    assert invoke("check", "mlvu").stdout == "", "no split is said to be missing where no folder was named"
     assert "No such" in invoke("check", tmp_path / "none.jsonl").stderr
     listed = invoke("list").stdout
     assert "synth" in listed

@@ -37,8 +37,6 @@ DataOption = Annotated[
 SplitOption = Annotated[
     str | None, typer.Option("--split", metavar="NAME", help="Which part of it. Default: the first.")
 ]
-
-
 JudgeOption = Annotated[
     str | None,
     typer.Option(
@@ -72,21 +70,23 @@ def check(bench: BenchArgument, data: DataOption = None, split: SplitOption = No
 
     benchmark = open_benchmark(bench)
     splits = benchmark.splits if split is None else (split,)
-    asked, absent = 0, list[UsageError]()
+    datasets: dict[str, Dataset] = {}
+    errors: list[UsageError] = []
     for name in splits:
         try:
-            dataset = read_split(benchmark, data, name, folder=Path())
+            datasets[name] = read_split(benchmark, data, name, folder=Path())
         except UsageError as error:
-            absent.append(error)
-            if len(absent) == len(splits):
-                raise absent[0] from error
+            errors.append(error)
+    if not datasets:
+        raise errors[0]
+    for name in splits:
+        if name not in datasets:
             write_line(f"{name}: not there")
             continue
-        asked += len(dataset.items)
-        write_line(f"{name}: {_counts(dataset)}")
-        for problem in dataset.problems:
+        write_line(f"{name}: {_counts(datasets[name])}")
+        for problem in datasets[name].problems:
             write_line(f"  {problem.id}: {problem.message}")
-    if not asked:
+    if not any(dataset.items for dataset in datasets.values()):
         raise VideoUnreadable("There is no question that could be asked.")
 
 
@@ -201,15 +201,13 @@ def compare(
 
 def _counts(dataset: Dataset) -> str:
     """120 questions about 15 videos, 3 cannot be asked"""
+    from dynfocus_cli.evaluation.wording import counted
+
     videos = len({item.video for item in dataset.items})
-    counts = f"{_number(len(dataset.items), 'question')} about {_number(videos, 'video')}"
+    counts = f"{counted(len(dataset.items), 'question')} about {counted(videos, 'video')}"
     subtitles = len({item.video for item in dataset.items if item.subtitles is not None})
     if subtitles:
         counts += f", {subtitles} of them with subtitles"
     if dataset.problems:
         counts += f"; {len(dataset.problems)} cannot be asked"
     return counts
-
-
-def _number(count: int, what: str) -> str:
-    return f"1 {what}" if count == 1 else f"{count} {what}s"

@@ -91,10 +91,7 @@ def evaluate(
     scoring = request.scoring or benchmark.scoring
     conditions = Conditions(benchmark, split, request.protocol, scoring, request.tokens, request.subtitles)
     spec = model.spec()
-    names = (
-        None if request.arms is None else [name.strip() for name in request.arms.split(",") if name.strip()]
-    )
-    arms = choose_arms(names, spec, options)
+    arms = choose_arms(_names(request.arms), spec, options)
     items = shard.items(dataset.items[: request.limit])
     evaluation = Evaluation(conditions, items, arms, options, request.retry_failed)
     info = spec.info
@@ -124,7 +121,7 @@ def _opened(path: str, settings: str, *, quiet: bool) -> Iterator[ResultFile]:
         results.resume(settings)
         if results.count and not quiet:
             failures = f", {results.failures} of them failures" if results.failures else ""
-            say(f"{path} has {results.count} predictions of earlier runs{failures}.")
+            say(f"{path} has {counted(results.count, 'prediction')} of earlier runs{failures}.")
         try:
             yield results
         except KeyboardInterrupt as interrupt:
@@ -142,6 +139,7 @@ def _run(evaluation: Evaluation, model: ModelRequest, results: ResultFile, *, qu
     with_bars = display.is_visible(quiet)
     tally = Tally(total=evaluation.steps)
     failures: list[int] = []
+    shown_error: Exception | None = None
 
     def load() -> Backend:
         with display.shown("", with_bars), tally.loading():
@@ -160,7 +158,8 @@ def _run(evaluation: Evaluation, model: ModelRequest, results: ResultFile, *, qu
             tally.made(failed=outcome.failed)
         if outcome.code is not None:
             failures.append(outcome.code)
-        if outcome.error is not None:
+        if outcome.error is not None and outcome.error is not shown_error:  # a video's fails all its steps
+            shown_error = outcome.error
             trace(outcome.error)
             step = outcome.step
             say(f"Error: {step.item.id}, {step.arm.name}: {failure_of(outcome.error).message}")
@@ -212,12 +211,12 @@ def _conclude(steps: int, failures: list[int], problems: int) -> None:
         return
     if len(failures) == steps and len(set(failures)) == 1:
         raise typer.Exit(failures[0])
-    said = []
+    sentences = []
     if failures:
-        said.append(f"{len(failures)} of {steps} predictions failed.")
+        sentences.append(f"{len(failures)} of {counted(steps, 'prediction')} failed.")
     if problems:
-        said.append(f"{problems} questions could not be asked.")
-    raise SomeVideosFailed(" ".join(said))
+        sentences.append(f"{counted(problems, 'question')} could not be asked.")
+    raise SomeVideosFailed(" ".join(sentences))
 
 
 def _say_problems(dataset: Dataset) -> None:

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation import benchmarks
@@ -24,7 +24,6 @@ from dynfocus_cli.video.subtitles import read_cues
 
 Protocol = Literal["official", "lmms-eval", "vlmevalkit"]
 """Whose prompt and extractor are used."""
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 Scoring = Literal["generate", "likelihood"]
 """How a question with options is answered: in the model's words, or by the likeliest option."""
 
@@ -55,8 +54,10 @@ class Benchmark(ABC):
     """The first one is read where none is named."""
     protocols: ClassVar[tuple[Protocol, ...]] = ("official",)
     """Those that ask and score in ways of their own; others have no code for it."""
-    needs_data: ClassVar[bool] = True
-    """Whether there is a folder of files to read; without, one is made where a run writes to."""
+    makes_videos: ClassVar[bool] = False
+    """Whether it has no files to read, and makes its videos where a run writes to."""
+    data: Path | None = None
+    """The folder that is read where none is named; None: one has to be named."""
     scoring: ClassVar[Scoring] = "generate"
     """How options are answered where nothing is said about it."""
     judged: ClassVar[bool] = False
@@ -136,9 +137,9 @@ def find_benchmark(name: str) -> Benchmark:
     if name not in benchmark_names():
         raise UsageError(f"There is no benchmark {name!r}: take one of {', '.join(benchmark_names())}.")
     module = import_module(f"{benchmarks.__name__}.{name.replace('-', '_')}")
-    (found,) = [
+    (benchmark,) = [
         value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Benchmark) and value.__module__ == module.__name__
     ]
-    return found()
+    return benchmark()

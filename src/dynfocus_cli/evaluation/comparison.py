@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation.benchmark import find_benchmark
@@ -13,6 +12,7 @@ from dynfocus_cli.evaluation.report import ScoredPrediction, paired_scores
 from dynfocus_cli.evaluation.report_record import difference_record
 from dynfocus_cli.evaluation.run_folder import StoredRun, read_run
 from dynfocus_cli.evaluation.scoring import score_predictions
+from dynfocus_cli.evaluation.settings import SettingDifference, setting_differences
 from dynfocus_cli.evaluation.statistics import PairedDifference
 from dynfocus_cli.report.json import Record
 
@@ -38,16 +38,6 @@ class RunPair:
     first: RunArm
     difference: PairedDifference
     """Of the later run minus the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class SettingDifference:
-    """A setting in which runs differ."""
-
-    name: str
-    """Fields within fields are joined by dots: `model.revision`."""
-    values: tuple[Any, ...]
-    """One a run; None where a run has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +88,7 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
         runs=tuple(str(run.folder) for run in runs),
         questions=len(set.intersection(*questions)),
         pairs=tuple(pairs),
-        differences=tuple(_differences([run.settings for run in runs])),
+        differences=_differences(runs),
     )
 
 
@@ -165,18 +155,7 @@ def _mean_tokens(predictions: Sequence[ScoredPrediction]) -> float:
     return sum(one.stored.tokens.video for one in predictions) / max(1, len(predictions))
 
 
-def _differences(settings: Sequence[Mapping[str, Any]]) -> Iterator[SettingDifference]:
-    flat = [dict(_flat(one)) for one in settings]
-    for name in sorted({name for one in flat for name in one}):
-        values = tuple(one.get(name) for one in flat)
-        if any(value != values[0] for value in values):
-            yield SettingDifference(name, values)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """{"model": {"name": "a"}} -> ("model.name", "a")"""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+def _differences(runs: Sequence[StoredRun]) -> tuple[SettingDifference, ...]:
+    """The settings in which the runs differ, in alphabetical order."""
+    differences = setting_differences([run.settings for run in runs])
+    return tuple(sorted(differences, key=lambda difference: difference.name))

@@ -118,7 +118,8 @@ def read_json_lines(path: Path) -> list[Mapping[str, Any]]:
 
 
 def require_fields(path: Path, rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
-    """
+    """Checks that each row of a file has these fields.
+
     Raises:
         UsageError: a row is no object, or lacks one of the fields, as in a file of another version; says
             which were expected.

@@ -13,6 +13,7 @@ from typing import Any
 from dynfocus_cli.evaluation import wording
 from dynfocus_cli.evaluation.report import Disagreement, Pair, Part, Report
 from dynfocus_cli.evaluation.scatter import scatter
+from dynfocus_cli.evaluation.settings import flat_settings
 from dynfocus_cli.evaluation.statistics import CONFIDENCE, RESAMPLES, Estimate
 from dynfocus_cli.report.page import link_to, page_environment
 
@@ -71,7 +72,9 @@ def report_page(report: Report, folder: Path) -> str:
         figures=_figure_names(report),
         disagreements=_disagreements(report),
         links={one.video: link_to(one.video, folder / TEMPLATE) for one in report.disagreements},
-        protocol=list(_flat(report.settings)),
+        protocol=[
+            (name, value) for name, value in flat_settings(report.settings) if value not in (None, "", [], ())
+        ],
         confidence=round(100 * CONFIDENCE),
         resamples=RESAMPLES,
     )
@@ -142,14 +145,6 @@ def _disagreements(report: Report) -> list[tuple[str, list[Disagreement]]]:
         ("other arms differ", others),
     ]
     return [(heading[0].upper() + heading[1:], questions) for heading, questions in headed if questions]
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        elif value not in (None, "", [], ()):
-            yield f"{prefix}{name}", value
 
 
 def _shown(value: Any) -> str:

@@ -16,14 +16,15 @@ from dynfocus_cli import __version__
 from dynfocus_cli.errors import DynFocusError, UsageError
 from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, Scoring
 from dynfocus_cli.evaluation.item import Dataset, Item
+from dynfocus_cli.evaluation.run_folder import RUN_FILE
+from dynfocus_cli.evaluation.settings import setting_differences
 from dynfocus_cli.files import digest_of, reason, write_json
 from dynfocus_cli.report.json import Record, error_record
 from dynfocus_cli.types import Answer
 
 PREDICTION = "dynfocus.prediction/1"
-RUN_FILE = "run.json"
 
-FREE = ("dynfocus", "device", "arms", "problems", "prompt")
+FREE = ("dynfocus", "model.device", "arms", "problems", "prompt")
 """What may differ between two calls that go on with the same run."""
 
 
@@ -227,17 +228,12 @@ def write_run_file(folder: Path, record: Record) -> None:
 
 
 def _differences(present: Record, record: Record) -> list[str]:
-    """model.revision: there a, here b"""
-    differences = []
-    for name in dict.fromkeys((*present, *record)):
-        there, here = present.get(name), record.get(name)
-        if name in FREE or there == here:
-            continue
-        if isinstance(there, dict) and isinstance(here, dict):
-            differences += [f"{name}.{inner}" for inner in _differences(there, here)]
-        else:
-            differences.append(f"{name}: there {_shown(there)}, here {_shown(here)}")
-    return differences
+    """`tokens: there 320, here 200`, of each setting that may not differ."""
+    return [
+        f"{one.name}: there {_shown(one.values[0])}, here {_shown(one.values[1])}"
+        for one in setting_differences([present, record])
+        if one.name not in FREE and one.name.partition(".")[0] not in FREE
+    ]
 
 
 def _shown(value: object) -> str:

@@ -86,12 +86,12 @@ class ShortAnswers(Benchmark):
                 Question(row["id"], str(row["video_id"]), str(row["question"]), str(row["answer"]))
                 for row in rows
             ]
-        asked = official_file(self, data, "test_qa.json", "test_q.json")
-        answered = official_file(self, asked.parent, "test_a.json")
-        rows, answers = read_json_rows(asked), read_json_rows(answered)
-        require_fields(asked, rows, ("video_name", "question", "question_id"))
-        require_fields(answered, answers, ("answer",))
-        return [asked, answered], [
+        question_file = official_file(self, data, "test_qa.json", "test_q.json")
+        answer_file = official_file(self, question_file.parent, "test_a.json")
+        rows, answers = read_json_rows(question_file), read_json_rows(answer_file)
+        require_fields(question_file, rows, ("video_name", "question", "question_id"))
+        require_fields(answer_file, answers, ("answer",))
+        return [question_file, answer_file], [
             Question(
                 row["question_id"],
                 str(row["video_name"]),
@@ -99,7 +99,7 @@ class ShortAnswers(Benchmark):
                 str(answer["answer"]),
                 str(answer.get("type", "")),
             )
-            for row, answer in _joined(asked, rows, answered, answers)
+            for row, answer in _joined(question_file, rows, answer_file, answers)
         ]
 
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:
@@ -168,7 +168,10 @@ def _matches(scored: Scored) -> bool:
 
 
 def _joined(
-    asked: Path, rows: Sequence[Mapping[str, Any]], answered: Path, answers: Sequence[Mapping[str, Any]]
+    question_file: Path,
+    rows: Sequence[Mapping[str, Any]],
+    answer_file: Path,
+    answers: Sequence[Mapping[str, Any]],
 ) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Each question with its answer: that of the same place, as the official scripts join them.
 
@@ -177,13 +180,13 @@ def _joined(
     """
     if len(rows) != len(answers):
         raise UsageError(
-            f"{asked} has {len(rows)} questions and {answered} {len(answers)} answers: they do not belong "
-            "together."
+            f"{question_file} has {len(rows)} questions and {answer_file} {len(answers)} answers: they do "
+            "not belong together."
         )
     for row, answer in zip(rows, answers, strict=True):
         if answer.get("question_id", row["question_id"]) != row["question_id"]:
             raise UsageError(
-                f"{asked} and {answered} do not belong together: the answer in place of that to "
+                f"{question_file} and {answer_file} do not belong together: the answer in place of that to "
                 f"{row['question_id']} is one to {answer['question_id']}."
             )
     return list(zip(rows, answers, strict=True))

@@ -51,11 +51,12 @@ def read_split(benchmark: Benchmark, data: Path | None, split: str | None, folde
     if split not in benchmark.splits:
         splits = ", ".join(benchmark.splits)
         raise UsageError(f"{benchmark.name} has no split {split!r}: take one of {splits}.")
-    if data is None:
-        if benchmark.needs_data:
-            where = f" They are at {benchmark.url}." if benchmark.url else ""
-            raise UsageError(f"{benchmark.name} needs `data`, the folder of its files and videos.{where}")
-        return benchmark.read(folder / CLIPS, split)
-    if benchmark.needs_data and not data.is_dir():
+    if benchmark.makes_videos:
+        return benchmark.read(folder / CLIPS if data is None else data, split)
+    if data is not None and not data.is_dir():
         raise UsageError(f"`data={data}` is no folder.")
+    data = benchmark.data if data is None else data
+    if data is None:
+        where = f" They are at {benchmark.url}." if benchmark.url else ""
+        raise UsageError(f"{benchmark.name} needs `data`, the folder of its files and videos.{where}")
     return benchmark.read(data, split)

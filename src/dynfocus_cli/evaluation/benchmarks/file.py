@@ -25,12 +25,12 @@ _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 class OwnQuestions(Benchmark):
     name = "file"
     title = 'A file of your own: JSON Lines with "video", "question", "answer"; "choices", "type", "id"'
-    needs_data: ClassVar = False
     scoring: ClassVar[Scoring] = "likelihood"
 
     def __init__(self, path: Path | None = None) -> None:
         """`path` is the file; what is stored of its questions can be scored without."""
         self.path = path
+        self.data = Path() if path is None else path.parent
 
     def read(self, data: Path, split: str) -> Dataset:
         """The questions of the file; videos are looked for in `data`, then beside the file."""

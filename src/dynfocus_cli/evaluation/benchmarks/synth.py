@@ -19,14 +19,15 @@ SEED = 20_000
 """Of the first set of clips; training has none of those that `dynfocus synth` writes for any seed."""
 ROUNDS = 20
 """Sets of clips with one question of each type: the first questions are balanced, however many are asked."""
+QUESTIONS = ROUNDS * len(QUESTION_TYPES)
 MOST_ON_A_CLIP = 5
 """Questions: more clips make a narrower interval than more questions about the same ones."""
 
 
 class Synth(Benchmark):
     name = "synth"
-    title = f"Generated clips, made on the spot: {ROUNDS * len(QUESTION_TYPES)} open questions of 15 types"
-    needs_data: ClassVar = False
+    title = f"Generated clips, made on the spot: {QUESTIONS} open questions of {len(QUESTION_TYPES)} types"
+    makes_videos: ClassVar = True
 
     def read(self, data: Path, split: str) -> Dataset:
         items = [
