@@ -145,6 +145,7 @@ def test_what_cannot_be_asked_is_named_and_stops_nothing(tmp_path: Path) -> None
     check = invoke("check", questions)
     assert check.exit_code == 0
     assert check.stdout.startswith("test: 3 questions about 2 videos; 5 cannot be asked\n")
+    assert check.stdout.count("noise.mp4") == 1, "a damaged video is named"
     assert {one["id"] for one in report(output)["problems"]} == set(problems)
     assert len(report(output)["failures"]) == 3
     again = run(questions, output)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli import progress as display
+from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.cli.output import write_line, write_record
 from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.options import RunOptions
@@ -66,7 +68,7 @@ def list_benchmarks() -> None:
 def check(bench: BenchArgument, data: DataOption = None, split: SplitOption = None) -> None:
     """Say what of a benchmark is there and what is missing, split by split, without a model."""
     from dynfocus_cli.errors import UsageError, VideoUnreadable
-    from dynfocus_cli.evaluation.sources import open_benchmark, read_split
+    from dynfocus_cli.evaluation.sources import open_benchmark, read_split, unreadable_videos
 
     benchmark = open_benchmark(bench)
     splits = benchmark.splits if split is None else (split,)
@@ -86,6 +88,11 @@ def check(bench: BenchArgument, data: DataOption = None, split: SplitOption = No
         write_line(f"{name}: {_counts(datasets[name])}")
         for problem in datasets[name].problems:
             write_line(f"  {problem.id}: {problem.message}")
+        if not benchmark.makes_videos:
+            with display.shown(name, display.is_visible(quiet=False)) as progress, interruptible():
+                damages = list(unreadable_videos(datasets[name], progress))
+            for damage in damages:
+                write_line(f"  {damage}")
     if not any(dataset.items for dataset in datasets.values()):
         raise VideoUnreadable("There is no question that could be asked.")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from dynfocus_cli.errors import UsageError
+from dynfocus_cli.errors import UsageError, VideoUnreadable
 from dynfocus_cli.evaluation.benchmark import Benchmark, benchmark_names, find_benchmark
 from dynfocus_cli.evaluation.item import Dataset
+from dynfocus_cli.progress import Progress
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 """Of files of questions."""
@@ -60,3 +62,17 @@ def read_split(benchmark: Benchmark, data: Path | None, split: str | None, folde
         where = f" They are at {benchmark.url}." if benchmark.url else ""
         raise UsageError(f"{benchmark.name} needs `data`, the folder of its files and videos.{where}")
     return benchmark.read(data, split)
+
+
+def unreadable_videos(dataset: Dataset, progress: Progress) -> Iterator[str]:
+    """Of each video that no frame can be read of, a sentence that names it and says why."""
+    from dynfocus_cli.video import probe
+
+    videos = list(dict.fromkeys(item.video for item in dataset.items))
+    progress.stage("check", len(videos))
+    for video in videos:
+        try:
+            probe(video)
+        except VideoUnreadable as error:
+            yield str(error)
+        progress.advance(1)

@@ -39,6 +39,7 @@ def test_ids_types_and_answers_are_read(tmp_path: Path) -> None:
         ({**OPEN, "answer": ["dog"]}, 'Its "answer" must be a text'),
         ({**CHOICE, "answer": "C"}, "Its answer 'C' is none of its choices (A, B)."),
         ({**OPEN, "video": "b.mp4"}, "There is no video b.mp4 in "),
+        ({**OPEN, "video": "."}, "Its video . is a folder."),
         ({"question": "Who?", "answer": "a"}, 'It names no "video"'),
         ({**OPEN, "question": " "}, "The question is empty."),
         ("text", "It is no JSON object"),
@@ -49,6 +50,15 @@ def test_what_cannot_be_asked_is_a_problem(tmp_path: Path, line: Any, said: str)
     assert len(dataset.items) == 1
     assert said in dataset.problems[0].message
     assert dataset.problems[0].id == "line 2"
+
+
+def test_a_file_without_any_record_is_an_error_and_no_list_of_its_lines(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"\x00\xff\n" * 1000)
+    with pytest.raises(UsageError, match=r"a\.mp4 holds no question \(line 1: It is no text.*\); its lines"):
+        OwnQuestions(video).read(tmp_path, "test")
+    with pytest.raises(UsageError, match=r"holds no question \(line 1: It is no JSON object"):
+        read(tmp_path, "text", "another")
 
 
 def test_an_unknown_answer_is_asked_and_not_scored(tmp_path: Path) -> None:

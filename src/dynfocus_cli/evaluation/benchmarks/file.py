@@ -37,8 +37,9 @@ class OwnQuestions(Benchmark):
         if self.path is None:
             raise UsageError(f"Name a file of questions with lines like {EXAMPLE}.")
         folders = (data, self.path.parent)
+        entries = list(read_items(str(self.path)))
         items, problems, ids = list[Item](), list[Problem](), set[str]()
-        for place, value in read_items(str(self.path)):
+        for place, value in entries:
             try:
                 query = query_of(value)
                 item = _item(query, value, place, folders)
@@ -48,8 +49,9 @@ class OwnQuestions(Benchmark):
                 items.append(item)
             except UsageError as error:
                 problems.append(Problem(place, str(error)))
-        if not items and not problems:
-            raise UsageError(f"{self.path} holds no question; its lines are like {EXAMPLE}.")
+        if not any(isinstance(value, dict) for _, value in entries):
+            reason = "".join(f" ({one.id}: {one.message.rstrip('.')})" for one in problems[:1])
+            raise UsageError(f"{self.path} holds no question{reason}; its lines are like {EXAMPLE}.")
         return Dataset(tuple(items), tuple(problems), (self.path,))
 
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:
@@ -91,11 +93,13 @@ def _item(query: Query, fields: Any, place: str, folders: Sequence[Path]) -> Ite
     """Raises UsageError for what cannot be asked."""
     check_question(query.text)
     if query.video is None or not isinstance(fields, dict):
-        raise UsageError(f'It names no "video"; lines are like {EXAMPLE}.')
+        raise UsageError('It names no "video".')
     paths = [folder / query.video for folder in folders]
     video = next((path for path in paths if path.exists()), None)
     if video is None:
         raise UsageError(f"There is no video {query.video} in {' or '.join(_names(folders))}.")
+    if video.is_dir():
+        raise UsageError(f"Its video {query.video} is a folder.")
     return Item(
         id=place.rpartition(" ")[2] if query.id is None else str(query.id),
         video=video,
