@@ -206,6 +206,17 @@ def test_too_few_tokens_are_a_record_that_says_how_many(tmp_path: Path) -> None:
     assert "--tokens 39 holds no key frame of this video: give 40 or more." in result.stderr
 
 
+def test_clips_that_cannot_be_written_are_said_to_be_that(tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    output.mkdir()
+    (output / "clips").write_text("no folder")
+    result = invoke("run", "synth", "--output", output, "--limit", "1", "--arms", "even")
+    assert result.exit_code == 1
+    assert "clip-20000-00000.mp4 cannot be written: File exists." in result.stderr
+    other = invoke("run", "synth", "--output", tmp_path / "other", "--data", output / "clips")
+    assert (other.exit_code, "clips is no folder." in other.stderr) == (2, True)
+
+
 def test_one_of_a_thing_is_no_plural(tmp_path: Path) -> None:
     questions, output = write(tmp_path / "own", [QUESTIONS[0], BROKEN[0]]), tmp_path / "run"
     result = run(questions, output, "--arms", "even")

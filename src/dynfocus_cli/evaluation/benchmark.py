@@ -74,7 +74,11 @@ class Benchmark(ABC):
         """
 
     def prepare(self, item: Item) -> None:  # noqa: B027
-        """Makes the item's video, where the benchmark makes its own and it is not there yet."""
+        """Makes the item's video, where the benchmark makes its own and it is not there yet.
+
+        Raises:
+            DynFocusError: it cannot be written.
+        """
 
     @abstractmethod
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:

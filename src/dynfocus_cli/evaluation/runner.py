@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -133,13 +133,14 @@ class _Run:
                 yield Outcome(step, None, stored.failed)
                 continue
             code: int | None = None
-            if self.model is None and _is_there(video):
+            obstacle = unreadable or self._preparation_error(step.item)
+            if self.model is None and obstacle is None and _is_there(video):
                 self.model = self.load()
             error: Exception | None = None
             with self.shown(step) as progress:
                 try:
-                    if unreadable is not None:
-                        raise unreadable
+                    if obstacle is not None:
+                        raise obstacle
                     check(str(video))
                     source = source or probe(str(video))
                     record = self._predict(step, source, progress, prefetch)
@@ -230,9 +231,16 @@ class _Run:
         return CustomPrompt(wording, Subtitles(benchmark.cues(item), origin))
 
     def _content(self, item: Item) -> Content:
-        with suppress(Exception):  # that the video is not there is found where it is to be read
-            self._conditions.benchmark.prepare(item)
+        self._preparation_error(item)  # it is said where the video is to be read
         return content_of(str(item.video), digest=self._digest)
+
+    def _preparation_error(self, item: Item) -> Exception | None:
+        """Why the benchmark cannot make the item's video; None where it can, or has nothing to make."""
+        try:
+            self._conditions.benchmark.prepare(item)
+        except Exception as error:
+            return error
+        return None
 
     def _digest(self, path: str) -> str:
         cache = FeatureCache.default() if self.evaluation.options.decoding.cache else None

@@ -53,10 +53,10 @@ def read_split(benchmark: Benchmark, data: Path | None, split: str | None, folde
     if split not in benchmark.splits:
         splits = ", ".join(benchmark.splits)
         raise UsageError(f"{benchmark.name} has no split {split!r}: take one of {splits}.")
+    if data is not None and not data.is_dir() and (data.exists() or not benchmark.makes_videos):
+        raise UsageError(f"`data={data}` is no folder.")
     if benchmark.makes_videos:
         return benchmark.read(folder / CLIPS if data is None else data, split)
-    if data is not None and not data.is_dir():
-        raise UsageError(f"`data={data}` is no folder.")
     data = benchmark.data if data is None else data
     if data is None:
         where = f" They are at {benchmark.url}." if benchmark.url else ""

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from dynfocus_cli.errors import DynFocusError
 from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, with_answer
 from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
+from dynfocus_cli.files import reason
 from dynfocus_cli.synth.exam import draw_balanced
 from dynfocus_cli.synth.questions import QUESTION_TYPES
 from dynfocus_cli.synth.world import Script, write_script
@@ -47,9 +49,13 @@ class Synth(Benchmark):
 
     def prepare(self, item: Item) -> None:
         """Films the clip where it is not there yet."""
-        if not item.video.exists():
+        if item.video.exists():
+            return
+        try:
             item.video.parent.mkdir(parents=True, exist_ok=True)
             write_video(self._script(item), item.video)
+        except OSError as error:
+            raise DynFocusError(f"The clip {item.video} cannot be written: {reason(error)}.") from error
 
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:
         return Prompt(item.question)
