@@ -22,7 +22,6 @@ class Arm:
     """A way of spending a number of video tokens."""
 
     name: str
-    help: str
     change: Callable[[SelectionOptions], SelectionOptions]
     """What it makes of the selection that the options ask for."""
     is_stock: bool = False
@@ -44,26 +43,16 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
     {
         arm.name: arm
         for arm in (
-            Arm(
-                "dynfocus",
-                "key frames in full and two tokens for each other frame, as `ask` does",
-                lambda selection: selection,
-            ),
-            Arm("even", "evenly spaced full frames, whatever the question", _by_selector("even")),
-            Arm(
-                "key",
-                "the key frames alone",
-                lambda selection: replace(selection, rods=False, key_ratio=1.0),
-            ),
-            Arm(
-                "stock",
-                "the makers' own way, at whatever cost; of hub models",
-                lambda selection: SelectionOptions(stock=True),
-                is_stock=True,
-            ),
-            Arm("topk", "the full frames with the best scores", _by_selector("topk")),
-            Arm("aks", "full frames by adaptive key frame sampling", _by_selector("aks")),
-            *(Arm(name, f"dynfocus by the scorer {name}", _by_scorer(name)) for name in get_args(Scorer)),
+            # Key frames in full and two tokens for each other frame, as `ask` does.
+            Arm("dynfocus", lambda selection: selection),
+            Arm("even", _by_selector("even")),
+            # The key frames alone.
+            Arm("key", lambda selection: replace(selection, rods=False, key_ratio=1.0)),
+            # The way of a public model's makers.
+            Arm("stock", lambda selection: SelectionOptions(stock=True), is_stock=True),
+            Arm("topk", _by_selector("topk")),
+            Arm("aks", _by_selector("aks")),
+            *(Arm(name, _by_scorer(name)) for name in get_args(Scorer)),
         )
     }
 )

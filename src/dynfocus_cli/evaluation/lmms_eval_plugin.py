@@ -31,8 +31,8 @@ def __getattr__(name: str) -> type:
     from lmms_eval.api.model import lmms
 
     mixin = _Chat if name == CHAT else _Simple
-    globals()[name] = made = type(name, (mixin, lmms), {"__module__": __name__, "__doc__": mixin.__doc__})
-    return made
+    globals()[name] = model = type(name, (mixin, lmms), {"__module__": __name__, "__doc__": mixin.__doc__})
+    return model
 
 
 class _Requests:

@@ -125,13 +125,13 @@ def remarks(report: Report) -> Iterator[str]:
             "failure": (arm.failed, "left out"),
             "question": (arm.missing, "not asked yet"),
         }
-        said = [f"{counted(count, what)} {how}" for what, (count, how) in counts.items() if count]
+        clauses = [f"{counted(count, what)} {how}" for what, (count, how) in counts.items() if count]
         if arm.questions and arm.scored < arm.questions:
-            said.append(f"{counted(arm.questions - arm.scored, 'answer')} not scored")
+            clauses.append(f"{counted(arm.questions - arm.scored, 'answer')} not scored")
         if arm.judgement is not None and arm.judgement.problem:
-            said.append(f"the judge gave no reply any more ({arm.judgement.problem})")
-        if said:
-            yield f"{arm.name}: {'; '.join(said)}."
+            clauses.append(f"the judge gave no reply any more ({arm.judgement.problem})")
+        if clauses:
+            yield f"{arm.name}: {'; '.join(clauses)}."
     if report.problems:
         yield f"{counted(len(report.problems), 'question')} of the data could not be asked: see the report."
     for name in report.missing_shards:

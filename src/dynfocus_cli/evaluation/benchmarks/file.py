@@ -132,8 +132,8 @@ def _subtitles(video: Path) -> Path | None:
     """The first subtitle file of the video's name beside it that can be read."""
     from dynfocus_cli.video.subtitles import subtitles_beside
 
-    found, _ = subtitles_beside(video)
-    return None if found is None else video.parent / found.origin
+    subtitles, _ = subtitles_beside(video)
+    return None if subtitles is None else video.parent / subtitles.origin
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
