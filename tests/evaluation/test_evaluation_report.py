@@ -139,7 +139,10 @@ def test_the_bytes_are_the_same_whatever_the_order_the_files_and_the_times(tmp_p
 def test_a_missing_shard_is_named(tmp_path, records):
     report = score_run(write_run(tmp_path, [], {"predictions-2-of-3.jsonl": records}))
     assert report.missing_shards == ("predictions-1-of-3.jsonl", "predictions-3-of-3.jsonl")
-    assert "predictions-1-of-3.jsonl is missing: its questions are in no figure." in summary_lines(report)
+    assert (
+        "predictions-1-of-3.jsonl is missing: questions that no other part has are in no figure."
+        in summary_lines(report)
+    )
 
 
 def test_unparsed_answers_are_counted_under_both_denominators(tmp_path):

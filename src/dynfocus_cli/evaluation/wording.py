@@ -135,5 +135,5 @@ def remarks(report: Report) -> Iterator[str]:
     if report.problems:
         yield f"{counted(len(report.problems), 'question')} of the data could not be asked: see the report."
     for name in report.missing_shards:
-        yield f"{name} is missing: its questions are in no figure."
+        yield f"{name} is missing: questions that no other part has are in no figure."
     yield from report.warnings
