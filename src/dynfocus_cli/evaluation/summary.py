@@ -16,8 +16,8 @@ MAX_VALUE = 60
 
 
 def summary_lines(report: Report) -> list[str]:
-    """The headline, a line an arm, and what did not go as it should."""
-    heading = ["arm", "accuracy", "95 %", f"gain on {_reference(report)}", "p", "tokens", "s/question"]
+    """The headline, a line of at most 80 characters an arm, and what did not go as it should."""
+    heading = ["arm", "accuracy", "95 %", f"gain on {_reference(report)}", "p", "tokens", "s each"]
     rows = [heading, *(_arm_row(report, arm) for arm in report.arms)]
     return [headline(report), "", *_aligned(rows), "", f"{scale(report)}.", *remarks(report)]
 
@@ -59,13 +59,13 @@ def _arm_row(report: Report, arm: ArmReport) -> list[str]:
     pair = report.pair(arm.name, _reference(report))
     tokens = "–" if arm.tokens is None else f"{arm.tokens.mean:,.0f}"
     if arm.tokens is not None and arm.tokens.limit is not None:
-        tokens += f" of {arm.tokens.limit:,}"
+        tokens += f"/{arm.tokens.limit:,}"
     return [
         arm.name,
         percent(arm.accuracy),
         interval(arm.accuracy) or "–",
         "–" if pair is None else _gain(pair.difference),
-        "–" if pair is None else p_value(pair.difference.p),
+        "–" if pair is None else p_value(pair.difference.p).replace(" ", ""),
         tokens,
         "–" if arm.cost.seconds is None else f"{arm.cost.seconds:.2f}",
     ]
