@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynfocus_cli.synth.unanswerable import NONSENSE as OF_THE_EXAM
 from provenance import provenance
 
 if TYPE_CHECKING:
@@ -26,29 +27,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.models.dynfocus.model import LoadedModel
 
 SEED = 4_000_000_000
-NONSENSE = (
-    "hi",
-    "What?",
-    "the",
-    "42",
-    "?",
-    "Describe the video.",
-    "What is happening?",
-    "Who is the president of France?",
-    "Is there a dog?",
-    "Why is the heart red?",
-    "Tell me a joke.",
-    "Summarize this clip in one sentence.",
-    "How old is the person on the left?",
-    "What does the sign say?",
-    "video video video",
-    "Translate this into German.",
-    "Is the music loud?",
-    "What's the weather like at 00:12?",
-    "How much does it cost?",
-    "Was ist zu sehen?",
-    "画面上有红色的圆吗?",
-)
+NONSENSE = (*OF_THE_EXAM, "画面上有红色的圆吗?")
 
 
 def main() -> None:
