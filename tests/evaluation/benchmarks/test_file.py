@@ -52,6 +52,14 @@ def test_what_cannot_be_asked_is_a_problem(tmp_path: Path, line: Any, said: str)
     assert dataset.problems[0].id == "line 2"
 
 
+def test_a_missing_video_names_the_current_folder_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset = read(Path("."), OPEN, {**OPEN, "video": "b.mp4"})
+    assert dataset.problems[0].message == f"There is no video b.mp4 in {tmp_path}."
+
+
 def test_a_file_without_any_record_is_an_error_and_no_list_of_its_lines(tmp_path: Path) -> None:
     video = tmp_path / "a.mp4"
     video.write_bytes(b"\x00\xff\n" * 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import string
 from collections.abc import Sequence
@@ -137,4 +138,5 @@ def _subtitles(video: Path) -> Path | None:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    return list(dict.fromkeys(str(folder) for folder in folders))
+    """Each folder once, in full: a `.` ahead of a full stop would be read as `..`."""
+    return list(dict.fromkeys(os.path.abspath(folder) for folder in folders))
