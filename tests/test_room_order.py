@@ -29,6 +29,7 @@ ORDER = (
     ("models",),
     ("planning",),
     ("pipeline",),
+    ("moments",),
     ("report",),
     ("batch",),
     ("evaluation",),
