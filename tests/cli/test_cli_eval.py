@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from dynfocus_cli.batch.shards import Shard
 from dynfocus_cli.cli.app import app
-from dynfocus_cli.evaluation.records import Shard
+from dynfocus_cli.evaluation.records import predictions_file
+from dynfocus_cli.evaluation.runner import video_of
 from dynfocus_cli.network.network import DynFocusModel
 from strict_schema import validate
 
@@ -240,12 +242,12 @@ def test_shards_share_out_videos(tmp_path: Path) -> None:
     from dynfocus_cli.evaluation.benchmark import find_benchmark
 
     items = find_benchmark("synth").read(tmp_path, "test").items[:50]
-    parts = [Shard(number, 3).items(items) for number in (1, 2, 3)]
+    parts = [list(Shard(number, 3).part(items, video_of)) for number in (1, 2, 3)]
     assert sorted(item.id for part in parts for item in part) == sorted(item.id for item in items)
     videos = [{item.video for item in part} for part in parts]
     assert not videos[0] & videos[1] | videos[1] & videos[2] | videos[0] & videos[2]
-    assert Shard().items(items) == list(items)
-    assert Shard.parse("2/3").file == "predictions-2-of-3.jsonl"
+    assert predictions_file(Shard()) == "predictions.jsonl"
+    assert predictions_file(Shard(2, 3)) == "predictions-2-of-3.jsonl"
 
 
 def command(output: Path, clips: Path, *more: str) -> list[str]:

@@ -244,3 +244,45 @@ def test_questions_about_other_videos_alone_are_a_usage_error(stand_in, run, cli
     assert result.exit_code == 2
     assert "The questions are about other videos (b.mp4): name those, or their folder." in result.stderr
     assert stand_in.loads == []
+
+
+def test_shards_share_out_the_videos(stand_in, run, clip):
+    names = [clip(f"d/{name}.mp4") for name in "abcde"]
+    calls = []
+    for number in (1, 2, 3):
+        result = run("ask", "d", "q", "--shard", f"{number}/3", "--jsonl", "--quiet")
+        assert (result.exit_code, result.stderr) == (0, "")
+        calls.append([record["video"] for record in records(result.stdout)])
+    assert calls == [names[::3], names[1::3], names[2::3]]
+    piped = run("inspect", "-", "--shard", "2/3", "--jsonl", stdin="".join(f"{name}\n" for name in names))
+    assert [record["video"] for record in records(piped.stdout)] == names[1::3]
+
+
+def test_a_shard_without_a_video_is_no_failure_and_leaves_no_file(stand_in, run, clip, tmp_path):
+    clip("d/a.mp4"), clip("d/b.mp4")
+    result = run("ask", "d", "q", "--shard", "3/3", "--output", "part-3.jsonl")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "There is no video for part 3/3" in result.stderr
+    assert stand_in.loads == []
+    assert not (tmp_path / "part-3.jsonl").exists()
+
+
+def test_a_failure_in_a_shard_of_one_video_is_one_of_several(stand_in, run, clip):
+    stand_in.errors = {"b.mp4": VideoUnreadable("No frame.")}
+    clip("d/a.mp4"), clip("d/b.mp4")
+    result = run("ask", "d", "q", "--shard", "2/2", "--jsonl")
+    assert result.exit_code == 6
+    assert run("ask", "d", "q", "--shard", "3/2").exit_code == 2
+
+
+def test_questions_about_videos_of_other_shards_are_no_concern(stand_in, run, clip, tmp_path):
+    for name in ("d/a.mp4", "d/b.mp4", "d/c.mp4"):
+        clip(name)
+    lines = [{"video": name, "question": "Who?"} for name in ("b.mp4", "gone.mp4", "c.mp4")]
+    (tmp_path / "d" / "q.json").write_text(json.dumps(lines))
+    shares = []
+    for number in (1, 2, 3):
+        result = run("ask", "d", "--questions", "d/q.json", "--jsonl", "--shard", f"{number}/3", "-q")
+        assert "were not asked" not in result.stderr
+        shares.append([record["video"] for record in records(result.stdout)])
+    assert shares == [["d/b.mp4"], ["d/c.mp4"], ["d/gone.mp4"]]

@@ -50,11 +50,16 @@ class VideoQuestions:
 
     def with_missing(self, given: Iterable[str]) -> Iterator[str]:
         """The videos of a run, then those that questions name and that are not there, to be reported."""
-        named = set[str]()
+        if not self._own:
+            yield from given
+            return
         for path in given:
-            named.add(os.path.realpath(path))
+            self._met.add(os.path.realpath(path))
             yield path
-        yield from (path for path in self.missing if os.path.realpath(path) not in named)
+        for path in self.missing:
+            if (identity := os.path.realpath(path)) not in self._met:
+                self._met.add(identity)
+                yield path
 
     def _identity_of(self, query: Query | None) -> str | None:
         return None if query is None or query.video is None else self._identities[query.video]

@@ -111,7 +111,7 @@ def _gathered(
         UsageError: the format cannot hold that many results, or the file of results is of no use.
         VideoUnreadable: there is no video.
     """
-    search = batch.search(say)
+    search, shard = batch.search(say), batch.part
     queries = VideoQuestions(questions, (path for path in arguments if path != batch_videos.STDIN))
     if output.format == "json" and len(queries.all) > 1:
         raise UsageError("--json prints one object and there are several questions: use --jsonl.")
@@ -130,6 +130,11 @@ def _gathered(
         several = len(first) > 1
         if output.format == "json" and several:
             raise UsageError("--json prints one object and there are several videos: use --jsonl.")
+        videos = shard.part((path for path in chain(first, paths) if queries.of(path)), str)
         # Names on standard input may take their time; what is in folders is soon known, and can be counted.
-        videos = chain(first, paths) if batch_videos.STDIN in arguments else [*first, *paths]
-        yield Job(videos, several, queries, run, output.format, output.quiet, results, questions.problems)
+        listed = videos if batch_videos.STDIN in arguments else list(videos)
+        if not shard.is_whole and listed == [] and not output.quiet:
+            say(f"There is no video for part {shard}: there are fewer videos than parts.")
+        yield Job(
+            listed, several, queries, run, output.format, output.quiet, results, questions.problems, shard
+        )

@@ -97,7 +97,18 @@ def check(bench: BenchArgument, data: DataOption = None, split: SplitOption = No
         raise VideoUnreadable("There is no question that could be asked.")
 
 
-@command("model", "fps", "seed", "max_new_tokens", "temperature", "quantize", "hwaccel", "quiet", name="eval")
+@command(
+    "retry_failed",
+    "model",
+    "fps",
+    "seed",
+    "max_new_tokens",
+    "temperature",
+    "quantize",
+    "hwaccel",
+    "quiet",
+    name="eval",
+)
 def run(
     bench: BenchArgument,
     *,
@@ -144,18 +155,10 @@ def run(
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Ask the first N questions alone.")
     ] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            "--shard", metavar="R/W", help="The R-th of W parts, for one process each; all write to one RUN."
-        ),
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Do again what failed before.")
-    ] = False,
     judge: JudgeOption = None,
     judge_model: JudgeModelOption = None,
     json: opt.JsonOption = False,
+    batch: opt.BatchOptions,
     model: opt.ModelRequest,
     run: RunOptions,
     show: opt.OutputOptions,
@@ -164,7 +167,18 @@ def run(
     from dynfocus_cli.cli.evaluate_run import RunRequest, evaluate, opened_judge
 
     request = RunRequest(
-        bench, output, data, split, arms, tokens, protocol, scoring, subtitles, limit, shard, retry_failed
+        bench,
+        output,
+        data,
+        split,
+        arms,
+        tokens,
+        protocol,
+        scoring,
+        subtitles,
+        limit,
+        batch.part,
+        batch.retry_failed,
     )
     evaluate(request, model, run, opened_judge(judge, judge_model), json=json, quiet=show.quiet)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dynfocus_cli.batch.results import ResultFile
+from dynfocus_cli.batch.shards import Shard
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import failure_of, say, trace
 from dynfocus_cli.cli.flag_names import result_with_flags
@@ -21,8 +22,8 @@ from dynfocus_cli.cli.tally import Tally
 from dynfocus_cli.errors import SomeVideosFailed, UsageError, VideoUnreadable
 from dynfocus_cli.evaluation.arms import choose_arms
 from dynfocus_cli.evaluation.benchmark import Protocol, Scoring
-from dynfocus_cli.evaluation.records import Conditions, Shard, run_record, write_run_file
-from dynfocus_cli.evaluation.runner import Evaluation, Step
+from dynfocus_cli.evaluation.records import Conditions, predictions_file, run_record, write_run_file
+from dynfocus_cli.evaluation.runner import Evaluation, Step, by_video, video_of
 from dynfocus_cli.evaluation.sources import open_benchmark, read_split
 from dynfocus_cli.evaluation.wording import counted
 from dynfocus_cli.flags import values_of
@@ -56,7 +57,7 @@ class RunRequest:
     scoring: Scoring | None
     subtitles: bool
     limit: int | None
-    shard: str | None
+    shard: Shard
     retry_failed: bool
 
 
@@ -82,7 +83,6 @@ def evaluate(
             f"{benchmark.name} has no protocol {request.protocol}: take one of "
             f"{', '.join(benchmark.protocols)}."
         )
-    shard = Shard() if request.shard is None else Shard.parse(request.shard)
     split = request.split or benchmark.splits[0]
     dataset = read_split(benchmark, request.data, split, request.output)
     if not dataset.items:
@@ -92,7 +92,8 @@ def evaluate(
     conditions = Conditions(benchmark, split, request.protocol, scoring, request.tokens, request.subtitles)
     spec = model.spec()
     arms = choose_arms(_names(request.arms), spec, options)
-    items = shard.items(dataset.items[: request.limit])
+    shard = request.shard
+    items = by_video(shard.part(dataset.items[: request.limit], video_of))
     evaluation = Evaluation(conditions, items, arms, options, request.retry_failed)
     info = spec.info
     record = run_record(
@@ -108,7 +109,7 @@ def evaluate(
     )
     write_run_file(request.output, record)
     _say_problems(dataset)
-    path = str(request.output / shard.file)
+    path = str(request.output / predictions_file(shard))
     with _opened(path, evaluation.settings(info), quiet=quiet) as results:
         failures = _run(evaluation, model, results, quiet=quiet)
     show_scores(request.output, judge, json=json, quiet=quiet)

@@ -24,7 +24,6 @@ _UNDECLARED = {
     "embed": "--embed",
     "arms": "--arms",
     "data": "--data",
-    "shard": "--shard",
     "tokens": "--tokens",
     "rods=False": "--rods none",
     "cache=False": "--no-cache",

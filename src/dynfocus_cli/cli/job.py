@@ -11,6 +11,7 @@ import typer
 from dynfocus_cli.batch import videos as batch_videos
 from dynfocus_cli.batch.lookahead import one_ahead
 from dynfocus_cli.batch.questions import Query
+from dynfocus_cli.batch.shards import Shard
 from dynfocus_cli.batch.video_questions import VideoQuestions
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import failure_of, say, trace
@@ -52,6 +53,8 @@ class Job:
     """The file that results go to in place of stdout."""
     problems: Sequence[str] = ()
     """Lines of the file of questions that are none; they were reported, and count at the end."""
+    shard: Shard = field(default_factory=Shard)
+    """Which part of the run it is."""
     rows: ExportFormat | None = None
     """What results are written as to stdout, where that is no table of key frames."""
     stream: AnswerStream | None = None
@@ -227,7 +230,7 @@ def for_each(
     if names := job.questions.passed_over:
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         some = f"{', '.join(names[:SHOWN_NAMES])}{more}"
-        if not given:
+        if not given and job.shard.is_whole:
             raise UsageError(f"The questions are about other videos ({some}): name those, or their folder.")
         say(f"Warning: Questions about videos that were not named were not asked: {some}.")
     _conclude(job, given, failures)

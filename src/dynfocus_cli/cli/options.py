@@ -15,6 +15,7 @@ from dynfocus_cli.options import QUERYING, RUNNING, VIDEOS
 from dynfocus_cli.types import Device, Quantization
 
 if TYPE_CHECKING:
+    from dynfocus_cli.batch.shards import Shard
     from dynfocus_cli.batch.videos import Search
     from dynfocus_cli.cli.output import Format
     from dynfocus_cli.models.protocol import Backend, ModelSpec
@@ -93,10 +94,24 @@ class BatchOptions:
     )
     retry_failed: bool = flag(
         "--retry-failed",
-        BATCH,
+        (*BATCH, "eval"),
         "With --output: do again what failed before.",
         default=False,
+        help_by_command={"eval": "Do again what failed before."},
     )
+    shard: str | None = flag(
+        "--shard R/W",
+        (*BATCH, "eval"),
+        "Take the R-th of W parts of the videos, for one process each; `results merge` joins them.",
+        help_by_command={"eval": "The R-th of W parts, for one process each; all write to one RUN."},
+    )
+
+    @property
+    def part(self) -> Shard:
+        """The part of the videos that is taken. Raises UsageError."""
+        from dynfocus_cli.batch.shards import Shard
+
+        return Shard.parse(self.shard)
 
     def search(self, warn: Callable[[str], None]) -> Search:
         """What to take of folders. Raises UsageError for a pattern that no name could be like."""

@@ -6,13 +6,13 @@ A prediction holds what was measured and nothing that scoring works out, so that
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dynfocus_cli import __version__
+from dynfocus_cli.batch.shards import Shard
 from dynfocus_cli.errors import DynFocusError, UsageError
 from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, Scoring
 from dynfocus_cli.evaluation.item import Dataset, Item
@@ -28,35 +28,9 @@ FREE = ("dynfocus", "model.device", "arms", "problems", "prompt")
 """What may differ between two calls that go on with the same run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One of several parts that a run is divided into, for one process each."""
-
-    number: int = 1
-    """From 1."""
-    of: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """`3/16` as the third of 16. Raises UsageError."""
-        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
-        if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            raise UsageError(f"`shard` is R/W, the R-th of W parts from 1/W to W/W, got {text!r}.")
-        return cls(int(match[1]), int(match[2]))
-
-    @property
-    def file(self) -> str:
-        """The name of its file of predictions."""
-        return "predictions.jsonl" if self.of == 1 else f"predictions-{self.number}-of-{self.of}.jsonl"
-
-    def items(self, items: Sequence[Item]) -> list[Item]:
-        """Its part of the items, those of one video together: every W-th video, as they come."""
-        videos = list(dict.fromkeys(item.video for item in items))
-        own: dict[Path, list[Item]] = {video: [] for video in videos[self.number - 1 :: self.of]}
-        for item in items:
-            if item.video in own:
-                own[item.video].append(item)
-        return [item for of_video in own.values() for item in of_video]
+def predictions_file(shard: Shard) -> str:
+    """The name of a shard's file of predictions."""
+    return "predictions.jsonl" if shard.is_whole else f"predictions-{shard.number}-of-{shard.of}.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import torch
@@ -117,7 +117,7 @@ class _Run:
 
     def outcomes(self) -> Iterator[Outcome]:
         """One a step."""
-        videos = [(video, list(items)) for video, items in groupby(self.evaluation.items, _video_of)]
+        videos = [(video, list(items)) for video, items in groupby(self.evaluation.items, video_of)]
         for (video, items), prefetch in one_ahead(videos, self._prefetch):
             yield from self._of_video(video, items, prefetch)
             if prefetch is not None:
@@ -251,8 +251,17 @@ class _Run:
         return self.evaluation.conditions
 
 
-def _video_of(item: Item) -> Path:
+def video_of(item: Item) -> Path:
+    """The video that a question is about."""
     return item.video
+
+
+def by_video(items: Iterable[Item]) -> list[Item]:
+    """The items in the order of their videos, as these first come."""
+    of_videos: dict[Path, list[Item]] = {}
+    for item in items:
+        of_videos.setdefault(item.video, []).append(item)
+    return list(chain.from_iterable(of_videos.values()))
 
 
 def _is_there(video: Path) -> bool:
