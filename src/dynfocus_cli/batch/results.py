@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from dynfocus_cli.batch.record_lines import BEGINNING, is_torn
 from dynfocus_cli.batch.result_key import Content, key_of
 from dynfocus_cli.errors import DynFocusError, UsageError
 from dynfocus_cli.files import TEMPORARY, is_same_file, lock, reason
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 SYNC_S = 1.0
 """Between calls of fsync: a power cut costs the results of so many seconds, a crash of the program none."""
-
-BEGINNING = b'{"schema": "dynfocus.'
-"""How each record begins: nothing else at the end of a file is taken for a torn one, and cut off."""
 
 MODE = os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """How the file is opened; a named pipe is not waited for. Windows lacks the one, and needs the other."""
@@ -113,7 +111,7 @@ class ResultFile:
                     self._admit_line(number, line)
                 elif _is_record(line):  # only its line break is missing
                     self._admit_line(number, line + b"\n")
-                elif not _is_torn(line):
+                elif not is_torn(line):
                     raise self._no_result(number)
         size = os.fstat(self._file).st_size
         if size > self._size:
@@ -362,9 +360,3 @@ def _is_record(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _is_torn(line: bytes) -> bool:
-    """The beginning of a record; after a power cut there may be zero bytes in place of what was written."""
-    line = line.rstrip(b"\0")
-    return line[: len(BEGINNING)] == BEGINNING[: len(line)]

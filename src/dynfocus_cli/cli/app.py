@@ -18,6 +18,7 @@ from dynfocus_cli.cli.errors import leave, reported
 from dynfocus_cli.cli.evaluate import app as evaluate
 from dynfocus_cli.cli.inspect import inspect
 from dynfocus_cli.cli.models import app as models
+from dynfocus_cli.cli.results import app as results
 from dynfocus_cli.cli.synth import synth
 from dynfocus_cli.cli.train import train
 from dynfocus_cli.errors import UsageError
@@ -78,6 +79,7 @@ app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Ask a video one 
 )
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Show which frames are meaningful.")(inspect)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Write generated clips to try it on.")(synth)
+app.add_typer(results, rich_help_panel=VIDEOS)
 app.add_typer(models, rich_help_panel=MODELS)
 app.add_typer(evaluate, rich_help_panel=MODELS)
 app.command(cls=Configured, rich_help_panel=MODELS, short_help="Train a model on videos of your own.")(train)
@@ -104,6 +106,7 @@ app.add_typer(cache, rich_help_panel=MACHINE)
 for command in (
     *models.registered_commands,
     *evaluate.registered_commands,
+    *results.registered_commands,
     *cache.registered_commands,
 ):
     command.cls = Configured
