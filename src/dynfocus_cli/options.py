@@ -15,6 +15,8 @@ QUERYING = ("ask", "inspect", "chat")
 """Commands that are asked of single videos, and say themselves how tokens are spent there."""
 RUNNING = (*QUERYING, "eval")
 """Commands that run a model."""
+FINDING = ("find",)
+"""Commands that look for moments."""
 VIDEOS = (*RUNNING, "train")
 """Commands that look at videos."""
 
@@ -179,6 +181,42 @@ class DecodingOptions:
         default=True,
         affects_result=False,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FindOptions:
+    """What is reported of the moments that a search finds, and how exactly."""
+
+    top: int = flag("--top N", FINDING, "Report the N best moments.", AT_LEAST_ONE, default=5)
+    min_length_s: float = flag(
+        "--min-length SECONDS",
+        FINDING,
+        "Leave out moments that are shorter.",
+        Range("be at least 0", 0),
+        default=0.0,
+    )
+    refine: bool | None = flag(
+        "--refine/--no-refine",
+        FINDING,
+        "Find borders to the frame by decoding more there. Default: where one video is searched or cut.",
+    )
+    """None leaves it to the caller."""
+    verify: int = flag(
+        "--verify N",
+        FINDING,
+        "Ask the language model whether it is there in the N best moments, and rank these by its answer.",
+        Range("be at least 0", 0),
+        default=0,
+    )
+    threshold: float | None = flag(
+        "--threshold P",
+        FINDING,
+        "Probability from which on something counts as found. Default: the model's.",
+        SHARE,
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True, slots=True)

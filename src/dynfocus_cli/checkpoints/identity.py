@@ -17,6 +17,10 @@ _BESIDE = ("familiarity.safetensors", "domain.json", "question_tokenizer/*")
 """Of our own networks, beside the files that transformers knows."""
 
 
+RETRIEVAL = "retrieval.safetensors"
+"""Of our own networks, what finds moments."""
+
+
 def revision(folder: Path) -> str:
     """The first 12 hex digits of a digest of the folder's weights: of a single file its own, of several one
     over theirs.
@@ -49,6 +53,18 @@ def config_digest(folder: Path) -> str:
         return _joined(
             f"{file.relative_to(folder)}:{known_digest(file)} " for file in files if file.is_file()
         )
+
+
+def retrieval_digest(folder: Path) -> str:
+    """The first 12 hex digits of a digest of the head that finds moments by captions; empty where the folder
+    has none. It decides no answer, so that `config_digest` does without it.
+
+    Raises:
+        ModelUnavailable: the file cannot be read.
+    """
+    file = folder / RETRIEVAL
+    with reading():
+        return known_digest(file)[:DIGITS] if file.is_file() else ""
 
 
 def _remembered(file: Path) -> str:

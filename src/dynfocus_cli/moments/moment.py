@@ -57,6 +57,12 @@ class Moment:
         """Seconds."""
         return self.end_s - self.start_s
 
+    @property
+    def rank(self) -> tuple[bool, float, float]:
+        """What moments are ordered by: those that the language model was asked about come first, by its
+        log-odds, and then the others by their scores."""
+        return self.log_odds is None, -(self.log_odds or 0.0), -self.score
+
 
 @dataclass(frozen=True, slots=True)
 class VideoMoments:
@@ -69,6 +75,8 @@ class VideoMoments:
     warnings: tuple[str, ...] = ()
     in_domain: bool | None = None
     """Whether video and text are such as the model was trained on; None where it does not say."""
+    frames_refined: int = 0
+    """Frames that were decoded beside the sampled ones, to find the borders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +97,4 @@ class Moments:
     def ranked(self) -> tuple[Moment, ...]:
         """The best of all videos, at most `top`; of equals the earlier."""
         found = (moment for video in self.videos for moment in video.moments)
-        return tuple(sorted(found, key=lambda moment: -moment.score)[: self.top])
+        return tuple(sorted(found, key=lambda moment: moment.rank)[: self.top])

@@ -13,7 +13,7 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.skeleton import parameter_shapes
 
-_KEPT = ("familiarity.safetensors", "domain.json")
+_KEPT = ("familiarity.safetensors", "domain.json", "retrieval.safetensors")
 """What else a model folder may hold that belongs to the model."""
 
 

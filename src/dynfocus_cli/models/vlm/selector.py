@@ -91,19 +91,8 @@ class Selector:
     @torch.inference_mode()
     def text(self, question: str) -> Tensor:
         """(D,) float32 of length 1, on the CPU; what is too long is cut, as it was in training."""
-        siglip = self.spec.model_type != "clip"
-        ids = self.spec.tokenizer(
-            # SigLIP 2 learned from small letters, which the tokenizer of its fixed sizes does not make of it:
-            # https://github.com/huggingface/transformers/issues/43054
-            question.lower() if siglip else question,
-            # SigLIP's embedding is the last of always 64 places, filled up on the right and without a mask.
-            padding="max_length" if siglip else False,
-            padding_side="right",
-            truncation=True,
-            max_length=self.network.config.text_config.max_position_embeddings,
-            return_tensors="pt",
-        ).input_ids.to(self.network.device)
-        return _unit(self.network.get_text_features(input_ids=ids).pooler_output)[0].cpu()
+        ids = text_ids(self.spec, question).to(self.network.device)
+        return unit(self.network.get_text_features(input_ids=ids).pooler_output)[0].cpu()
 
     def similarities(self, question: str, frames: EncodedFrames) -> Tensor:
         """The cosine of the question and each frame.
@@ -122,7 +111,24 @@ class Selector:
             ones = patches.new_ones(patches.shape[:2], dtype=torch.int32)
             grid = torch.tensor([[across, across]], device=pixels.device).expand(len(pixels), 2)
             inputs = {"pixel_values": patches, "pixel_attention_mask": ones, "spatial_shapes": grid}
-        return _unit(self.network.get_image_features(**inputs).pooler_output).unsqueeze(1)  # (B, 1, D)
+        return unit(self.network.get_image_features(**inputs).pooler_output).unsqueeze(1)  # (B, 1, D)
+
+
+def text_ids(spec: SelectorSpec, text: str) -> Tensor:
+    """(1, S): token ids as the makers' processor gives them; what is too long is cut, as in training."""
+    siglip = spec.model_type != "clip"
+    ids: Tensor = spec.tokenizer(
+        # SigLIP 2 learned from small letters, which the tokenizer of its fixed sizes does not make of it:
+        # https://github.com/huggingface/transformers/issues/43054
+        text.lower() if siglip else text,
+        # SigLIP's embedding is the last of always 64 places, filled up on the right and without a mask.
+        padding="max_length" if siglip else False,
+        padding_side="right",
+        truncation=True,
+        max_length=spec.config.text_config.max_position_embeddings,
+        return_tensors="pt",
+    ).input_ids
+    return ids
 
 
 def event_scores(similarities: Tensor, clusters: Clusters) -> Tensor:
@@ -288,6 +294,6 @@ def _patches(pixels: Tensor, side: int) -> Tensor:
     return grid.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # (B, N, side * side * 3)
 
 
-def _unit(embeddings: Tensor) -> Tensor:
+def unit(embeddings: Tensor) -> Tensor:
     """Of length 1, in float32: what tells one frame's similarity from another's is in the last digits."""
     return F.normalize(embeddings.float(), dim=-1)

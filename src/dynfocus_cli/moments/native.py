@@ -1,0 +1,70 @@
+"""The paper's network with a retrieval head as a retriever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from dynfocus_cli.checkpoints.identity import retrieval_digest
+from dynfocus_cli.errors import ModelUnavailable
+from dynfocus_cli.features.encoding import VisionTower
+from dynfocus_cli.models.dynfocus.model import LoadedModel
+from dynfocus_cli.models.dynfocus.spec import DynFocusSpec
+from dynfocus_cli.models.protocol import Backend
+from dynfocus_cli.moments.retriever import Retriever
+from dynfocus_cli.network.retrieval import RetrievalHead, caption_ids
+from dynfocus_cli.network.stages import Question
+
+
+class NativeRetriever(Retriever):
+    """The paper's network with its retrieval head; the network is loaded when a frame has to be encoded."""
+
+    is_measured = True
+
+    def __init__(self, spec: DynFocusSpec, head: RetrievalHead, load: Callable[[], Backend]) -> None:
+        """
+        Raises:
+            ModelUnavailable: the head is of another network.
+        """
+        self.name, self.info, self.fps = spec.name, spec.info, spec.defaults.fps
+        self.revision = f"{spec.info.revision}{spec.info.config}{retrieval_digest(spec.folder)}"
+        _check(spec, head)
+        self.scale, self.bias, self.threshold = float(head.scale), float(head.bias), float(head.threshold)
+        self._spec, self._head, self._load = spec, head, load
+
+    @cached_property
+    def tower(self) -> VisionTower:
+        model = self._load()
+        assert isinstance(model, LoadedModel)
+        network = model.vision_tower
+        encoder = self._head.frame.to(network.device)
+
+        @torch.inference_mode()
+        def encode(pixels: Tensor) -> Tensor:
+            return encoder(network.encode(pixels)[:, -model.config.patches :].float()).unsqueeze(1)
+
+        return replace(network, encode=encode, revision=self.revision)
+
+    @torch.inference_mode()
+    def text(self, caption: str) -> Tensor:
+        ids = caption_ids(self._spec.prompt, caption, self._head.sizes.longest)
+        return self._head.text(Question.padded([ids]))[0].clone()
+
+    def unknown_words(self, caption: str) -> tuple[str, ...]:
+        return self._head.unknown_words(caption)
+
+
+def _check(spec: DynFocusSpec, head: RetrievalHead) -> None:
+    """Raises ModelUnavailable where the head reads other features or other words."""
+    sizes, config = head.sizes, spec.config
+    needed = config.vision_config.hidden_size, config.qformer_config.vocab_size
+    if (sizes.vision_width, sizes.vocabulary) != needed:
+        raise ModelUnavailable(
+            f"The retrieval.safetensors in {spec.folder} is of another network: it reads features of "
+            f"{sizes.vision_width} numbers and {sizes.vocabulary} words, where the network has {needed[0]} "
+            f"and {needed[1]}."
+        )

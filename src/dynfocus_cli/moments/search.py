@@ -1,0 +1,194 @@
+"""The search of one video: frames are embedded, compared with a caption, and joined to spans of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dynfocus_cli.features.cache import FeatureCache
+from dynfocus_cli.features.encoding import encode_video
+from dynfocus_cli.models.protocol import Backend
+from dynfocus_cli.moments.borders import refine
+from dynfocus_cli.moments.moment import Curve, Moment, VideoMoments
+from dynfocus_cli.moments.retriever import Retriever
+from dynfocus_cli.moments.spans import ScoredSpan, ranked, spans
+from dynfocus_cli.moments.verify import verified
+from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
+from dynfocus_cli.progress import Progress, Silent
+from dynfocus_cli.stopwatch import Stopwatch
+from dynfocus_cli.types import SamplingPlan, Span, VideoSource
+from dynfocus_cli.video import Mentions, plan_sampling, probe
+
+MOST_FRAMES = 1 << 30
+"""Frames of a search: no language model has to read them, so none are left out."""
+BATCH = 16
+"""Frames that are encoded at a time."""
+DEFAULTS, DEFAULT_SAMPLING, DEFAULT_DECODING = FindOptions(), SamplingOptions(), DecodingOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class VideoVectors:
+    """The sampled frames of a video as a retriever sees them."""
+
+    times_s: tuple[float, ...]
+    """The sampled moments, strictly increasing, in seconds."""
+    vectors: Tensor
+    """(T, D), in any precision, on the CPU."""
+    within: Span
+    """Where the sampled part begins and ends, seconds."""
+    cuts_s: tuple[float, ...] = ()
+    """Known cuts between shots, ascending."""
+    warnings: tuple[str, ...] = ()
+
+
+def find(
+    video: str,
+    caption: str,
+    retriever: Retriever,
+    options: FindOptions = DEFAULTS,
+    *,
+    sampling: SamplingOptions = DEFAULT_SAMPLING,
+    decoding: DecodingOptions = DEFAULT_DECODING,
+    progress: Progress | None = None,
+    watch: Stopwatch | None = None,
+    load: Callable[[], Backend] | None = None,
+) -> VideoMoments:
+    """When the file `video` shows what `caption` says; borders are refined unless `options` say otherwise.
+
+    Args:
+        load: gives the model that is asked with `verify`.
+
+    Raises:
+        VideoUnreadable: no frame can be had of the file.
+        UsageError: a time past the end.
+    """
+    progress, watch = progress or Silent(), watch or Stopwatch()
+    with watch("decode"):
+        source = probe(video)
+    vectors = embed(source, retriever, sampling, decoding, progress, watch)
+    return search(source, vectors, caption, retriever, options, decoding=decoding, watch=watch, load=load)
+
+
+def embed(
+    source: VideoSource,
+    retriever: Retriever,
+    sampling: SamplingOptions,
+    decoding: DecodingOptions,
+    progress: Progress,
+    watch: Stopwatch,
+) -> VideoVectors:
+    """A video's frames as the retriever sees them, from the cache or else decoded and encoded.
+
+    Raises:
+        VideoUnreadable: no frame can be had of the file.
+        UsageError: a time past the end.
+    """
+    plan = planned(source, retriever, sampling)
+    cache = FeatureCache.default() if decoding.cache else None
+    encoding = encode_video(
+        source, plan.times_s, retriever.tower, cache, decoding.hwaccel, progress, watch, batch_size=BATCH
+    )
+    warnings = (*plan.warnings, *encoding.warnings)
+    within = plan.start_s, max(plan.end_s, plan.times_s[-1])
+    return VideoVectors(plan.times_s, encoding.frames.patches[:, 0], within, warnings=warnings)
+
+
+def planned(source: VideoSource, retriever: Retriever, sampling: SamplingOptions) -> SamplingPlan:
+    """The moments at which a video is looked at; at the retriever's rate where none is asked for."""
+    return plan_sampling(
+        source,
+        sampling,
+        Mentions(),
+        default_fps=retriever.fps,
+        default_max_frames=MOST_FRAMES,
+    )
+
+
+def search(
+    source: VideoSource,
+    frames: VideoVectors,
+    caption: str,
+    retriever: Retriever,
+    options: FindOptions,
+    *,
+    decoding: DecodingOptions = DEFAULT_DECODING,
+    watch: Stopwatch | None = None,
+    load: Callable[[], Backend] | None = None,
+) -> VideoMoments:
+    """The moments of a video whose frames are embedded already; decodes only to refine and to verify.
+
+    Args:
+        load: gives the model that is asked with `verify`.
+
+    Raises:
+        VideoUnreadable: frames that are needed for the borders cannot be had of the file.
+    """
+    watch = watch or Stopwatch()
+    with watch("select"):
+        curve = curve_of(frames, caption, retriever)
+        threshold = retriever.threshold if options.threshold is None else options.threshold
+        found = ranked(
+            spans(curve, frames.within, threshold, cuts_s=frames.cuts_s, min_length_s=options.min_length_s)
+        )
+    kept = found[: max(options.top, options.verify)]
+    decoded, exact = 0, options.refine is not False and bool(kept)
+    if exact:
+        kept, decoded = refined(source, kept, caption, retriever, decoding, watch)
+        kept = [span for span in kept if span.length_s >= max(options.min_length_s, frame_s(source) / 2)]
+    moments = tuple(moment_of(span, source, exact=exact) for span in kept)
+    if options.verify and load is not None and moments:
+        moments = verified(moments, caption, load(), options.verify)
+    moments = tuple(sorted(moments, key=lambda moment: moment.rank))[: options.top]
+    return VideoMoments(source, moments, curve, frames.warnings, None, decoded)
+
+
+def curve_of(frames: VideoVectors, caption: str, retriever: Retriever) -> Curve:
+    """How well each frame fits the caption."""
+    return Curve(frames.times_s, tuple(retriever.probabilities(frames.vectors, caption).tolist()))
+
+
+def refined(
+    source: VideoSource,
+    found: Sequence[ScoredSpan],
+    caption: str,
+    retriever: Retriever,
+    decoding: DecodingOptions,
+    watch: Stopwatch,
+) -> tuple[list[ScoredSpan], int]:
+    """Spans with borders that are exact to the frame, and the frames decoded for it.
+
+    Raises:
+        VideoUnreadable: the file is gone, or no frame of it can be decoded any more.
+    """
+    text = retriever.text(caption)
+
+    def look(moments_s: Sequence[float]) -> tuple[list[float], tuple[float, ...]]:
+        encoding = encode_video(
+            source, moments_s, retriever.tower, None, decoding.hwaccel, Silent(), watch, batch_size=BATCH
+        )
+        scores = retriever.calibrated(encoding.frames.patches[:, 0].half().float() @ text)
+        return scores.tolist(), encoding.frames.pts_s
+
+    result = refine(source, found, look)
+    return result.spans, result.frames
+
+
+def moment_of(span: ScoredSpan, source: VideoSource, *, exact: bool) -> Moment:
+    """A span as a moment of its video."""
+    frame = frame_s(source)
+    return Moment(
+        video=source.path,
+        start_s=span.start_s,
+        end_s=span.end_s,
+        score=span.score,
+        best_s=span.best_s,
+        tolerance_s=frame if exact else max(frame, span.tolerance_s),
+    )
+
+
+def frame_s(source: VideoSource) -> float:
+    """How long a frame is on screen, seconds, where they follow each other most closely."""
+    fps = source.fastest_fps or source.fps
+    return 1.0 / fps if fps > 0 else source.duration_s
