@@ -100,12 +100,14 @@ class ClipStore:
         """Features of the frames at the given whole seconds of each clip; equally many a clip."""
         assert self._patches is not None
         assert self._prototypes is not None
-        rows = [self.starts[clip] + np.asarray(times) for clip, times in zip(clips, seconds, strict=True)]
+        wanted = [(clip, tuple(times)) for clip, times in zip(clips, seconds, strict=True)]
+        rows = {one: self.starts[one[0]] + np.asarray(one[1]) for one in wanted}  # each excerpt is read once
+        patches = {one: _load(self._patches, index) for one, index in rows.items()}
+        prototypes = {one: _load(self._prototypes, index) for one, index in rows.items()}
         return VideoFeatures(
-            torch.stack([_load(self._patches, index) for index in rows]),
-            torch.stack([_load(self._prototypes, index) for index in rows]),
+            torch.stack([patches[one] for one in wanted]), torch.stack([prototypes[one] for one in wanted])
         )
 
 
 def _load(array: np.memmap, rows: np.ndarray) -> Tensor:
-    return torch.from_numpy(array[rows].astype(np.float32))
+    return torch.from_numpy(array[rows]).float()

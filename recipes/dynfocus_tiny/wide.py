@@ -33,19 +33,19 @@ from dynfocus_tiny.recipe import ANSWERS, GROUNDING, VISION, load_last, trained_
 from dynfocus_tiny.vision import VisionModel, train_vision
 
 IMAGE_SIZE, VISION_LAYERS, MAX_FRAMES = 96, 6, 300
-TRAINING_CLIPS, TRAINING_SEED = 2400, 4_000_000
-VALIDATION_CLIPS, VALIDATION_SEED = 150, 3_500_000
-OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED = 100, 500_000
-VISION_STEPS, VISION_BATCH, ENCODER_SHARE = 9000, 32, 0.5
-GROUNDING_STEPS = 2000
+TRAINING_CLIPS, TRAINING_SEED = 1200, 4_000_000
+VALIDATION_CLIPS, VALIDATION_SEED = 60, 3_500_000
+OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED = 50, 500_000
+VISION_STEPS, VISION_BATCH, ENCODER_SHARE = 6000, 32, 0.5
+GROUNDING_STEPS = 1400
 ASPECT_RATIOS = (0.5, 2.3)
 """Of what `wide_looks` draws."""
 PREPROCESSING = Preprocessing(size=IMAGE_SIZE, fit="letterbox")
 WIDE_TYPES = (*TYPES, UNANSWERABLE)
 CURRICULUM = (
-    Phase("again", 700, (8, 16, 24, 32, 48), 48, (1, 2, 4), 7e-4, 0.8, sigma=(0.1, 0.1)),
+    Phase("again", 500, (8, 16, 24, 32, 48), 32, (1, 2, 4), 7e-4, 0.9, sigma=(0.1, 0.1)),
     Phase(
-        "wide", 4000, (16, 24, 32, 48, 64, 96, 128, 180, 240, 280), 48, (2, 4, 4, 4), 6e-4, 0.02,
+        "wide", 2000, (16, 24, 32, 48, 64, 96, 128, 180, 240, 280), 32, (2, 4, 4, 4), 6e-4, 0.02,
         sigma=(0.1, 0.05),
     ),
 )  # fmt: skip

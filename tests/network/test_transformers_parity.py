@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from transformers import (
     DynamicCache,
     InstructBlipQFormerConfig,
@@ -18,7 +19,7 @@ from transformers import (
 
 from dynfocus_cli.models.vlm.caching import cached
 from dynfocus_cli.network.language_model import KeyValueCache, LanguageModel
-from dynfocus_cli.network.qformer import QFormer
+from dynfocus_cli.network.qformer import MultiHead, QFormer
 from dynfocus_cli.network.sizes import LanguageConfig, QFormerConfig, VisionConfig
 from dynfocus_cli.network.vision_transformer import VisionTransformer
 
@@ -92,22 +93,57 @@ def test_vision_encoder(bias: bool) -> None:
     torch.testing.assert_close(ours(pixels), theirs(pixels).last_hidden_state, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("count", [2, 4])  # the fewer are folded
 @pytest.mark.parametrize("asked", ["nothing", "all", "padded"])
 @torch.inference_mode()
-def test_qformer(asked: str) -> None:
+def test_qformer(asked: str, count: int) -> None:
+    theirs, ours = qformers()
+    queries, patches = torch.randn(2, count, 24), torch.randn(2, 9, 16)
+    words, mask, whole = None, None, None
+    if asked != "nothing":
+        words, mask = torch.randint(0, 60, (2, 6)), torch.ones(2, 6, dtype=torch.int64)
+        mask[1, 3:] = int(asked == "all")
+        whole = torch.cat((torch.ones(2, count, dtype=torch.int64), mask), dim=1)
+    expected = theirs(
+        input_ids=words, attention_mask=whole, query_embeds=queries, encoder_hidden_states=patches
+    ).last_hidden_state[:, :count]
+    torch.testing.assert_close(ours(queries, patches, words, mask), expected, rtol=0, atol=1e-6)
+
+
+def qformers() -> tuple[Any, QFormer]:
     sizes = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3, "num_attention_heads": 3}
     sizes |= {"vocab_size": 60, "max_position_embeddings": 20, "encoder_hidden_size": 16}
     torch.manual_seed(0)
     theirs = InstructBlipQFormerModel(InstructBlipQFormerConfig(**sizes)).eval()
     ours = QFormer(QFormerConfig(**sizes)).eval()
     ours.load_state_dict(theirs.state_dict())
-    queries, patches = torch.randn(2, 4, 24), torch.randn(2, 9, 16)
-    words, mask, whole = None, None, None
-    if asked != "nothing":
-        words, mask = torch.randint(0, 60, (2, 6)), torch.ones(2, 6, dtype=torch.int64)
-        mask[1, 3:] = int(asked == "all")
-        whole = torch.cat((torch.ones(2, 4, dtype=torch.int64), mask), dim=1)
-    expected = theirs(
-        input_ids=words, attention_mask=whole, query_embeds=queries, encoder_hidden_states=patches
-    ).last_hidden_state[:, :4]
-    torch.testing.assert_close(ours(queries, patches, words, mask), expected, rtol=0, atol=1e-6)
+    return theirs, ours
+
+
+@torch.inference_mode()
+def test_frames_that_share_a_question_are_read_as_with_copies_of_it() -> None:
+    _, ours = qformers()
+    queries, patches, row = torch.randn(2, 4, 24), torch.randn(5, 9, 16), torch.tensor([0, 0, 0, 1, 1])
+    words, mask = torch.randint(0, 60, (2, 6)), torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
+    shared = ours(queries, patches, words, mask, row)
+    torch.testing.assert_close(shared, ours(queries[row], patches, words[row], mask[row]), rtol=0, atol=1e-6)
+
+
+def test_a_folded_attention_has_the_gradients_and_the_dropout_of_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    layer = MultiHead(QFormerConfig(hidden_size=24, num_attention_heads=3, encoder_hidden_size=16), 16)
+    nn.init.normal_(layer.value.bias)
+    asking, source = torch.randn(2, 2, 24), torch.randn(2, 9, 16)
+    results = []
+    for folded in (4, 10**6):
+        monkeypatch.setattr("dynfocus_cli.network.qformer.FOLDED", folded)
+        layer.zero_grad()
+        layer.eval()(asking, source, None).square().sum().backward()
+        results.append([layer.query.weight.grad, layer.key.weight.grad, layer.value.weight.grad])
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-6)
+    monkeypatch.setattr("dynfocus_cli.network.qformer.FOLDED", 4)
+    layer.train()
+    mean = torch.stack([layer(asking, source, None) for _ in range(3000)]).mean(0)
+    torch.testing.assert_close(mean, layer.eval()(asking, source, None), rtol=0, atol=0.05)

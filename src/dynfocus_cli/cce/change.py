@@ -96,15 +96,24 @@ def transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
         returns: the averages (B, T, 5, D_v), and strengths (B, T, 6): the largest and the mean changes of
             each of the 3 kinds.
     """
-    frames = patches.shape[1]
-    here = torch.arange(-window, frames + window, device=patches.device).clamp(0, frames - 1)
-    near, far = (_steps(patches[:, here], step) for step in (1, window))
-    came, going = near[:, window - 1 :][:, :frames], near[:, window:][:, :frames]
-    flash = torch.minimum(far[:, :frames], far[:, window:])
-    change = torch.stack((came, going, flash), dim=2)  # (B, T, 3, N)
+    # Video by video and without gathered copies: all of it is bound by memory, and one video fits a cache.
+    seen, strengths = zip(*(_transients(video, window) for video in patches), strict=True)
+    return torch.stack(seen), torch.stack(strengths)
+
+
+def _transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
+    """Those of one video: (T, N, D_v) -> (T, 5, D_v) and (T, 6)."""
+    near, unchanged = _steps(patches, 1), patches.new_zeros(1, patches.shape[1], dtype=torch.float32)
+    came, going = torch.cat((unchanged, near)), torch.cat((near, unchanged))
+    far = _steps(patches, window)
+    before = torch.cat((_distance(patches[:window], patches[:1]), far))
+    after = torch.cat((far, _distance(patches[-window:], patches[-1:])))
+    change = torch.stack((came, going, torch.minimum(before, after)), dim=1)  # (T, 3, N)
     share = (SHARPNESS * change).softmax(-1).to(patches.dtype)
-    gone, next_up = share[:, :, :1] @ beside(patches, -1), share[:, :, 1:2] @ beside(patches, 1)
-    seen = torch.cat((share @ patches, gone, next_up), dim=2)  # (B, T, 5, D_v)
+    first, last = share[:1, :1] @ patches[:1], share[-1:, 1:2] @ patches[-1:]
+    gone = torch.cat((first, share[1:, :1] @ patches[:-1]))
+    next_up = torch.cat((share[:-1, 1:2] @ patches[1:], last))
+    seen = torch.cat((share @ patches, gone, next_up), dim=1)  # (T, 5, D_v)
     return seen, torch.cat((change.amax(-1), change.mean(-1)), dim=-1)
 
 
@@ -119,6 +128,11 @@ def beside(frames: Tensor, step: int) -> Tensor:
 
 
 def _steps(patches: Tensor, step: int) -> Tensor:
-    """Root mean squared difference of each patch to the same one `step` frames later: (B, T - step, N)."""
-    difference = (patches[:, step:] - patches[:, :-step]).float()
+    """How far each patch is from the same one `step` frames later: (T, N, D_v) -> (T - step, N)."""
+    return _distance(patches[step:], patches[: max(0, len(patches) - step)])
+
+
+def _distance(patches: Tensor, others: Tensor) -> Tensor:
+    """Root mean squared difference of each patch to the same one of another frame: (T, N), float32."""
+    difference = patches.float() - others.float()
     return torch.linalg.vector_norm(difference, dim=-1) * patches.shape[-1] ** -0.5

@@ -101,12 +101,15 @@ class CooperativeConnector(nn.Module):
         video = torch.arange(batch, device=visual.device).repeat_interleave(frames)  # (B * T,)
         read = []
         step = max(1, QFORMER_PATCHES // patches)
-        for rows in (slice(first, first + step) for first in range(0, batch * frames, step)):
+        for rows in (slice(start, start + step) for start in range(0, batch * frames, step)):
             seen = visual[rows] if classes is None else torch.cat((classes[rows], visual[rows]), dim=1)
-            words: tuple[Tensor | None, Tensor | None] = (None, None)
-            if question is not None:
-                words = question.ids[video[rows]], question.mask[video[rows]]
-            read.append(self.question_encoder(seen, *words))
+            if question is None:
+                read.append(self.question_encoder(seen, None))
+            else:
+                first, last = int(video[rows][0]), int(video[rows][-1])
+                asked = slice(first, last + 1)
+                row = video[rows] - first
+                read.append(self.question_encoder(seen, question.ids[asked], question.mask[asked], row))
         return torch.cat(read).unflatten(0, (batch, frames))
 
     def select(

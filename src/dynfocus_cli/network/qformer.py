@@ -16,6 +16,11 @@ from dynfocus_cli.network.layers import initialise, merge_heads, split_heads
 from dynfocus_cli.network.sizes import ACTIVATIONS, QFormerConfig
 
 
+FOLDED = 4
+"""From this many times fewer queries than its width has values on, summed over heads, an attention multiplies
+the queries by the keys' matrix and not each token."""
+
+
 class QFormer(nn.Module):
     """Queries that have read a question and looked at a frame."""
 
@@ -26,7 +31,12 @@ class QFormer(nn.Module):
         initialise(self, config.initializer_range)
 
     def forward(
-        self, queries: Tensor, patches: Tensor, question: Tensor | None, mask: Tensor | None = None
+        self,
+        queries: Tensor,
+        patches: Tensor,
+        question: Tensor | None,
+        mask: Tensor | None = None,
+        row: Tensor | None = None,
     ) -> Tensor:
         """
         Shape:
@@ -34,6 +44,8 @@ class QFormer(nn.Module):
             patches: (T, N, D_v), what the queries look at.
             question: (T, S) token ids, or None.
             mask: (T, S), 1 where `question` holds a token; None: everywhere.
+            row: (T,), where frames share queries and questions, which are then of any number: the row of
+                each frame's. What does not depend on the frame is computed once a row.
             returns: (T, Q, D_q).
         """
         count = queries.shape[1]
@@ -43,8 +55,8 @@ class QFormer(nn.Module):
         attended = None
         if mask is not None and not mask.all():
             attended = torch.cat((mask.new_ones(len(mask), count), mask), dim=1)[:, None, None].bool()
-        read: Tensor = self.encoder(self.embeddings(tokens), patches, count, attended)
-        return read[:, :count]
+        read: Tensor = self.encoder(self.embeddings(tokens), patches, count, attended, row)
+        return read
 
 
 class Embeddings(nn.Module):
@@ -82,13 +94,19 @@ class Encoder(nn.Module):
         self.checkpointing = False
         """Whether training computes a layer's activations twice, to keep none of them."""
 
-    def forward(self, x: Tensor, patches: Tensor, queries: int, mask: Tensor | None) -> Tensor:
-        """(T, Q + S, D_q) -> the same."""
-        for layer in self.layer:
+    def forward(
+        self, x: Tensor, patches: Tensor, queries: int, mask: Tensor | None, row: Tensor | None = None
+    ) -> Tensor:
+        """(T or rows, Q + S, D_q) -> the queries alone, (T, Q, D_q)."""
+        for number, layer in enumerate(self.layer, 1):
+            last = number == len(self.layer)
             if self.checkpointing and self.training:
-                x = checkpoint(layer, x, patches, queries, mask, use_reentrant=False)
+                x = checkpoint(layer, x, patches, queries, mask, row, last, use_reentrant=False)
             else:
-                x = layer(x, patches, queries, mask)
+                x = layer(x, patches, queries, mask, row, last)
+            if row is not None and mask is not None:
+                mask = mask[row]
+            row = None  # from here on each frame has its own
         return x
 
 
@@ -106,16 +124,27 @@ class Layer(nn.Module):
         self.intermediate_query = Expansion(config)
         self.output_query = Residual(config, inner[1])
 
-    def forward(self, x: Tensor, patches: Tensor, queries: int, mask: Tensor | None) -> Tensor:
-        """(T, Q + S, D_q) -> the same."""
-        x = self.attention(x, x, mask)
+    def forward(
+        self,
+        x: Tensor,
+        patches: Tensor,
+        queries: int,
+        mask: Tensor | None,
+        row: Tensor | None = None,
+        last: bool = False,
+    ) -> Tensor:
+        """(T or rows, Q + S, D_q) -> (T, Q + S, D_q); behind the last layer nobody reads the words, so it
+        leaves them out: (T, Q, D_q)."""
+        x = self.attention(x[:, :queries] if last else x, x, mask)
         asking, words = x[:, :queries], x[:, queries:]
+        if words.shape[1]:
+            words = self.output(self.intermediate(words), words)
+        if row is not None:
+            asking, words = asking[row], words[row]
         if self.crossattention is not None:
             asking = self.crossattention(asking, patches)
         asking = self.output_query(self.intermediate_query(asking), asking)
-        if not words.shape[1]:
-            return asking
-        return torch.cat((asking, self.output(self.intermediate(words), words)), dim=1)
+        return torch.cat((asking, words), dim=1) if words.shape[1] else asking
 
 
 class Attention(nn.Module):
@@ -148,6 +177,9 @@ class MultiHead(nn.Module):
 
     def forward(self, x: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
         """As `Attention`."""
+        heads = self.query.out_features // self._head_width
+        if mask is None and FOLDED * heads * x.shape[1] <= self.query.out_features:
+            return self._folded(x, source)
         attended = F.scaled_dot_product_attention(
             split_heads(self.query(x), self._head_width),
             split_heads(self.key(source), self._head_width),
@@ -156,6 +188,26 @@ class MultiHead(nn.Module):
             self._dropout if self.training else 0.0,
         )
         return merge_heads(attended)
+
+    def _folded(self, x: Tensor, source: Tensor) -> Tensor:
+        """The same where queries are few: keys' and values' matrices multiply what asks and what was found,
+        not each token of the source. The keys' bias would add the same to all tokens, which softmax ignores.
+        """
+        width, count = self._head_width, x.shape[1]
+        query = split_heads(self.query(x), width)  # (T, H, S, width)
+        keys = self.key.weight.unflatten(0, (-1, width)).to(query.dtype)  # (H, width, source width)
+        asked = (query * width**-0.5 @ keys).flatten(1, 2)  # (T, H * S, source width)
+        share = (asked @ source.to(asked.dtype).transpose(1, 2)).softmax(dim=-1, dtype=torch.float32)
+        if self.training and self._dropout:
+            share = F.dropout(share, self._dropout)
+        found = (share.to(asked.dtype) @ source.to(asked.dtype)).unflatten(1, (-1, count))
+        values = self.value.weight.unflatten(0, (-1, width)).to(found.dtype)  # (H, width, source width)
+        merged = merge_heads(found @ values.transpose(1, 2))
+        # With dropout a row's shares no longer add up to 1, and the bias is scaled by what they do.
+        bias: Tensor | float = 1.0
+        if self.training and self._dropout:
+            bias = share.sum(-1).unflatten(1, (-1, count)).transpose(1, 2).repeat_interleave(width, dim=-1)
+        return merged + (self.value.bias * bias).to(merged.dtype)
 
 
 class Expansion(nn.Module):

@@ -20,17 +20,25 @@ class QuestionEncoder(nn.Module):
         self.visual_norm = nn.LayerNorm(config.vision_config.hidden_size)
         self.qformer = QFormer(config.qformer_config)
 
-    def forward(self, patches: Tensor, question: Tensor | None, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        patches: Tensor,
+        question: Tensor | None,
+        mask: Tensor | None = None,
+        row: Tensor | None = None,
+    ) -> Tensor:
         """Queries for every frame.
 
         Shape:
             patches: (T, N, D_v), what the queries look at.
             question: (T, S) token ids, each frame's own copy of its question, or None for no question.
             mask: (T, S), 1 where `question` holds a token.
+            row: (T,), the row of each frame's question where frames share one: ids and mask are (rows, S).
             returns: (T, Q, D_q).
         """
-        queries = self.queries.expand(patches.shape[0], -1, -1)  # (T, Q, D_q)
-        read: Tensor = self.qformer(queries, self.visual_norm(patches), question, mask)
+        rows = len(patches) if question is None else len(question)
+        queries = self.queries.expand(rows, -1, -1)  # (T or rows, Q, D_q)
+        read: Tensor = self.qformer(queries, self.visual_norm(patches), question, mask, row)
         return read
 
     def embed(self, question: Tensor, mask: Tensor) -> Tensor:
