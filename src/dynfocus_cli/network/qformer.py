@@ -15,7 +15,6 @@ from torch.utils.checkpoint import checkpoint
 from dynfocus_cli.network.layers import initialise, merge_heads, split_heads
 from dynfocus_cli.network.sizes import ACTIVATIONS, QFormerConfig
 
-
 FOLDED = 4
 """From this many times fewer queries than its width has values on, summed over heads, an attention multiplies
 the queries by the keys' matrix and not each token."""
