@@ -125,6 +125,28 @@ class SequentialDecoder(StreamReader):
         self._next: TimedFrame | None = None
         self._ended = False
 
+    def between(self, start_s: float, end_s: float) -> Iterator[tuple[TimedFrame, float | None]]:
+        """Every frame on screen from `start_s` to `end_s`, and when the next one follows on the container's
+        clock, seconds; None where none does.
+
+            frames at  0.0  0.1  0.3       between(0.15, 0.3) -> 0.1 until 0.3
+
+        Raises:
+            VideoUnreadable: no frame of the video can be decoded.
+        """
+        end_s += self._source.start_s - EPSILON_S
+        frame = self.at(start_s)
+        while True:
+            if self._next is None and not self._ended:
+                self._next = next(self._frames, None)
+                self._ended = self._next is None
+            following = self._next
+            yield frame, None if following is None else following.pts_s
+            if following is None or following.pts_s >= end_s:
+                return
+            self._current = frame = following
+            self._next = None
+
     def _decode_until(self, target_s: float) -> None:
         """Decodes up to the frame after the one on screen at `target_s`, which becomes the current one."""
         while not self._ended:
