@@ -66,7 +66,8 @@ from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.curriculum import CurriculumModel, Phase, train_answers
 from dynfocus_tiny.examples import TrainingExample, collate, draw_examples
 from dynfocus_tiny.precision import training_precision
-from dynfocus_tiny.recipe import PREPROCESSING, TRAINING_SEED, VALIDATION_SEED, trained_model
+from dynfocus_tiny.recipe import PREPROCESSING, TRAINING_SEED, VALIDATION_SEED
+from dynfocus_tiny.run import trained_model
 from provenance import provenance
 
 RESAMPLES = 5_000

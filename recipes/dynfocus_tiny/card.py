@@ -1,11 +1,10 @@
 """The model card of `dynfocus-tiny`, written from what was measured.
 
     python -m dynfocus_tiny.card --accuracy FILE --selection FILE [--looks FILE]
-        [--fresh FILE] [--held-out FILE] [--second-seed FILE] [--work FOLDER] [--out FOLDER]
+        [--fresh FILE] [--held-out FILE] [--second-seed FILE] [--out FOLDER]
 
 Takes the JSON of `benchmarks/accuracy.py` (plain, with `--look all`, of an exam that was not held before,
-with `--wordings held-out`, of a network of another training seed) and of `benchmarks/selection.py`, and the
-logs of the run.
+with `--wordings held-out`, of a network of another training seed) and of `benchmarks/selection.py`.
 """
 
 from __future__ import annotations
@@ -20,23 +19,16 @@ from typing import Any
 from dynfocus_cli.checkpoints.card import table
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.synth.world import COLORS, DIGITS, FIGURES, ICONS, MAX_DURATION_S, MIN_DURATION_S
-from dynfocus_cli.training.run_log import log_lines
 from dynfocus_tiny.curriculum import CURRICULUM
 from dynfocus_tiny.recipe import (
-    ANSWERS,
-    GROUNDING,
     GROUNDING_STEPS,
     TRAINING_CLIPS,
     TRAINING_SEED,
     VALIDATION_CLIPS,
     VALIDATION_SEED,
-    VISION,
     VISION_STEPS,
 )
-
-LOG_NAME = "training_log.jsonl"
-LOGGED_EVERY = 50
-"""Steps from one line of the card's log to the next."""
+from dynfocus_tiny.run import LOG_NAME
 
 TEMPLATE = """\
 # dynfocus-tiny
@@ -120,8 +112,8 @@ class Measured:
     second_seed: dict[str, Any] | None = None
 
 
-def write_card(out: Path, measured: Measured, work: Path, parameters: int, history: str) -> None:
-    """Writes `README.md`, and what the stages of the run in `work` logged, into the model folder `out`."""
+def write_card(out: Path, measured: Measured, parameters: int, history: str) -> None:
+    """Writes `README.md` into the model folder `out`."""
     accuracy, selection = measured.accuracy, measured.selection
     figures = list(accuracy["overall"])
     rows = [
@@ -162,13 +154,9 @@ def write_card(out: Path, measured: Measured, work: Path, parameters: int, histo
             for phase in map(asdict, CURRICULUM)
         ],
     )
-    lines = [
-        json.dumps({"stage": stage} | line) + "\n"
-        for stage in (VISION, GROUNDING, ANSWERS)
-        for line in log_lines(work / stage)
-        if line["step"] % LOGGED_EVERY == 0
-    ]
-    logged = f"What was logged of losses and validation is in `{LOG_NAME}`. " if lines else ""
+    logged = (
+        f"What was logged of losses and validation is in `{LOG_NAME}`. " if (out / LOG_NAME).exists() else ""
+    )
     text = TEMPLATE.format(
         revision=revision(out),
         parameters=parameters / 1e6,
@@ -203,8 +191,6 @@ def write_card(out: Path, measured: Measured, work: Path, parameters: int, histo
     )
     assert len(DIGITS) == 10, "the card says 0 to 9"
     (out / "README.md").write_text(text, encoding="utf-8")
-    if lines:
-        (out / LOG_NAME).write_text("".join(lines), encoding="utf-8")
 
 
 def _interval(accuracy: dict[str, Any]) -> str:
@@ -273,7 +259,6 @@ def main() -> None:
     parser.add_argument("--fresh", type=Path, help="JSON of benchmarks/accuracy.py with another --seed")
     parser.add_argument("--held-out", type=Path, help="JSON of benchmarks/accuracy.py --wordings held-out")
     parser.add_argument("--second-seed", type=Path, help="JSON of benchmarks/accuracy.py, another network's")
-    parser.add_argument("--work", type=Path, default=Path("runs/tiny"), help="of the run")
     parser.add_argument("--out", type=Path, default=Path("weights/dynfocus-tiny"))
     parser.add_argument("--history", default="", help="a sentence on how this run departed from the recipe")
     arguments = parser.parse_args()
@@ -287,7 +272,7 @@ def main() -> None:
         file: Path | None = getattr(arguments, field.name)
         benchmarks[field.name] = None if file is None else json.loads(file.read_text())
     measured = Measured(**benchmarks)
-    write_card(arguments.out, measured, arguments.work, parameters, arguments.history)
+    write_card(arguments.out, measured, parameters, arguments.history)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ tokenizer, above 2^41 for the vision stage. Seeds below 500,000 are never traine
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,23 +25,19 @@ from torch import nn
 
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.models.dynfocus.model import LoadedModel
-from dynfocus_cli.models.open import load_model
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.synth.world import MAX_SCENES
-from dynfocus_cli.training.run_checkpoints import WEIGHTS, last_checkpoint, load_trained, step_of
 from dynfocus_tiny.answers import initialise
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.config import IMAGE_SIZE, tiny_config
 from dynfocus_tiny.curriculum import CURRICULUM, FURTHER, TYPES, CurriculumModel, train_answers
-from dynfocus_tiny.domain import write_domain
+from dynfocus_tiny.domain import TrainedWorld
 from dynfocus_tiny.grounding import GroundingModel, initialise_question_encoder, train_grounding
+from dynfocus_tiny.run import ANSWERS, GROUNDING, VISION, Run, trained_model
 from dynfocus_tiny.tokenizer import train_tokenizer
 from dynfocus_tiny.vision import VisionModel, train_vision
 
-VISION, GROUNDING, ANSWERS = "vision", "grounding", "answers"
-"""The stages, and their folders in a run's."""
 TRAINING_CLIPS, TRAINING_SEED = 3000, 1_000_000
 VALIDATION_CLIPS, VALIDATION_SEED = 150, 500_000
 VISION_STEPS, VISION_BATCH = 12000, 32
@@ -59,14 +54,7 @@ def fresh_model(seed: int) -> tuple[DynFocusModel, PromptWriter]:
     return DynFocusModel(config), PromptWriter(config, tokenizer)
 
 
-def trained_model(folder: Path) -> tuple[DynFocusModel, PromptWriter]:
-    """The network of a model folder that this recipe wrote, in float32, and its tokenizer."""
-    model = load_model(str(folder), "cpu")
-    assert isinstance(model, LoadedModel)
-    return model.network, model.prompt
-
-
-class Recipe:
+class Recipe(Run):
     """The stages of a run in `work`, one after the other on one network.
 
     Args:
@@ -87,26 +75,18 @@ class Recipe:
         share: float = 1.0,
         focus: Collection[str] = (),
     ) -> None:
-        self.work, self.seed, self.start = work, seed, start
+        self.seed, self.start = seed, start
         self.share, self.focus = share, sorted(focus)
-        self._claim_folder()
-        self.model, self.prompt = fresh_model(seed) if start is None else trained_model(start)
-        self.training = ClipStore(work / "training", TRAINING_CLIPS, TRAINING_SEED)
-        self.validation = ClipStore(work / "validation", VALIDATION_CLIPS, VALIDATION_SEED)
-
-    def _claim_folder(self) -> None:
         settings = {
-            "seed": self.seed,
-            "start": None if self.start is None else revision(self.start),
-            "share": self.share,
+            "seed": seed,
+            "start": None if start is None else revision(start),
+            "share": share,
             "focus": self.focus,
         }
-        record = self.work / "run.json"
-        if not record.exists():
-            self.work.mkdir(parents=True, exist_ok=True)
-            record.write_text(json.dumps(settings))
-        elif (recorded := json.loads(record.read_text())) != settings:
-            raise SystemExit(f"{self.work} is a run of {recorded}, not of {settings}: name another --work.")
+        model, prompt = fresh_model(seed) if start is None else trained_model(start)
+        super().__init__(work, settings, model, prompt, PREPROCESSING, TrainedWorld(), MAX_SCENES)
+        self.training = ClipStore(work / "training", TRAINING_CLIPS, TRAINING_SEED)
+        self.validation = ClipStore(work / "validation", VALIDATION_CLIPS, VALIDATION_SEED)
 
     def train(self) -> None:
         """Runs the stages that are not done yet, and loads what those that are had learned."""
@@ -148,16 +128,10 @@ class Recipe:
             focus=self.focus,
         )
 
-    def load(self) -> int:
-        """Loads what was learned by the last checkpoint of each stage; returns the last one's step.
-
-        Raises:
-            FileNotFoundError: a stage has none yet.
-        """
-        if self.start is None:
-            load_last(self.vision_model(), self.work / VISION)
-        load_last(self.grounding_model(), self.work / GROUNDING)
-        return load_last(self.curriculum_model(), self.work / ANSWERS)
+    def stages(self) -> dict[str, Callable[[], nn.Module]]:
+        """As `Run`; a network that goes on sees as before."""
+        stages: dict[str, Callable[[], nn.Module]] = {VISION: self.vision_model} if self.start is None else {}
+        return stages | {GROUNDING: self.grounding_model, ANSWERS: self.curriculum_model}
 
     @torch.no_grad()
     def average_with_start(self) -> None:
@@ -166,29 +140,6 @@ class Recipe:
         start = trained_model(self.start)[0].state_dict()
         for name, value in self.model.named_parameters():  # each tied one once
             value.lerp_(start[name], 0.5)
-
-    def export(self, out: Path) -> None:
-        """Writes the model folder."""
-        change = self.model.connector.change
-        if change is not None and change.shots is not None:
-            numbers = change.shots.number.weight.data
-            numbers[MAX_SCENES:] = numbers[MAX_SCENES - 1]  # no clip has had so many shots
-        out.mkdir(parents=True, exist_ok=True)
-        self.model.bfloat16().save_pretrained(out)
-        self.prompt.tokenizer.save_pretrained(out)
-        PREPROCESSING.save(out)
-        write_domain(out, self.model, PREPROCESSING)
-        for written in out.iterdir():
-            written.chmod(0o644)  # safetensors writes for the owner's eyes alone
-
-
-def load_last(model: nn.Module, folder: Path) -> int:
-    """Loads what a model had learned by the last checkpoint in `folder`; returns its step."""
-    last = last_checkpoint(folder)
-    if last is None:
-        raise FileNotFoundError(f"{folder} holds no checkpoint yet")
-    load_trained(model, last / WEIGHTS)
-    return step_of(last)
 
 
 def main() -> None:
@@ -220,7 +171,7 @@ def main() -> None:
         arguments.work, arguments.seed, arguments.start, share=arguments.share, focus=arguments.focus
     )
     if arguments.so_far:
-        print(f"step {recipe.load()}")
+        print(recipe.load())
     else:
         recipe.train()
     if arguments.mean:

@@ -11,25 +11,26 @@ clips: 4,000,000 onwards for training, 3,500,000 onwards for validation, above 2
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.synth.unanswerable import CANNOT_TELL, UNANSWERABLE
 from dynfocus_cli.synth.world import WIDE
-from dynfocus_cli.training.trainer import steps_done
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.curriculum import TYPES, CurriculumModel, Phase, train_answers
-from dynfocus_tiny.domain import TrainedWorld, write_domain
+from dynfocus_tiny.domain import TrainedWorld
 from dynfocus_tiny.frames import draw_wide
 from dynfocus_tiny.grounding import GroundingModel, train_grounding
 from dynfocus_tiny.growth import grown
 from dynfocus_tiny.materials import load_materials
-from dynfocus_tiny.recipe import ANSWERS, GROUNDING, VISION, load_last, trained_model
+from dynfocus_tiny.run import ANSWERS, GROUNDING, VISION, Run, trained_model
 from dynfocus_tiny.vision import VisionModel, train_vision
 
 IMAGE_SIZE, VISION_LAYERS, MAX_FRAMES = 96, 6, 300
@@ -44,63 +45,86 @@ PREPROCESSING = Preprocessing(size=IMAGE_SIZE, fit="letterbox")
 WIDE_TYPES = (*TYPES, UNANSWERABLE)
 CURRICULUM = (
     Phase("again", 500, (8, 16, 24, 32, 48), 32, (1, 2, 4), 7e-4, 0.9, sigma=(0.1, 0.1)),
+    Phase("wide", 1700, (16, 24, 32, 32, 48, 48, 64, 96), 32, (2, 4, 4), 7e-4, 0.5, sigma=(0.1, 0.1)),
     Phase(
-        "wide", 2000, (16, 24, 32, 48, 64, 96, 128, 180, 240, 280), 32, (2, 4, 4, 4), 6e-4, 0.02,
+        "long", 900, (16, 24, 32, 48, 64, 96, 128, 180, 240, 280), 32, (2, 4, 4, 4), 3.5e-4, 0.02,
         sigma=(0.1, 0.05),
     ),
 )  # fmt: skip
 
 
-class WideRecipe:
+class WideRecipe(Run):
     """The stages of a run in `work`, one after the other on one network.
 
     Args:
-        start: a model folder to begin with.
+        start: a model folder to begin with, of either recipe.
         materials: a folder of fonts and pictures.
+        vision_steps, grounding_steps: 0 leaves a stage as the network of `start` has it.
+        curriculum: of the stage of answers.
 
     Raises:
         SystemExit: the folder is that of a run with another seed or start.
     """
 
-    def __init__(self, work: Path, seed: int, start: Path, materials: Path) -> None:
-        self.work, self.seed = work, seed
-        self._claim_folder(start)
-        self.materials = load_materials(materials)
-        self.draw = draw_wide(self.materials)
-        model, self.prompt = trained_model(start)
+    def __init__(
+        self,
+        work: Path,
+        seed: int,
+        start: Path,
+        materials: Path,
+        *,
+        vision_steps: int | None = None,
+        grounding_steps: int | None = None,
+        curriculum: Sequence[Phase] | None = None,
+    ) -> None:
+        self.seed = seed
+        self._vision_steps = VISION_STEPS if vision_steps is None else vision_steps
+        self._grounding_steps = GROUNDING_STEPS if grounding_steps is None else grounding_steps
+        self._curriculum = CURRICULUM if curriculum is None else curriculum
+        free = load_materials(materials)
+        self.draw = draw_wide(free)
+        begun, prompt = trained_model(start)
         torch.manual_seed(seed)  # of what a new layer begins with
-        self.model = grown(
-            model,
+        model = grown(
+            begun,
             image_size=IMAGE_SIZE,
             layers=VISION_LAYERS,
             max_frames=MAX_FRAMES,
             abstention=CANNOT_TELL,
         )
+        settings = {"seed": seed, "start": revision(start)}
+        trained = TrainedWorld(WIDE, ASPECT_RATIOS, self.draw, free.backdrop)
+        super().__init__(work, settings, model, prompt, PREPROCESSING, trained, WIDE.scenes[1])
         self.training = ClipStore(work / "training", TRAINING_CLIPS, TRAINING_SEED, draw=self.draw)
         self.validation = ClipStore(work / "validation", VALIDATION_CLIPS, VALIDATION_SEED, draw=self.draw)
         self.old_validation = ClipStore(work / "old-validation", OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED)
 
-    def _claim_folder(self, start: Path) -> None:
-        settings = {"seed": self.seed, "start": revision(start)}
-        record = self.work / "run.json"
-        if not record.exists():
-            self.work.mkdir(parents=True, exist_ok=True)
-            record.write_text(json.dumps(settings))
-        elif (recorded := json.loads(record.read_text())) != settings:
-            raise SystemExit(f"{self.work} is a run of {recorded}, not of {settings}: name another --work.")
+    def stages(self) -> dict[str, Callable[[], nn.Module]]:
+        """As `Run`."""
+        return {VISION: self.vision_model, GROUNDING: self.grounding_model, ANSWERS: self.curriculum_model}
 
     def train(self) -> None:
         """Runs the stages that are not done yet, and loads what those that are had learned."""
-        vision = self.vision_model()
-        train_vision(
-            self.work / VISION, vision, steps=VISION_STEPS, seed=self.seed, encoder_share=ENCODER_SHARE
-        )
+        if self._vision_steps:
+            vision = self.vision_model()
+            train_vision(
+                self.work / VISION,
+                vision,
+                steps=self._vision_steps,
+                seed=self.seed,
+                encoder_share=ENCODER_SHARE,
+            )
         for clips in (self.validation, self.old_validation, self.training):
             clips.build(self.model, PREPROCESSING, self.seed)
-        grounding = self.grounding_model()
-        train_grounding(
-            self.work / GROUNDING, grounding, self.validation, steps=GROUNDING_STEPS, seed=self.seed
-        )
+        if self._grounding_steps:
+            grounding = self.grounding_model()
+            train_grounding(
+                self.work / GROUNDING,
+                grounding,
+                self.validation,
+                steps=self._grounding_steps,
+                seed=self.seed,
+            )
         train_answers(self.work / ANSWERS, self.curriculum_model())
 
     def vision_model(self) -> VisionModel:
@@ -119,42 +143,28 @@ class WideRecipe:
             self.training,
             self.validation,
             self.seed,
-            CURRICULUM,
+            self._curriculum,
             focus=(UNANSWERABLE,),
             types=WIDE_TYPES,
             other_validation={"old": self.old_validation},
         )
 
-    def load(self) -> dict[str, int]:
-        """Loads what was learned by the last checkpoint of each stage so far; returns their steps."""
-        stages = {
-            VISION: self.vision_model,
-            GROUNDING: self.grounding_model,
-            ANSWERS: self.curriculum_model,
-        }
-        done = {name: steps_done(self.work / name) for name in stages}
-        for name, steps in done.items():
-            if steps:
-                load_last(stages[name](), self.work / name)
-        return done
 
-    def export(self, out: Path) -> None:
-        """Writes the model folder."""
-        change = self.model.connector.change
-        if change is not None and change.shots is not None:
-            numbers, most = change.shots.number.weight.data, WIDE.scenes[1]
-            numbers[most:] = numbers[most - 1]  # no clip has had so many shots
-        out.mkdir(parents=True, exist_ok=True)
-        self.model.bfloat16().save_pretrained(out)
-        self.prompt.tokenizer.save_pretrained(out)
-        PREPROCESSING.save(out)
-        write_domain(out, self.model, PREPROCESSING, self.trained_world())
-        for written in out.iterdir():
-            written.chmod(0o644)  # safetensors writes for the owner's eyes alone
+def with_steps(curriculum: Sequence[Phase], given: Sequence[str]) -> tuple[Phase, ...]:
+    """The curriculum with other numbers of steps, given as NAME=STEPS; without phases that have none.
 
-    def trained_world(self) -> TrainedWorld:
-        """What the network knows by the end."""
-        return TrainedWorld(WIDE, ASPECT_RATIOS, self.draw, self.materials.backdrop)
+    Raises:
+        SystemExit: what is given names no phase, or no number of steps.
+    """
+    steps = {phase.name: phase.steps for phase in curriculum}
+    for each in given:
+        name, _, count = each.partition("=")
+        if name not in steps or not count.isdecimal():
+            raise SystemExit(
+                f"{each!r} is not one of {', '.join(steps)}, followed by = and a number of steps."
+            )
+        steps[name] = int(count)
+    return tuple(replace(phase, steps=steps[phase.name]) for phase in curriculum if steps[phase.name])
 
 
 def main() -> None:
@@ -169,11 +179,30 @@ def main() -> None:
     parser.add_argument("--materials", type=Path, required=True, help="a folder with fonts/ and pictures/")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")
+    parser.add_argument("--vision-steps", type=int, default=VISION_STEPS, help="0: sees as the start does")
+    parser.add_argument(
+        "--grounding-steps", type=int, default=GROUNDING_STEPS, help="0: looks as the start does"
+    )
+    parser.add_argument(
+        "--phase",
+        action="append",
+        default=[],
+        metavar="NAME=STEPS",
+        help="of answers; repeats; 0 leaves it out",
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
-    recipe = WideRecipe(arguments.work, arguments.seed, arguments.start, arguments.materials)
+    recipe = WideRecipe(
+        arguments.work,
+        arguments.seed,
+        arguments.start,
+        arguments.materials,
+        vision_steps=arguments.vision_steps,
+        grounding_steps=arguments.grounding_steps,
+        curriculum=with_steps(CURRICULUM, arguments.phase),
+    )
     if arguments.so_far:
         print(recipe.load())
     else:

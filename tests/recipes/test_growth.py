@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from dynfocus_tiny.growth import grown
-from dynfocus_tiny.recipe import trained_model
+from dynfocus_tiny.run import trained_model
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
 

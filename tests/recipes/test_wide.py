@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import dynfocus_cli
 from dynfocus_cli.synth.look import WIDE_LOOKS
@@ -55,6 +59,8 @@ def test_every_stage_learns_and_what_comes_out_answers_wide_clips(small: WideRec
     )
 
     again.export(tmp_path / "model")
+    stages = [json.loads(line)["stage"] for line in (tmp_path / "model" / "training_log.jsonl").open()]
+    assert list(dict.fromkeys(stages)) == ["vision", "grounding", "answers"]
     script = write_script(1, world=World(durations_s=(16, 16), radii=(0.1, 0.2)))
     clip = tmp_path / "clip.mp4"
     write_video(script, clip, size=64, fps=2, look=WIDE_LOOKS["9:16"])
@@ -63,3 +69,32 @@ def test_every_stage_learns_and_what_comes_out_answers_wide_clips(small: WideRec
     result = loaded.ask(str(clip), "What is shown at 00:04?")
     assert result.evidence.tokens.all_patches == 144 * len(result.evidence.frames)
     assert result.evidence.in_domain is not None
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_from_a_wide_network_sees_and_looks_as_that_did(
+    small: WideRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.train()
+    small.export(tmp_path / "model")
+    further: dict[str, Any] = {"vision_steps": 0, "grounding_steps": 0}
+    again = WideRecipe(tmp_path / "further", 2, tmp_path / "model", tmp_path / "no materials", **further)
+    begun = {name: value.clone() for name, value in again.model.state_dict().items()}
+    for name, value in small.model.state_dict().items():
+        torch.testing.assert_close(begun[name], value.float())
+    again.train()
+    moved = {name for name, value in again.model.state_dict().items() if not value.equal(begun[name])}
+    assert any(name.startswith("language_model") for name in moved)
+    assert not any(
+        name.startswith(("vision", "connector.question_encoder", "connector.rods")) for name in moved
+    )
+    assert again.load() == {"vision": 0, "grounding": 0, "answers": 2}
+
+
+def test_phases_have_the_steps_that_are_given() -> None:
+    few, many = Phase("few", 5, (4,), 4, (1,), 1e-3), Phase("many", 9, (8,), 4, (1,), 1e-3)
+    assert wide.with_steps((few, many), []) == (few, many)
+    assert wide.with_steps((few, many), ["few=0", "many=3"]) == (replace(many, steps=3),)
+    for wrong in ("none=3", "few", "few=-1"):
+        with pytest.raises(SystemExit, match="is not one of few, many"):
+            wide.with_steps((few, many), [wrong])
