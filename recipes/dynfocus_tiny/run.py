@@ -22,7 +22,7 @@ VISION, GROUNDING, ANSWERS = "vision", "grounding", "answers"
 """The stages, and their folders in a run's."""
 LOG_NAME = "training_log.jsonl"
 LOGGED_EVERY = 50
-"""Steps from one line of a model folder's log to the next."""
+"""Steps from one loss in a model folder's log to the next; validations are all there."""
 
 
 def trained_model(folder: Path) -> tuple[DynFocusModel, PromptWriter]:
@@ -97,7 +97,7 @@ class Run:
             json.dumps({"stage": stage} | line) + "\n"
             for stage in self.stages()
             for line in log_lines(self.work / stage)
-            if line["step"] % LOGGED_EVERY == 0
+            if line["step"] % LOGGED_EVERY == 0 or "loss" not in line  # a validation
         ]
 
 
