@@ -56,10 +56,12 @@ bench: setup  ## measure accuracy, frame selection and start-up time
 
 tiny: setup  ## train dynfocus-tiny from nothing; resumes where it stopped
 	"$(BIN)/python" -m dynfocus_tiny
+	"$(BIN)/python" -m dynfocus_tiny.retrieval
 
 wide: setup  ## train it further on the widened world; resumes where it stopped
 	test -d runs/materials || "$(BIN)/python" -m dynfocus_tiny.gather runs/materials
 	"$(BIN)/python" -m dynfocus_tiny.wide --materials runs/materials
+	"$(BIN)/python" -m dynfocus_tiny.retrieval --model runs/wide-model --work runs/wide-retrieval --materials runs/materials
 
 wheel: setup  ## build the wheel, weights included
 	"$(BIN)/python" -m pip wheel --quiet --no-deps --wheel-dir "$(DIST)" .

@@ -32,7 +32,7 @@ from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.retrieval import RetrievalHead, RetrievalSizes, caption_ids
 from dynfocus_cli.network.stages import Question
 from dynfocus_cli.synth.look import Look
-from dynfocus_cli.synth.world import Script, Thing, write_script
+from dynfocus_cli.synth.world import COLORS, SHAPES, Script, Thing, write_script
 from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.schedules import warm_cosine
 from dynfocus_cli.training.trainer import ParameterGroup, Schedule, train_model
@@ -41,20 +41,23 @@ from dynfocus_tiny.frames import DrawWorld, draw_old, draw_wide, film
 from dynfocus_tiny.materials import load_materials
 from dynfocus_tiny.precision import training_precision
 from dynfocus_tiny.retrieval_threshold import measure
-from dynfocus_tiny.vision import WEIGHT_DECAY
+from dynfocus_tiny.vision import WEIGHT_DECAY, dense_labels
 
 CLIPS, SEED = 5000, 5_000_000
 FRAMES_A_CLIP = 6
-STEPS, RATE = 5000, 2e-3
+STEPS, RATE = 4000, 2e-3
 FRAMES, CAPTIONS = 128, 160
 """Of a batch."""
 SAVE_EVERY = 250
+DENSE_WEIGHT = 3.0
+"""Of telling the colour and the shape of each patch."""
 FIRST_BIAS = -4.0
 """Most captions are true of few frames."""
 
 
 class FrameStore:
-    """Features of single frames of many clips, memory-mapped as float16, with what each frame shows.
+    """Features of single frames of many clips, memory-mapped as float16, with what each frame and each of its
+    patches shows.
 
     Building resumes after a kill: a clip is counted once its rows are on disk.
     """
@@ -70,6 +73,7 @@ class FrameStore:
             for time_s in moments:
                 self.things.append(tuple(seen.thing for seen in script.scene_at(time_s).at(time_s)))
         self._patches: np.memmap | None = None
+        self._labels: np.memmap | None = None
 
     def _clip(self, clip: int) -> tuple[random.Random, Script, Look]:
         rng = random.Random(f"{SEED + clip} retrieval")
@@ -79,10 +83,12 @@ class FrameStore:
     def build(self, model: DynFocusModel, preprocessing: Preprocessing) -> None:
         """Renders and encodes the frames that are not on disk yet."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path, progress = self.folder / "frames.f16", self.folder / "progress.json"
-        mode: Literal["r+", "w+"] = "r+" if path.exists() else "w+"
-        shape = (len(self.things), model.config.patches, model.config.vision_config.hidden_size)
-        self._patches = np.memmap(path, np.float16, mode, shape=shape)
+        progress, vision = self.folder / "progress.json", model.config.vision_config
+        mode: Literal["r+", "w+"] = "r+" if progress.exists() else "w+"
+        shape = (len(self.things), model.config.patches)
+        features = (*shape, vision.hidden_size)
+        self._patches = np.memmap(self.folder / "frames.f16", np.float16, mode, shape=features)
+        self._labels = np.memmap(self.folder / "labels.u8", np.uint8, mode, shape=(*shape, 2))
         done = json.loads(progress.read_text())["clips"] if progress.exists() else 0
         for clip in range(done, self.clips):
             rng, script, look = self._clip(clip)
@@ -90,14 +96,21 @@ class FrameStore:
             frames = [film(script, time_s, look, preprocessing.size, rng) for time_s in self._moments[clip]]
             with torch.no_grad():
                 encoded = model.encode_frames(preprocessing(np.stack(frames)))
-            self._patches[clip * FRAMES_A_CLIP : (clip + 1) * FRAMES_A_CLIP] = encoded.numpy()
+            rows = slice(clip * FRAMES_A_CLIP, (clip + 1) * FRAMES_A_CLIP)
+            self._patches[rows] = encoded.numpy()
+            for row, time_s in zip(range(rows.start, rows.stop), self._moments[clip], strict=True):
+                seen = script.scene_at(time_s).at(time_s)
+                labels = dense_labels(seen, preprocessing.size, vision.patch_size, look)
+                self._labels[row] = labels[:, :2]
             if (clip + 1) % 100 == 0 or clip + 1 == self.clips:
                 write_atomically(progress, json.dumps({"clips": clip + 1}).encode())
 
-    def patches(self, frames: list[int]) -> Tensor:
-        """(F, N, D_v) float32."""
+    def patches(self, frames: list[int]) -> tuple[Tensor, Tensor]:
+        """Features (F, N, D_v) float32, and the shape and colour of each patch (F, N, 2) int64."""
         assert self._patches is not None
-        return torch.from_numpy(self._patches[sorted(frames)].astype(np.float32))
+        assert self._labels is not None
+        features, labels = self._patches[frames].astype(np.float32), self._labels[frames].astype(np.int64)
+        return torch.from_numpy(features), torch.from_numpy(labels)
 
 
 def _draw_moment(script: Script, rng: random.Random) -> float:
@@ -128,12 +141,19 @@ class RetrievalModel(nn.Module):
         true = torch.stack([caption.is_true(presence) for caption in captions], dim=1).float()
         longest = self.head.sizes.longest
         tokens = Question.padded([caption_ids(self._prompt, each.text, longest) for each in captions])
+        patches, labels = self._store.patches(frames)
         with training_precision():
-            vectors = self.head.frame(self._store.patches(frames))
+            colors, shapes = self.head.frame.aspects(patches)
+            vectors = self.head.frame.vectors(colors, shapes)
             texts = self.head.text(tokens)
+        dense = sum(
+            F.cross_entropy(logits.float().flatten(0, 1), labels[..., kind].flatten())
+            for kind, logits in enumerate((shapes, colors))
+        )
         logits = self.log_scale.exp() * (vectors.float() @ texts.float().T) + self.bias
         # As in SigLIP, a sum over all pairs: the few that are true would vanish in a mean.
-        return F.binary_cross_entropy_with_logits(logits, true, reduction="sum") / FRAMES
+        loss = F.binary_cross_entropy_with_logits(logits, true, reduction="sum") / len(frames)
+        return loss + DENSE_WEIGHT * dense
 
     @torch.no_grad()
     def finish(self) -> None:
@@ -177,7 +197,12 @@ def main() -> None:
     store = FrameStore(arguments.work / "frames", CLIPS, draw)
     store.build(model.network, model.spec.preprocessing)
     torch.manual_seed(arguments.seed)
-    sizes = RetrievalSizes(model.config.vision_config.hidden_size, model.config.qformer_config.vocab_size)
+    config = model.config
+    sizes = RetrievalSizes(
+        config.vision_config.hidden_size,
+        config.qformer_config.vocab_size,
+        aspects=(len(COLORS) + 1, len(SHAPES) + 1),
+    )
     head = RetrievalHead(sizes, sorted(caption_words()))
     learner = RetrievalModel(head, model.prompt, store, arguments.seed)
     train_retrieval(arguments.work / "head", learner, steps=arguments.steps, seed=arguments.seed)

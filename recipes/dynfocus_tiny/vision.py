@@ -84,7 +84,7 @@ def draw_batch(
         script = write_script(rng.getrandbits(40) | 1 << 41, world=world)
         time_s = _draw_second(script, rng)
         frames[item] = film(script, time_s, look, image_size, rng)
-        labels[item] = _labels(script.scene_at(time_s).at(time_s), image_size, patch_size, look)
+        labels[item] = dense_labels(script.scene_at(time_s).at(time_s), image_size, patch_size, look)
     return frames, labels
 
 
@@ -100,7 +100,10 @@ def _draw_second(script: Script, rng: random.Random) -> float:
     return rng.randrange(4 * script.duration_s) / 4
 
 
-def _labels(sightings: tuple[Sighting, ...], image_size: int, patch_size: int, look: Look) -> NDArray:
+def dense_labels(
+    sightings: tuple[Sighting, ...], image_size: int, patch_size: int, look: Look
+) -> NDArray[np.int64]:
+    """Shape, colour and cell of each patch of a frame: `(N, 3)`."""
     grid = image_size // patch_size
     labels = np.empty((grid * grid, 3), np.int64)
     labels[:] = NOTHING

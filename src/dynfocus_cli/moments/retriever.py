@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from dynfocus_cli.features.encoding import VisionTower
-from dynfocus_cli.types import ModelInfo
+from dynfocus_cli.options import DecodingOptions
+from dynfocus_cli.types import Fallback, ModelInfo, VideoSource
 
 
 class Retriever(ABC):
@@ -41,6 +42,8 @@ class Retriever(ABC):
     """The probability from which on a frame counts as showing what the caption says."""
     is_measured: bool
     """Whether the threshold was measured on videos."""
+    fallback: Fallback | None = None
+    """Why this model searches, where no model was named and it is the shipped one that steps in."""
 
     @property
     @abstractmethod
@@ -51,8 +54,16 @@ class Retriever(ABC):
     def text(self, caption: str) -> Tensor:
         """A caption's vector, (D,) float32 on the CPU. Loads no vision encoder."""
 
-    def unknown_words(self, caption: str) -> tuple[str, ...]:
-        """Words that training never had; empty where the model does not say."""
+    def video_departures(self, source: VideoSource, decoding: DecodingOptions) -> tuple[str, ...] | None:
+        """How a video differs from those of the training, as clauses; None where the model does not say.
+
+        Raises:
+            VideoUnreadable: no frame can be had of the file.
+        """
+        return None
+
+    def caption_departures(self, caption: str) -> tuple[str, ...]:
+        """How a caption differs from those of the training, likewise; empty where the model does not say."""
         return ()
 
     def calibrated(self, products: Tensor) -> Tensor:

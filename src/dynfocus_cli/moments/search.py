@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -16,15 +16,17 @@ from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.moments.spans import ScoredSpan, ranked, spans
 from dynfocus_cli.moments.verify import verified
 from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
+from dynfocus_cli.pipeline.domain import notices, refusal
 from dynfocus_cli.progress import Progress, Silent
 from dynfocus_cli.stopwatch import Stopwatch
-from dynfocus_cli.types import SamplingPlan, Span, VideoSource
+from dynfocus_cli.types import DomainCheck, SamplingPlan, Span, VideoSource
 from dynfocus_cli.video import Mentions, plan_sampling, probe
 
 MOST_FRAMES = 1 << 30
 """Frames of a search: no language model has to read them, so none are left out."""
 BATCH = 16
 """Frames that are encoded at a time."""
+GUESS = "take what is found as a guess, or name another `model`."
 DEFAULTS, DEFAULT_SAMPLING, DEFAULT_DECODING = FindOptions(), SamplingOptions(), DecodingOptions()
 
 
@@ -54,21 +56,46 @@ def find(
     progress: Progress | None = None,
     watch: Stopwatch | None = None,
     load: Callable[[], Backend] | None = None,
+    refuse: bool = False,
 ) -> VideoMoments:
     """When the file `video` shows what `caption` says; borders are refined unless `options` say otherwise.
 
     Args:
         load: gives the model that is asked with `verify`.
+        refuse: what the model was not trained on is an error, not a warning.
 
     Raises:
         VideoUnreadable: no frame can be had of the file.
         UsageError: a time past the end.
+        OutOfDomain: with `refuse`, the model was not trained on such a video or caption.
     """
     progress, watch = progress or Silent(), watch or Stopwatch()
     with watch("decode"):
         source = probe(video)
-    vectors = embed(source, retriever, sampling, decoding, progress, watch)
-    return search(source, vectors, caption, retriever, options, decoding=decoding, watch=watch, load=load)
+    with watch("select"):
+        check = checked(retriever, caption, retriever.video_departures(source, decoding))
+    if refuse and check is not None and not check.in_domain:
+        raise refusal(retriever.name, check, retriever.fallback)
+    frames = embed(source, retriever, sampling, decoding, progress, watch)
+    result = search(source, frames, caption, retriever, options, decoding=decoding, watch=watch, load=load)
+    return with_check(result, retriever.name, check)
+
+
+def checked(retriever: Retriever, caption: str, video: tuple[str, ...] | None) -> DomainCheck | None:
+    """Whether a video and a caption are such as the retriever was trained on; None where it does not say.
+
+    Args:
+        video: see `Retriever.video_departures`.
+    """
+    return None if video is None else DomainCheck(video, retriever.caption_departures(caption))
+
+
+def with_check(result: VideoMoments, name: str, check: DomainCheck | None) -> VideoMoments:
+    """A video's moments with what the check says, first among the warnings."""
+    if check is None:
+        return result
+    lines = notices(name, check, GUESS)
+    return replace(result, in_domain=check.in_domain, warnings=(*lines, *result.warnings))
 
 
 def embed(

@@ -10,7 +10,7 @@ from dynfocus_cli.moments.moment import Moment
 from dynfocus_cli.options import RunOptions, SamplingOptions
 from dynfocus_cli.pipeline.spine import ask
 from dynfocus_cli.progress import Silent
-from dynfocus_cli.types import Option
+from dynfocus_cli.types import Option, Span
 
 QUESTION = "Does the video show {caption}?"
 YES, NO = Option("A", "yes"), Option("B", "no")
@@ -25,23 +25,25 @@ def verified(moments: Sequence[Moment], caption: str, model: Backend, most: int)
     Raises:
         VideoUnreadable: the file is gone, or no frame of it can be decoded any more.
     """
-    asked = (replace(moment, log_odds=log_odds(moment, caption, model)) for moment in moments[:most])
+    asked = (
+        replace(moment, log_odds=log_odds_of(moment.video, (moment.start_s, moment.end_s), caption, model))
+        for moment in moments[:most]
+    )
     return (*asked, *moments[most:])
 
 
-def log_odds(moment: Moment, caption: str, model: Backend) -> float:
-    """The logarithm of how many times as likely "yes" is as "no"."""
-    fps = model.spec.defaults.fps
-    sampling = SamplingOptions(
-        start_s=moment.start_s, end_s=moment.end_s, fps=max(fps, LEAST_FRAMES / moment.length_s)
-    )
-    answer = ask(
-        moment.video,
-        QUESTION.format(caption=caption),
-        model,
-        RunOptions(sampling=sampling, anyway=True),
-        Silent(),
-        (YES, NO),
-    )
+def log_odds_of(video: str, span: Span, caption: str, model: Backend) -> float:
+    """The logarithm of how many times as likely "yes" is as "no", when the model is asked whether this
+    stretch of the file `video` shows what `caption` says.
+
+    Raises:
+        VideoUnreadable: no frame can be had of the file.
+    """
+    start_s, end_s = span
+    fps = max(model.spec.defaults.fps, LEAST_FRAMES / (end_s - start_s))
+    sampling = SamplingOptions(start_s=start_s, end_s=end_s, fps=fps)
+    question = QUESTION.format(caption=caption)
+    options = RunOptions(sampling=sampling, anyway=True)
+    answer = ask(video, question, model, options, Silent(), (YES, NO))
     yes, no = (option.log_likelihood for option in answer.options)
     return yes - no

@@ -44,8 +44,10 @@ class RetrievalSizes:
     """Words of the tokenizer."""
     width: int = 256
     """D, of the vectors that are compared."""
-    detectors: int = 256
-    """What each patch is looked at for."""
+    hidden: int = 256
+    """Width of what is made of a patch first."""
+    aspects: tuple[int, int] | list[int] = (9, 23)
+    """How many kinds of colour and of shape a patch may be of."""
     text_width: int = 128
     text_layers: int = 2
     text_heads: int = 4
@@ -114,21 +116,34 @@ class RetrievalHead(nn.Module):
 
 
 class FrameEncoder(nn.Module):
-    """Each patch is looked at for many things; a frame has those that one of its patches has."""
+    """Each patch is of one colour and one shape; a frame has the combinations that several patches have.
+
+    A product within a patch binds the two to each other: a frame with a red circle and a blue star has no
+    patch of a red star. A sum over patches, and not their largest, bears a patch that is misread.
+    """
 
     def __init__(self, sizes: RetrievalSizes) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(sizes.vision_width)
-        self.hidden = nn.Linear(sizes.vision_width, sizes.detectors)
-        self.detectors = nn.Linear(sizes.detectors, sizes.detectors)
-        self.out = nn.Linear(2 * sizes.detectors, sizes.width)
+        self.hidden = nn.Linear(sizes.vision_width, sizes.hidden)
+        self.colors, self.shapes = (nn.Linear(sizes.hidden, count) for count in sizes.aspects)
+        self.out = nn.Linear(sizes.aspects[0] * sizes.aspects[1], sizes.width)
+
+    def aspects(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of each patch's colour and shape: (T, N, D_v) -> (T, N, colours), (T, N, shapes)."""
+        hidden = F.gelu(self.hidden(self.norm(patches)))
+        return self.colors(hidden), self.shapes(hidden)
+
+    def vectors(self, colors: Tensor, shapes: Tensor) -> Tensor:
+        """Such logits -> (T, D)."""
+        shares = (logits.float().softmax(dim=-1) for logits in (colors, shapes))
+        together = torch.einsum("tnc,tns->tcs", *shares)  # in how many patches
+        vectors: Tensor = self.out((1.0 - torch.exp(-together)).flatten(1))
+        return vectors
 
     def forward(self, patches: Tensor) -> Tensor:
         """(T, N, D_v) -> (T, D)."""
-        found = self.detectors(F.gelu(self.hidden(self.norm(patches))))  # (T, N, detectors)
-        pooled = torch.cat((torch.tanh(found.amax(dim=1)), torch.tanh(found).mean(dim=1)), dim=-1)
-        vectors: Tensor = self.out(pooled)
-        return vectors
+        return self.vectors(*self.aspects(patches))
 
 
 class TextEncoder(nn.Module):

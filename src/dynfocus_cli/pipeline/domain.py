@@ -10,15 +10,15 @@ GUESS = "take the answer as a guess, or name another `model`."
 LEARNED_ELSEWHERE = "what is meaningful was learned from other ones."
 
 
-def notices(name: str, check: DomainCheck | None, *, answers: bool) -> tuple[str, ...]:
+def notices(name: str, check: DomainCheck | None, advice: str) -> tuple[str, ...]:
     """A sentence each for video and question, where they depart from what the model `name` was trained on.
 
     Args:
-        answers: whether an answer is given, or key frames alone.
+        advice: how it goes on: `GUESS` of an answer, `LEARNED_ELSEWHERE` of key frames alone.
     """
     if check is None or check.in_domain:
         return ()
-    return tuple(f"{reason}: {GUESS if answers else LEARNED_ELSEWHERE}" for reason in _reasons(name, check))
+    return tuple(f"{reason}: {advice}" for reason in _reasons(name, check))
 
 
 def refusal(name: str, check: DomainCheck, fallback: Fallback | None) -> OutOfDomain:

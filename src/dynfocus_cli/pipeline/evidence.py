@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dynfocus_cli.cce.budget import FramePrice
 from dynfocus_cli.models.protocol import Completion, ModelSpec
-from dynfocus_cli.pipeline.domain import notices
+from dynfocus_cli.pipeline.domain import GUESS, LEARNED_ELSEWHERE, notices
 from dynfocus_cli.pipeline.health import file_warnings
 from dynfocus_cli.pipeline.run import Run
 from dynfocus_cli.pipeline.steps import EncodedVideo, Selection
@@ -29,7 +29,7 @@ def report(
         prompt, generated = spec.text_tokens(selection.question.text, selection.subtitles) + stamps, 0
     else:
         prompt, generated = completion.prompt, completion.generated
-    first = notices(spec.name, domain, answers=completion is not None)
+    first = notices(spec.name, domain, LEARNED_ELSEWHERE if completion is None else GUESS)
     return Inspection(
         source=source,
         question=question.question,

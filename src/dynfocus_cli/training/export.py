@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from dynfocus_cli.checkpoints.identity import RETRIEVAL
 from dynfocus_cli.checkpoints.shards import shard_files, write_index
 from dynfocus_cli.device import SMALL_BYTES
 from dynfocus_cli.features.domain import Domain
@@ -53,6 +54,8 @@ def export(model: LoadedModel, folder: Path, stage: Stage, progress: Progress) -
         model.familiarity.save(folder)
     if model.domain != Domain():
         model.domain.save(folder)
+    if (head := spec.folder / RETRIEVAL).is_file():  # it reads features that no training changes
+        shutil.copyfile(head, folder / RETRIEVAL)
     for file in folder.iterdir():
         if file.is_file():
             file.chmod(0o666 & ~umask())  # safetensors writes for the owner's eyes alone

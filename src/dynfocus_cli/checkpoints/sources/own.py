@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dynfocus_cli.checkpoints.identity import RETRIEVAL
 from dynfocus_cli.checkpoints.sources.config_file import read_config, sound
 from dynfocus_cli.checkpoints.sources.recipe import KeyMap, same
 from dynfocus_cli.checkpoints.sources.source import Source
@@ -13,7 +14,7 @@ from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.network.config import DynFocusConfig
 from dynfocus_cli.network.skeleton import parameter_shapes
 
-_KEPT = ("familiarity.safetensors", "domain.json", "retrieval.safetensors")
+_KEPT = ("familiarity.safetensors", "domain.json", RETRIEVAL)
 """What else a model folder may hold that belongs to the model."""
 
 
