@@ -35,7 +35,8 @@ WINDOWS = """
 TAKEN_AWAY = """
     import builtins, importlib, io, os, pathlib, pkgutil, signal, sys
     import accelerate, av, bitsandbytes, huggingface_hub, jinja2, peft, PIL.Image, platformdirs, psutil
-    import pysubs2, readline, rich.progress, safetensors.torch, tokenizers, torch, transformers, typer
+    import pysubs2, readline, rich.progress, safetensors.torch, snowballstemmer, tokenizers, torch
+    import transformers, typer
     from transformers import AutoModel, Trainer, LlamaForCausalLM, InstructBlipVisionModel
     from transformers import InstructBlipQFormerModel
     {system}
