@@ -24,14 +24,24 @@ _MMAP_THRESHOLD = -3
 """M_MMAP_THRESHOLD of malloc.h."""
 
 
+_share = 1.0
+"""Of a device's memory that this process plans with."""
+
+
+def take_memory_share(share: float) -> None:
+    """Has this process plan with a share of the device's memory alone, for others work there as well."""
+    global _share
+    _share = share
+
+
 def free_memory(device: torch.device) -> int:
     """Bytes that can still be taken: on a GPU with what torch holds and does not use; on a CPU the memory
-    that can be had without swapping."""
+    that can be had without swapping. Of a share of the device no more than is left of that."""
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
+        free, whole = torch.cuda.mem_get_info(device)
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return free + held
-    return int(min(psutil.virtual_memory().available, _container_limit()))
+        return int(min(free + held, _share * whole - torch.cuda.memory_allocated(device)))
+    return int(_share * min(psutil.virtual_memory().available, _container_limit()))
 
 
 @contextmanager

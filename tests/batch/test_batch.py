@@ -330,3 +330,13 @@ def test_what_is_done_is_not_done_again(folder):
         ["d/b.mp4"], lambda video: queries, lambda video, query: 1, lambda video, query: query.text == "q1"
     )
     assert [outcome.query for outcome in outcomes] == queries[1:]
+
+
+def test_an_address_is_looked_up_where_workers_fetch_it(folder, tmp_path):
+    address = f"local://{tmp_path}/d"
+    assert expand(address) == [address]
+    search = Search(remote=True)
+    assert list(batch.expand([address], None, search)) == [
+        f"local://{folder}/a.MKV",
+        f"local://{folder}/b.mp4",
+    ]

@@ -70,6 +70,18 @@ def _subtitles(option: str) -> str:
     return _cues(Subtitles(read_cues(Path(option)), ""))[:12]
 
 
+def digest_function(*, cache: bool) -> Callable[[str], str]:
+    """SHA-256 of a file's content; with `cache` it is remembered in the user's cache, where there is one."""
+
+    def digest(path: str) -> str:
+        from dynfocus_cli.features.cache import FeatureCache
+
+        folder = FeatureCache.default() if cache else None
+        return known_digest(path) if folder is None else folder.digest(path)
+
+    return digest
+
+
 def content_of(
     video: str, *, digest: Callable[[str], str] = known_digest, subtitles_beside: bool = False
 ) -> Content:

@@ -12,6 +12,7 @@ from typing import BinaryIO, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from dynfocus_cli.batch.questions import Query
+from dynfocus_cli.batch.remote_videos import expand_remote, is_remote
 from dynfocus_cli.batch.video_files import disc_advice, has_video_name, holds_video, is_disc, is_unfinished
 from dynfocus_cli.errors import UsageError, VideoUnreadable
 
@@ -44,6 +45,8 @@ class Search:
     """Patterns of file names that take the place of the suffixes of videos."""
     pass_over: Callable[[str], None] = lambda sentence: None
     """Called with a sentence for each file that is not taken, though it may be meant."""
+    remote: bool = False
+    """Whether addresses such as s3://bucket/folder are looked for in their stores."""
 
     def takes_file(self, entry: os.DirEntry[str]) -> bool:
         """Whether this file is taken: by its name, or by how it begins where the name says nothing."""
@@ -93,11 +96,11 @@ def expand(
     """
     for argument in arguments:
         if argument != STDIN:
-            yield from _videos_at(local_path(argument), search)
+            yield from _videos_at(argument, search)
         elif stdin is not None:
             for path in _paths(stdin, b"\0" if null else b"\n"):
                 # A file name need not be valid text: what is not UTF-8 becomes lone surrogates.
-                yield from _videos_at(local_path(os.fsdecode(path)), search)
+                yield from _videos_at(os.fsdecode(path), search)
 
 
 def local_path(name: str) -> str:
@@ -150,7 +153,7 @@ def _why_not_there(video: str, error: OSError | ValueError) -> str:
     if video.lower().startswith("file://"):
         hint = " A file:// URL must name a file on this machine."
     elif "://" in video:
-        hint = " Only local files are opened; download it first."
+        hint = " Only local files are opened; download it first, or let workers fetch it with `engine=ray`."
     elif "\0" in video:
         hint = " Paths that end in zero bytes are read with -0."
     elif "\n" in video and os.path.exists(video.partition("\n")[0]):
@@ -221,6 +224,10 @@ def _is_binary(piece: bytes) -> bool:
 
 def _videos_at(path: str, search: Search) -> Iterator[str]:
     """The videos in a folder; else, or where it has none, the path itself."""
+    if search.remote and is_remote(path):
+        yield from expand_remote(path, search.takes, recursive=search.recursive)
+        return
+    path = local_path(path)
     is_empty = True
     if os.path.isdir(path):
         for video in _videos_in(path, search):

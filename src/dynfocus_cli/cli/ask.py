@@ -52,6 +52,7 @@ def ask(
     model: opt.ModelRequest,
     run: RunOptions,
     output: opt.OutputOptions,
+    engine: opt.EngineOptions,
     choice: opt.ChoiceOption = None,
     exports: ExportFlags,
 ) -> None:
@@ -84,7 +85,7 @@ def ask(
                 raise
             return answer(better, None)
 
-    run_each("ask", videos, questions, batch, model, run, output, exports, work, _show)
+    run_each("ask", videos, questions, batch, model, run, output, exports, engine, work, _show)
 
 
 def _arguments(

@@ -24,6 +24,7 @@ _STAGES = {
     "convert": ("Writing the model", "tensors"),
     "download": ("Downloading", "MB"),
     "plan": ("Reading the data", ""),
+    "share out": ("Answering", "results"),
     "features": ("Looking at videos", "videos"),
     "train": ("Training", "steps"),
     "validate": ("Asking", "questions"),
@@ -59,7 +60,7 @@ class Layout:
 class Bars:
     """The line on the terminal, gone when it is stopped."""
 
-    def __init__(self, progress: Progress, title: str) -> None:
+    def __init__(self, progress: _OverRun, title: str) -> None:
         self._progress = progress
         self._title = title
         self._task = progress.add_task(f"{title}Loading", total=None, unit="")
@@ -73,6 +74,10 @@ class Bars:
     def advance(self, n: int) -> None:
         """So many more pieces are done."""
         self._progress.advance(self._task, n)
+
+    def tell(self, run: str) -> None:
+        """How far the whole run is, on the line below."""
+        self._progress.run = run
 
     def stop(self) -> None:
         """Removes the line, so that the answer can be written."""

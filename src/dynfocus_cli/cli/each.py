@@ -15,7 +15,7 @@ from dynfocus_cli.batch.video_questions import VideoQuestions
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.exporting import ExportFlags, Exporting
 from dynfocus_cli.cli.job import Job, for_each
-from dynfocus_cli.cli.options import BatchOptions, ModelRequest, OutputOptions, check_subtitles
+from dynfocus_cli.cli.options import BatchOptions, EngineOptions, ModelRequest, OutputOptions, check_subtitles
 from dynfocus_cli.cli.output import AnswerStream, on_terminal
 from dynfocus_cli.errors import UsageError, VideoUnreadable
 from dynfocus_cli.options import RunOptions
@@ -39,6 +39,7 @@ def run_each(
     run: RunOptions,
     output: OutputOptions,
     exports: ExportFlags,
+    engine: EngineOptions,
     work: Callable[[Job, str, Query | None, Backend, Progress, Prefetch | None], Evidence],
     show: Callable[[Job, str, Query | None, Evidence], None],
 ) -> None:
@@ -52,6 +53,9 @@ def run_each(
     from dynfocus_cli.cli.resuming import results_of
 
     check_subtitles(run.subtitles)
+    shared_out = engine.engine == "ray"
+    if shared_out and batch.output is None and not output.dry_run:
+        raise UsageError("--engine ray writes results into a file: name it with --output.")
     results, rows = results_of(command, batch, model, run, output), None
     if command == "inspect":
         exports, rows = exports.without_stdout(batch, output)
@@ -64,11 +68,17 @@ def run_each(
             return start_prefetch(video, None, loaded, run)
         return start_prefetch(video, query.text, loaded, run, query.choices if command == "ask" else ())
 
-    with _gathered(arguments, questions, batch, results, run, output) as job:
+    if shared_out and export_options is not None:
+        raise UsageError("--engine ray writes records alone: leave the options for other files out.")
+    with _gathered(arguments, questions, batch, results, run, output, remote=shared_out) as job:
         if output.dry_run:
             from dynfocus_cli.cli.forecast_each import forecast_each
 
-            return forecast_each(job, model)
+            return forecast_each(job, model, engine)
+        if shared_out:
+            from dynfocus_cli.cli.each_by_ray import for_each_by_ray
+
+            return for_each_by_ray(command, job, model, engine)
         if rows is not None and job.several:
             raise UsageError(
                 f"{rows.flag} - writes the rows of one video and there are several: name a folder."
@@ -104,6 +114,8 @@ def _gathered(
     results: ResumableResults | None,
     run: RunOptions,
     output: OutputOptions,
+    *,
+    remote: bool,
 ) -> Iterator[Job]:
     """What there is to do; the file of results, if one is wanted, is open until the block ends.
 
@@ -111,7 +123,7 @@ def _gathered(
         UsageError: the format cannot hold that many results, or the file of results is of no use.
         VideoUnreadable: there is no video.
     """
-    search, shard = batch.search(say), batch.part
+    search, shard = batch.search(say, remote=remote), batch.part
     queries = VideoQuestions(questions, (path for path in arguments if path != batch_videos.STDIN))
     if output.format == "json" and len(queries.all) > 1:
         raise UsageError("--json prints one object and there are several questions: use --jsonl.")

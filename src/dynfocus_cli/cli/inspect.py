@@ -44,6 +44,7 @@ def inspect(
     model: opt.ModelRequest,
     run: RunOptions,
     output: opt.OutputOptions,
+    engine: opt.EngineOptions,
     exports: ExportFlags,
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
@@ -57,7 +58,7 @@ def inspect(
         _show(job, video, query, inspection, is_first)
         is_first = False
 
-    run_each("inspect", videos, questions, batch, model, run, output, exports, _work, show)
+    run_each("inspect", videos, questions, batch, model, run, output, exports, engine, _work, show)
 
 
 def _questions(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:

@@ -14,7 +14,7 @@ from dynfocus_cli.batch.questions import Query
 from dynfocus_cli.batch.shards import Shard
 from dynfocus_cli.batch.video_questions import VideoQuestions
 from dynfocus_cli.cli import progress as display
-from dynfocus_cli.cli.errors import failure_of, say, trace
+from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
 from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.cli.output import AnswerStream, Format, name_of, on_terminal, one_line, write_record
 from dynfocus_cli.cli.tally import Tally, Warnings
@@ -24,6 +24,7 @@ from dynfocus_cli.options import RunOptions
 from dynfocus_cli.report.writers import ExportFormat
 
 if TYPE_CHECKING:
+    from dynfocus_cli.batch.result_key import Content
     from dynfocus_cli.cli.resuming import ResumableResults
     from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
@@ -109,12 +110,12 @@ class Job:
         question = self.question(query)
         return f"{path}{question}\t" if question else path
 
-    def put(self, video: str, query: Query | None, record: Record) -> None:
-        """Writes a record to where this run's records go."""
+    def put(self, video: str, query: Query | None, record: Record, content: Content | None = None) -> None:
+        """Writes a record to where this run's records go; `content` is the video's identity, if known."""
         if query is not None and query.id is not None:
             record = {**record, "question_id": query.id}
         if self.results is not None:
-            self.results.add(video, query, record)
+            self.results.add(video, query, record, content)
         else:
             write_record(record)
 
@@ -215,7 +216,10 @@ def for_each(
                 assert outcome.result is not None, "work returns a result or raises"
                 show(outcome.video, outcome.query, outcome.result)
             else:
-                failures.append(_report(job, outcome.video, outcome.query, outcome.error))
+                trace(outcome.error)
+                failure = failure_of(outcome.error)
+                report_failure(job, outcome.video, outcome.query, failure)
+                failures.append(failure.code)
     except KeyboardInterrupt as interrupt:
         if job.results is not None:
             interrupt.add_note(f"Run the same command again to go on with {job.results.path}.")
@@ -224,20 +228,29 @@ def for_each(
         raise
     finally:
         job.warnings.conclude(job.results_name)
+    conclude_run(job, given, failures)
+
+
+def conclude_run(job: Job, given: int, failures: list[int]) -> None:
+    """Ends a run with the code that all of its failures have together.
+
+    Args:
+        given: how many results there are, those of earlier runs aside.
+        failures: the codes of those among them that failed.
+
+    Raises:
+        SomeVideosFailed: some of several failed.
+        UsageError: the questions are about other videos.
+    """
     if job.results is not None:
         given += job.results.done
-        failures += job.results.failures
+        failures = failures + job.results.failures
     if names := job.questions.passed_over:
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         some = f"{', '.join(names[:SHOWN_NAMES])}{more}"
         if not given and job.shard.is_whole:
             raise UsageError(f"The questions are about other videos ({some}): name those, or their folder.")
         say(f"Warning: Questions about videos that were not named were not asked: {some}.")
-    _conclude(job, given, failures)
-
-
-def _conclude(job: Job, given: int, failures: Sequence[int]) -> None:
-    """Ends the run with the code that its failures have together."""
     if not failures and not job.problems:
         return
     alone = not job.several_videos and len(failures) == given and not job.problems
@@ -260,10 +273,10 @@ def _is_there(video: str) -> bool:
     return True
 
 
-def _report(job: Job, video: str, query: Query | None, error: Exception) -> int:
-    """Says on stderr, and in a record where records are wanted, why a video failed; returns its code."""
-    trace(error)
-    failure = failure_of(error)
+def report_failure(
+    job: Job, video: str, query: Query | None, failure: Failure, content: Content | None = None
+) -> None:
+    """Says on stderr, and in a record where records are wanted, why a video failed."""
     where = job.where(video, query)
     if where == video and video in failure.message:
         where = ""
@@ -271,5 +284,5 @@ def _report(job: Job, video: str, query: Query | None, error: Exception) -> int:
     if job.format == "jsonl" or job.results is not None:
         from dynfocus_cli.report.json import error_record
 
-        job.put(video, query, error_record(video, *failure, question=None if query is None else query.text))
-    return failure.code
+        text = None if query is None else query.text
+        job.put(video, query, error_record(video, *failure, question=text), content)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.flags import flag, setting
+from dynfocus_cli.flags import AT_LEAST_ONE, Range, check_ranges, flag, setting, values_of
 from dynfocus_cli.options import QUERYING, RUNNING, VIDEOS
 from dynfocus_cli.types import Device, Quantization
 
@@ -113,8 +115,12 @@ class BatchOptions:
 
         return Shard.parse(self.shard)
 
-    def search(self, warn: Callable[[str], None]) -> Search:
-        """What to take of folders. Raises UsageError for a pattern that no name could be like."""
+    def search(self, warn: Callable[[str], None], *, remote: bool = False) -> Search:
+        """What to take of folders, and with `remote` of stores.
+
+        Raises:
+            UsageError: a pattern that no name could be like.
+        """
         from dynfocus_cli.batch.videos import Search
 
         globs = self.glob or ()
@@ -124,7 +130,75 @@ class BatchOptions:
                     f"--glob is like a file's name, such as '*.mp4', got {glob!r}: folders are named as "
                     "VIDEO, and --recursive looks below them."
                 )
-        return Search(self.recursive, tuple(globs), warn)
+        return Search(self.recursive, tuple(globs), warn, remote)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Where the videos of a run are worked on: in this process, or by workers on a cluster."""
+
+    engine: Literal["local", "ray"] = flag(
+        "--engine",
+        BATCH,
+        "With --output: share the videos out among workers, by Ray; here, or at --address.",
+        default="local",
+    )
+    address: str | None = flag(
+        "--address ADDRESS",
+        BATCH,
+        "Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT. Default: this machine alone.",
+    )
+    workers: str | None = flag(
+        "--workers N|MIN:MAX", BATCH, "How many workers. Default: 1 at first, and as many as fit."
+    )
+    gpus_per_worker: float | None = flag(
+        "--gpus-per-worker F",
+        BATCH,
+        "GPUs of a worker; 0.5 lets two share one. Default: 1 where there are any.",
+        Range("be at least 0", 0),
+    )
+    cpus_per_worker: int = flag("--cpus-per-worker N", BATCH, "CPUs of a worker.", AT_LEAST_ONE, default=1)
+    tries: int = flag(
+        "--tries N",
+        BATCH,
+        "Give a video up that ended its worker so often.",
+        AT_LEAST_ONE,
+        default=2,
+    )
+    stall_s: float = flag(
+        "--stall SECONDS",
+        BATCH,
+        "End a worker that makes no progress for so long.",
+        Range("be at least 1", 1),
+        default=900.0,
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.engine == "local":
+            for flag_, value in values_of(self):
+                if value != flag_.default:
+                    raise UsageError(f"{flag_.name} is of an engine with workers: add --engine ray.")
+        self.bounds  # noqa: B018  (raises for what are no numbers)
+
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        """The least and the most workers; None where the cluster decides."""
+        if self.workers is None:
+            return None
+        match = re.fullmatch(r"(\d{1,5})(?::(\d{1,5}))?", self.workers.strip(), re.ASCII)
+        least, most = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= least <= most:
+            raise UsageError(
+                f"--workers is a number of workers or MIN:MAX, such as 1:8, got {self.workers!r}."
+            )
+        return least, most
+
+    @property
+    def local_cpus(self) -> int:
+        """CPUs of a cluster that is started on this machine: those that it has, or what was asked for."""
+        asked = self.bounds[0] * self.cpus_per_worker if self.bounds else 1
+        return max(os.cpu_count() or 1, asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dynfocus_cli.batch.result_key import Content, content_of
+from dynfocus_cli.batch.remote_videos import is_remote, remote_content
+from dynfocus_cli.batch.result_key import Content, content_of, digest_function
 from dynfocus_cli.batch.results import ResultFile, StoredResult
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.interrupts import uninterrupted
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.files import known_digest
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
@@ -40,6 +40,8 @@ class ResumableResults:
     failures: list[int] = field(default_factory=list)
     """Exit codes of the failures among them."""
     added: int = 0
+    had_results: bool = False
+    """Whether the file has results of earlier runs; else no video has to be read to look it up there."""
     _file: ResultFile = field(init=False)
 
     @contextmanager
@@ -52,6 +54,7 @@ class ResumableResults:
         with ResultFile(self.path) as file:
             self._file = file
             file.resume(self.settings())
+            self.had_results = file.count > 0
             self._warn()
             if file.count and not quiet:
                 failures = f", {file.failures} of them failures" if file.failures else ""
@@ -85,10 +88,14 @@ class ResumableResults:
                 self.failures.append(stored.failed)
         return True
 
-    def add(self, video: str, query: Query | None, record: Record) -> None:
-        """Puts a result into the file."""
+    def add(self, video: str, query: Query | None, record: Record, content: Content | None = None) -> None:
+        """Puts a result into the file.
+
+        Args:
+            content: the video's identity, where it is known already.
+        """
         with uninterrupted():
-            self._file.add(video, self._content_of(video), query, record)
+            self._file.add(video, content or self._content_of(video), query, record)
             self.added += 1
 
     def _stored(self, video: str, content: Content, query: Query | None) -> StoredResult | None:
@@ -100,13 +107,11 @@ class ResumableResults:
         return None if self.retry_failed or moved else stored
 
     def _content_of(self, video: str) -> Content:
-        return content_of(video, digest=self._digest, subtitles_beside=self.subtitles_beside)
-
-    def _digest(self, path: str) -> str:
-        from dynfocus_cli.features.cache import FeatureCache
-
-        cache = FeatureCache.default() if self.cache else None
-        return known_digest(path) if cache is None else cache.digest(path)
+        if is_remote(video):
+            return remote_content(video)
+        return content_of(
+            video, digest=digest_function(cache=self.cache), subtitles_beside=self.subtitles_beside
+        )
 
     def _warn(self) -> None:
         while self._file.warnings:
