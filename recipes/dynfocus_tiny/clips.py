@@ -22,6 +22,9 @@ from dynfocus_tiny.frames import DrawWorld, film
 from dynfocus_tiny.looks import training_look
 from dynfocus_tiny.precision import training_precision
 
+ENCODED = 16
+"""Frames that are encoded at a time."""
+
 
 class ClipStore:
     """Features of `clips` generated clips at one frame a second, memory-mapped as float16.
@@ -94,7 +97,8 @@ class ClipStore:
         look = self._looks[clip] or training_look(rng)
         frames = [film(script, float(second), look, size, rng) for second in range(script.duration_s)]
         with training_precision():
-            return model.encode_frames(preprocessing(np.stack(frames))).float()
+            pixels = preprocessing(np.stack(frames))  # few at a time stay in a cache
+            return torch.cat([model.encode_frames(some).float() for some in pixels.split(ENCODED)])
 
     def features(self, clips: list[int], seconds: list[list[int]]) -> VideoFeatures:
         """Features of the frames at the given whole seconds of each clip; equally many a clip."""

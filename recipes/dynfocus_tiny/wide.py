@@ -34,9 +34,10 @@ from dynfocus_tiny.run import ANSWERS, GROUNDING, VISION, Run, trained_model
 from dynfocus_tiny.vision import VisionModel, train_vision
 
 IMAGE_SIZE, VISION_LAYERS, MAX_FRAMES = 96, 6, 300
-TRAINING_CLIPS, TRAINING_SEED = 1200, 4_000_000
-VALIDATION_CLIPS, VALIDATION_SEED = 60, 3_500_000
-OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED = 50, 500_000
+TRAINING_CLIPS, TRAINING_SEED = 3000, 4_000_000
+"""Of 1,200 clips, 2,400 steps learned a good part by heart: 79 % right on them, 66 % on others."""
+VALIDATION_CLIPS, VALIDATION_SEED = 150, 3_500_000
+OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED = 100, 500_000
 VISION_STEPS, VISION_BATCH, ENCODER_SHARE = 6000, 32, 0.5
 GROUNDING_STEPS = 1400
 ASPECT_RATIOS = (0.5, 2.3)
@@ -45,9 +46,9 @@ PREPROCESSING = Preprocessing(size=IMAGE_SIZE, fit="letterbox")
 WIDE_TYPES = (*TYPES, UNANSWERABLE)
 CURRICULUM = (
     Phase("again", 500, (8, 16, 24, 32, 48), 32, (1, 2, 4), 7e-4, 0.9, sigma=(0.1, 0.1)),
-    Phase("wide", 1700, (16, 24, 32, 32, 48, 48, 64, 96), 32, (2, 4, 4), 7e-4, 0.5, sigma=(0.1, 0.1)),
+    Phase("wide", 4000, (16, 24, 32, 32, 48, 48, 64, 96), 32, (1, 2, 2, 4), 7e-4, 0.5, sigma=(0.1, 0.1)),
     Phase(
-        "long", 900, (16, 24, 32, 48, 64, 96, 128, 180, 240, 280), 32, (2, 4, 4, 4), 3.5e-4, 0.02,
+        "long", 2000, (16, 24, 32, 48, 64, 96, 128, 180, 240, 280), 32, (2, 4, 4, 4), 3.5e-4, 0.02,
         sigma=(0.1, 0.05),
     ),
 )  # fmt: skip
@@ -59,11 +60,13 @@ class WideRecipe(Run):
     Args:
         start: a model folder to begin with, of either recipe.
         materials: a folder of fonts and pictures.
+        first_clip: the seed of the first training clip; of those it has trained on, a network learned much by
+            heart.
         vision_steps, grounding_steps: 0 leaves a stage as the network of `start` has it.
         curriculum: of the stage of answers.
 
     Raises:
-        SystemExit: the folder is that of a run with another seed or start.
+        SystemExit: the folder is that of a run with another seed, start or first clip.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class WideRecipe(Run):
         start: Path,
         materials: Path,
         *,
+        first_clip: int = TRAINING_SEED,
         vision_steps: int | None = None,
         grounding_steps: int | None = None,
         curriculum: Sequence[Phase] | None = None,
@@ -92,10 +96,10 @@ class WideRecipe(Run):
             max_frames=MAX_FRAMES,
             abstention=CANNOT_TELL,
         )
-        settings = {"seed": seed, "start": revision(start)}
+        settings = {"seed": seed, "start": revision(start), "first_clip": first_clip}
         trained = TrainedWorld(WIDE, ASPECT_RATIOS, self.draw, free.backdrop)
         super().__init__(work, settings, model, prompt, PREPROCESSING, trained, WIDE.scenes[1])
-        self.training = ClipStore(work / "training", TRAINING_CLIPS, TRAINING_SEED, draw=self.draw)
+        self.training = ClipStore(work / "training", TRAINING_CLIPS, first_clip, draw=self.draw)
         self.validation = ClipStore(work / "validation", VALIDATION_CLIPS, VALIDATION_SEED, draw=self.draw)
         self.old_validation = ClipStore(work / "old-validation", OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED)
 
@@ -179,6 +183,9 @@ def main() -> None:
     parser.add_argument("--materials", type=Path, required=True, help="a folder with fonts/ and pictures/")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")
+    parser.add_argument(
+        "--first-clip", type=int, default=TRAINING_SEED, help="seed of the first training clip"
+    )
     parser.add_argument("--vision-steps", type=int, default=VISION_STEPS, help="0: sees as the start does")
     parser.add_argument(
         "--grounding-steps", type=int, default=GROUNDING_STEPS, help="0: looks as the start does"
@@ -199,6 +206,7 @@ def main() -> None:
         arguments.seed,
         arguments.start,
         arguments.materials,
+        first_clip=arguments.first_clip,
         vision_steps=arguments.vision_steps,
         grounding_steps=arguments.grounding_steps,
         curriculum=with_steps(CURRICULUM, arguments.phase),
