@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -47,7 +48,10 @@ def cluster(address: str | None, cpus: int) -> Iterator[Any]:
     except ImportError as error:
         raise UsageError("`engine=ray` takes Ray: pip install 'dynfocus[ray]'") from error
     with _without_messages():
+        before = signal.getsignal(signal.SIGTERM)
         _connect(ray, address, cpus)
+        with suppress(ValueError):  # in another thread than the main one, where Ray sets none
+            signal.signal(signal.SIGTERM, before)  # Ray's own prints where each of its threads is
         try:
             yield ray
         finally:

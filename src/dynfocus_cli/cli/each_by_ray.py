@@ -47,7 +47,7 @@ def for_each_by_ray(
         engine.stall_s,
         min(engine.gpus_per_worker or 1.0, 1.0),
     )
-    run = _Run(job)
+    run = Sharing(job)
     tasks = run.tasks()
     first = next(tasks, None)
     if first is not None:  # else nobody has to be started
@@ -82,8 +82,8 @@ def _size(ray: Any, model: ModelRequest, engine: EngineOptions) -> PoolSize:
     return PoolSize(least, most, engine.cpus_per_worker, gpus)
 
 
-class _Run:
-    """A run by workers, as this process sees it."""
+class Sharing:
+    """A run by workers, as this process sees it: what is handed out, and what comes back."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -115,9 +115,7 @@ class _Run:
             if not is_remote(task.video):
                 check(task.video)
         except VideoUnreadable as error:
-            outcome = failed_outcome(task, *failure_of(error))
-            for result in outcome.results:
-                self._take(outcome, result)
+            self.take(failed_outcome(task, *failure_of(error)))
             return False
         return True
 
@@ -149,9 +147,8 @@ class _Run:
         job, shown = self._job, 0
         for outcome in outcomes:
             self._say(pool)
-            for result in () if outcome is None else outcome.results:
-                assert outcome is not None
-                self._take(outcome, result)
+            if outcome is not None:
+                self.take(outcome)
             if bar is not None:
                 done = self.given + (0 if job.results is None else job.results.done)
                 bar.advance(done - shown)
@@ -159,8 +156,12 @@ class _Run:
                 failed = f"{len(self.failures)} failed, " if self.failures else ""
                 bar.tell(f"{failed}{pool.working} worker{'' if pool.working == 1 else 's'}")
 
+    def take(self, outcome: TaskOutcome) -> None:
+        """Writes what became of a task into the file."""
+        for result in outcome.results:
+            self._take(outcome, result)
+
     def _take(self, outcome: TaskOutcome, result: TaskResult) -> None:
-        """Writes a result into the file."""
         job, video = self._job, outcome.task.video
         with self._counting:
             self.given += 1
