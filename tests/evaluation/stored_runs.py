@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, PublishedRow
+from dynfocus_cli.evaluation.benchmark import Protocol, PublishedRow, QuestionBenchmark
 from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scored
 from dynfocus_cli.evaluation.judge_prompt import JudgePrompt
 
 ARMS = ("dynfocus", "even", "key")
 
 
-class Colours(Benchmark):
+class Colours(QuestionBenchmark):
     """Questions with one word for an answer; a response in brackets is none."""
 
     name = "colours"

@@ -130,7 +130,7 @@ def arm(name: str, tokens: float, share: float) -> ArmReport:
     accuracy = Estimate(share, share - 0.05, share + 0.05, 100)
     spent = TokensSpent(tokens, round(tokens), None)
     return ArmReport(
-        name, 100, 100, 0, 0, 0, accuracy, accuracy, {}, (), (), spent, None, Cost(None, {}, None)
+        name, 100, 100, 0, 0, 0, accuracy, accuracy, {}, {}, (), (), spent, None, Cost(None, {}, None)
     )
 
 

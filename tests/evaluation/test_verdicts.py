@@ -13,7 +13,7 @@ from judge_server import Reply, judge_server
 
 from dynfocus_cli.errors import DynFocusError, UsageError
 from dynfocus_cli.evaluation import verdicts
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol
+from dynfocus_cli.evaluation.benchmark import Protocol, QuestionBenchmark
 from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scored
 from dynfocus_cli.evaluation.judge import Judge
 from dynfocus_cli.evaluation.judge_prompt import JudgePrompt
@@ -21,7 +21,7 @@ from dynfocus_cli.evaluation.verdicts import SILENT, TRIES, judge_arm, read_verd
 from dynfocus_cli.progress import Silent
 
 
-class Marked(Benchmark):
+class Marked(QuestionBenchmark):
     """A judge marks each answer by one whole number from 0 to 5."""
 
     name = "marked"

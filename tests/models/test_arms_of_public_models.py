@@ -17,8 +17,10 @@ from dynfocus_cli.batch.results import ResultFile
 from dynfocus_cli.evaluation.arms import ARMS, choose_arms
 from dynfocus_cli.evaluation.benchmarks.file import OwnQuestions
 from dynfocus_cli.evaluation.item import Item
+from dynfocus_cli.evaluation.question_executor import QuestionExecutor
 from dynfocus_cli.evaluation.records import Conditions
-from dynfocus_cli.evaluation.runner import Evaluation, Step
+from dynfocus_cli.evaluation.runner import Evaluation
+from dynfocus_cli.evaluation.step import Step
 from dynfocus_cli.options import DecodingOptions
 from dynfocus_cli.progress import Progress, Silent
 from dynfocus_cli.types import Option, Prompt
@@ -60,9 +62,9 @@ def run(folder: Path, output: Path, conditions: Conditions, items: Sequence[Item
         generation=GenerationOptions(max_new_tokens=2), decoding=DecodingOptions(cache=False)
     )
     arms = [ARMS[name] for name in ARMS if name not in ("visual", "attention")]
-    evaluation = Evaluation(conditions, items, arms, options)
+    evaluation = Evaluation(QuestionExecutor(OwnQuestions(), conditions, options), items, arms)
     with ResultFile(str(output)) as results:
-        results.resume(evaluation.settings(model.info))
+        results.resume(evaluation.settings(model.spec))
         outcomes = list(evaluation.run(lambda: model, results, failure, shown))
     assert all(outcome.code is None for outcome in outcomes)
     assert choose_arms(None, model.spec, options) == tuple(arms[:4])

@@ -33,6 +33,7 @@ SCHEMAS = (
     "dynfocus.doctor/1",
     "dynfocus.cache/1",
     "dynfocus.prediction/1",
+    "dynfocus.retrieval/1",
 )
 
 # The example of the design document, as the contract has it.

@@ -15,6 +15,7 @@ from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.options import RunOptions
 
 if TYPE_CHECKING:
+    from dynfocus_cli.evaluation.benchmark import Benchmark
     from dynfocus_cli.evaluation.item import Dataset
 
 app = typer.Typer(
@@ -85,7 +86,7 @@ def check(bench: BenchArgument, data: DataOption = None, split: SplitOption = No
         if name not in datasets:
             write_line(f"{name}: not there")
             continue
-        write_line(f"{name}: {_counts(datasets[name])}")
+        write_line(f"{name}: {_counts(datasets[name], benchmark)}")
         for problem in datasets[name].problems:
             write_line(f"  {problem.id}: {problem.message}")
         if not benchmark.makes_videos:
@@ -125,8 +126,9 @@ def run(
         typer.Option(
             "--arms",
             metavar="NAME,NAME",
-            help="Ways of spending the tokens: dynfocus, even, key, stock, topk, aks, or a scorer's name. "
-            "Default: the first four, as far as the model can do them.",
+            help="Ways of spending the tokens: dynfocus, even, key, stock, topk, aks, or a scorer's name; of "
+            "finding moments: find, frame, events, windows. Default: the first four, as far as the model can "
+            "do them.",
         ),
     ] = None,
     tokens: Annotated[
@@ -163,7 +165,7 @@ def run(
     run: RunOptions,
     show: opt.OutputOptions,
 ) -> None:
-    """Ask a benchmark's questions by each arm, and say what comes of it."""
+    """Ask a benchmark's questions, or search for its moments, by each arm, and say what comes of it."""
     from dynfocus_cli.cli.evaluate_run import RunRequest, evaluate, opened_judge
 
     request = RunRequest(
@@ -220,12 +222,13 @@ def compare(
         write_line(line)
 
 
-def _counts(dataset: Dataset) -> str:
+def _counts(dataset: Dataset, benchmark: Benchmark) -> str:
     """120 questions about 15 videos, 3 cannot be asked"""
     from dynfocus_cli.evaluation.wording import counted
 
     videos = len({item.video for item in dataset.items})
-    counts = f"{counted(len(dataset.items), 'question')} about {counted(videos, 'video')}"
+    what = ("query", "queries") if benchmark.scoring == "moments" else ("question", "questions")
+    counts = f"{counted(len(dataset.items), *what)} about {counted(videos, 'video')}"
     subtitles = len({item.video for item in dataset.items if item.subtitles is not None})
     if subtitles:
         counts += f", {subtitles} of them with subtitles"

@@ -20,11 +20,13 @@ from dynfocus_cli.cli.options import ModelRequest
 from dynfocus_cli.cli.output import write_line, write_record
 from dynfocus_cli.cli.tally import Tally
 from dynfocus_cli.errors import SomeVideosFailed, UsageError, VideoUnreadable
-from dynfocus_cli.evaluation.arms import choose_arms
-from dynfocus_cli.evaluation.benchmark import Protocol, Scoring
+from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, QuestionBenchmark, Scoring
+from dynfocus_cli.evaluation.moment_executor import MomentExecutor
+from dynfocus_cli.evaluation.question_executor import QuestionExecutor
 from dynfocus_cli.evaluation.records import Conditions, predictions_file, run_record, write_run_file
-from dynfocus_cli.evaluation.runner import Evaluation, Step, by_video, video_of
+from dynfocus_cli.evaluation.runner import Evaluation, by_video, video_of
 from dynfocus_cli.evaluation.sources import open_benchmark, read_split
+from dynfocus_cli.evaluation.step import Executor, Step
 from dynfocus_cli.evaluation.wording import counted
 from dynfocus_cli.flags import values_of
 from dynfocus_cli.options import RunOptions
@@ -88,16 +90,15 @@ def evaluate(
     if not dataset.items:
         _say_problems(dataset)
         raise VideoUnreadable("There is no question that could be asked.")
-    scoring = request.scoring or benchmark.scoring
-    conditions = Conditions(benchmark, split, request.protocol, scoring, request.tokens, request.subtitles)
+    executor = _executor(benchmark, split, request, options)
     spec = model.spec()
-    arms = choose_arms(_names(request.arms), spec, options)
+    arms = executor.arms(_names(request.arms), spec)
     shard = request.shard
     items = by_video(shard.part(dataset.items[: request.limit], video_of))
-    evaluation = Evaluation(conditions, items, arms, options, request.retry_failed)
+    evaluation = Evaluation(executor, items, arms, request.retry_failed)
     info = spec.info
     record = run_record(
-        conditions,
+        executor.conditions,
         dataset,
         [arm.name for arm in arms],
         {name: getattr(info, name) for name in MODEL_FIELDS},
@@ -106,14 +107,41 @@ def evaluate(
             for flag, value in values_of(options)
             if flag.affects_result and value != flag.default
         },
+        executor.settings(spec),
     )
     write_run_file(request.output, record)
     _say_problems(dataset)
     path = str(request.output / predictions_file(shard))
-    with _opened(path, evaluation.settings(info), quiet=quiet) as results:
+    with _opened(path, evaluation.settings(spec), quiet=quiet) as results:
         failures = _run(evaluation, model, results, quiet=quiet)
     show_scores(request.output, judge, json=json, quiet=quiet)
     _conclude(evaluation.steps, failures, len(dataset.problems))
+
+
+def _executor(benchmark: Benchmark, split: str, request: RunRequest, options: RunOptions) -> Executor:
+    """What does with the benchmark's items what it asks for.
+
+    Raises:
+        UsageError: an option is not for such a benchmark.
+    """
+    conditions = Conditions(
+        benchmark,
+        split,
+        request.protocol,
+        request.scoring or benchmark.scoring,
+        request.tokens,
+        request.subtitles,
+    )
+    if isinstance(benchmark, QuestionBenchmark):
+        return QuestionExecutor(benchmark, conditions, options, result_with_flags)
+    given = {"tokens": request.tokens, "subtitles": request.subtitles, "scoring": request.scoring}
+    for name, value in given.items():
+        if value:
+            raise UsageError(
+                f"`{name}` is for benchmarks of questions: {benchmark.name} has queries for moments, and no "
+                "language model is asked."
+            )
+    return MomentExecutor(benchmark, conditions, options)
 
 
 @contextmanager
@@ -152,7 +180,7 @@ def _run(evaluation: Evaluation, model: ModelRequest, results: ResultFile, *, qu
         with display.shown(title, with_bars, None, tally.line()) as progress, interruptible():
             yield progress
 
-    for outcome in evaluation.run(load, results, failure_of, shown, result_with_flags):
+    for outcome in evaluation.run(load, results, failure_of, shown):
         if outcome.record is None:
             tally.passed_over(failed=outcome.failed)
         else:

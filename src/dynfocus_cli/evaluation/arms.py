@@ -9,6 +9,7 @@ from typing import get_args
 
 from dynfocus_cli.cce.budget import UNBOUNDED, FramePrice, most_frames
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.evaluation.arm import Arm, chosen
 from dynfocus_cli.models.protocol import ModelSpec
 from dynfocus_cli.options import RunOptions, SelectionOptions
 from dynfocus_cli.types import FrameSelector, Scorer, VideoSource
@@ -18,10 +19,9 @@ DEFAULT_KEY_FRAMES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class TokenArm(Arm):
     """A way of spending a number of video tokens."""
 
-    name: str
     change: Callable[[SelectionOptions], SelectionOptions]
     """What it makes of the selection that the options ask for."""
     is_stock: bool = False
@@ -39,20 +39,22 @@ def _by_scorer(scorer: Scorer) -> Callable[[SelectionOptions], SelectionOptions]
     return lambda selection: replace(selection, scorer=scorer)
 
 
-ARMS: Mapping[str, Arm] = MappingProxyType(
+ARMS: Mapping[str, TokenArm] = MappingProxyType(
     {
         arm.name: arm
         for arm in (
             # Key frames in full and two tokens for each other frame, as `ask` does.
-            Arm("dynfocus", lambda selection: selection),
-            Arm("even", _by_selector("even")),
-            # The key frames alone.
-            Arm("key", lambda selection: replace(selection, rods=False, key_ratio=1.0)),
-            # The way of a public model's makers.
-            Arm("stock", lambda selection: SelectionOptions(stock=True), is_stock=True),
-            Arm("topk", _by_selector("topk")),
-            Arm("aks", _by_selector("aks")),
-            *(Arm(name, _by_scorer(name)) for name in get_args(Scorer)),
+            TokenArm("dynfocus", "DynFocus", lambda selection: selection),
+            TokenArm("even", "even frames", _by_selector("even")),
+            TokenArm(
+                "key", "key frames alone", lambda selection: replace(selection, rods=False, key_ratio=1.0)
+            ),
+            TokenArm(
+                "stock", "the makers' own way", lambda selection: SelectionOptions(stock=True), is_stock=True
+            ),
+            TokenArm("topk", "best-scored frames", _by_selector("topk")),
+            TokenArm("aks", "adaptive key frames", _by_selector("aks")),
+            *(TokenArm(name, name, _by_scorer(name)) for name in get_args(Scorer)),
         )
     }
 )
@@ -60,29 +62,17 @@ DEFAULT_ARMS = ("dynfocus", "even", "key", "stock")
 """Those of them that the model can do."""
 
 
-def choose_arms(names: Sequence[str] | None, model: ModelSpec, options: RunOptions) -> tuple[Arm, ...]:
+def choose_arms(names: Sequence[str] | None, model: ModelSpec, options: RunOptions) -> tuple[TokenArm, ...]:
     """The arms of these names, each once, or the default ones.
 
     Raises:
         UsageError: there is no such arm, or the model cannot do it.
     """
     problems = {name: _problem(arm, model, options) for name, arm in ARMS.items()}
-    possible = [name for name, problem in problems.items() if problem is None]
-    if names is None:
-        return tuple(ARMS[name] for name in DEFAULT_ARMS if name in possible)
-    if not names:
-        raise UsageError(f"`arms` names no arm: {model.name} can do {', '.join(possible)}.")
-    for name in names:
-        if name not in ARMS:
-            raise UsageError(f"There is no arm {name!r}: {model.name} can do {', '.join(possible)}.")
-        if problems[name] is not None:
-            raise UsageError(
-                f"{model.name} cannot do the arm {name} ({problems[name]}): it can do {', '.join(possible)}."
-            )
-    return tuple(ARMS[name] for name in dict.fromkeys(names))
+    return chosen(ARMS, problems, names, model.name, DEFAULT_ARMS)
 
 
-def _problem(arm: Arm, model: ModelSpec, options: RunOptions) -> str | None:
+def _problem(arm: TokenArm, model: ModelSpec, options: RunOptions) -> str | None:
     """Why the model cannot do an arm, as a clause; None where it can."""
     if arm.is_stock:
         return None if model.has_stock else "its makers have no other way of sampling"
@@ -110,7 +100,7 @@ def tokens_of(model: ModelSpec, source: VideoSource, options: RunOptions, tokens
 
 
 def options_of(
-    arm: Arm, model: ModelSpec, source: VideoSource, options: RunOptions, tokens: int
+    arm: TokenArm, model: ModelSpec, source: VideoSource, options: RunOptions, tokens: int
 ) -> RunOptions:
     """What a run of an arm is asked for; all arms but `stock` sample the same frames: as many as are asked
     for, or as the tokens pay for where each but one takes no more than its rods."""

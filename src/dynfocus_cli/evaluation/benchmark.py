@@ -1,7 +1,8 @@
-"""What a benchmark is: a reader, a prompt, an extractor, a metric.
+"""What a benchmark is: a reader of official files, and the score of a prediction.
 
-A benchmark is one file in `benchmarks/` with one subclass of `Benchmark`, and is found by the file's name,
-with `-` for `_`.
+There are two kinds. A `QuestionBenchmark` asks, and has a prompt and an extractor of answers; a
+`MomentBenchmark` (`moment_benchmark.py`) searches, and compares spans of time. A benchmark is one file in
+`benchmarks/` with one subclass of either, and is found by the file's name, with `-` for `_`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,17 @@ from dynfocus_cli.video.subtitles import read_cues
 
 Protocol = Literal["official", "lmms-eval", "vlmevalkit"]
 """Whose prompt and extractor are used."""
-Scoring = Literal["generate", "likelihood"]
-"""How a question with options is answered: in the model's words, or by the likeliest option."""
+Scoring = Literal["generate", "likelihood", "moments"]
+"""What is scored: the model's words, the likeliest option, or the moments that were found."""
+Metric = Literal["accuracy", "score", "recall"]
+"""What the scores of a run are: right and wrong answers, a judge's scores from 0 to 1, or whether the best
+moment of a query overlaps a right one by half."""
+METRIC_TITLES: Mapping[Metric, str] = {
+    "accuracy": "accuracy",
+    "score": "score",
+    "recall": "R@1 at IoU 0.5",
+}
+"""What sentences and headings call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ class PublishedRow:
 
 
 class Benchmark(ABC):
-    """A public benchmark, or what is scored like one."""
+    """A public benchmark, or what is scored like one: what all kinds have in common."""
 
     name: ClassVar[str]
     """As the command line calls it; the file's name, with `-` for `_`."""
@@ -59,7 +69,9 @@ class Benchmark(ABC):
     data: Path | None = None
     """The folder that is read where none is named; None: one has to be named."""
     scoring: ClassVar[Scoring] = "generate"
-    """How options are answered where nothing is said about it."""
+    """How options are answered where nothing is said about it; `moments`: it is no benchmark of questions."""
+    measures: ClassVar[tuple[str, ...]] = ()
+    """Names of what is measured of an item beside its score, in the order in which they are shown."""
     judged: ClassVar[bool] = False
     """A language model has to judge the answers, or some of them: see `judge_prompts`."""
     published: ClassVar[tuple[PublishedRow, ...]] = ()
@@ -79,6 +91,45 @@ class Benchmark(ABC):
         Raises:
             DynFocusError: it cannot be written.
         """
+
+    def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt | None:
+        """What the language model reads; None where none is asked.
+
+        Args:
+            subtitles: the lines on screen at the sampled frames, in time order; empty where nothing is said,
+                None where they are not asked for.
+        """
+        return None
+
+    @abstractmethod
+    def score(self, prediction: Prediction, protocol: Protocol, scoring: Scoring) -> Scored:
+        """What the benchmark makes of a prediction, by what it says alone: no model is asked."""
+
+    @abstractmethod
+    def summarise(self, scored: Sequence[Scored], protocol: Protocol) -> dict[str, float]:
+        """The benchmark's own figures over the predictions of one arm, in per cent unless its makers use
+        another scale: name -> value, the total first. Unparsed answers count as the protocol counts them."""
+
+    def judge_prompts(self, predictions: Sequence[Prediction]) -> Sequence[JudgePrompt]:
+        """What a judge is asked about the predictions of one arm; empty where none is needed."""
+        return ()
+
+    def judged_score(self, item: Item, grades: Mapping[str, float]) -> float:
+        """The score, 0 to 1, that a judge's grades come to."""
+        raise NotImplementedError
+
+    def clips(self, item: Item) -> tuple[int, float] | None:
+        """How many clips the makers divide a query's video into, and their length in seconds; None where they
+        score no clips."""
+        return None
+
+    def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:
+        """The files that the official scorer takes of one arm: name -> content; empty for none."""
+        return {}
+
+
+class QuestionBenchmark(Benchmark):
+    """A benchmark of questions with answers."""
 
     @abstractmethod
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:
@@ -108,22 +159,15 @@ class Benchmark(ABC):
         """Whether an extracted answer is the right one."""
         return extracted == item.answer
 
-    @abstractmethod
-    def summarise(self, scored: Sequence[Scored], protocol: Protocol) -> dict[str, float]:
-        """The benchmark's own figures over the predictions of one arm, in per cent unless its makers use
-        another scale: name -> value, the total first. Unparsed answers count as the protocol counts them."""
-
-    def judge_prompts(self, predictions: Sequence[Prediction]) -> Sequence[JudgePrompt]:
-        """What a judge is asked about the predictions of one arm; empty where none is needed."""
-        return ()
-
-    def judged_score(self, item: Item, grades: Mapping[str, float]) -> float:
-        """The score, 0 to 1, that a judge's grades come to."""
-        raise NotImplementedError
-
-    def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:
-        """The files that the official scorer takes of one arm: name -> content; empty for none."""
-        return {}
+    def score(self, prediction: Prediction, protocol: Protocol, scoring: Scoring) -> Scored:
+        """By likelihood the response is an option already, and nothing is extracted."""
+        item, response = prediction.item, prediction.response
+        is_option = scoring == "likelihood" and response in {option.letter for option in item.options}
+        extracted = response if is_option else self.extract(item, response, protocol)
+        score: float | None = None
+        if item.answer is not None:
+            score = float(extracted is not None and self.is_right(item, extracted))
+        return Scored(prediction, extracted, score)
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.evaluation.benchmark import find_benchmark
+from dynfocus_cli.evaluation.benchmark import METRIC_TITLES, find_benchmark
 from dynfocus_cli.evaluation.report import ScoredPrediction, paired_scores
 from dynfocus_cli.evaluation.report_record import difference_record
 from dynfocus_cli.evaluation.run_folder import StoredRun, read_run
@@ -26,8 +26,8 @@ class RunArm:
     run: str
     """The run's folder."""
     arm: str
-    tokens: float
-    """Video tokens, the mean of the questions that are compared."""
+    tokens: float | None
+    """Video tokens, the mean of the questions that are compared; None where no language model was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Comparison:
     runs: tuple[str, ...]
     questions: int
     """Those that all runs have."""
+    metric: str
+    """What is compared, as a column's heading."""
     pairs: tuple[RunPair, ...]
     differences: tuple[SettingDifference, ...]
 
@@ -87,6 +89,7 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
         split=first.split,
         runs=tuple(str(run.folder) for run in runs),
         questions=len(set.intersection(*questions)),
+        metric=METRIC_TITLES["recall"] if benchmark.scoring == "moments" else METRIC_TITLES["accuracy"],
         pairs=tuple(pairs),
         differences=_differences(runs),
     )
@@ -104,16 +107,20 @@ def comparison_record(comparison: Comparison) -> Record:
             {
                 "run": pair.second.run,
                 "arm": pair.second.arm,
-                "tokens": round(pair.second.tokens, 1),
+                "tokens": _rounded(pair.second.tokens),
                 "against_run": pair.first.run,
                 "against_arm": pair.first.arm,
-                "against_tokens": round(pair.first.tokens, 1),
+                "against_tokens": _rounded(pair.first.tokens),
                 **difference_record(pair.difference),
             }
             for pair in comparison.pairs
         ],
         "differences": [{"name": one.name, "values": list(one.values)} for one in comparison.differences],
     }
+
+
+def _rounded(tokens: float | None) -> float | None:
+    return None if tokens is None else round(tokens, 1)
 
 
 def _pairs(
@@ -151,8 +158,9 @@ def _shared(
     return [ours[question] for question in questions], [theirs[question] for question in questions]
 
 
-def _mean_tokens(predictions: Sequence[ScoredPrediction]) -> float:
-    return sum(one.stored.tokens.video for one in predictions) / max(1, len(predictions))
+def _mean_tokens(predictions: Sequence[ScoredPrediction]) -> float | None:
+    spent = [one.stored.tokens.video for one in predictions if one.stored.tokens is not None]
+    return sum(spent) / len(spent) if spent else None
 
 
 def _differences(runs: Sequence[StoredRun]) -> tuple[SettingDifference, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import ascii_uppercase
@@ -36,6 +37,7 @@ class ItemReader:
         duration: str = "",
         group: str = "",
         subtitles: Path | None = None,
+        spans_s: Sequence[Any] | None = None,
         official: Mapping[str, Any] | None = None,
     ) -> None:
         """Adds an entry as an item if it can be asked, else as a problem.
@@ -46,9 +48,10 @@ class ItemReader:
                 makers withhold it.
             options: their texts, of A, B, C ... in this order; None where it is answered in words.
             folder: name of the folder that the task's videos lie in, where tasks have folders of their own.
+            spans_s: of a query for moments: starts and ends, seconds, as the official file gives them.
         """
         paths = self.videos.paths(video, folder)
-        message = self._message(id, question, answer, options)
+        message = self._message(id, question, answer, options) or _span_message(spans_s)
         if not message and len(paths) != 1:
             message = self.videos.problem(video, paths)
         if message:
@@ -66,6 +69,7 @@ class ItemReader:
                 duration=duration,
                 group=group,
                 subtitles=subtitles,
+                spans_s=None if spans_s is None else tuple((float(one[0]), float(one[1])) for one in spans_s),
                 official=official or {},
             )
         )
@@ -94,6 +98,20 @@ class ItemReader:
         if answer is not None and answer not in list(self.letters[: len(options)]):
             return f"Its answer {answer!r} is none of its options."
         return ""
+
+
+def _span_message(spans_s: Sequence[Any] | None) -> str:
+    """What is wrong with the right moments of a query; empty for nothing."""
+    for span in spans_s or ():
+        if not isinstance(span, list | tuple) or len(span) != 2 or not all(map(_is_time, span)):
+            return f"Its moment {span!r} is no start and end in seconds."
+        if not span[0] < span[1]:
+            return f"Its moment {span!r} does not end after it starts."
+    return ""
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def as_options(options: Sequence[str]) -> tuple[Option, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dynfocus_cli.evaluation import wording
+from dynfocus_cli.evaluation.benchmark import METRIC_TITLES
 from dynfocus_cli.evaluation.report import Disagreement, Pair, Part, Report
 from dynfocus_cli.evaluation.scatter import scatter
 from dynfocus_cli.evaluation.settings import flat_settings
@@ -69,6 +70,8 @@ def report_page(report: Report, folder: Path) -> str:
             ("task", _by_part([(arm.name, arm.tasks) for arm in report.arms])),
             ("video length", _by_part([(arm.name, arm.durations) for arm in report.arms])),
         ],
+        measures=list(dict.fromkeys(name for arm in report.arms for name in arm.measures)),
+        metric_title=METRIC_TITLES[report.metric],
         figures=_figure_names(report),
         disagreements=_disagreements(report),
         links={one.video: link_to(one.video, folder / TEMPLATE) for one in report.disagreements},
@@ -138,7 +141,7 @@ def _disagreements(report: Report) -> list[tuple[str, list[Disagreement]]]:
         else:
             (better if difference > 0 else worse).append(one)
     arm, against = wording.arm_title(pair.arm), wording.arm_title(pair.against)
-    how = "has right" if report.metric == "accuracy" else "answers better"
+    how = {"accuracy": "has right", "score": "answers better", "recall": "finds"}[report.metric]
     headed = [
         (f"{arm} {how}, {against} not", better),
         (f"{against} {how}, {arm} not", worse),

@@ -15,14 +15,15 @@ from dynfocus_cli import __version__
 from dynfocus_cli.batch.shards import Shard
 from dynfocus_cli.errors import DynFocusError, UsageError
 from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, Scoring
-from dynfocus_cli.evaluation.item import Dataset, Item
+from dynfocus_cli.evaluation.item import Dataset, Item, RankedSpan
 from dynfocus_cli.evaluation.run_folder import RUN_FILE
 from dynfocus_cli.evaluation.settings import setting_differences
 from dynfocus_cli.files import digest_of, reason, write_json
 from dynfocus_cli.report.json import Record, error_record
-from dynfocus_cli.types import Answer
+from dynfocus_cli.types import Answer, Timings
 
 PREDICTION = "dynfocus.prediction/1"
+RETRIEVAL = "dynfocus.retrieval/1"
 
 FREE = ("dynfocus", "model.device", "arms", "problems", "prompt")
 """What may differ between two calls that go on with the same run."""
@@ -72,17 +73,7 @@ def prediction_record(
     selection, tokens, timings = evidence.selection, evidence.tokens, evidence.timings_s
     record = {
         "schema": PREDICTION,
-        "benchmark": conditions.benchmark.name,
-        "split": conditions.split,
-        "protocol": conditions.protocol,
-        "scoring": conditions.scoring,
-        "id": item.id,
-        "arm": arm,
-        "video": str(item.video),
-        "question": item.question,
-        "task": item.task,
-        "duration": item.duration,
-        "group": item.group,
+        **_of_item(conditions, item, arm),
         "options": {option.letter: option.text for option in item.options},
         "answer": item.answer,
         "official": dict(item.official),
@@ -102,10 +93,7 @@ def prediction_record(
             "key_frames": selection.key_frames,
             "clustering": selection.clustering,
         },
-        "timings_s": {
-            name: round(getattr(timings, name), 3)
-            for name in ("decode", "encode", "select", "generate", "total")
-        },
+        "timings_s": _seconds(timings),
         "peak_memory": peak_memory,
         "warnings": list(evidence.warnings),
     }
@@ -114,6 +102,71 @@ def prediction_record(
             option.letter: round(option.log_likelihood, 4) for option in answer.options
         }
     return record
+
+
+def retrieval_record(
+    conditions: Conditions,
+    item: Item,
+    arm: str,
+    moments: Sequence[RankedSpan],
+    clip_scores: Sequence[float],
+    *,
+    frames: int,
+    frames_refined: int,
+    timings: Timings,
+    peak_memory: int | None,
+    warnings: Sequence[str],
+) -> Record:
+    """What an arm found for a query.
+
+    Args:
+        moments: the best first.
+        clip_scores: of each clip, where the benchmark scores clips; else empty.
+        frames: sampled ones.
+        frames_refined: decoded for borders, beside the sampled ones.
+        peak_memory: bytes on the model's device, where they can be counted.
+    """
+    return {
+        "schema": RETRIEVAL,
+        **_of_item(conditions, item, arm),
+        "spans_s": None if item.spans_s is None else [list(span) for span in item.spans_s],
+        "official": dict(item.official),
+        "moments": [
+            {
+                "start_s": round(moment.start_s, 3) + 0.0,
+                "end_s": round(moment.end_s, 3) + 0.0,
+                "score": round(moment.score, 6),
+            }
+            for moment in moments
+        ],
+        "clip_scores": [round(score, 6) for score in clip_scores],
+        "frames": frames,
+        "frames_refined": frames_refined,
+        "timings_s": _seconds(timings),
+        "peak_memory": peak_memory,
+        "warnings": list(warnings),
+    }
+
+
+def _of_item(conditions: Conditions, item: Item, arm: str) -> Record:
+    return {
+        "benchmark": conditions.benchmark.name,
+        "split": conditions.split,
+        "protocol": conditions.protocol,
+        "scoring": conditions.scoring,
+        "id": item.id,
+        "arm": arm,
+        "video": str(item.video),
+        "question": item.question,
+        "task": item.task,
+        "duration": item.duration,
+        "group": item.group,
+    }
+
+
+def _seconds(timings: Timings) -> Record:
+    names = ("decode", "encode", "select", "generate", "total")
+    return {name: round(getattr(timings, name), 3) for name in names}
 
 
 def failure_record(
@@ -130,12 +183,14 @@ def run_record(
     arms: Sequence[str],
     model: Mapping[str, Any],
     options: Mapping[str, Any],
+    method: Mapping[str, Any],
 ) -> Record:
     """`run.json`: under which conditions the predictions beside it were made.
 
     Args:
         model: which model ran, and how.
         options: those that are not at their default.
+        method: what the predictions depend on beside these, as the executor has it.
     """
     benchmark, first = conditions.benchmark, dataset.items[0]
     prompt = benchmark.prompt(first, conditions.protocol)
@@ -144,16 +199,17 @@ def run_record(
         "split": conditions.split,
         "protocol": conditions.protocol,
         "scoring": conditions.scoring,
-        "extractor": f"{benchmark.name}, {conditions.protocol}",
+        "extractor": f"{benchmark.name}, {conditions.protocol}" if prompt else None,
         "arms": list(arms),
         "tokens": conditions.tokens,
         "subtitles": conditions.subtitles,
         "model": dict(model),
         "options": dict(options),
+        **({"method": dict(method)} if method else {}),
         "files": {file.name: digest_of(file) for file in dataset.files},
         "questions": len(dataset.items),
         "videos": len({item.video for item in dataset.items}),
-        "prompt": {"text": prompt.text, "prefix": prompt.prefix, "of": first.id},
+        "prompt": prompt and {"text": prompt.text, "prefix": prompt.prefix, "of": first.id},
         "dynfocus": __version__,
         "problems": [
             {

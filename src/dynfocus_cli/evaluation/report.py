@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, PublishedRow
-from dynfocus_cli.evaluation.item import Prediction, Problem, Scored
+from dynfocus_cli.evaluation.benchmark import Benchmark, Metric, Protocol, PublishedRow
+from dynfocus_cli.evaluation.item import Problem, Scored
 from dynfocus_cli.evaluation.run_folder import StoredFailure, StoredPrediction, StoredRun
 from dynfocus_cli.evaluation.statistics import (
     Estimate,
@@ -18,10 +18,8 @@ from dynfocus_cli.evaluation.statistics import (
 )
 from dynfocus_cli.evaluation.verdicts import Judgement
 
-EVEN = "even"
-"""The arm that every other one is compared with: evenly spaced frames."""
-
-Metric = Literal["accuracy", "score"]
+REFERENCES = ("even", "windows")
+"""The arms that every other one is compared with: frames, or windows, that are evenly spaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,8 @@ class ArmReport:
     """Over all scored questions; an unparsed one is wrong."""
     accuracy_of_parsed: Estimate | None
     """Over the parsed ones alone."""
+    measures: Mapping[str, Estimate]
+    """Name -> mean of what is measured beside the score; of moments, in the order of its benchmark."""
     figures: Mapping[str, float]
     """The benchmark's own."""
     tasks: tuple[Part, ...]
@@ -107,7 +107,8 @@ class Outcome:
     response: str
     extracted: str | None
     score: float
-    tokens: int
+    tokens: int | None
+    """Video tokens; None where no language model was asked."""
     key_times_s: tuple[float, ...]
 
 
@@ -137,7 +138,6 @@ class Report:
     settings: Mapping[str, Any]
     """The protocol block: all that the figures depend on."""
     metric: Metric
-    """`accuracy`: scores are right and wrong. `score`: they are a judge's, from 0 to 1."""
     questions: int
     """Those that some arm answered."""
     videos: int
@@ -163,21 +163,8 @@ class Report:
 
 
 def score_prediction(benchmark: Benchmark, stored: StoredPrediction, protocol: Protocol) -> ScoredPrediction:
-    """Scores one prediction by its response alone.
-
-    By likelihood the response is an option already, and nothing is extracted.
-    """
-    item = stored.item
-    seconds = stored.timings_s.get("total") or 0.0
-    prediction = Prediction(item, stored.arm, stored.response, stored.tokens.video, seconds)
-    if stored.scoring == "likelihood" and stored.response in stored.options:
-        extracted: str | None = stored.response
-    else:
-        extracted = benchmark.extract(item, stored.response, protocol)
-    score: float | None = None
-    if item.answer is not None:
-        score = float(extracted is not None and benchmark.is_right(item, extracted))
-    return ScoredPrediction(stored, Scored(prediction, extracted, score))
+    """Scores one prediction by what is stored of it alone."""
+    return ScoredPrediction(stored, benchmark.score(stored.prediction, protocol, stored.scoring))
 
 
 def make_report(
@@ -201,7 +188,7 @@ def make_report(
         title=benchmark.title,
         split=run.split,
         settings=run.settings,
-        metric="accuracy" if binary else "score",
+        metric="recall" if benchmark.scoring == "moments" else "accuracy" if binary else "score",
         questions=len(ids),
         videos=len({stored.video for stored in everything}),
         arms=tuple(
@@ -230,7 +217,7 @@ def _arm(
     benchmark: Benchmark,
     judgement: Judgement | None,
 ) -> ArmReport:
-    scored = [one for one in predictions if one.scored.score is not None]
+    scored = [one for one in predictions if one.scored.score is not None or one.scored.measures]
     parsed = [one for one in scored if one.scored.extracted is not None]
     failed = {failure.id for failure in run.failures if failure.arm == name}
     answered = {one.stored.id for one in predictions}
@@ -244,6 +231,7 @@ def _arm(
         missing=len(ids - answered - failed),
         accuracy=_accuracy(scored),
         accuracy_of_parsed=_accuracy(parsed),
+        measures=_measures(scored, benchmark.measures),
         figures=figures,
         tasks=_parts(scored, lambda stored: stored.task),
         durations=_parts(scored, lambda stored: stored.duration),
@@ -254,9 +242,21 @@ def _arm(
 
 
 def _accuracy(scored: Sequence[ScoredPrediction]) -> Estimate | None:
-    return mean_with_interval(
-        [one.scored.score or 0.0 for one in scored], [one.stored.video for one in scored]
-    )
+    known = [(one.scored.score, one.stored.video) for one in scored if one.scored.score is not None]
+    return mean_with_interval([score for score, _ in known], [video for _, video in known])
+
+
+def _measures(scored: Sequence[ScoredPrediction], names: Sequence[str]) -> dict[str, Estimate]:
+    """The mean of each measure over the items that have it."""
+    estimates = {}
+    for name in names:
+        known = [
+            (one.scored.measures[name], one.stored.video) for one in scored if name in one.scored.measures
+        ]
+        estimate = mean_with_interval([value for value, _ in known], [video for _, video in known])
+        if estimate is not None:
+            estimates[name] = estimate
+    return estimates
 
 
 def _parts(
@@ -273,10 +273,11 @@ def _parts(
 
 
 def _tokens(predictions: Sequence[StoredPrediction]) -> TokensSpent | None:
-    if not predictions:
+    spent = [stored.tokens for stored in predictions if stored.tokens is not None]
+    if not spent:
         return None
-    counts = [stored.tokens.video for stored in predictions]
-    limits = [stored.tokens.limit for stored in predictions if stored.tokens.limit is not None]
+    counts = [tokens.video for tokens in spent]
+    limits = [tokens.limit for tokens in spent if tokens.limit is not None]
     return TokensSpent(sum(counts) / len(counts), max(counts), max(limits, default=None))
 
 
@@ -292,9 +293,9 @@ def _cost(predictions: Sequence[StoredPrediction]) -> Cost:
 
 
 def _pairs(arms: Sequence[str], by_arm: Mapping[str, Sequence[ScoredPrediction]]) -> Iterable[Pair]:
-    """Each arm against the even frames, and against the first arm; two arms are compared once."""
+    """Each arm against the evenly spaced one, and against the first; two arms are compared once."""
     compared: set[frozenset[str]] = set()
-    for against in [EVEN, *arms[:1]]:
+    for against in [*REFERENCES, *arms[:1]]:
         for arm in arms:
             if arm == against or frozenset((arm, against)) in compared:
                 continue
@@ -333,7 +334,7 @@ def _disagreements(by_arm: Mapping[str, Sequence[ScoredPrediction]]) -> Iterable
             task=stored.task,
             duration=stored.duration,
             options=stored.options,
-            answer=stored.answer,
+            answer=outcomes[0].scored.prediction.item.answer,
             outcomes=tuple(_outcome(one) for one in outcomes),
         )
 
@@ -341,9 +342,9 @@ def _disagreements(by_arm: Mapping[str, Sequence[ScoredPrediction]]) -> Iterable
 def _outcome(one: ScoredPrediction) -> Outcome:
     return Outcome(
         arm=one.stored.arm,
-        response=one.stored.response,
+        response=one.scored.prediction.response,
         extracted=one.scored.extracted,
         score=one.scored.score or 0.0,
-        tokens=one.stored.tokens.video,
-        key_times_s=tuple(frame.time_s for frame in one.stored.key_frames),
+        tokens=one.stored.tokens.video if one.stored.tokens else None,
+        key_times_s=one.stored.key_times_s,
     )

@@ -101,6 +101,11 @@ def _arm(arm: ArmReport) -> Record:
         "missing": arm.missing,
         "accuracy": estimate_record(arm.accuracy),
         "accuracy_of_parsed": estimate_record(arm.accuracy_of_parsed),
+        **(
+            {"measures": {name: estimate_record(one) for name, one in arm.measures.items()}}
+            if arm.measures
+            else {}
+        ),
         "figures": {name: round(value, 4) for name, value in arm.figures.items()},
         "tasks": _parts(arm.tasks),
         "durations": _parts(arm.durations),

@@ -15,10 +15,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.evaluation.benchmark import Protocol
-from dynfocus_cli.evaluation.item import Item, Problem
+from dynfocus_cli.evaluation.benchmark import Protocol, Scoring
+from dynfocus_cli.evaluation.item import Item, Prediction, Problem, RankedSpan
 from dynfocus_cli.files import reason
-from dynfocus_cli.types import Option
+from dynfocus_cli.types import Option, Span
 
 RUN_FILE = "run.json"
 VERDICTS_FILE = "verdicts.jsonl"
@@ -52,43 +52,109 @@ class StoredTokens(_Record):
 
 
 class StoredPrediction(_Record):
-    """A record `dynfocus.prediction/1`: what was measured, and nothing that scoring works out."""
+    """What an arm made of an item: what was measured, and nothing that scoring works out."""
 
     key: str
     id: str
     video: str
     question: str
     arm: ArmName
-    response: str
-    answer: str | None
-    tokens: StoredTokens
-    scoring: str = "generate"
     task: str = ""
     duration: str = ""
     group: str = ""
-    options: dict[str, str] = {}
     official: dict[str, Any] = {}
-    log_likelihoods: dict[str, float] | None = None
     frames: int = 0
-    key_frames: tuple[KeyFrameTime, ...] = ()
     timings_s: dict[str, float | None] = {}
     peak_memory: int | None = None
     warnings: tuple[str, ...] = ()
+    options: dict[str, str] = {}
+    tokens: StoredTokens | None = None
+    """None where no language model was asked."""
+    scoring: Scoring = "generate"
 
     @property
-    def item(self) -> Item:
-        """The question, as its benchmark read it."""
+    def prediction(self) -> Prediction:
+        """The same, as its benchmark scores it."""
+        raise NotImplementedError
+
+    @property
+    def key_times_s(self) -> tuple[float, ...]:
+        """Moments of the video that were decisive, seconds."""
+        raise NotImplementedError
+
+    @property
+    def seconds(self) -> float:
+        """From decoding to the end."""
+        return self.timings_s.get("total") or 0.0
+
+    def _item(self, answer: str | None, spans_s: tuple[Span, ...] | None = None) -> Item:
         return Item(
             id=self.id,
             video=Path(self.video),
             question=self.question,
-            answer=self.answer,
+            answer=answer,
             options=tuple(Option(letter, text) for letter, text in self.options.items()),
             task=self.task,
             duration=self.duration,
             group=self.group,
+            spans_s=spans_s,
             official=self.official,
         )
+
+
+class StoredAnswer(StoredPrediction):
+    """A record `dynfocus.prediction/1`: an answer to a question."""
+
+    response: str
+    answer: str | None
+    tokens: StoredTokens
+    log_likelihoods: dict[str, float] | None = None
+    key_frames: tuple[KeyFrameTime, ...] = ()
+
+    @property
+    def prediction(self) -> Prediction:
+        return Prediction(self._item(self.answer), self.arm, self.response, self.tokens.video, self.seconds)
+
+    @property
+    def key_times_s(self) -> tuple[float, ...]:
+        """Those of the key frames."""
+        return tuple(frame.time_s for frame in self.key_frames)
+
+
+class StoredMoment(_Record):
+    """A moment of a stored retrieval."""
+
+    start_s: float
+    end_s: float
+    score: float
+
+
+class StoredRetrieval(StoredPrediction):
+    """A record `dynfocus.retrieval/1`: the moments that were found for a query."""
+
+    spans_s: tuple[Span, ...] | None
+    moments: tuple[StoredMoment, ...]
+    clip_scores: tuple[float, ...] = ()
+    frames_refined: int = 0
+    scoring: Scoring = "moments"
+
+    @property
+    def prediction(self) -> Prediction:
+        moments = tuple(RankedSpan(one.start_s, one.end_s, one.score) for one in self.moments)
+        answer = None if self.spans_s is None else _in_words(self.spans_s) or "never shown"
+        response = _in_words([moment.span_s for moment in moments[:1]]) or "nothing found"
+        item = self._item(answer, self.spans_s)
+        return Prediction(item, self.arm, response, 0, self.seconds, moments, self.clip_scores)
+
+    @property
+    def key_times_s(self) -> tuple[float, ...]:
+        """The starts of the moments, in time order."""
+        return tuple(sorted(moment.start_s for moment in self.moments))
+
+
+def _in_words(spans_s: Sequence[Span]) -> str:
+    """4.0 to 7.5 s, 12.0 to 13.2 s"""
+    return ", ".join(f"{start_s:.1f} to {end_s:.1f} s" for start_s, end_s in spans_s)
 
 
 class StoredError(_Record):
@@ -244,7 +310,8 @@ def _lines(
 def _record(fields: Any) -> StoredPrediction | StoredFailure:
     schema = fields.get("schema") if isinstance(fields, dict) else None
     kinds: dict[Any, type[StoredPrediction] | type[StoredFailure]] = {
-        "dynfocus.prediction/1": StoredPrediction,
+        "dynfocus.prediction/1": StoredAnswer,
+        "dynfocus.retrieval/1": StoredRetrieval,
         "dynfocus.error/1": StoredFailure,
     }
     if schema not in kinds:

@@ -1,46 +1,32 @@
-"""`dynfocus eval run`: each question by each arm, once, into a file of predictions."""
+"""`dynfocus eval run`: each item by each arm, once, into a file of predictions."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 
-import torch
-
-from dynfocus_cli import pipeline
 from dynfocus_cli.batch.lookahead import one_ahead
 from dynfocus_cli.batch.questions import Query
 from dynfocus_cli.batch.result_key import Content, content_of, settings_of
 from dynfocus_cli.batch.results import ResultFile, StoredResult
 from dynfocus_cli.batch.videos import check
 from dynfocus_cli.errors import VideoUnreadable
-from dynfocus_cli.evaluation.arms import Arm, options_of, tokens_of
+from dynfocus_cli.evaluation.arm import Arm
 from dynfocus_cli.evaluation.item import Item
-from dynfocus_cli.evaluation.records import Conditions, failure_record, prediction_record
+from dynfocus_cli.evaluation.records import Conditions, failure_record
+from dynfocus_cli.evaluation.step import Executor, Step
 from dynfocus_cli.features.cache import FeatureCache
-from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 from dynfocus_cli.files import known_digest
-from dynfocus_cli.models.protocol import Backend, ModelSpec, Wording
-from dynfocus_cli.multiple_choice import listed
-from dynfocus_cli.options import RunOptions
-from dynfocus_cli.pipeline.prefetch import Prefetch, start_prefetch
-from dynfocus_cli.planning.request import CustomPrompt
+from dynfocus_cli.models.protocol import Backend, ModelSpec
+from dynfocus_cli.pipeline.prefetch import Prefetch
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.report.json import Record
-from dynfocus_cli.types import Answer, ModelInfo, Option, Prompt, VideoSource
-from dynfocus_cli.video import Subtitles, probe
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One question that one arm answers."""
-
-    item: Item
-    arm: Arm
+from dynfocus_cli.types import VideoSource
+from dynfocus_cli.video import probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +48,24 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The questions of a run, and how they are answered."""
+    """The items of a run, and what is done with them."""
 
-    conditions: Conditions
+    executor: Executor
     items: Sequence[Item]
     """Those of one video stand together."""
     arms: Sequence[Arm]
-    options: RunOptions
     retry_failed: bool = False
-    memory_cache: MemoryFeatureCache = field(default_factory=MemoryFeatureCache)
 
     @property
     def steps(self) -> int:
         """How many predictions there will be."""
         return len(self.items) * len(self.arms)
 
-    def settings(self, model: ModelInfo) -> str:
+    def settings(self, model: ModelSpec) -> str:
         """All that a prediction depends on beside video, question and arm, as `name=value` words."""
-        words = [f"{name}={value}" for name, value in self.conditions.words.items()]
-        return f"{settings_of('eval', model, self.options)} {shlex.join(words)}"
+        named = {**self.executor.conditions.words, **self.executor.settings(model)}
+        words = [f"{name}={value}" for name, value in named.items()]
+        return f"{settings_of('eval', model.info, self.executor.options)} {shlex.join(words)}"
 
     def run(
         self,
@@ -88,9 +73,8 @@ class Evaluation:
         results: ResultFile,
         failure_of: Callable[[Exception], tuple[int, str, str]],
         shown: Callable[[Step], AbstractContextManager[Progress]],
-        spelled: Callable[[Answer], Answer] = lambda answer: answer,
     ) -> Iterator[Outcome]:
-        """Answers what `results` lacks, one step after the other as outcomes are asked for.
+        """Carries out what `results` lacks, one step after the other as outcomes are asked for.
 
         A step that fails becomes a record that says why, and stops no other. The model is loaded before the
         first step that needs it.
@@ -98,9 +82,8 @@ class Evaluation:
         Args:
             failure_of: exit code, kind and message of an error.
             shown: shows the progress of a step.
-            spelled: an answer whose warnings name options as its reader knows them.
         """
-        return _Run(self, load, results, failure_of, shown, spelled).outcomes()
+        return _Run(self, load, results, failure_of, shown).outcomes()
 
 
 @dataclass(slots=True)
@@ -112,7 +95,6 @@ class _Run:
     results: ResultFile
     failure_of: Callable[[Exception], tuple[int, str, str]]
     shown: Callable[[Step], AbstractContextManager[Progress]]
-    spelled: Callable[[Answer], Answer]
     model: Backend | None = None
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -143,7 +125,7 @@ class _Run:
                         raise obstacle
                     check(str(video))
                     source = source or probe(str(video))
-                    record = self._predict(step, source, progress, prefetch)
+                    record = self._predicted(step, source, progress, prefetch)
                 except Exception as problem:
                     unreadable = problem if isinstance(problem, VideoUnreadable) else None
                     error, failure = problem, self.failure_of(problem)
@@ -153,28 +135,11 @@ class _Run:
             self.results.add(str(video), content, _query(step.item), record, step.arm.name)
             yield Outcome(step, record, code, error)
 
-    def _predict(
+    def _predicted(
         self, step: Step, source: VideoSource, progress: Progress, prefetch: Prefetch | None
     ) -> Record:
         assert self.model is not None, "a video that passes the check was there before the model was loaded"
-        model, item = self.model, step.item
-        tokens = None if step.arm.is_stock else self._tokens(model.spec, source)
-        device = model.spec.device
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-        answer = pipeline.ask(
-            str(item.video),
-            item.question,
-            model,
-            self._options(step, model.spec, source),
-            progress,
-            self._choices(item),
-            prefetch,
-            self.evaluation.memory_cache,
-            self._prompt(item),
-        )
-        peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
-        return prediction_record(self._conditions, item, step.arm.name, self.spelled(answer), tokens, peak)
+        return self.evaluation.executor.predict(step, source, self.model, progress, prefetch)
 
     def _prefetch(self, video: tuple[Path, Sequence[Item]]) -> Prefetch | None:
         """Begins with a video while another is at work; what is wrong with it is reported at its turn."""
@@ -186,10 +151,7 @@ class _Run:
             if self.model is None or self._stored(step, content) is not None:
                 return None
             check(str(path))
-            source = probe(str(path))
-            options = self._options(step, self.model.spec, source)
-            choices, prompt = self._choices(step.item), self._prompt(step.item)
-            return start_prefetch(str(path), step.item.question, self.model, options, choices, prompt)
+            return self.evaluation.executor.prefetch(step, probe(str(path)), self.model)
         except Exception:
             return None
 
@@ -202,33 +164,6 @@ class _Run:
         if stored is None or stored.failed is None or stored.fresh:
             return stored
         return None if self.evaluation.retry_failed else stored
-
-    def _options(self, step: Step, model: ModelSpec, source: VideoSource) -> RunOptions:
-        options, subtitles = self.evaluation.options, step.item.subtitles
-        if self._conditions.subtitles and subtitles is not None and self._prompt(step.item) is None:
-            options = replace(options, subtitles=str(subtitles))
-        return options_of(step.arm, model, source, options, self._tokens(model, source))
-
-    def _tokens(self, model: ModelSpec, source: VideoSource) -> int:
-        return tokens_of(model, source, self.evaluation.options, self._conditions.tokens)
-
-    def _choices(self, item: Item) -> tuple[Option, ...]:
-        return item.options if self._conditions.scoring == "likelihood" else ()
-
-    def _prompt(self, item: Item) -> CustomPrompt | None:
-        """The benchmark's; None where it is worded as `ask` words it, which is left to the model: it may have
-        learned another wording of the same."""
-        benchmark, protocol = self._conditions.benchmark, self._conditions.protocol
-        own = item.question
-        if self._choices(item):
-            own = listed(item.question, item.options)
-        if benchmark.prompt(item, protocol) == Prompt(own):
-            return None
-        wording: Wording = lambda lines: benchmark.prompt(item, protocol, lines)  # noqa: E731
-        if not self._conditions.subtitles:
-            return CustomPrompt(wording)
-        origin = item.subtitles.name if item.subtitles else ""
-        return CustomPrompt(wording, Subtitles(benchmark.cues(item), origin))
 
     def _content(self, item: Item) -> Content:
         self._preparation_error(item)  # it is said where the video is to be read
@@ -243,12 +178,12 @@ class _Run:
         return None
 
     def _digest(self, path: str) -> str:
-        cache = FeatureCache.default() if self.evaluation.options.decoding.cache else None
+        cache = FeatureCache.default() if self.evaluation.executor.options.decoding.cache else None
         return known_digest(path) if cache is None else cache.digest(path)
 
     @property
     def _conditions(self) -> Conditions:
-        return self.evaluation.conditions
+        return self.evaluation.executor.conditions
 
 
 def video_of(item: Item) -> Path:

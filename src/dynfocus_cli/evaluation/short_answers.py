@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol
+from dynfocus_cli.evaluation.benchmark import Protocol, QuestionBenchmark
 from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
 from dynfocus_cli.evaluation.judge_prompt import JudgePrompt
@@ -41,7 +41,7 @@ class Question:
     type: str = ""
 
 
-class ShortAnswers(Benchmark):
+class ShortAnswers(QuestionBenchmark):
     """A data set in `test_qa.json`, or in `test_q.json` and `test_a.json`."""
 
     url = "https://github.com/mbzuai-oryx/Video-ChatGPT/blob/main/quantitative_evaluation/README.md"

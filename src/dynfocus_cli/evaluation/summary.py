@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dynfocus_cli.evaluation.comparison import Comparison, RunArm
-from dynfocus_cli.evaluation.report import EVEN, ArmReport, Report
-from dynfocus_cli.evaluation.statistics import PairedDifference
+from dynfocus_cli.evaluation.report import REFERENCES, ArmReport, Report
+from dynfocus_cli.evaluation.statistics import Estimate, PairedDifference
 from dynfocus_cli.evaluation.wording import headline, interval, p_value, percent, points, remarks, scale
 
 MAX_VALUE = 60
@@ -17,14 +17,13 @@ MAX_VALUE = 60
 
 def summary_lines(report: Report) -> list[str]:
     """The headline, a line of at most 80 characters an arm, and what did not go as it should."""
-    heading = ["arm", "accuracy", "95 %", f"gain on {_reference(report)}", "p", "tokens", "s each"]
-    rows = [heading, *(_arm_row(report, arm) for arm in report.arms)]
+    rows = _measure_rows(report) if report.metric == "recall" else _answer_rows(report)
     return [headline(report), "", *_aligned(rows), "", f"{scale(report)}.", *remarks(report)]
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
     """A line for each arm that is compared, then the settings in which the runs differ."""
-    heading = ["run", "accuracy", "against", "accuracy", "gain", "p", "questions"]
+    heading = ["run", comparison.metric, "against", comparison.metric, "gain", "p", "questions"]
     rows = [heading]
     for pair in comparison.pairs:
         difference = pair.difference
@@ -49,10 +48,35 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     return lines
 
 
+def _answer_rows(report: Report) -> list[list[str]]:
+    heading = ["arm", "accuracy", "95 %", f"gain on {_reference(report)}", "p", "tokens", "s each"]
+    return [heading, *(_arm_row(report, arm) for arm in report.arms)]
+
+
+def _measure_rows(report: Report) -> list[list[str]]:
+    """A row a measure, and a column an arm: the mean in per cent, and its interval to the whole per cent."""
+    names = dict.fromkeys(name for arm in report.arms for name in arm.measures)
+    rows = [["%", *(arm.name for arm in report.arms)]]
+    for name in names:
+        rows.append([name, *(_measure(arm.measures.get(name)) for arm in report.arms)])
+    seconds = ["–" if arm.cost.seconds is None else f"{arm.cost.seconds:.2f}" for arm in report.arms]
+    return [*rows, ["s each", *seconds]]
+
+
+def _measure(estimate: Estimate | None) -> str:
+    """88.1 (85 to 91)"""
+    if estimate is None:
+        return "–"
+    value = f"{100 * estimate.value:.1f}"
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ({100 * estimate.low:.0f} to {100 * estimate.high:.0f})"
+
+
 def _reference(report: Report) -> str:
     """The arm that the column of gains compares with."""
     names = [arm.name for arm in report.arms]
-    return EVEN if EVEN in names or not names else names[0]
+    return next((name for name in REFERENCES if name in names), names[0] if names else REFERENCES[0])
 
 
 def _arm_row(report: Report, arm: ArmReport) -> list[str]:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dynfocus_cli.evaluation.report import EVEN, ArmReport, Pair, Report
+from dynfocus_cli.evaluation.arms import ARMS
+from dynfocus_cli.evaluation.benchmark import METRIC_TITLES
+from dynfocus_cli.evaluation.moment_arms import MOMENT_ARMS
+from dynfocus_cli.evaluation.report import REFERENCES, ArmReport, Pair, Report
 from dynfocus_cli.evaluation.statistics import Estimate, PairedDifference
 
-ARM_TITLES = {
-    "dynfocus": "DynFocus",
-    "even": "even frames",
-    "key": "key frames alone",
-    "topk": "best-scored frames",
-    "aks": "adaptive key frames",
-    "stock": "the makers' own way",
-}
-"""What sentences call an arm; others are called by their name."""
+_TITLES = {name: arm.title for arms in (ARMS, MOMENT_ARMS) for name, arm in arms.items()}
 
 
 def arm_title(name: str) -> str:
-    """`even` -> `even frames`"""
-    return ARM_TITLES.get(name, name)
+    """`even` -> `even frames`; an arm that is known no more is called by its name."""
+    return _TITLES.get(name, name)
 
 
 def percent(estimate: Estimate | None) -> str:
@@ -59,15 +54,19 @@ def verdict(difference: PairedDifference) -> str:
     return "better" if difference.gain.value > 0 else "worse"
 
 
-def counted(count: int, what: str) -> str:
+def counted(count: int, what: str, plural: str = "") -> str:
     """1 question, 2 questions"""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what if count == 1 else plural or f'{what}s'}"
+
+
+OURS = ("dynfocus", "find")
+"""The arms that a report is about, where it has them."""
 
 
 def main_pair(report: Report) -> Pair | None:
-    """The comparison that a report is about: DynFocus, or else the first arm that has one, with even frames,
-    or else with any."""
-    pairs = sorted(report.pairs, key=lambda pair: (pair.against != EVEN, pair.arm != "dynfocus"))
+    """The comparison that a report is about: of DynFocus or `find`, or else the first arm that has one, with
+    even frames or windows, or else with any."""
+    pairs = sorted(report.pairs, key=lambda pair: (pair.against not in REFERENCES, pair.arm not in OURS))
     return pairs[0] if pairs else None
 
 
@@ -99,7 +98,8 @@ def _pair_sentence(report: Report, pair: Pair) -> str:
     shown = gain if difference.gain.excludes_zero else f"no difference shown, {gain}"
     first = f"{arm_title(pair.arm)} {100 * difference.first:.1f} %"
     second = f"{arm_title(pair.against)} {100 * difference.second:.1f} %"
-    words = f"{first}, {second}{_spent(report.arm(pair.arm), report.arm(pair.against))}: {shown}."
+    what = f" {METRIC_TITLES['recall']}" if report.metric == "recall" else ""
+    words = f"{first}, {second}{what}{_spent(report.arm(pair.arm), report.arm(pair.against))}: {shown}."
     return words[0].upper() + words[1:]
 
 
@@ -114,7 +114,8 @@ def _spent(first: ArmReport, second: ArmReport) -> str:
 
 def scale(report: Report) -> str:
     """2,700 questions about 900 videos"""
-    return f"{counted(report.questions, 'question')} about {counted(report.videos, 'video')}"
+    what = ("query", "queries") if report.metric == "recall" else ("question", "questions")
+    return f"{counted(report.questions, *what)} about {counted(report.videos, 'video')}"
 
 
 def remarks(report: Report) -> Iterator[str]:
@@ -125,7 +126,14 @@ def remarks(report: Report) -> Iterator[str]:
             "failure": (arm.failed, "left out"),
             "question": (arm.missing, "not asked yet"),
         }
-        clauses = [f"{counted(count, what)} {how}" for what, (count, how) in counts.items() if count]
+        if report.metric == "recall":
+            counts["query"] = counts.pop("question")
+        plurals = {"query": "queries"}
+        clauses = [
+            f"{counted(count, what, plurals.get(what, ''))} {how}"
+            for what, (count, how) in counts.items()
+            if count
+        ]
         if arm.questions and arm.scored < arm.questions:
             clauses.append(f"{counted(arm.questions - arm.scored, 'answer')} not scored")
         if arm.judgement is not None and arm.judgement.problem:

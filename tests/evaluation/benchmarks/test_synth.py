@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dynfocus_cli.evaluation import generated_clips
 from dynfocus_cli.evaluation.benchmark import find_benchmark
 from dynfocus_cli.evaluation.benchmarks import synth
 from dynfocus_cli.evaluation.item import Prediction, Scored
@@ -33,7 +34,7 @@ def test_a_clip_is_filmed_once_and_the_same_each_time(
         benchmark.prepare(benchmark.read(folder, "test").items[0])
     (first,), (second,) = one.iterdir(), other.iterdir()
     assert first.read_bytes() == second.read_bytes()
-    monkeypatch.setattr(synth, "write_video", lambda *_: pytest.fail("filmed again"))
+    monkeypatch.setattr(generated_clips, "write_video", lambda *_: pytest.fail("filmed again"))
     benchmark.prepare(benchmark.read(one, "test").items[0])
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from dynfocus_cli.batch.questions import Query, query_of, read_items
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, with_answer
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, Scoring
+from dynfocus_cli.evaluation.benchmark import Protocol, QuestionBenchmark, Scoring
 from dynfocus_cli.evaluation.extractors import likely_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Problem, Prompt, Scored
 from dynfocus_cli.multiple_choice import listed
@@ -23,7 +23,7 @@ EXAMPLE = '{"video": "a.mp4", "question": "Who wins?", "answer": "the dog"}'
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 
 
-class OwnQuestions(Benchmark):
+class OwnQuestions(QuestionBenchmark):
     name = "file"
     title = 'A file of your own: JSON Lines with "video", "question", "answer"; "choices", "type", "id"'
     scoring: ClassVar[Scoring] = "likelihood"

@@ -9,7 +9,7 @@ from typing import Any
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, with_answer, with_extraction
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol
+from dynfocus_cli.evaluation.benchmark import Protocol, QuestionBenchmark
 from dynfocus_cli.evaluation.extractors import first_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
@@ -67,7 +67,7 @@ VLMEVALKIT_PHRASES = (
 )
 
 
-class LongVideoBench(Benchmark):
+class LongVideoBench(QuestionBenchmark):
     name = "longvideobench"
     title = "LongVideoBench: multiple choice on 3,763 videos of 8 seconds to an hour, 6,678 questions"
     url = "https://huggingface.co/datasets/longvideobench/LongVideoBench"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, with_answer
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, PublishedRow
+from dynfocus_cli.evaluation.benchmark import Protocol, PublishedRow, QuestionBenchmark
 from dynfocus_cli.evaluation.extractors import likely_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
@@ -46,7 +46,7 @@ def _row(model: str, *figures: float) -> PublishedRow:
     return PublishedRow("DynFocus poster, LVBench", model, dict(zip(names, figures, strict=True)))
 
 
-class LVBench(Benchmark):
+class LVBench(QuestionBenchmark):
     name = "lvbench"
     title = "LVBench: multiple choice on 103 videos of half an hour to two hours, 1,549 questions"
     url = "https://huggingface.co/datasets/THUDM/LVBench"

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, PublishedRow
+from dynfocus_cli.evaluation.benchmark import Protocol, PublishedRow, QuestionBenchmark
 from dynfocus_cli.evaluation.extractors import inferred_letter, likely_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader, letter_of
@@ -86,7 +86,7 @@ def _row(model: str, *figures: float) -> PublishedRow:
     return PublishedRow("DynFocus poster, MLVU (dev)", model, dict(zip(names, figures, strict=True)))
 
 
-class MLVU(Benchmark):
+class MLVU(QuestionBenchmark):
     name = "mlvu"
     title = "MLVU: multiple choice and answers in words on long videos, 2,593 questions (dev) and 502 (test)"
     url = "https://huggingface.co/datasets/MLVU/MVLU and https://huggingface.co/datasets/MLVU/MLVU_Test"

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from dynfocus_cli.errors import DynFocusError
 from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, with_answer
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol
+from dynfocus_cli.evaluation.benchmark import Protocol, QuestionBenchmark
+from dynfocus_cli.evaluation.generated_clips import clip_path, film
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
-from dynfocus_cli.files import reason
 from dynfocus_cli.synth.exam import draw_balanced
 from dynfocus_cli.synth.questions import QUESTION_TYPES
-from dynfocus_cli.synth.world import Script, write_script
-from dynfocus_cli.synth.write import clip_seed, write_video
 
 SEED = 20_000
 """Of the first set of clips; training has none of those that `dynfocus synth` writes for any seed."""
@@ -26,7 +23,7 @@ MOST_ON_A_CLIP = 5
 """Questions: more clips make a narrower interval than more questions about the same ones."""
 
 
-class Synth(Benchmark):
+class Synth(QuestionBenchmark):
     name = "synth"
     title = f"Generated clips, made on the spot: {QUESTIONS} open questions of {len(QUESTION_TYPES)} types"
     makes_videos: ClassVar = True
@@ -35,7 +32,7 @@ class Synth(Benchmark):
         items = [
             Item(
                 id=f"{seed}-{sheet.clip}-{question.type}",
-                video=data / f"clip-{seed}-{sheet.clip:05d}.mp4",
+                video=clip_path(data, seed, sheet.clip),
                 question=question.question,
                 answer=question.answer,
                 task=question.type,
@@ -48,14 +45,7 @@ class Synth(Benchmark):
         return Dataset(tuple(items), (), ())
 
     def prepare(self, item: Item) -> None:
-        """Films the clip where it is not there yet."""
-        if item.video.exists():
-            return
-        try:
-            item.video.parent.mkdir(parents=True, exist_ok=True)
-            write_video(self._script(item), item.video)
-        except OSError as error:
-            raise DynFocusError(f"The clip {item.video} cannot be written: {reason(error)}.") from error
+        film(item.video)
 
     def prompt(self, item: Item, protocol: Protocol, subtitles: Sequence[str] | None = None) -> Prompt:
         return Prompt(item.question)
@@ -68,8 +58,3 @@ class Synth(Benchmark):
         if not with_answer(scored):
             return {}
         return {"accuracy": accuracy(scored)} | accuracy_by(scored, lambda item: (item.task,))
-
-    @staticmethod
-    def _script(item: Item) -> Script:
-        seed, clip = item.video.stem.split("-")[1:]
-        return write_script(clip_seed(int(seed), int(clip)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dynfocus_cli.evaluation.ablation import ablation_rows
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol
+from dynfocus_cli.evaluation.benchmark import Protocol, QuestionBenchmark
 from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
 from dynfocus_cli.evaluation.judge_prompt import JudgePrompt
@@ -39,7 +39,7 @@ JUDGED_ALONE = {"generic": ("correctness", "detail", "context"), "temporal": ("t
 """Part of the benchmark -> aspects that each of its answers is judged in."""
 
 
-class VcgBench(Benchmark):
+class VcgBench(QuestionBenchmark):
     name = "vcg-bench"
     title = "VCG-Bench: answers in sentences, judged in five aspects, about 500 videos, about 3,000 questions"
     url = "https://github.com/mbzuai-oryx/Video-ChatGPT/blob/main/quantitative_evaluation/README.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dynfocus_cli.evaluation.accuracy import accuracy, accuracy_by, with_answer, with_extraction
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, PublishedRow
+from dynfocus_cli.evaluation.benchmark import Protocol, PublishedRow, QuestionBenchmark
 from dynfocus_cli.evaluation.extractors import first_letter, likely_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
@@ -68,7 +68,7 @@ def _rows(model: str, *figures: float) -> tuple[PublishedRow, PublishedRow]:
     )
 
 
-class VideoMME(Benchmark):
+class VideoMME(QuestionBenchmark):
     name = "video-mme"
     title = "Video-MME: multiple choice on 900 videos of 11 seconds to an hour, 2,700 questions"
     url = "https://huggingface.co/datasets/lmms-lab/Video-MME"

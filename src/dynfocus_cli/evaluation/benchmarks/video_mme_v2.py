@@ -13,7 +13,7 @@ from typing import Any
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation.accuracy import accuracy, with_answer, with_extraction
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol
+from dynfocus_cli.evaluation.benchmark import Protocol, QuestionBenchmark
 from dynfocus_cli.evaluation.benchmarks.video_mme import SUBTITLES, without_letters
 from dynfocus_cli.evaluation.extractors import first_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
@@ -72,7 +72,7 @@ SENTENCE_GAP_S = 0.5
 """A pause between words that ends a line of subtitles, as in the makers' `group_subtitle_segments`."""
 
 
-class VideoMMEv2(Benchmark):
+class VideoMMEv2(QuestionBenchmark):
     name = "video-mme-v2"
     title = (
         "Video-MME-v2: multiple choice with eight options on 800 videos, 3,200 questions in groups of four"

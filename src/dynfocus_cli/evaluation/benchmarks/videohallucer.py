@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dynfocus_cli.evaluation.accuracy import accuracy
-from dynfocus_cli.evaluation.benchmark import Benchmark, Protocol, PublishedRow
+from dynfocus_cli.evaluation.benchmark import Protocol, PublishedRow, QuestionBenchmark
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
 from dynfocus_cli.evaluation.official_files import (
@@ -84,7 +84,7 @@ PUBLISHED = (
 # fmt: on
 
 
-class VideoHallucer(Benchmark):
+class VideoHallucer(QuestionBenchmark):
     name = "videohallucer"
     title = "VideoHallucer: yes or no, five kinds of hallucination, 1,000 pairs of questions"
     url = "https://huggingface.co/datasets/ColorfulAI/VideoHallucer"
