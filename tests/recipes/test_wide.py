@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import dynfocus_cli
 from dynfocus_cli.synth.look import WIDE_LOOKS
+from dynfocus_cli.synth.unanswerable import CANNOT_TELL
 from dynfocus_cli.synth.world import World, write_script
 from dynfocus_cli.synth.write import write_video
 from dynfocus_tiny import domain, wide
@@ -19,6 +21,7 @@ from dynfocus_tiny.curriculum import Phase
 from dynfocus_tiny.wide import WideRecipe
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
+WIDE = SHIPPED.with_name("wide")
 
 
 @pytest.fixture
@@ -98,3 +101,23 @@ def test_phases_have_the_steps_that_are_given() -> None:
     for wrong in ("none=3", "few", "few=-1"):
         with pytest.raises(SystemExit, match="is not one of few, many"):
             wide.with_steps((few, many), [wrong])
+
+
+def test_what_is_kept_of_a_run_is_what_the_next_one_begins_with(tmp_path: Path) -> None:
+    kept = load_file(WIDE / "model.safetensors")
+    begun = WideRecipe(tmp_path / "run", 2, WIDE, tmp_path / "no materials").model
+    assert begun.config.abstention == CANNOT_TELL
+    for name, value in begun.state_dict().items():
+        if name in kept:
+            torch.testing.assert_close(value, kept[name].float(), rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_it_cannot_tell_what_no_clip_says(tmp_path: Path) -> None:
+    model = dynfocus_cli.load(str(WIDE), device="cpu")
+    clip = tmp_path / "clip.mp4"
+    write_video(write_script(1), clip, look=WIDE_LOOKS["16:9"])
+    nonsense = model.ask(str(clip), "Who is the president of France?")
+    assert nonsense.answer == CANNOT_TELL
+    assert nonsense.evidence.in_domain is False
+    assert model.ask(str(clip), "How many scenes are there?").evidence.in_domain is True
