@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
+    home = os.getcwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         if asked.measure == "driver":
@@ -57,6 +58,7 @@ def main() -> None:
             result = overhead(asked.clips)
         else:
             result = kills(asked.clips)
+        os.chdir(home)  # torch cannot be loaded in a folder that is gone
     line = json.dumps({"measure": asked.measure, **result, "provenance": provenance()})
     if asked.out is not None:
         asked.out.write_text(line + "\n", encoding="utf-8")
