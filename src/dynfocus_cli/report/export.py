@@ -172,7 +172,7 @@ def write_export(result: Answer | Inspection, path: str | os.PathLike[str], *, e
     """Writes the file that the suffix of `path` stands for, and replaces what is there; returns the path.
 
     `.html` is the page, `.jpg` and `.png` a contact sheet, `.csv` the table of frames, `.edl` cuts, `.vtt`
-    and `.ffmeta` chapters.
+    and `.ffmeta` chapters, `.otio` and `.fcpxml` a timeline for editors.
 
     Args:
         embed: put the video into the page.

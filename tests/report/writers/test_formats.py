@@ -10,12 +10,16 @@ from dynfocus_cli.report.writers import formats
 from dynfocus_cli.report.writers.chapters import ffmetadata_chapters, webvtt_chapters
 from dynfocus_cli.report.writers.csv import csv_table
 from dynfocus_cli.report.writers.edl import edl
+from dynfocus_cli.report.writers.fcpxml import fcpxml
+from dynfocus_cli.report.writers.otio import otio
 
 WRITERS = (
     csv_table,
     lambda made: edl(made, event_spans(made)),
     lambda made: webvtt_chapters(event_spans(made)),
     lambda made: ffmetadata_chapters(made, event_spans(made)),
+    lambda made: otio(made, event_spans(made)),
+    lambda made: fcpxml(made, event_spans(made)),
 )
 
 HOSTILE = 'clips/<b>"&;=#\\\n\x1b[2J\udcff.mp4'

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dynfocus_cli.report.pictures import KeyFramePicture
-    from dynfocus_cli.report.spans import EventSpan
+    from dynfocus_cli.report.shot_spans import ShotSpan
     from dynfocus_cli.types import Answer, Inspection
 
 THUMBNAIL = 320
@@ -44,11 +44,11 @@ class ExportSource:
         return list(key_frame_pictures(self.inspection, THUMBNAIL))
 
     @cached_property
-    def scenes(self) -> tuple[EventSpan, ...]:
+    def shots(self) -> tuple[ShotSpan, ...]:
         """The video as an editor cuts it. Raises VideoUnreadable where it can no longer be decoded."""
-        from dynfocus_cli.report.scenes import scenes
+        from dynfocus_cli.report.shot_spans import shot_spans
 
-        return scenes(self.inspection)
+        return shot_spans(self.inspection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`chapters`: the scenes as chapters, for players."""
+"""`chapters`: the shots as chapters, for players."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynfocus_cli.report.spans import EventSpan, shown_name
+from dynfocus_cli.report.spans import TitledSpan, shown_name
 from dynfocus_cli.report.writers import ExportFormat, ExportSource
 from dynfocus_cli.video.timecode import format_timecode
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.types import Inspection
 
 
-def webvtt_chapters(spans: Sequence[EventSpan]) -> str:
+def webvtt_chapters(spans: Sequence[TitledSpan]) -> str:
     """The spans as WebVTT chapters, for `<track kind="chapters">`."""
     cues = [
         f"{number}\n{format_timecode(span.start_s)} --> {format_timecode(span.end_s)}\n{span.title}\n"
@@ -24,7 +24,7 @@ def webvtt_chapters(spans: Sequence[EventSpan]) -> str:
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def ffmetadata_chapters(inspection: Inspection, spans: Sequence[EventSpan]) -> str:
+def ffmetadata_chapters(inspection: Inspection, spans: Sequence[TitledSpan]) -> str:
     """The spans as FFmpeg's metadata: `ffmpeg -i VIDEO -i OUT.ffmeta -map_chapters 1 -c copy NEW`."""
     lines = [";FFMETADATA1", f"title={_escaped(shown_name(inspection.source.path))}"]
     for span in _lasting(spans):
@@ -38,7 +38,7 @@ def ffmetadata_chapters(inspection: Inspection, spans: Sequence[EventSpan]) -> s
     return "\n".join(lines) + "\n"
 
 
-def _lasting(spans: Sequence[EventSpan]) -> list[EventSpan]:
+def _lasting(spans: Sequence[TitledSpan]) -> list[TitledSpan]:
     """Those that are not empty in milliseconds, which no player would accept."""
     return [span for span in spans if round(span.start_s * 1000) < round(span.end_s * 1000)]
 
@@ -50,13 +50,13 @@ def _escaped(value: str) -> str:
 
 def _content(source: ExportSource, file: Path) -> bytes:
     if file.suffix.lower() == ".ffmeta":
-        return ffmetadata_chapters(source.inspection, source.scenes).encode()
-    return webvtt_chapters(source.scenes).encode()
+        return ffmetadata_chapters(source.inspection, source.shots).encode()
+    return webvtt_chapters(source.shots).encode()
 
 
 FORMAT = ExportFormat(
     flag="--chapters",
-    help="Write the scenes as chapters: .vtt, or .ffmeta for FFmpeg.",
+    help="Write the shots as chapters: .vtt, or .ffmeta for FFmpeg.",
     suffixes=(".vtt", ".ffmeta"),
     content=_content,
     place=2,

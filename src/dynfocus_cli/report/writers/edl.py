@@ -1,4 +1,4 @@
-"""`edl`: the scenes as cuts, for video editors."""
+"""`edl`: the shots as cuts, for video editors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.report.frame_codes import FrameCodes
-from dynfocus_cli.report.spans import EventSpan, shown_name
+from dynfocus_cli.report.spans import TitledSpan, shown_name
 from dynfocus_cli.report.writers import ExportFormat, ExportSource
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ LONGEST_TITLE = 70
 """Characters of an EDL's title that every editor reads."""
 
 
-def edl(inspection: Inspection, spans: Sequence[EventSpan]) -> str:
+def edl(inspection: Inspection, spans: Sequence[TitledSpan]) -> str:
     """A CMX3600 edit decision list: each span is a cut from the video, laid end to end from zero.
 
     Source times begin at the file's own time code. They count frames without drops, unless that one drops
@@ -44,12 +44,12 @@ def edl(inspection: Inspection, spans: Sequence[EventSpan]) -> str:
 
 
 def _content(source: ExportSource, file: Path) -> bytes:
-    return edl(source.inspection, source.scenes).encode()
+    return edl(source.inspection, source.shots).encode()
 
 
 FORMAT = ExportFormat(
     flag="--edl",
-    help="Write the scenes as cuts (CMX3600).",
+    help="Write the shots as cuts (CMX3600).",
     suffixes=(".edl",),
     content=_content,
     place=1,
