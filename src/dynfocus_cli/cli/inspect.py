@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.models.protocol import Backend
     from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
+    from dynfocus_cli.report.shot_spans import ShotSpan
     from dynfocus_cli.types import Inspection
 
 
@@ -46,19 +48,40 @@ def inspect(
     output: opt.OutputOptions,
     engine: opt.EngineOptions,
     exports: ExportFlags,
+    shots: opt.ShotOptions,
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
     questions = _questions(videos, question, batch.questions)
+    shots.check(dry_run=output.dry_run)
     from dynfocus_cli.cli.each import run_each
+    from dynfocus_cli.cli.splitting import Splitting
 
+    splitting = Splitting(shots.split, exact=shots.exact, quiet=output.quiet)
     is_first = True
+
+    def work(
+        job: Job,
+        video: str,
+        query: Query | None,
+        loaded: Backend,
+        progress: Progress,
+        prefetch: Prefetch | None,
+    ) -> Inspection:
+        result = _work(job, video, query, loaded, progress, prefetch)
+        if shots.wanted:
+            from dynfocus_cli.report.shot_spans import shot_spans
+
+            shot_spans(result)  # they are kept; where the video cannot be read it is its own failure
+        return result
 
     def show(job: Job, video: str, query: Query | None, inspection: Inspection) -> None:
         nonlocal is_first
-        _show(job, video, query, inspection, is_first)
+        _show(job, video, query, inspection, is_first, with_shots=shots.shots)
         is_first = False
+        splitting.write(inspection)
 
-    run_each("inspect", videos, questions, batch, model, run, output, exports, engine, _work, show)
+    run_each("inspect", videos, questions, batch, model, run, output, exports, engine, work, show)
+    splitting.conclude()
 
 
 def _questions(videos: list[str], question: str | None, questions: str | None) -> QuestionFile:
@@ -88,33 +111,49 @@ def _work(
     )
 
 
-def _show(job: Job, video: str, query: Query | None, inspection: Inspection, is_first: bool) -> None:
+def _show(
+    job: Job, video: str, query: Query | None, inspection: Inspection, is_first: bool, *, with_shots: bool
+) -> None:
     from dynfocus_cli.report.json import inspection_record
+    from dynfocus_cli.report.shot_spans import shot_spans
 
     where = job.where(video, query)
+    spans = shot_spans(inspection) if with_shots else None
     if job.as_records:
-        job.put(video, query, inspection_record(inspection))
+        job.put(video, query, inspection_record(inspection, spans))
     else:
         if job.rows is not None and job.rows.content is not None:
             for line in job.rows.content(ExportSource(inspection), Path(STDOUT)).decode().splitlines():
                 write_line(line)
         else:
-            _write_table(inspection, where, job.question(query), job.several_videos, is_first)
+            _write_table(inspection, spans, where, job.question(query), job.several_videos, is_first)
         if not job.quiet:
             job.show_evidence(inspection, where, table=False)
     job.warn(inspection.warnings, where)
 
 
-def _write_table(inspection: Inspection, where: str, question: str, with_video: bool, first: bool) -> None:
-    """The table of key frames on stdout: aligned for a reader, tab-separated for a pipe."""
+def _write_table(
+    inspection: Inspection,
+    spans: Sequence[ShotSpan] | None,
+    where: str,
+    question: str,
+    with_video: bool,
+    first: bool,
+) -> None:
+    """The table of shots or key frames on stdout: aligned for a reader, tab-separated for a pipe."""
+    from dynfocus_cli.report.shot_table import aligned_shots, separated_shots
     from dynfocus_cli.report.terminal import aligned_table, separated_table
 
     if on_terminal():
         if where:
             write_line(where if first else f"\n{where}")
-        lines = aligned_table(inspection)
+        lines = aligned_table(inspection) if spans is None else aligned_shots(spans)
     else:
-        lines = separated_table(inspection, with_video=with_video, with_header=first)
+        if spans is None:
+            lines = separated_table(inspection, with_video=with_video, with_header=first)
+        else:
+            path = inspection.source.path if with_video else None
+            lines = separated_shots(spans, video=path, with_header=first)
         if question:
             column = ["question"] if first else []
             column += [question] * (len(lines) - len(column))

@@ -244,6 +244,33 @@ class OutputOptions:
         return "json" if self.json else "jsonl" if self.jsonl else "text"
 
 
+@dataclass(frozen=True, slots=True)
+class ShotOptions:
+    """Whether the shots of a video are shown, and cut into files."""
+
+    shots: bool = flag("--shots", ("inspect",), "Show the shots in place of the key frames.", default=False)
+    split: str | None = flag(
+        "--split DIR",
+        ("inspect",),
+        "Cut each shot into a file in DIR, copied from the sync point before it.",
+    )
+    exact: bool = flag("--exact", ("inspect",), "With --split: to the frame, encoded anew.", default=False)
+
+    def __post_init__(self) -> None:
+        if self.exact and self.split is None:
+            raise UsageError("--exact says how --split cuts: name a folder with --split.")
+
+    def check(self, *, dry_run: bool) -> None:
+        """Raises UsageError where no frame is looked at."""
+        if dry_run and (self.shots or self.split is not None):
+            raise UsageError("--dry-run looks at no frame: leave it out, or --shots and --split.")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the shots are needed."""
+        return self.shots or self.split is not None
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 ChoiceOption = Annotated[

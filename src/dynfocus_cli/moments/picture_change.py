@@ -34,8 +34,11 @@ def change(before: Pictures, after: Pictures, most: float = MOST) -> NDArray[np.
     for down in range(2 * REACH_Y + 1):
         for right in range(2 * REACH_X + 1):
             moved = padded[:, down : down + HEIGHT, right : right + WIDTH]
-            apart = np.abs(after - moved).sum(-1)  # (T, HEIGHT, WIDTH)
-            blocks = apart.reshape(count, rows, BLOCK_HEIGHT, columns, BLOCK_WIDTH).sum((2, 4))
+            apart = np.abs(after - moved)
+            # Slices that are added take a fifth of the time of sums along short axes.
+            level = apart[..., 0] + apart[..., 1] + apart[..., 2]  # (T, HEIGHT, WIDTH)
+            bands = sum(level[:, row::BLOCK_HEIGHT] for row in range(BLOCK_HEIGHT))  # (T, rows, WIDTH)
+            blocks = sum(bands[..., column::BLOCK_WIDTH] for column in range(BLOCK_WIDTH))
             np.minimum(least, blocks, out=least)
     least /= np.float32(3 * BLOCK_HEIGHT * BLOCK_WIDTH)
     return np.minimum(least, np.float32(most)).mean((1, 2))

@@ -7,9 +7,13 @@ Key order and rounding are fixed (times 3 decimals, scores 4, rates 6): equal ev
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dynfocus_cli.report.shot_table import shot_records
+
 if TYPE_CHECKING:
+    from dynfocus_cli.report.shot_spans import ShotSpan
     from dynfocus_cli.types import Answer, Check, Forecast, Inspection
 
 ANSWER = "dynfocus.answer/1"
@@ -40,14 +44,15 @@ def answer_record(answer: Answer) -> Record:
     return record
 
 
-def inspection_record(inspection: Inspection) -> Record:
-    """A selection without an answer."""
-    return {
+def inspection_record(inspection: Inspection, shots: Sequence[ShotSpan] | None = None) -> Record:
+    """A selection without an answer; `shots` only where they are given."""
+    record = {
         "schema": INSPECTION,
         "video": inspection.source.path,
         "question": inspection.question,
         **_evidence(inspection),
     }
+    return record if shots is None else record | {"shots": shot_records(shots)}
 
 
 def forecast_record(forecast: Forecast) -> Record:
