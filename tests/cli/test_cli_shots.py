@@ -6,6 +6,7 @@ The stand-in of conftest.py selects; shots are found in real clips, and cut from
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import jsonschema
@@ -21,7 +22,7 @@ from moments.test_shots import still, write
 def clip(tmp_path, monkeypatch):
     """A clip of two shots, of a second each, in the working directory."""
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "clip.mp4", still(1, 24) + still(2, 24))
+    write(tmp_path / "clip.mp4", still(1, 10) + still(2, 10), Fraction(10))  # as the stand-in says
     return "clip.mp4"
 
 
@@ -92,8 +93,7 @@ def test_options_that_make_no_sense_cost_no_video(stand_in, run, clip, arguments
 def test_shots_of_a_video_that_goes_away_are_its_own_failure(stand_in, run, clip):
     Path(clip).rename("gone.mp4")
     write(Path("other.mp4"), still(3, 24))
-    stand_in_video = Path("clip.mp4")
-    stand_in_video.write_bytes(b"no video")
+    Path(clip).write_bytes(b"no video")
     result = run("inspect", clip, "other.mp4", "--shots", "--jsonl")
     first, second = map(json.loads, result.stdout.splitlines())
     assert (result.exit_code, first["schema"], second["video"]) == (6, "dynfocus.error/1", "other.mp4")

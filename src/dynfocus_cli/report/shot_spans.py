@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from dynfocus_cli.files import Stamp, stamp_of
 from dynfocus_cli.moments.shots import Shot, shots
 from dynfocus_cli.report.spans import last_moment
 from dynfocus_cli.video.timecode import format_timecode
@@ -51,7 +52,12 @@ def shot_spans(inspection: Inspection) -> tuple[ShotSpan, ...]:
     Raises:
         VideoUnreadable: the file is gone, or no frame of it can be decoded any more.
     """
-    found = _shots(inspection.source, inspection.sampling.start_s, last_moment(inspection))
+    source = inspection.source
+    try:
+        stamp = stamp_of(source.path)
+    except OSError:
+        stamp = ()  # it is gone, which is said when it is opened
+    found = _shots(source, stamp, inspection.sampling.start_s, last_moment(inspection))
     return tuple(
         ShotSpan(
             number,
@@ -67,6 +73,6 @@ def shot_spans(inspection: Inspection) -> tuple[ShotSpan, ...]:
 
 
 @lru_cache(maxsize=1)
-def _shots(source: VideoSource, start_s: float, end_s: float) -> tuple[Shot, ...]:
+def _shots(source: VideoSource, stamp: Stamp, start_s: float, end_s: float) -> tuple[Shot, ...]:
     """Of the latest video: its table and its files show the same shots, for which it is decoded once."""
     return shots(source, start_s, end_s)
