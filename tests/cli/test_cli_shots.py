@@ -82,6 +82,7 @@ def test_a_shot_that_cannot_be_cut_is_said_and_the_others_are_written(stand_in, 
         (["--split", ""], "--split needs the name of a folder"),
         (["--split", "clip.mp4/parts"], "--split clip.mp4/parts cannot be written to"),
         (["--shots", "--dry-run"], "--dry-run looks at no frame"),
+        (["--shots", "--engine", "ray", "--output", "o.jsonl"], "--engine ray looks for no shots"),
     ],
 )
 def test_options_that_make_no_sense_cost_no_video(stand_in, run, clip, arguments, message):

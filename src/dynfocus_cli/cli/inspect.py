@@ -52,7 +52,7 @@ def inspect(
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
     questions = _questions(videos, question, batch.questions)
-    shots.check(dry_run=output.dry_run)
+    shots.check(dry_run=output.dry_run, ray=engine.engine == "ray")
     from dynfocus_cli.cli.each import run_each
     from dynfocus_cli.cli.splitting import Splitting
 

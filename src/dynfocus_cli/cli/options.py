@@ -260,10 +260,12 @@ class ShotOptions:
         if self.exact and self.split is None:
             raise UsageError("--exact says how --split cuts: name a folder with --split.")
 
-    def check(self, *, dry_run: bool) -> None:
-        """Raises UsageError where no frame is looked at."""
-        if dry_run and (self.shots or self.split is not None):
+    def check(self, *, dry_run: bool, ray: bool) -> None:
+        """Raises UsageError where no frame is looked at, or none on this machine."""
+        if dry_run and self.wanted:
             raise UsageError("--dry-run looks at no frame: leave it out, or --shots and --split.")
+        if ray and self.wanted:
+            raise UsageError("--engine ray looks for no shots: leave it out, or --shots and --split.")
 
     @property
     def wanted(self) -> bool:
