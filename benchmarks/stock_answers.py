@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=None, help="of each way; those of 8 full frames")
     parser.add_argument("--ways", nargs="+", choices=[way.name for way in WAYS], default=None)
     parser.add_argument("--work", type=Path, default=Path("runs/stock-answers"))
+    parser.add_argument("--so-far", action="store_true", help="ask no further: the clips that are done")
     parser.add_argument("--out", type=Path, default=None, help="write the result here as JSON too")
     arguments = parser.parse_args()
 
@@ -102,7 +103,7 @@ def main() -> None:
     shown(result)
     if arguments.out is not None:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result))
+    print(json.dumps({**result, "ways": list(result["ways"])}))
 
 
 def sheets(world: str, questions: int) -> list[tuple[int, list[Any]]]:
@@ -128,6 +129,9 @@ def answers(folder: Path, ways: Sequence[Arm], arguments: argparse.Namespace) ->
     kept = arguments.work / f"{revision}-{arguments.world}-{arguments.tokens}.jsonl"
     kept.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    names = {way.name for way in ways}
+    if arguments.so_far:
+        return [row for row in rows if row["way"] in names]
     done = {(row["clip"], row["question"], row["way"]) for row in rows}
     model = load_model(str(folder), "cpu")
     base = RunOptions(decoding=DecodingOptions(cache=False), generation=GenerationOptions(max_new_tokens=12))
@@ -163,7 +167,6 @@ def answers(folder: Path, ways: Sequence[Arm], arguments: argparse.Namespace) ->
             file.writelines(json.dumps(row) + "\n" for row in new)
         rows += new
     asked_of = {(sheet.clip, question.question) for sheet, asked in exam for question in asked}
-    names = {way.name for way in ways}
     return [row for row in rows if (row["clip"], row["question"]) in asked_of and row["way"] in names]
 
 

@@ -19,6 +19,7 @@ from transformers import SmolVLMForConditionalGeneration
 
 from dynfocus_cli.models.families.smolvlm import SmolVLM
 from dynfocus_cli.models.vlm.scaling import ProcessorFiles
+from dynfocus_cli.training.trainer import steps_done
 from dynfocus_stock.beginnings import begin_language
 from dynfocus_stock.clips import FrameStore
 from dynfocus_stock.config import stock_config, write_folder
@@ -26,7 +27,8 @@ from dynfocus_stock.language import CURRICULUM, LanguageModel, train_language
 from dynfocus_stock.lessons import LessonWriter
 from dynfocus_stock.tokenizer import train_tokenizer
 from dynfocus_stock.vision import VisionModel, begin_with, train_vision
-from dynfocus_tiny.recipe import PREPROCESSING, load_last, trained_model
+from dynfocus_tiny.recipe import PREPROCESSING
+from dynfocus_tiny.run import load_last, trained_model
 
 VISION_STEPS = 400
 CLIPS, FIRST_SEED = 3000, 5_000_000
@@ -64,7 +66,8 @@ def main() -> None:
     writer = LessonWriter(store, tokenizer, family)
     model = LanguageModel(network, writer, vision.heads, arguments.seed, curriculum)
     if arguments.so_far:
-        print(f"step {load_last(model, answers)}")
+        load_last(model, answers)
+        print(f"step {steps_done(answers)}")
     else:
         train_language(answers, model)
     write_folder(arguments.out, network.bfloat16(), tokenizer)
