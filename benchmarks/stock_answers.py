@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=Path, nargs="+", default=[Path("weights/stock")])
+    parser.add_argument("--model", type=Path, nargs="+", default=[Path("weights/stock/model")])
     parser.add_argument("--world", choices=WORLDS, default="short")
     parser.add_argument("--questions", type=int, default=13 * 20, help="of each model, balanced over types")
     parser.add_argument("--tokens", type=int, default=None, help="of each way; those of 8 full frames")

@@ -1,6 +1,6 @@
 """The whole recipe of `weights/stock`: a small SmolVLM that saw nothing but full, evenly spaced frames.
 
-    python -m dynfocus_stock --work runs/stock --out weights/stock --seed 1
+    python -m dynfocus_stock --work runs/stock --out weights/stock/model --seed 1
 
 Every stage resumes from its last checkpoint, so the command may be killed and given again. The vision encoder
 begins with that of `--tiny`, which never saw rods; the language model begins with nothing. `--so-far` writes
@@ -37,7 +37,7 @@ CLIPS, FIRST_SEED = 3000, 5_000_000
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a small SmolVLM on full frames; resumes by itself.")
     parser.add_argument("--work", type=Path, default=Path("runs/stock"), help="checkpoints, caches, logs")
-    parser.add_argument("--out", type=Path, default=Path("weights/stock"), help="the model folder")
+    parser.add_argument("--out", type=Path, default=Path("weights/stock/model"), help="the model folder")
     parser.add_argument("--tiny", type=Path, default=Path("weights/dynfocus-tiny"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clips", type=int, default=CLIPS)

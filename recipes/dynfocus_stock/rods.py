@@ -1,6 +1,6 @@
 """Fine-tuning with rods: LoRA on the language model, and the connector, on what `ask` would give the model.
 
-    python -m dynfocus_stock.rods --model weights/stock --work runs/stock-rods --out runs/stock-rods/model
+    python -m dynfocus_stock.rods --model weights/stock/model --work runs/stock-rods --out runs/stock-rods/model
 
 Each lesson is a question about a stretch of a clip at one frame a second, with events, key frames and rods of
 the shipped code (`VlmSession`); the number of key frames and the scorer are drawn. LoRA is Hu et al., ICLR
@@ -158,7 +158,9 @@ def _features(vision: Any, scripts: list[Script], kept: Path) -> list[Tensor]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fine-tune a small SmolVLM with rods; resumes by itself.")
-    parser.add_argument("--model", type=Path, default=Path("weights/stock"), help="the folder to go on from")
+    parser.add_argument(
+        "--model", type=Path, default=Path("weights/stock/model"), help="the folder to go on from"
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/stock-rods"), help="checkpoints, cache, log")
     parser.add_argument("--out", type=Path, default=Path("runs/stock-rods/model"), help="the model folder")
     parser.add_argument("--seed", type=int, default=1)
