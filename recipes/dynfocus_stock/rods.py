@@ -1,6 +1,6 @@
 """Fine-tuning with rods: LoRA on the language model, and the connector, on what `ask` would give the model.
 
-    python -m dynfocus_stock.rods --model weights/stock/model --work runs/stock-rods --out runs/stock-rods/model
+    python -m dynfocus_stock.rods --model weights/stock/model --out runs/stock-rods/model
 
 Each lesson is a question about a stretch of a clip at one frame a second, with events, key frames and rods of
 the shipped code (`VlmSession`); the number of key frames and the scorer are drawn. LoRA is Hu et al., ICLR
