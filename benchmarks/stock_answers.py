@@ -7,7 +7,8 @@ The models are those of `python -m dynfocus_stock`, a folder a seed. Each way of
 `ask` as with `--model FOLDER`, from the same video files, and may spend at most as many tokens as the others,
 the text around frames counted. Every model answers the same questions in all ways, as many of each type;
 differences are paired by question, and their 95 % intervals come from a bootstrap over clips, each with its
-questions and the answers of all models. `makers` is what `--stock` does, at whatever cost.
+questions and the answers of all models. `makers` is what `--stock` does, at whatever cost; `its key frames
+alone` are those of key frames with rods, without the rods, and so for fewer tokens.
 
 Work is kept in --work after each clip: the same command goes on.
 """
@@ -48,6 +49,8 @@ NEEDS = {kind: "named moment" for kind in MOMENT_TYPES} | {
     "turn": "change",
 }
 BASE = "even"
+WITH_RODS, WITHOUT = "key and rods, density", "its key frames alone"
+"""The second is a control, and cheaper: the same key frames as the first's, without the others' rods."""
 
 
 def _way(name: str, **changes: Any) -> Arm:
@@ -65,7 +68,8 @@ WAYS = (
     _way("key, question", scorer="question", **ALONE),
     _way("topk, question", scorer="question", frame_selector="topk", **BY_FRAME),
     _way("aks, question", scorer="question", frame_selector="aks", **BY_FRAME),
-    _way("key and rods, density"),
+    _way(WITH_RODS),
+    _way(WITHOUT, rods=False),
     _way("key and rods, question", scorer="question"),
     _way("8 cones, density", cone_tokens=8, **ALONE),
     _way("4 cones, density", cone_tokens=4, **ALONE),
@@ -128,7 +132,8 @@ def answers(folder: Path, ways: Sequence[Arm], arguments: argparse.Namespace) ->
     revision = provenance(str(folder))["revision"]
     kept = arguments.work / f"{revision}-{arguments.world}-{arguments.tokens}.jsonl"
     kept.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    rows = [{**json.loads(line), "model": revision} for line in lines]
     names = {way.name for way in ways}
     if arguments.so_far:
         return [row for row in rows if row["way"] in names]
@@ -142,12 +147,16 @@ def answers(folder: Path, ways: Sequence[Arm], arguments: argparse.Namespace) ->
             write_video(sheet.script, video, **FILM)
         source, cache = probe(str(video)), MemoryFeatureCache()
         tokens = tokens_of(model.spec, source, base, arguments.tokens)
-        new = []
+        new: list[dict[str, Any]] = []
+        mine = [row for row in rows if row["clip"] == sheet.clip and row["way"] == WITH_RODS]
+        keys_of = {row["question"]: row["key_frames"] for row in mine}
         for question in asked:
             for way in ways:
                 if (sheet.clip, question.question, way.name) in done:
                     continue
                 options = options_of(way, model.spec, source, base, tokens)
+                if way.name == WITHOUT:
+                    options = with_as_many(options, model.spec, source.duration_s, keys_of[question.question])
                 answer = pipeline.ask(
                     str(video), question.question, model, options, Silent(), memory_cache=cache
                 )
@@ -157,17 +166,27 @@ def answers(folder: Path, ways: Sequence[Arm], arguments: argparse.Namespace) ->
                         "type": question.type,
                         "question": question.question,
                         "way": way.name,
+                        "model": revision,
                         "answer": question.answer,
                         "given": answer.answer,
                         "right": answer.answer == question.answer,
                         **spent(answer),
                     }
                 )
+                if way.name == WITH_RODS:
+                    keys_of[question.question] = new[-1]["key_frames"]
         with kept.open("a") as file:
             file.writelines(json.dumps(row) + "\n" for row in new)
         rows += new
     asked_of = {(sheet.clip, question.question) for sheet, asked in exam for question in asked}
     return [row for row in rows if (row["clip"], row["question"]) in asked_of and row["way"] in names]
+
+
+def with_as_many(options: RunOptions, spec: Any, duration_s: float, keys: int) -> RunOptions:
+    """The options of a run with so many key frames, of the same sampled ones."""
+    sampled = min(int(duration_s), options.sampling.max_frames or spec.defaults.max_frames)
+    events = min(spec.defaults.prototypes, sampled)
+    return replace(options, selection=replace(options.selection, key_ratio=keys / events))
 
 
 def spent(answer: Any) -> dict[str, int]:
@@ -198,13 +217,23 @@ def summary(rows: Sequence[dict[str, Any]], ways: Sequence[str]) -> dict[str, An
             "key_frames": round(sum(row["key_frames"] for row in mine) / len(mine), 1),
             "right": {name: figure(mine, belongs) for name, belongs in groups.items()},
         }
-        if way != BASE and BASE in ways:
-            pairs = [
-                {**row, "right": int(row["right"]) - int(other["right"])}
-                for row, other in zip(mine, by_way[BASE], strict=True)
-            ]
-            result[way]["minus_even"] = {name: figure(pairs, belongs) for name, belongs in groups.items()}
+        for base in (BASE, WITHOUT):
+            if way != base and base in ways:
+                pairs = paired(mine, by_way[base])
+                name = f"minus {base}"
+                result[way][name] = {group: figure(pairs, belongs) for group, belongs in groups.items()}
     return result
+
+
+def paired(rows: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with the difference from another way's on the same questions."""
+    of_other = {(row["clip"], row["question"], row["model"]): row["right"] for row in others}
+    if len(of_other) != len(rows):
+        raise ValueError(f"{len(rows)} questions were asked in one way and {len(of_other)} in another")
+    return [
+        {**row, "right": int(row["right"]) - int(of_other[row["clip"], row["question"], row["model"]])}
+        for row in rows
+    ]
 
 
 def figure(rows: Sequence[dict[str, Any]], belongs: Callable[[str], bool]) -> list[float | None]:
@@ -226,7 +255,7 @@ def shown(result: dict[str, Any]) -> None:
     print("|---" * (4 + len(needs)) + "|")
     for name, way in result["ways"].items():
         cells = [_spelled(way["right"]["all"])]
-        cells.append(_spelled(way["minus_even"]["all"], signed=True) if "minus_even" in way else "")
+        cells.append(_spelled(way[f"minus {BASE}"]["all"], signed=True) if f"minus {BASE}" in way else "")
         cells += [f"{way['right'][need][0]}" for need in needs]
         print(f"| {name} | {way['video_tokens']:.0f} |", *(f"{cell} |" for cell in cells), flush=True)
 

@@ -30,7 +30,7 @@ def test_ways_differ_in_what_is_selected() -> None:
 
 
 def row(way: str, clip: int, right: bool, kind: str = "color") -> dict:
-    words = {"way": way, "clip": clip, "type": kind, "question": f"{clip} {kind}"}
+    words = {"way": way, "clip": clip, "type": kind, "question": f"{clip} {kind}", "model": "a"}
     return {**words, "right": right, "tokens": 128, "prompt": 200, "key_frames": 8}
 
 
@@ -40,14 +40,14 @@ def test_differences_are_paired_and_intervals_are_over_clips() -> None:
     figures = summary([*even, *ours], [BASE, "key, density"])
     assert figures[BASE]["right"]["all"][0] == 25.0
     assert figures["key, density"]["right"]["named moment"][0] == 75.0
-    value, low, high = figures["key, density"]["minus_even"]["all"]
+    value, low, high = figures["key, density"]["minus even"]["all"]
     assert value == 50.0
     assert low < 50.0 < high
     assert figures["key, density"]["right"]["motion"] == [None, None, None]
 
 
 def test_ways_without_pairs_are_refused() -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="2 questions"):
         summary(
             [row(BASE, 0, True), row("key, density", 0, True), row("key, density", 1, True)],
             [BASE, "key, density"],
