@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from dynfocus_cli.cce.budget import UNBOUNDED
-from dynfocus_cli.evaluation.arms import Arm, options_of, tokens_of
+from dynfocus_cli.evaluation.arms import TokenArm, options_of, tokens_of
 from dynfocus_cli.evaluation.statistics import mean_with_interval
 from dynfocus_cli.options import DecodingOptions, GenerationOptions, RunOptions, SelectionOptions
 from dynfocus_cli.synth.questions import MOMENT_TYPES, QUESTION_TYPES
@@ -53,11 +53,11 @@ WITH_RODS, WITHOUT = "key and rods, density", "its key frames alone"
 """The second is a control, and cheaper: the same key frames as the first's, without the others' rods."""
 
 
-def _way(name: str, **changes: Any) -> Arm:
+def _way(name: str, **changes: Any) -> TokenArm:
     def change(selection: SelectionOptions) -> SelectionOptions:
         return replace(selection, **changes)
 
-    return Arm(name, change)
+    return TokenArm(name, name, change)
 
 
 ALONE = {"rods": False, "key_ratio": 1.0}
@@ -74,7 +74,7 @@ WAYS = (
     _way("8 cones, density", cone_tokens=8, **ALONE),
     _way("4 cones, density", cone_tokens=4, **ALONE),
     _way("8 cones and rods, density", cone_tokens=8),
-    Arm("makers", lambda selection: SelectionOptions(stock=True), is_stock=True),
+    TokenArm("makers", "makers", lambda selection: SelectionOptions(stock=True), is_stock=True),
 )
 
 
@@ -120,7 +120,7 @@ def sheets(world: str, questions: int) -> list[tuple[int, list[Any]]]:
     return [(sheet, asked) for sheet, asked in kept if asked]
 
 
-def answers(folder: Path, ways: Sequence[Arm], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def answers(folder: Path, ways: Sequence[TokenArm], arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a question and way, of one model."""
     from dynfocus_cli import pipeline
     from dynfocus_cli.features.memory_cache import MemoryFeatureCache
