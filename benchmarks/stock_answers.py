@@ -149,14 +149,14 @@ def answers(folder: Path, ways: Sequence[TokenArm], arguments: argparse.Namespac
         tokens = tokens_of(model.spec, source, base, arguments.tokens)
         new: list[dict[str, Any]] = []
         mine = [row for row in rows if row["clip"] == sheet.clip and row["way"] == WITH_RODS]
-        keys_of = {row["question"]: row["key_frames"] for row in mine}
+        row_of = {row["question"]: row for row in mine}
         for question in asked:
             for way in ways:
                 if (sheet.clip, question.question, way.name) in done:
                     continue
                 options = options_of(way, model.spec, source, base, tokens)
                 if way.name == WITHOUT:
-                    options = with_as_many(options, model.spec, source.duration_s, keys_of[question.question])
+                    options = with_as_many(options, model.spec, row_of[question.question])
                 answer = pipeline.ask(
                     str(video), question.question, model, options, Silent(), memory_cache=cache
                 )
@@ -174,7 +174,7 @@ def answers(folder: Path, ways: Sequence[TokenArm], arguments: argparse.Namespac
                     }
                 )
                 if way.name == WITH_RODS:
-                    keys_of[question.question] = new[-1]["key_frames"]
+                    row_of[question.question] = new[-1]
         with kept.open("a") as file:
             file.writelines(json.dumps(row) + "\n" for row in new)
         rows += new
@@ -182,19 +182,19 @@ def answers(folder: Path, ways: Sequence[TokenArm], arguments: argparse.Namespac
     return [row for row in rows if (row["clip"], row["question"]) in asked_of and row["way"] in names]
 
 
-def with_as_many(options: RunOptions, spec: Any, duration_s: float, keys: int) -> RunOptions:
-    """The options of a run with so many key frames, of the same sampled ones."""
-    sampled = min(int(duration_s), options.sampling.max_frames or spec.defaults.max_frames)
-    events = min(spec.defaults.prototypes, sampled)
-    return replace(options, selection=replace(options.selection, key_ratio=keys / events))
+def with_as_many(options: RunOptions, spec: Any, row: dict[str, Any]) -> RunOptions:
+    """The options of a run with as many key frames as that of a row, among as many frames."""
+    events = min(spec.defaults.prototypes, row["frames"])
+    return replace(options, selection=replace(options.selection, key_ratio=row["key_frames"] / events))
 
 
 def spent(answer: Any) -> dict[str, int]:
-    """Video tokens, key frames, and the whole prompt of an answer."""
+    """Video tokens, the whole prompt, sampled frames and key frames of an answer."""
     tokens = answer.evidence.tokens
     return {
         "tokens": tokens.video,
         "prompt": tokens.prompt + tokens.video,
+        "frames": len(answer.evidence.frames),
         "key_frames": sum(frame.meaningful for frame in answer.evidence.frames),
     }
 
