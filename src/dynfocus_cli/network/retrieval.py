@@ -42,8 +42,6 @@ class RetrievalSizes:
     """D_v, of the patch features that it reads."""
     vocabulary: int
     """Words of the tokenizer."""
-    width: int = 256
-    """D, of the vectors that are compared."""
     hidden: int = 256
     """Width of what is made of a patch first."""
     aspects: tuple[int, int] | list[int] = (9, 23)
@@ -53,6 +51,11 @@ class RetrievalSizes:
     text_heads: int = 4
     longest: int = 32
     """Tokens of a caption; what is longer is cut."""
+
+    @property
+    def width(self) -> int:
+        """D, of the vectors that are compared."""
+        return self.aspects[0] * self.aspects[1]
 
 
 class RetrievalHead(nn.Module):
@@ -116,7 +119,7 @@ class RetrievalHead(nn.Module):
 
 
 class FrameEncoder(nn.Module):
-    """Each patch is of one colour and one shape; a frame has the combinations that several patches have.
+    """Each patch is of one colour and one shape; a frame's vector says which combinations its patches have.
 
     A product within a patch binds the two to each other: a frame with a red circle and a blue star has no
     patch of a red star. A sum over patches, and not their largest, bears a patch that is misread.
@@ -127,23 +130,26 @@ class FrameEncoder(nn.Module):
         self.norm = nn.LayerNorm(sizes.vision_width)
         self.hidden = nn.Linear(sizes.vision_width, sizes.hidden)
         self.colors, self.shapes = (nn.Linear(sizes.hidden, count) for count in sizes.aspects)
-        self.out = nn.Linear(sizes.aspects[0] * sizes.aspects[1], sizes.width)
+        # From how many patches on a combination is there, and how soon.
+        self.least, self.slope = nn.Parameter(torch.tensor([0.7])), nn.Parameter(torch.tensor([6.0]))
 
     def aspects(self, patches: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of each patch's colour and shape: (T, N, D_v) -> (T, N, colours), (T, N, shapes)."""
         hidden = F.gelu(self.hidden(self.norm(patches)))
         return self.colors(hidden), self.shapes(hidden)
 
-    def vectors(self, colors: Tensor, shapes: Tensor) -> Tensor:
-        """Such logits -> (T, D)."""
-        shares = (logits.float().softmax(dim=-1) for logits in (colors, shapes))
-        together = torch.einsum("tnc,tns->tcs", *shares)  # in how many patches
-        vectors: Tensor = self.out((1.0 - torch.exp(-together)).flatten(1))
-        return vectors
+    def counts(self, patches: Tensor) -> Tensor:
+        """In how many patches each colour and shape come together: (T, N, D_v) -> (T, D)."""
+        shares = (logits.float().softmax(dim=-1) for logits in self.aspects(patches))
+        return torch.einsum("tnc,tns->tcs", *shares).flatten(1)
+
+    def vectors(self, counts: Tensor) -> Tensor:
+        """Such counts -> (T, D), 0 to 1."""
+        return torch.sigmoid(self.slope * (counts - self.least))
 
     def forward(self, patches: Tensor) -> Tensor:
         """(T, N, D_v) -> (T, D)."""
-        return self.vectors(*self.aspects(patches))
+        return self.vectors(self.counts(patches))
 
 
 class TextEncoder(nn.Module):
