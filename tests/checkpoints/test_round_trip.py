@@ -214,6 +214,7 @@ def test_our_own_format_stays_what_it_is(tmp_path: Path) -> None:
     for name in expected:
         assert torch.equal(expected[name], found[name]), name
     assert copy.model.familiarity is not None
+    assert (folder / "retrieval.safetensors").read_bytes() == (TINY / "retrieval.safetensors").read_bytes()
     assert copy.model.config.to_dict() | {"dtype": None} == original.model.config.to_dict() | {"dtype": None}
     assert ask(folder).answer.answer == ask(TINY).answer.answer
 
