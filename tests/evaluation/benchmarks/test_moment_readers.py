@@ -95,7 +95,7 @@ def test_timelens_takes_the_videos_of_its_split_and_writes_what_its_script_reads
     of_arm = [scored(benchmark, items[0], [(1, 3), (5, 9)]), scored(benchmark, items[1], [])]
     figures = benchmark.summarise(of_arm, "official")
     assert [figures[name] for name in ("IOU 0.3", "IOU 0.5", "IOU 0.7")] == [50, 50, 0]
-    assert figures["mIoU"] == pytest.approx(100 / 3)
+    assert figures["mIOU"] == pytest.approx(100 / 3)
     (name,) = benchmark.submission(of_arm)
     assert (name, json.loads(benchmark.submission(of_arm)[name])) == (
         "predictions.json",

@@ -57,7 +57,7 @@ class TimeLens(MomentBenchmark):
         known = [one.measures for one in scored if one.measures]
         if not known:
             return {}
-        names = {f"IOU {iou}": RECALL.format(iou) for iou in RECALLS} | {"mIoU": MEAN_IOU}
+        names = {f"IOU {iou}": RECALL.format(iou) for iou in RECALLS} | {"mIOU": MEAN_IOU}
         figures = {
             name: 100 * sum(measures[measure] for measures in known) / len(known)
             for name, measure in names.items()
