@@ -65,7 +65,7 @@ BY_FRAME = ("selector",)
 """Fields of a selection without events."""
 OPTIONAL = {
     "dynfocus.answer/1": ("question_id", "key", "settings", "options", "check", "truncated", "attention"),
-    "dynfocus.inspection/1": ("question_id", "key", "settings"),
+    "dynfocus.inspection/1": ("question_id", "key", "settings", "shots"),
     "dynfocus.plan/1": ("question_id",),
     "dynfocus.error/1": ("question", "question_id", "key", "settings", "benchmark", "id", "arm"),
     "dynfocus.prediction/1": ("log_likelihoods",),
@@ -134,7 +134,7 @@ def test_the_contracts_example_is_valid_and_in_our_order(make_inspection):
 def test_answer_and_inspection_describe_the_same_evidence():
     answer = load_schema("dynfocus.answer/1")["properties"]
     inspection = load_schema("dynfocus.inspection/1")["properties"]
-    own = {"schema", "question", "answer", "truncated", "options", "check", "attention"}
+    own = {"schema", "question", "answer", "truncated", "options", "check", "attention", "shots"}
     assert {k: v for k, v in answer.items() if k not in own} == {
         k: v for k, v in inspection.items() if k not in own
     }
