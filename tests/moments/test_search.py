@@ -118,7 +118,7 @@ def test_a_second_query_on_embedded_frames_decodes_nothing(
 ) -> None:
     source = probe(clip)
     frames = embed(source, retriever, SamplingOptions(), NO_CACHE, Silent(), Stopwatch())
-    assert frames.vectors.shape == (16, 256)
+    assert frames.vectors.shape == (16, 207)
 
     def decode(*args: object, **kwargs: object) -> None:
         raise AssertionError("nothing is to be decoded")
@@ -134,7 +134,7 @@ def test_captions_are_compared_without_the_network(clip: str) -> None:
 
     opened = open_retriever(read_model_spec("dynfocus-tiny", "cpu"), load)
     assert opened is not None
-    vectors = torch.randn(3, 256)
+    vectors = torch.randn(3, 207)
     assert opened.probabilities(vectors, "a red circle").shape == (3,)
 
 

@@ -12,7 +12,7 @@ from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.network.retrieval import FILE_NAME, RetrievalHead, RetrievalSizes
 from dynfocus_cli.network.stages import Question
 
-SIZES = RetrievalSizes(vision_width=8, vocabulary=30, width=12, detectors=10, text_width=16, longest=9)
+SIZES = RetrievalSizes(vision_width=8, vocabulary=30, hidden=10, aspects=[3, 4], text_width=16, longest=9)
 
 
 @pytest.fixture
