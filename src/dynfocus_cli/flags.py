@@ -77,6 +77,8 @@ class Flag:
     """What the command line has for True and for False."""
     help_by_command: Mapping[str, str] = field(default_factory=dict)
     """The help of commands where it differs."""
+    default_by_command: Mapping[str, Any] = field(default_factory=dict)
+    """The default of commands where it differs."""
     field_name: str = ""
     type: Any = str
     """Of the field, without None."""

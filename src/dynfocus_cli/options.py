@@ -13,15 +13,23 @@ from dynfocus_cli.types import FrameSelector, Hwaccel, Scorer
 ANSWERING = ("ask", "chat", "eval")
 QUERYING = ("ask", "inspect", "chat")
 """Commands that are asked of single videos, and say themselves how tokens are spent there."""
-RUNNING = (*QUERYING, "eval")
-"""Commands that run a model."""
 FINDING = ("find",)
 """Commands that look for moments."""
-VIDEOS = (*RUNNING, "train")
+LOOKING = (*QUERYING, *FINDING)
+"""Commands that look at single videos."""
+RUNNING = (*QUERYING, "eval")
+"""Commands that run a model."""
+SELECTING = (*RUNNING, "train")
+"""Commands that select key frames."""
+VIDEOS = (*RUNNING, *FINDING, "train")
 """Commands that look at videos."""
 
 MAX_SEED = 2**32 - 1
 SEED = Range(f"lie between 0 and {MAX_SEED}", 0, MAX_SEED, by_parser=True)
+
+
+MAX_QUERY = 1000
+"""Characters of what is looked for: models read the first few dozen words of a caption."""
 
 
 def check_question(question: str) -> None:
@@ -30,13 +38,30 @@ def check_question(question: str) -> None:
         UsageError: the question is empty, or holds what is no text, such as an argument's bytes that are no
             UTF-8: Python keeps those as lone surrogates.
     """
-    if not question.strip():
-        raise UsageError("The question is empty.")
+    _check_text(question, "The question")
+
+
+def check_query(text: str) -> None:
+    """
+    Raises:
+        UsageError: what is looked for is empty, too long, or no text, likewise.
+    """
+    _check_text(text, "The text to look for")
+    if len(text) > MAX_QUERY:
+        raise UsageError(
+            f"The text to look for has {len(text)} characters, and {MAX_QUERY} are read at most: say in "
+            "a few words what there is to see."
+        )
+
+
+def _check_text(text: str, what: str) -> None:
+    if not text.strip():
+        raise UsageError(f"{what} is empty.")
     try:
-        question.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise UsageError(
-            f"The question is not valid text: character {error.start + 1} of it is not UTF-8."
+            f"{what} is not valid text: character {error.start + 1} of it is not UTF-8."
         ) from error
 
 
@@ -57,9 +82,9 @@ class SamplingOptions:
     max_frames: int | None = setting("--max-frames N", VIDEOS, "Sample at most N frames.", AT_LEAST_ONE)
     """Upper bound whatever the policy; None takes the model's."""
     start_s: float | None = flag(
-        "--start TIME", QUERYING, "Look from here on. TIME: 90, 1:30, 1:02:03.5, 2m30s.", is_time=True
+        "--start TIME", LOOKING, "Look from here on. TIME: 90, 1:30, 1:02:03.5, 2m30s.", is_time=True
     )
-    end_s: float | None = flag("--end TIME", QUERYING, "Look up to here.", is_time=True)
+    end_s: float | None = flag("--end TIME", LOOKING, "Look up to here.", is_time=True)
     at_s: float | None = flag(
         "--at TIME", QUERYING, "Look closely at this moment of the video.", is_time=True
     )
@@ -80,11 +105,11 @@ class SelectionOptions:
     """How many events and key frames, and what each frame is given."""
 
     prototypes: int | None = setting(
-        "--prototypes L", VIDEOS, "Events to divide the video into.", AT_LEAST_ONE
+        "--prototypes L", SELECTING, "Events to divide the video into.", AT_LEAST_ONE
     )
     """L; None takes the model's."""
     key_ratio: float | None = setting(
-        "--key-ratio R", VIDEOS, "Share of the events judged meaningful, 0 to 1.", SHARE
+        "--key-ratio R", SELECTING, "Share of the events judged meaningful, 0 to 1.", SHARE
     )
     """K / L; None takes the model's."""
     budget: int | None = setting(
@@ -229,10 +254,12 @@ class RunOptions:
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     subtitles: str = setting(
         "--subtitles FILE|auto|off",
-        QUERYING,
+        LOOKING,
         "Give the model the subtitles on screen at sampled frames: of FILE, or those found.",
         default="off",
         config_choices=("auto", "off"),
+        help_by_command={"find": "Find what is said in the subtitles as well: of FILE, or those found."},
+        default_by_command={"find": "auto"},
     )
     """`off`, `auto`, or the path of a subtitle file."""
     check: bool = flag(
@@ -243,18 +270,24 @@ class RunOptions:
     )
     anyway: bool = flag(
         "--anyway",
-        ANSWERING,
+        (*ANSWERING, *FINDING),
         "Answer by the shipped dynfocus-tiny also where it was not trained on such a video or question.",
         default=False,
         affects_result=False,
+        help_by_command={
+            "find": "Search by the shipped dynfocus-tiny also where it was not trained on such a video."
+        },
     )
     """Whether there is an answer, not which."""
     strict: bool = flag(
         "--strict",
-        ANSWERING,
+        (*ANSWERING, *FINDING),
         "Give no answer where the model was not trained on such a video or question, also if it was named.",
         default=False,
         affects_result=False,
+        help_by_command={
+            "find": "Find nothing where the model was not trained on such a video, also if it was named."
+        },
     )
     """Likewise."""
 

@@ -34,6 +34,7 @@ SCHEMAS = (
     "dynfocus.cache/1",
     "dynfocus.prediction/1",
     "dynfocus.retrieval/1",
+    "dynfocus.moments/1",
 )
 
 # The example of the design document, as the contract has it.

@@ -16,6 +16,7 @@ from dynfocus_cli.cli.commands import Configured, NoColorOption, Plain
 from dynfocus_cli.cli.doctor import doctor
 from dynfocus_cli.cli.errors import leave, reported
 from dynfocus_cli.cli.evaluate import app as evaluate
+from dynfocus_cli.cli.find import find
 from dynfocus_cli.cli.inspect import inspect
 from dynfocus_cli.cli.models import app as models
 from dynfocus_cli.cli.results import app as results
@@ -33,6 +34,13 @@ Examples:
   dynfocus ask video.mp4 "Who wins?" --choice A="the dog" --choice B="the cat"
   dynfocus ask clips/ "Is there a dog?" --output answers.jsonl
   find . -name '*.mp4' | dynfocus ask - "Is there a dog?" --jsonl | jq .answer
+"""
+
+FIND_EXAMPLES = """\b
+Examples:
+  dynfocus find video.mp4 "a red circle"
+  dynfocus find clips/ -r "a dog jumps" --top 20
+  dynfocus find video.mp4 "a dog jumps" --clips cuts/ --html page.html
 """
 
 
@@ -77,6 +85,12 @@ app.command(
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Ask a video one question after the other.")(
     chat
 )
+app.command(
+    cls=Configured,
+    rich_help_panel=VIDEOS,
+    short_help="Find when something happens.",
+    epilog=FIND_EXAMPLES,
+)(find)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Show which frames are meaningful.")(inspect)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Write generated clips to try it on.")(synth)
 app.add_typer(results, rich_help_panel=VIDEOS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli.arguments import may_be_video, videos_and_text
 from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.exporting import ExportFlags
@@ -98,7 +98,7 @@ def _arguments(
         if question is None:
             raise UsageError("Missing argument VIDEO: a file, a folder, or - for paths on standard input.")
         videos = [*arguments, question]
-        if not _may_be_video(question):
+        if not may_be_video(question):
             raise UsageError(
                 f"--questions takes the place of QUESTION, and {question!r} is no video: leave one out."
             )
@@ -107,28 +107,10 @@ def _arguments(
         if choices:
             raise UsageError("The choices of each question stand in the file: leave --choice out.")
         return videos, read_questions(questions)
-    if question is None:
-        raise UsageError("Missing argument VIDEO, and a question after it.")
-    if not arguments or _is_video(question):
-        raise UsageError('No question: it comes last, as in: dynfocus ask video.mp4 "What happens?"')
+    example = 'dynfocus ask video.mp4 "What happens?"'
+    videos, question = videos_and_text(arguments, question, missing="question", example=example)
     check_question(question)
-    return arguments, QuestionFile((Query(question, choices=choices),), ())
-
-
-def _may_be_video(argument: str) -> bool:
-    """Whether it exists, or has the name of a video, which is then reported as missing."""
-    from dynfocus_cli.batch.video_files import has_video_name
-    from dynfocus_cli.batch.videos import STDIN
-
-    return argument == STDIN or has_video_name(argument) or os.path.exists(argument)
-
-
-def _is_video(argument: str) -> bool:
-    """Whether it is a video where the question should be, which was left out after several videos."""
-    from dynfocus_cli.batch.video_files import has_video_name
-    from dynfocus_cli.batch.videos import STDIN
-
-    return argument == STDIN or (has_video_name(argument) and os.path.exists(argument))
+    return videos, QuestionFile((Query(question, choices=choices),), ())
 
 
 def _accepted_model(error: OutOfDomain, request: opt.ModelRequest, progress: Progress) -> Backend | None:

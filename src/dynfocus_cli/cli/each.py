@@ -56,7 +56,7 @@ def run_each(
     shared_out = engine.engine == "ray"
     if shared_out and batch.output is None and not output.dry_run:
         raise UsageError("--engine ray writes results into a file: name it with --output.")
-    results, rows = results_of(command, batch, model, run, output), None
+    results, rows = results_of(command, batch, lambda: model.spec().info, run, output), None
     if command == "inspect":
         exports, rows = exports.without_stdout(batch, output)
     export_options = exports.options(questions, dry_run=output.dry_run)
@@ -70,7 +70,7 @@ def run_each(
 
     if shared_out and export_options is not None:
         raise UsageError("--engine ray writes records alone: leave the options for other files out.")
-    with _gathered(arguments, questions, batch, results, run, output, remote=shared_out) as job:
+    with gathered(arguments, questions, batch, results, run, output, remote=shared_out) as job:
         if output.dry_run:
             from dynfocus_cli.cli.forecast_each import forecast_each
 
@@ -107,7 +107,7 @@ def run_each(
 
 
 @contextmanager
-def _gathered(
+def gathered(
     arguments: Sequence[str],
     questions: QuestionFile,
     batch: BatchOptions,
@@ -115,9 +115,13 @@ def _gathered(
     run: RunOptions,
     output: OutputOptions,
     *,
-    remote: bool,
+    remote: bool = False,
+    one_object: bool = False,
 ) -> Iterator[Job]:
     """What there is to do; the file of results, if one is wanted, is open until the block ends.
+
+    Args:
+        one_object: whether one JSON object holds what comes of all videos.
 
     Raises:
         UsageError: the format cannot hold that many results, or the file of results is of no use.
@@ -140,7 +144,7 @@ def _gathered(
         if not first:
             raise VideoUnreadable("No video: standard input named none.")
         several = len(first) > 1
-        if output.format == "json" and several:
+        if output.format == "json" and several and not one_object:
             raise UsageError("--json prints one object and there are several videos: use --jsonl.")
         videos = shard.part((path for path in chain(first, paths) if queries.of(path)), str)
         # Names on standard input may take their time; what is in folders is soon known, and can be counted.

@@ -59,12 +59,20 @@ def flag_names() -> dict[str, str]:
     """Field -> flag, of all options."""
     from dynfocus_cli.cli.options import BatchOptions, EngineOptions, ModelRequest, OutputOptions
     from dynfocus_cli.flags import flags_of
-    from dynfocus_cli.options import RunOptions
+    from dynfocus_cli.options import FindOptions, RunOptions
     from dynfocus_cli.training.settings import TrainingRequest
 
     declared = {
         flag.field_name: flag.name.partition("/")[0]
-        for options in (TrainingRequest, ModelRequest, BatchOptions, EngineOptions, OutputOptions, RunOptions)
+        for options in (
+            TrainingRequest,
+            ModelRequest,
+            BatchOptions,
+            EngineOptions,
+            OutputOptions,
+            FindOptions,
+            RunOptions,
+        )
         for flag in flags_of(options)
         if flag.name.startswith("--")
     }

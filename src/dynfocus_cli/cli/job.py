@@ -13,6 +13,7 @@ from dynfocus_cli.batch.lookahead import one_ahead
 from dynfocus_cli.batch.questions import Query
 from dynfocus_cli.batch.shards import Shard
 from dynfocus_cli.batch.video_questions import VideoQuestions
+from dynfocus_cli.batch.videos import Outcome
 from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
 from dynfocus_cli.cli.interrupts import interruptible
@@ -152,6 +153,7 @@ def for_each(
     work: Callable[[Job, str, Query | None, Model, Progress, Prefetch | None], Result],
     show: Callable[[str, Query | None, Result], None],
     prefetch: Callable[[str, Query | None, Model], Prefetch] | None = None,
+    finish: Callable[[Sequence[Outcome[Result]]], None] = lambda failed: None,
 ) -> None:
     """Loads the model once, then works on each question about each video, and shows each result as it comes.
 
@@ -161,6 +163,7 @@ def for_each(
 
     Args:
         prefetch: what can be done of the next video while this one is at work, in another thread.
+        finish: is given the outcomes that failed, after the last video.
     """
     loaded: Model | None = None
     prefetched: Prefetch | None = None
@@ -207,7 +210,7 @@ def for_each(
             tally.passed_over(failed=len(job.results.failures) > failures_before)
         return done
 
-    given, failures = 0, list[int]()
+    given, failures, failed = 0, list[int](), list[Outcome[Result]]()
     try:
         for outcome in batch_videos.run(videos(), job.questions.of, process, is_done):
             given += 1  # ahead of the line, after which an interrupt may come at once
@@ -220,12 +223,15 @@ def for_each(
                 failure = failure_of(outcome.error)
                 report_failure(job, outcome.video, outcome.query, failure)
                 failures.append(failure.code)
+                failed.append(outcome)
     except KeyboardInterrupt as interrupt:
         if job.results is not None:
             interrupt.add_note(f"Run the same command again to go on with {job.results.path}.")
         elif job.several and given:
             interrupt.add_note("A run with --output FILE can be gone on with.")
         raise
+    else:
+        finish(failed)
     finally:
         job.warnings.conclude(job.results_name)
     conclude_run(job, given, failures)

@@ -13,7 +13,7 @@ import typer
 from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import AT_LEAST_ONE, Range, check_ranges, flag, setting, values_of
-from dynfocus_cli.options import QUERYING, RUNNING, VIDEOS
+from dynfocus_cli.options import FINDING, LOOKING, RUNNING, VIDEOS
 from dynfocus_cli.types import Device, Quantization
 
 if TYPE_CHECKING:
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from dynfocus_cli.batch.videos import Search
     from dynfocus_cli.cli.output import Format
     from dynfocus_cli.models.protocol import Backend, ModelSpec
+    from dynfocus_cli.moments.library import Finder
     from dynfocus_cli.types import Option
 
-BATCH = ("ask", "inspect")
+ASKING = ("ask", "inspect")
+BATCH = (*ASKING, *FINDING)
+MODELS = (*RUNNING, *FINDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,16 @@ class ModelRequest:
 
     name: str | None = setting(
         "--model NAME|PATH",
-        RUNNING,
+        MODELS,
         "Model to use. Default: the best installed one that fits, else the shipped dynfocus-tiny.",
     )
     device: Device = setting("--device", VIDEOS, "Where to run the model.", default="auto")
     quantize: Quantization | None = setting(
-        "--quantize", RUNNING, "Bits of the language model's weights; as stored by default."
+        "--quantize", MODELS, "Bits of the language model's weights; as stored by default."
     )
     selector: str | None = flag(
         "--selector-model NAME|PATH",
-        RUNNING,
+        MODELS,
         "Of a hub model: choose frames for the question by this SigLIP or CLIP, as siglip2-base.",
     )
 
@@ -62,6 +65,13 @@ class ModelRequest:
 
         return read_model_spec(self.name, self.device, self.quantize, self.selector)
 
+    def finder(self) -> Finder:
+        """What looks for moments with the model; its weights are loaded when they are needed."""
+        with interruptible():
+            from dynfocus_cli.moments.library import open_finder
+
+            return open_finder(self.name, self.device, self.quantize, self.selector)
+
     def plan(self) -> ModelSpec:
         """The same, for a dry run, which a model that is still to be fetched can have too."""
         from dynfocus_cli.models.open import read_model_spec
@@ -75,7 +85,7 @@ class BatchOptions:
 
     questions: str | None = flag(
         "--questions FILE",
-        BATCH,
+        ASKING,
         'Ask the questions in FILE: a line each, or JSON with "question", "id", "choices", "video".',
     )
     recursive: bool = flag(
@@ -139,35 +149,35 @@ class EngineOptions:
 
     engine: Literal["local", "ray"] = flag(
         "--engine",
-        BATCH,
+        ASKING,
         "With --output: share the videos out among workers, by Ray; here, or at --address.",
         default="local",
     )
     address: str | None = flag(
         "--address ADDRESS",
-        BATCH,
+        ASKING,
         "Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT. Default: this machine alone.",
     )
     workers: str | None = flag(
-        "--workers N|MIN:MAX", BATCH, "How many workers. Default: 1 at first, and as many as fit."
+        "--workers N|MIN:MAX", ASKING, "How many workers. Default: 1 at first, and as many as fit."
     )
     gpus_per_worker: float | None = flag(
         "--gpus-per-worker F",
-        BATCH,
+        ASKING,
         "GPUs of a worker; 0.5 lets two share one. Default: 1 where there are any.",
         Range("be at least 0", 0),
     )
-    cpus_per_worker: int = flag("--cpus-per-worker N", BATCH, "CPUs of a worker.", AT_LEAST_ONE, default=1)
+    cpus_per_worker: int = flag("--cpus-per-worker N", ASKING, "CPUs of a worker.", AT_LEAST_ONE, default=1)
     tries: int = flag(
         "--tries N",
-        BATCH,
+        ASKING,
         "Give a video up that ended its worker so often.",
         AT_LEAST_ONE,
         default=2,
     )
     stall_s: float = flag(
         "--stall SECONDS",
-        BATCH,
+        ASKING,
         "End a worker that makes no progress for so long.",
         Range("be at least 1", 1),
         default=900.0,
@@ -217,11 +227,14 @@ class OutputOptions:
         (*BATCH, "train"),
         "Print one JSON object; for a single video.",
         default=False,
-        help_by_command={"train": "Print one JSON object: the plan, or what came."},
+        help_by_command={
+            "train": "Print one JSON object: the plan, or what came.",
+            "find": "Print one JSON object, with what was found in all videos.",
+        },
     )
     jsonl: bool = flag(
         "--jsonl",
-        QUERYING,
+        LOOKING,
         "Print one JSON object a line, one a video.",
         default=False,
         help_by_command={"chat": "Print one JSON object a line, one an answer."},

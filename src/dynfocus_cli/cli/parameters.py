@@ -74,7 +74,8 @@ def in_page_order(names: Iterable[str], page_order: Sequence[str] = PAGE_ORDER) 
 
 def _parameter(flag: Flag, command: str, completion: Completion | None) -> inspect.Parameter:
     kind: Any
-    kind, default, help = flag.type, flag.default, flag.help_by_command.get(command, flag.help)
+    kind, default = flag.type, flag.default_by_command.get(command, flag.default)
+    help = flag.help_by_command.get(command, flag.help)
     if flag.is_time:
         kind = str
     elif flag.words:

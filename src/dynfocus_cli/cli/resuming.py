@@ -17,9 +17,10 @@ from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
-    from dynfocus_cli.cli.options import BatchOptions, ModelRequest, OutputOptions
-    from dynfocus_cli.options import RunOptions
+    from dynfocus_cli.cli.options import BatchOptions, OutputOptions
+    from dynfocus_cli.options import FindOptions, RunOptions
     from dynfocus_cli.report.json import Record
+    from dynfocus_cli.types import ModelInfo
 
 
 @dataclass(slots=True)
@@ -119,9 +120,19 @@ class ResumableResults:
 
 
 def results_of(
-    command: str, batch: BatchOptions, model: ModelRequest, options: RunOptions, form: OutputOptions
+    command: str,
+    batch: BatchOptions,
+    info: Callable[[], ModelInfo],
+    options: RunOptions,
+    form: OutputOptions,
+    find: FindOptions | None = None,
 ) -> ResumableResults | None:
-    """Where results go, or None for stdout. Raises UsageError for options that contradict each other."""
+    """Where results go, or None for stdout. Raises UsageError for options that contradict each other.
+
+    Args:
+        info: of the model, which is read once it is sure that the file can be written.
+        find: what is asked of a search.
+    """
     if batch.output is None:
         if batch.retry_failed:
             raise UsageError("--retry-failed does again what failed in a file: name it with --output.")
@@ -134,7 +145,7 @@ def results_of(
     def settings() -> str:
         from dynfocus_cli.batch.result_key import settings_of
 
-        return settings_of(command, model.spec().info, options)
+        return settings_of(command, info(), options, find)
 
     return ResumableResults(
         batch.output, batch.retry_failed, settings, options.subtitles == "auto", options.decoding.cache

@@ -64,7 +64,7 @@ def read_model_spec(
         may_be_away: to plan with, published configs do for a model that has an entry and is still to be
             fetched.
     """
-    place = _device(device)
+    place = place_of(device)
     fallback = None
     if name_or_path is None:
         chosen = default_model("cuda" if place.type == "cuda" else "cpu", free_memory(place))
@@ -90,6 +90,22 @@ def read_model_spec(
         quantize = quantize or quantization_here(source.folder)
     beside = None if selector is None else read_selector_spec(selector, place, may_be_away=may_be_away)
     return read_vlm_spec(source, model_type, quantize, beside)
+
+
+def finds_frames_only(name_or_path: str | None, device: str = "auto") -> bool:
+    """Whether a model compares frames with texts and answers nothing, as SigLIP.
+
+    Raises:
+        ModelUnavailable: it is unknown, or CUDA is asked for and not there.
+    """
+    if name_or_path is None:
+        return False
+    source = find_source(name_or_path, place_of(device), may_be_away=False)
+    if source.entry is not None:
+        return source.entry.family in SELECTORS
+    with part(source.folder, "config.json"):
+        config = json.loads((source.folder / "config.json").read_text(encoding="utf-8"))
+    return isinstance(config, dict) and config.get("model_type") in SELECTORS
 
 
 def _model_type(source: ModelSource) -> str:
@@ -134,7 +150,13 @@ def _require_answering(name: str, model_type: str) -> None:
         )
 
 
-def _device(name: str) -> torch.device:
+def place_of(name: str) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda` stands for here.
+
+    Raises:
+        UsageError: it is none of these.
+        ModelUnavailable: CUDA is asked for and not there.
+    """
     if name not in ("auto", "cpu", "cuda"):
         raise UsageError(f"`device` must be auto, cpu or cuda, got {name!r}.")
     available = torch.cuda.is_available()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import ModelInfo, VideoSource
+    from dynfocus_cli.types import ModelInfo, Timings, VideoSource
 
 Origin = Literal["picture", "words"]
 """What a moment was found in: what the frames show, or the subtitles on screen."""
+
+CLIP_S = 2.0
+"""QVHighlights scores a video in clips of so many seconds (Lei et al., NeurIPS 2021)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,26 @@ class Curve:
             raise ValueError(
                 f"one score a frame is needed, got {len(self.times_s)} times, {len(self.scores)} scores"
             )
+
+    def clip_scores(self, duration_s: float, clip_s: float = CLIP_S) -> tuple[float, ...]:
+        """The score of each clip of `clip_s` seconds of a video: that of its best frame, or of the nearest
+        one where none was sampled in it.
+
+        times 0 1 5, scores .1 .9 .3, of 6 s in clips of 2 s -> .9, .9 (of 1 s), .3
+        """
+        if not self.times_s:
+            return ()
+        clips = []
+        for number in range(max(1, math.ceil(duration_s / clip_s - 1e-6))):
+            first = bisect_left(self.times_s, number * clip_s)
+            last = bisect_left(self.times_s, (number + 1) * clip_s)
+            if first < last:
+                clips.append(max(self.scores[first:last]))
+            else:
+                middle = (number + 0.5) * clip_s
+                near = range(max(0, first - 1), min(len(self.times_s), first + 1))
+                clips.append(self.scores[min(near, key=lambda place: abs(self.times_s[place] - middle))])
+        return tuple(clips)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +102,15 @@ class VideoMoments:
     """Whether video and text are such as the model was trained on; None where it does not say."""
     frames_refined: int = 0
     """Frames that were decoded beside the sampled ones, to find the borders."""
+    timings_s: Timings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFailure:
+    """A video that could not be searched."""
+
+    video: str
+    error: Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +125,8 @@ class Moments:
     videos: tuple[VideoMoments, ...]
     top: int
     """The most moments that are reported."""
-    warnings: tuple[str, ...] = ()
+    failures: tuple[VideoFailure, ...] = ()
+    """Of several videos, those that could not be searched."""
 
     @property
     def ranked(self) -> tuple[Moment, ...]:

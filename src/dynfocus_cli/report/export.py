@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.files import is_same_file, reason, write_atomically
+from dynfocus_cli.report.spans import stem_of
 from dynfocus_cli.report.writers import ExportFormat, ExportSource, formats
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import Answer, Inspection
-
-LONGEST_STEM = 180
-"""Bytes of a video's name in a file's: the rest of a file name's 255 is for what follows."""
 
 FORMATS = sorted(formats(), key=lambda format: format.has_pictures)
 """In the order in which files are written: pictures take longest."""
@@ -202,13 +200,6 @@ def write_whole(path: Path, data: bytes) -> None:
         write_atomically(Path(os.path.realpath(path)), data)  # through a link, and not in its place
     except (OSError, ValueError) as error:
         raise UsageError(f"Cannot write {path}: {reason(error)}.") from error
-
-
-def stem_of(video: str) -> str:
-    """A video's name without its suffix, short enough for the names of its files."""
-    stem = os.fsencode(Path(video).stem)
-    # A long name is cut between two characters; a short one keeps its bytes, whatever they are.
-    return os.fsdecode(stem) if len(stem) <= LONGEST_STEM else stem[:LONGEST_STEM].decode("utf-8", "ignore")
 
 
 def _made_folder(flag: str, out: str) -> Path:

@@ -36,11 +36,11 @@ def answer_record(answer: Answer) -> Record:
         **_evidence(evidence),
     }
     if answer.options:
-        record["options"] = [_fields(option, "letter text log_likelihood:4") for option in answer.options]
+        record["options"] = [fields_of(option, "letter text log_likelihood:4") for option in answer.options]
     if answer.check is not None:
         record["check"] = _check(answer.check)
     if answer.attention is not None:
-        record["attention"] = [_rounded(share, 4) for share in answer.attention]
+        record["attention"] = [rounded(share, 4) for share in answer.attention]
     return record
 
 
@@ -63,8 +63,8 @@ def forecast_record(forecast: Forecast) -> Record:
         "question": forecast.question,
         **_setup(forecast, len(forecast.sampling.times_s)),
         "batch": forecast.batch,
-        "memory_bytes": _fields(forecast.memory, "weights encode select answer peak free"),
-        "estimated_s": _fields(forecast.time_s, "encode:3 select:3 first_token:3 each_token:6"),
+        "memory_bytes": fields_of(forecast.memory, "weights encode select answer peak free"),
+        "estimated_s": fields_of(forecast.time_s, "encode:3 select:3 first_token:3 each_token:6"),
         "warnings": list(forecast.warnings),
     }
 
@@ -104,21 +104,21 @@ def load_schema(name: str) -> dict[str, Any]:
 
 def _setup(of: Inspection | Forecast, frames: int) -> Record:
     """What a run and a planned run have in common."""
-    selection = _fields(of.selection, "scorer prototypes key_frames clustering")
+    selection = fields_of(of.selection, "scorer prototypes key_frames clustering")
     if of.selection.selector != "events":
         selection["selector"] = of.selection.selector
     bill = "video per_key_frame per_other_frame prompt generated context all_patches"
     return {
-        "model": _fields(of.model, "name backend revision quantization device"),
-        "source": _fields(of.source, "duration_s:3 width height fps:6 codec rotation variable_frame_rate"),
+        "model": fields_of(of.model, "name backend revision quantization device"),
+        "source": fields_of(of.source, "duration_s:3 width height fps:6 codec rotation variable_frame_rate"),
         "sampling": {
-            **_fields(of.sampling, "policy fps:6"),
+            **fields_of(of.sampling, "policy fps:6"),
             "frames": frames,
-            **_fields(of.sampling, "start_s:3 end_s:3"),
+            **fields_of(of.sampling, "start_s:3 end_s:3"),
             "focus": _spans(of.sampling.focus),
         },
         "selection": selection,
-        "tokens": _fields(of.tokens, bill if of.tokens.stock is None else f"{bill} stock"),
+        "tokens": fields_of(of.tokens, bill if of.tokens.stock is None else f"{bill} stock"),
     }
 
 
@@ -128,20 +128,20 @@ def _evidence(of: Inspection) -> Record:
     subtitles = of.subtitles
     return {
         **_setup(of, len(of.frames)),
-        "frames": [_fields(each, frame) for each in of.frames],
-        "timings_s": _fields(of.timings_s, "decode:3 encode:3 select:3 generate:3 total:3"),
+        "frames": [fields_of(each, frame) for each in of.frames],
+        "timings_s": fields_of(of.timings_s, "decode:3 encode:3 select:3 generate:3 total:3"),
         "cache": {"features": of.cache},
         "seed": of.seed,
         "warnings": list(of.warnings),
         "in_domain": of.in_domain,
         "subtitles": subtitles
         and {
-            **_fields(subtitles, "origin on_screen"),
+            **fields_of(subtitles, "origin on_screen"),
             "in_prompt": len(subtitles.lines),
             "tokens": subtitles.tokens,
         },
         "health": {
-            **_fields(of.health, "declared_duration_s:3 corrupt_frames substituted_frames"),
+            **fields_of(of.health, "declared_duration_s:3 corrupt_frames substituted_frames"),
             "damaged": _spans(of.health.damaged),
         },
     }
@@ -150,24 +150,24 @@ def _evidence(of: Inspection) -> Record:
 def _check(check: Check) -> Record:
     answer, others = "answer changed frames tokens", check.without_key_frames
     return {
-        "even_frames": _fields(check.even_frames, answer),
-        "without_key_frames": others and _fields(others, answer),
+        "even_frames": fields_of(check.even_frames, answer),
+        "without_key_frames": others and fields_of(others, answer),
     }
 
 
-def _fields(of: object, names: str) -> Record:
+def fields_of(of: object, names: str) -> Record:
     """These fields of a dataclass, in this order; `score:4` is rounded to 4 decimals where it is not None."""
     record = {}
     for name, _, digits in (word.partition(":") for word in names.split()):
         value = getattr(of, name)
-        record[name] = _rounded(value, int(digits)) if digits and value is not None else value
+        record[name] = rounded(value, int(digits)) if digits and value is not None else value
     return record
 
 
 def _spans(spans: tuple[tuple[float, float], ...]) -> list[list[float]]:
-    return [[_rounded(time_s, 3) for time_s in span] for span in spans]
+    return [[rounded(time_s, 3) for time_s in span] for span in spans]
 
 
-def _rounded(value: float, digits: int) -> float:
+def rounded(value: float, digits: int) -> float:
     """Always a Python float, never minus zero: neither NumPy's types nor a sign may change the bytes."""
     return round(float(value), digits) + 0.0

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import FrameEvidence, Inspection
+
+LONGEST_STEM = 180
+"""Bytes of a video's name in a file's: the rest of a file name's 255 is for what follows."""
 
 
 class TitledSpan(Protocol):
@@ -86,3 +90,10 @@ def shown_name(path: str) -> str:
     """
     name = os.fsencode(os.path.basename(path)).decode("utf-8", "replace")
     return "".join(char if char.isprintable() else "\ufffd" for char in name)
+
+
+def stem_of(video: str) -> str:
+    """A video's name without its suffix, short enough for the names of its files."""
+    stem = os.fsencode(Path(video).stem)
+    # A long name is cut between two characters; a short one keeps its bytes, whatever they are.
+    return os.fsdecode(stem) if len(stem) <= LONGEST_STEM else stem[:LONGEST_STEM].decode("utf-8", "ignore")

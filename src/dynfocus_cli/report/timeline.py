@@ -41,7 +41,7 @@ BRIEF_S = 10.0
 """What lasts less is labelled to the millisecond."""
 
 
-class _Scale(NamedTuple):
+class TimeScale(NamedTuple):
     """Which cell shows which moment."""
 
     start_s: float
@@ -70,12 +70,12 @@ def timeline(inspection: Inspection, width: int, glyphs: Glyphs) -> list[Text]:
         00:00:00        00:00:08
     """
     cells = min(max(width, 1), max(len(inspection.frames) * WIDEST_FRAME, LEAST_WIDTH))
-    scale = _Scale(inspection.sampling.start_s, last_moment(inspection), cells)
+    scale = TimeScale(inspection.sampling.start_s, last_moment(inspection), cells)
     lines = [_strip(inspection.frames, scale, glyphs)]
     focus = _focus(inspection, scale, glyphs.focus)
     if focus.strip():
         lines.append(Text(focus, style="green"))
-    lines.append(Text(_times(scale), style="dim"))
+    lines.append(Text(time_labels(scale), style="dim"))
     legend = f"{glyphs.key} key frame   {' '.join(glyphs.events)} other frames, shaded by event"
     if focus.strip():
         legend += f"   {glyphs.focus} focus"
@@ -83,7 +83,7 @@ def timeline(inspection: Inspection, width: int, glyphs: Glyphs) -> list[Text]:
     return lines
 
 
-def _strip(frames: tuple[FrameEvidence, ...], scale: _Scale, glyphs: Glyphs) -> Text:
+def _strip(frames: tuple[FrameEvidence, ...], scale: TimeScale, glyphs: Glyphs) -> Text:
     firsts = [0, *(scale.cell(frame.time_s) for frame in frames[1:])]
     behind = [*firsts[1:], scale.cells]
     shown = [""] * scale.cells
@@ -100,7 +100,7 @@ def _strip(frames: tuple[FrameEvidence, ...], scale: _Scale, glyphs: Glyphs) -> 
     return strip
 
 
-def _focus(inspection: Inspection, scale: _Scale, mark: str) -> str:
+def _focus(inspection: Inspection, scale: TimeScale, mark: str) -> str:
     """A mark under each cell of the stretches that the question or `at_s` names."""
     marked: set[int] = set()
     for start_s, end_s in inspection.sampling.focus:
@@ -109,7 +109,7 @@ def _focus(inspection: Inspection, scale: _Scale, mark: str) -> str:
     return "".join(mark if cell in marked else " " for cell in range(scale.cells)).rstrip()
 
 
-def _times(scale: _Scale) -> str:
+def time_labels(scale: TimeScale) -> str:
     """Times that each start under their cell, and the end's, which ends with the strip."""
     first, last = scale.label(scale.start_s), scale.label(scale.end_s)
     if scale.cells < len(first) + 1 + len(last):

@@ -1,0 +1,152 @@
+"""`dynfocus find VIDEO... TEXT`"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dynfocus_cli.cli import options as opt
+from dynfocus_cli.cli.arguments import videos_and_text
+from dynfocus_cli.cli.completion import model_names
+from dynfocus_cli.cli.errors import say
+from dynfocus_cli.cli.flag_names import with_flags
+from dynfocus_cli.cli.output import on_terminal, write_line
+from dynfocus_cli.cli.parameters import command
+from dynfocus_cli.options import FindOptions, RunOptions, check_query
+
+if TYPE_CHECKING:
+    from dynfocus_cli.batch.questions import Query
+    from dynfocus_cli.batch.videos import Outcome
+    from dynfocus_cli.cli.job import Job
+    from dynfocus_cli.moments.library import Finder
+    from dynfocus_cli.moments.moment import Moments, VideoMoments
+    from dynfocus_cli.pipeline.prefetch import Prefetch
+    from dynfocus_cli.progress import Progress
+
+
+@command(completions={"model": model_names})
+def find(
+    videos: Annotated[
+        list[str],
+        typer.Argument(
+            # Optional for the parser alone: of a single argument it would say that the video is missing.
+            default_factory=list,
+            metavar="VIDEO",
+            show_default=False,
+            help="Files or folders, or - for paths on standard input.",
+        ),
+    ],
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="TEXT", show_default=False, help="What to look for, as in 'a dog jumps'."),
+    ] = None,
+    *,
+    batch: opt.BatchOptions,
+    model: opt.ModelRequest,
+    search: FindOptions,
+    run: RunOptions,
+    output: opt.OutputOptions,
+) -> None:
+    """Find when something happens, in one video or in many: stretches of time, the best first."""
+    videos, text = videos_and_text(
+        videos, text, missing="text", example='dynfocus find video.mp4 "a dog jumps"'
+    )
+    check_query(text)
+    opt.check_subtitles(run.subtitles)
+    from dynfocus_cli.batch.questions import Query, QuestionFile
+    from dynfocus_cli.cli.each import gathered
+    from dynfocus_cli.cli.job import for_each
+    from dynfocus_cli.cli.resuming import results_of
+    from dynfocus_cli.moments.library import with_borders
+
+    results = results_of("find", batch, lambda: model.finder().info, run, output, search)
+    questions = QuestionFile((Query(text),), ())
+    with gathered(videos, questions, batch, results, run, output, one_object=True) as job:
+        options = with_borders(search, exact=not job.several_videos)
+        found: list[VideoMoments] = []
+        opened: list[Finder] = []
+
+        def load() -> Finder:
+            finder = model.finder()
+            finder.check(options)
+            opened.append(finder)
+            return finder
+
+        def work(
+            job: Job, video: str, query: Query | None, finder: Finder, progress: Progress, _: Prefetch | None
+        ) -> VideoMoments:
+            result = finder.find(video, text, options, run, progress)
+            return replace(result, warnings=tuple(map(with_flags, result.warnings)))
+
+        def show(video: str, query: Query | None, result: VideoMoments) -> None:
+            if job.format == "jsonl" or job.results is not None:
+                from dynfocus_cli.report.moments_record import moments_record
+
+                job.put(video, query, moments_record(_moments(text, opened[0], (result,), (), options)))
+            found.append(result)
+            job.warn(result.warnings, job.where(video, query))
+
+        def finish(failed: Sequence[Outcome[VideoMoments]]) -> None:
+            if found:
+                _show(job, _moments(text, opened[0], found, failed, options))
+
+        for_each(job, load, work, show, finish=finish)
+
+
+def _moments(
+    text: str,
+    finder: Finder,
+    found: Sequence[VideoMoments],
+    failed: Sequence[Outcome[VideoMoments]],
+    options: FindOptions,
+) -> Moments:
+    from dynfocus_cli.moments.captions import caption_of
+    from dynfocus_cli.moments.moment import Moments, VideoFailure
+
+    failures = tuple(VideoFailure(each.video, each.error) for each in failed if each.error is not None)
+    return Moments(text, caption_of(text), finder.info, tuple(found), options.top, failures)
+
+
+def _show(job: Job, moments: Moments) -> None:
+    """The ranking across all videos, on stdout; where it is of one video, its curve on stderr."""
+    from dynfocus_cli.report.moments_record import moments_record
+    from dynfocus_cli.report.moments_table import aligned_moments, not_found, separated_moments
+
+    if job.format == "json":
+        from dynfocus_cli.cli.output import write_record
+
+        return write_record(moments_record(moments))
+    if job.as_records:
+        return
+    if moments.ranked:
+        if on_terminal():
+            width = shutil.get_terminal_size().columns
+            lines = aligned_moments(moments, width, with_video=job.several_videos)
+        else:
+            lines = separated_moments(moments.ranked, with_header=True)
+        for line in lines:
+            write_line(line)
+    elif not job.quiet:
+        say(not_found(moments))
+    if not job.quiet:
+        _show_evidence(moments)
+
+
+def _show_evidence(moments: Moments) -> None:
+    """The curve of a single video, and what the search took."""
+    from rich.text import Text
+
+    from dynfocus_cli.report.curve_strip import print_curve
+    from dynfocus_cli.report.moments_table import summary
+    from dynfocus_cli.report.terminal import stderr_console
+
+    console = stderr_console()
+    if len(moments.videos) == 1:
+        console.print()
+        print_curve(console, moments.videos[0], moments.ranked)
+    for line in summary(moments):
+        console.print(Text(line, style="dim"))

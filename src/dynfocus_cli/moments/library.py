@@ -1,0 +1,199 @@
+"""The search for a moment in one video or in many, in what frames show and in what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from dynfocus_cli.errors import UsageError
+from dynfocus_cli.models.protocol import Backend, ModelSpec
+from dynfocus_cli.moments.captions import caption_of
+from dynfocus_cli.moments.moment import Moment, Moments, VideoMoments
+from dynfocus_cli.moments.open import open_retriever
+from dynfocus_cli.moments.retriever import Retriever
+from dynfocus_cli.moments.search import MOST_FRAMES, find, frame_s
+from dynfocus_cli.moments.windows import find_by_windows
+from dynfocus_cli.moments.words import joined, word_hits
+from dynfocus_cli.options import FindOptions, RunOptions, check_query
+from dynfocus_cli.progress import Progress, Silent
+from dynfocus_cli.stopwatch import Stopwatch
+from dynfocus_cli.types import ModelInfo, Quantization, SamplingPlan, VideoSource
+from dynfocus_cli.video import Mentions, find_subtitles, plan_sampling, probe
+
+if TYPE_CHECKING:
+    from dynfocus_cli.models.vlm.selector import SelectorSpec
+
+DEFAULTS, DEFAULT_RUN = FindOptions(), RunOptions(subtitles="auto")
+
+
+class Finder:
+    """One model that looks for moments; its weights are loaded when they are needed."""
+
+    def __init__(
+        self,
+        name: str,
+        info: ModelInfo,
+        retriever: Retriever | None,
+        fps: float,
+        load: Callable[[], Backend] | None,
+    ) -> None:
+        """
+        Args:
+            retriever: what compares frames with captions; None where the language model is asked about one
+                stretch after another.
+            fps: frames a second that are looked at, where no rate is asked for.
+            load: gives the language model; None where there is none.
+        """
+        self.name, self.info, self.retriever, self.fps = name, info, retriever, fps
+        self._load = load
+
+    @classmethod
+    def of_model(cls, spec: ModelSpec, load: Callable[[], Backend]) -> Finder:
+        """What searches by a model.
+
+        Raises:
+            ModelUnavailable: what it compares frames with captions by is damaged, or of another model.
+        """
+        loaded = cache(load)
+        retriever = open_retriever(spec, loaded)
+        fps = spec.defaults.fps if retriever is None else retriever.fps
+        return cls(spec.name, spec.info, retriever, fps, loaded)
+
+    @classmethod
+    def of_dual_encoder(cls, spec: SelectorSpec) -> Finder:
+        """What searches by a SigLIP or CLIP alone, which answers no questions."""
+        from dynfocus_cli.moments.dual_encoder import DualEncoderRetriever
+
+        info = ModelInfo(spec.name, "selector", spec.revision[:12], "none", str(spec.device))
+        retriever = DualEncoderRetriever(spec, info)
+        return cls(spec.name, info, retriever, retriever.fps, None)
+
+    def check(self, options: FindOptions) -> None:
+        """Raises UsageError for options that the model cannot follow."""
+        if options.verify and self._load is None:
+            raise UsageError(
+                f"`verify` asks a language model, and {self.name} has none: leave it out, or name another "
+                "`model`."
+            )
+
+    def find(
+        self,
+        video: str,
+        text: str,
+        options: FindOptions = DEFAULTS,
+        run: RunOptions = DEFAULT_RUN,
+        progress: Progress | None = None,
+    ) -> VideoMoments:
+        """When the file `video` shows or says what `text` asks for; the moments with the best first.
+
+        Raises:
+            UsageError: the text is empty, too long or no text; a time past the end; a subtitle file that
+                cannot be read; `verify` without a language model.
+            VideoUnreadable: no frame can be had of the file.
+            OutOfDomain: nobody named the model, and it was not trained on such a video or text.
+        """
+        check_query(text)
+        self.check(options)
+        watch, caption = Stopwatch(), caption_of(text)
+        result = self._shown(video, caption, options, run, progress or Silent(), watch)
+        moments, warnings = self._with_words(result, caption, options, run)
+        return replace(
+            result, moments=moments, warnings=(*result.warnings, *warnings), timings_s=watch.timings()
+        )
+
+    def plan(self, video: str, run: RunOptions = DEFAULT_RUN) -> tuple[VideoSource, SamplingPlan]:
+        """The file `video`, and the moments at which it would be looked at.
+
+        Raises:
+            VideoUnreadable: it is no video.
+            UsageError: a time past the end.
+        """
+        source = probe(video)
+        fps = self.fps
+        return source, plan_sampling(
+            source, run.sampling, Mentions(), default_fps=fps, default_max_frames=MOST_FRAMES
+        )
+
+    def _shown(
+        self,
+        video: str,
+        caption: str,
+        options: FindOptions,
+        run: RunOptions,
+        progress: Progress,
+        watch: Stopwatch,
+    ) -> VideoMoments:
+        """What the frames show."""
+        if self.retriever is None:
+            assert self._load is not None, "without a retriever there is a language model"
+            return find_by_windows(video, caption, self._load(), options, run.sampling, progress)
+        guesses = run.anyway or (self.retriever.fallback is None and not run.strict)
+        return find(
+            video,
+            caption,
+            self.retriever,
+            options,
+            sampling=run.sampling,
+            decoding=run.decoding,
+            progress=progress,
+            watch=watch,
+            load=self._load,
+            refuse=not guesses,
+        )
+
+    def _with_words(
+        self, result: VideoMoments, caption: str, options: FindOptions, run: RunOptions
+    ) -> tuple[tuple[Moment, ...], tuple[str, ...]]:
+        """The moments and those at which it is said, and warnings about subtitles."""
+        source = result.source
+        subtitles, warnings = find_subtitles(source, run.subtitles)
+        if subtitles is None:
+            return result.moments, warnings
+        hits = word_hits(caption, subtitles.cues)
+        within = run.sampling.start_s or 0.0, run.sampling.end_s or source.duration_s
+        moments = joined(result.moments, hits, source.path, within, frame_s(source))
+        kept = [moment for moment in moments if moment.length_s >= options.min_length_s]
+        return tuple(sorted(kept, key=lambda moment: moment.rank)[: options.top]), warnings
+
+
+def open_finder(
+    name_or_path: str | None,
+    device: str = "auto",
+    quantize: Quantization | None = None,
+    selector: str | None = None,
+) -> Finder:
+    """What searches by a model of this name or folder, whose weights are not loaded yet; a SigLIP or CLIP is
+    one as well.
+
+    Raises:
+        ModelUnavailable: it is unknown, incomplete, damaged, or cannot run on this machine.
+        UsageError: it is stored quantized in another way than `quantize` says.
+    """
+    from dynfocus_cli.models.open import finds_frames_only, load_model, place_of, read_model_spec
+
+    if name_or_path is not None and selector is None and finds_frames_only(name_or_path, device):
+        from dynfocus_cli.models.vlm.selector import read_selector_spec
+
+        return Finder.of_dual_encoder(read_selector_spec(name_or_path, place_of(device)))
+    spec = read_model_spec(name_or_path, device, quantize, selector)
+    return Finder.of_model(spec, lambda: load_model(name_or_path, device, quantize, selector))
+
+
+def find_all(
+    videos: Iterable[str],
+    text: str,
+    finder: Finder,
+    options: FindOptions = DEFAULTS,
+    run: RunOptions = DEFAULT_RUN,
+    progress: Progress | None = None,
+) -> Moments:
+    """What a search finds in several videos. Raises as `Finder.find` for the first one that fails."""
+    found = tuple(finder.find(video, text, options, run, progress) for video in videos)
+    return Moments(text, caption_of(text), finder.info, found, options.top)
+
+
+def with_borders(options: FindOptions, *, exact: bool) -> FindOptions:
+    """Options that say whether borders are refined: as asked for, else where `exact`."""
+    return options if options.refine is not None else replace(options, refine=exact)

@@ -1,0 +1,117 @@
+"""The moments of a search for a reader: an aligned table on a terminal, tab-separated lines in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dynfocus_cli.moments.moment import Moment, Moments
+from dynfocus_cli.report.spans import shown_name
+from dynfocus_cli.video.timecode import format_timecode
+
+STAGES = ("decode", "encode", "select", "generate", "total")
+LEAST_NAME = 12
+"""Characters that a video's name has at least."""
+COLUMNS = ("video", "start_s", "end_s", "start", "end", "score", "best_s", "origins", "log_odds", "text")
+
+
+def aligned_moments(moments: Moments, width: int, *, with_video: bool) -> list[str]:
+    """The ranking as lines of text with aligned columns; the first line is the heading.
+
+    Args:
+        width: characters of a line; names of videos and what is said are cut to it.
+        with_video: whether each line names its video.
+    """
+    ranked = moments.ranked
+    asked = any(moment.log_odds is not None for moment in ranked)
+    heading = ["", "from", "to", "length", "score", *(["log-odds"] if asked else []), "found in"]
+    rows = [heading]
+    for rank, moment in enumerate(ranked, start=1):
+        odds = [] if not asked else ["" if moment.log_odds is None else f"{moment.log_odds:+.2f}"]
+        rows.append(
+            [
+                str(rank),
+                format_timecode(moment.start_s),
+                format_timecode(moment.end_s),
+                f"{moment.length_s:.2f} s",
+                f"{moment.score:.2f}",
+                *odds,
+                " + ".join(moment.origins),
+            ]
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
+    last = len(heading) - 1
+    lines = [
+        "  ".join(
+            cell.ljust(widths[column]) if column == last else cell.rjust(widths[column])
+            for column, cell in enumerate(row)
+        )
+        for row in rows
+    ]
+    room = max(LEAST_NAME, width - len(lines[0]) - 2)
+    if with_video:
+        names = ["video", *(_within(shown_name(moment.video), room) for moment in ranked)]
+        lines = [f"{line}  {name}" for line, name in zip(lines, names, strict=True)]
+    shown = [lines[0].rstrip()]
+    for line, moment in zip(lines[1:], ranked, strict=True):
+        shown.append(line.rstrip())
+        if moment.text:
+            said = " ".join(moment.text.split())
+            indent = " " * (widths[0] + 2)
+            shown.append(f"{indent}“{_within(said, max(LEAST_NAME, width - len(indent) - 2), at_end=True)}”")
+    return shown
+
+
+def separated_moments(ranked: Sequence[Moment], *, with_header: bool) -> list[str]:
+    """The ranking as tab-separated lines."""
+    rows = [COLUMNS] if with_header else []
+    for moment in ranked:
+        rows.append(
+            (
+                # A tab or line break in a file name would be read as a column or a row.
+                " ".join(moment.video.splitlines()).replace("\t", " "),
+                f"{moment.start_s:.3f}",
+                f"{moment.end_s:.3f}",
+                format_timecode(moment.start_s),
+                format_timecode(moment.end_s),
+                f"{moment.score:.4f}",
+                f"{moment.best_s:.3f}",
+                "+".join(moment.origins),
+                "" if moment.log_odds is None else f"{moment.log_odds:.4f}",
+                " ".join(moment.text.split()),
+            )
+        )
+    return ["\t".join(row) for row in rows]
+
+
+def not_found(moments: Moments) -> str:
+    """A sentence that says that nothing was found, and where."""
+    count = len(moments.videos)
+    where = "the video" if count == 1 else f"any of {count} videos"
+    return f"“{moments.caption}” was not found in {where}."
+
+
+def summary(moments: Moments) -> list[str]:
+    """What was looked at and what it took, a line each."""
+    frames = sum(len(video.curve.times_s) for video in moments.videos)
+    refined = sum(video.frames_refined for video in moments.videos)
+    looked = f"{frames} frames looked at" if frames != 1 else "1 frame looked at"
+    if len(moments.videos) > 1:
+        looked += f" in {len(moments.videos)} videos"
+    parts = [looked, *([f"{refined} more to find the borders"] if refined else []), moments.model.name]
+    timed = [video.timings_s for video in moments.videos if video.timings_s is not None]
+    if not timed:
+        return [", ".join(parts)]
+    stages = {stage: sum(getattr(each, stage) for each in timed) for stage in STAGES}
+    spent = [f"{stage} {seconds:.2f} s" for stage, seconds in stages.items() if seconds >= 0.005]
+    return [", ".join(parts), ", ".join(spent)]
+
+
+def _within(text: str, width: int, *, at_end: bool = False) -> str:
+    """`text` cut to so many characters: at its end, or in the middle, since the ends of names tell them
+    apart."""
+    if len(text) <= width:
+        return text
+    if at_end:
+        return f"{text[: width - 1].rstrip()}…"
+    begin = (width - 1) // 2
+    return f"{text[:begin]}…{text[len(text) - (width - 1 - begin) :]}"

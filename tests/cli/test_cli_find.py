@@ -1,0 +1,188 @@
+"""`dynfocus find`: arguments, streams, codes, records.
+
+SUBSTITUTE: `open_finder` is replaced, where a failure has to be simulated or a call counted. What models find
+for themselves stands in tests/moments/ and at the end of this file, where a CLIP of random weights searches.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynfocus_cli.errors import OutOfDomain, VideoUnreadable
+from dynfocus_cli.moments import library
+from dynfocus_cli.options import FindOptions, RunOptions
+from report.found import MODEL, video_moments
+from strict_schema import validate
+
+
+@dataclass
+class Search:
+    """What the command asked of the library, and what is there to be found."""
+
+    found: dict[str, tuple[tuple[float, float, float], ...]] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    calls: list[tuple[str, str, FindOptions, RunOptions]] = field(default_factory=list)
+    info: Any = MODEL
+    loads: int = 0
+
+    def open(self, *_: Any) -> Search:
+        self.loads += 1
+        return self
+
+    def check(self, options: FindOptions) -> None: ...
+
+    def find(self, video: str, text: str, options: FindOptions, run: RunOptions, progress: Any) -> Any:
+        self.calls.append((video, text, options, run))
+        if video in self.errors:
+            raise self.errors[video]
+        return video_moments(video, *self.found.get(video, ()), warnings=self.warnings)
+
+
+@pytest.fixture
+def finder(monkeypatch: pytest.MonkeyPatch) -> Search:
+    search = Search()
+    monkeypatch.setattr(library, "open_finder", search.open)
+    return search
+
+
+def test_moments_are_rows_in_a_pipe_and_all_else_is_on_stderr(run, clip, finder) -> None:
+    finder.found = {"a.mp4": ((10.0, 14.0, 0.9), (40.0, 42.0, 0.95))}
+    result = run("find", clip("a.mp4"), "When is there a red circle?")
+    assert result.exit_code == 0
+    heading, *rows = result.stdout.splitlines()
+    assert heading.startswith("video\tstart_s\tend_s")
+    assert [row.split("\t")[1:3] for row in rows] == [["40.000", "42.000"], ["10.000", "14.000"]]
+    assert "60 frames looked at" in result.stderr
+    assert finder.calls[0][2].refine is True
+    assert finder.calls[0][3].subtitles == "auto"
+
+
+def test_what_is_not_there_is_a_sentence_and_no_failure(run, clip, finder) -> None:
+    result = run("find", clip("a.mp4"), "a red circle")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "“a red circle” was not found in the video." in result.stderr
+    record = json.loads(run("find", "a.mp4", "a red circle", "--json").stdout)
+    validate(record)
+    assert record["not_found"] is True
+
+
+def test_several_videos_are_ranked_together_and_borders_left_rough(run, clip, finder) -> None:
+    finder.found = {"d/a.mp4": ((10.0, 14.0, 0.9),), "d/e/b.mp4": ((1.0, 2.0, 0.95), (5.0, 6.0, 0.5))}
+    clip("d/a.mp4"), clip("d/e/b.mp4")
+    result = run("find", "d", "-r", "a red circle", "--top", "2")
+    assert [row.split("\t")[0] for row in result.stdout.splitlines()[1:]] == ["d/e/b.mp4", "d/a.mp4"]
+    assert [call[2].refine for call in finder.calls] == [False, False]
+    assert finder.loads == 1
+    record = json.loads(run("find", "d", "-r", "a red circle", "--json", "--refine").stdout)
+    assert [each["video"] for each in record["moments"]] == ["d/e/b.mp4", "d/a.mp4", "d/e/b.mp4"]
+    assert finder.calls[-1][2].refine is True
+    lines = run("find", "d", "-r", "a red circle", "--jsonl").stdout.splitlines()
+    assert [json.loads(line)["video"] for line in lines] == ["d/a.mp4", "d/e/b.mp4"]
+
+
+def test_videos_that_fail_cost_no_other(run, clip, finder) -> None:
+    finder.found = {"a.mp4": ((10.0, 14.0, 0.9),)}
+    finder.errors = {"b.mp4": VideoUnreadable("b.mp4 is no video.")}
+    clip("a.mp4"), clip("b.mp4")
+    result = run("find", "a.mp4", "b.mp4", "gone.mp4", "x", "--json")
+    assert result.exit_code == 6
+    record = json.loads(result.stdout)
+    validate(record)
+    assert (record["videos"], record["failed"]) == (1, 2)
+    assert "b.mp4 is no video." in result.stderr
+    assert "No such file: gone.mp4" in result.stderr
+    lines = [json.loads(line) for line in run("find", "a.mp4", "b.mp4", "x", "--jsonl").stdout.splitlines()]
+    assert [line["schema"] for line in lines] == ["dynfocus.moments/1", "dynfocus.error/1"]
+    assert lines[1]["error"]["code"] == 3
+
+
+@pytest.mark.parametrize(("error", "code"), [(VideoUnreadable("x"), 3), (OutOfDomain("x"), 4)])
+def test_the_only_video_ends_with_its_own_code(run, clip, finder, error: Exception, code: int) -> None:
+    finder.errors = {"a.mp4": error}
+    result = run("find", clip("a.mp4"), "a dog")
+    assert (result.exit_code, result.stdout) == (code, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.mp4", ""], "is empty"),
+        (["a.mp4", "  "], "is empty"),
+        (["a.mp4", "x" * 5000], "5000 characters"),
+        (["a.mp4", "a\udcff"], "not UTF-8"),
+        (["a.mp4"], "it comes last"),
+        ([], "Missing argument VIDEO"),
+        (["a.mp4", "a.mp4"], "it comes last"),
+        (["a.mp4", "x", "--top", "0"], "--top must be at least 1"),
+        (["a.mp4", "x", "--min-length", "-1"], "--min-length must"),
+        (["a.mp4", "x", "--threshold", "0"], "--threshold must"),
+        (["a.mp4", "x", "--verify", "-1"], "--verify must"),
+        (["a.mp4", "x", "--subtitles", "none.srt"], "cannot be read"),
+        (["a.mp4", "x", "--anyway", "--strict"], "leave one of them out"),
+        (["a.mp4", "x", "--json", "--output", "o.jsonl"], "leave one of --json and --output out"),
+    ],
+)
+def test_what_makes_no_sense_is_said_before_anything_is_opened(
+    run, clip, finder, arguments: list[str], message: str
+) -> None:
+    clip("a.mp4")
+    result = run("find", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert not finder.calls
+
+
+def test_a_file_of_results_is_gone_on_with(run, clip, finder) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        Path(clip(name)).write_bytes(name.encode())
+    command = ("find", "a.mp4", "b.mp4", "a dog", "--output", "o.jsonl")
+    finder.errors = {"b.mp4": VideoUnreadable("x")}
+    assert run(*command).exit_code == 6
+    finder.errors = {}
+    assert run(*command, "--retry-failed").exit_code == 0
+    assert [call[0] for call in finder.calls] == ["a.mp4", "b.mp4", "b.mp4"]
+    records = [json.loads(line) for line in Path("o.jsonl").read_text().splitlines()]
+    assert {record["schema"] for record in records} == {"dynfocus.moments/1"}
+    other = run("find", "a.mp4", "b.mp4", "a dog", "--output", "o.jsonl", "--top", "9")
+    assert other.exit_code == 2
+    assert "other settings" in other.stderr
+    run("find", "a.mp4", "a cat", "--output", "o.jsonl")
+    assert len(finder.calls) == 4, "another text is another result"
+
+
+def test_warnings_name_flags(run, clip, finder) -> None:
+    finder.warnings = ("take what is found as a guess, or name another `model`.",)
+    assert "or name another --model." in run("find", clip("a.mp4"), "x").stderr
+
+
+@pytest.mark.slow
+def test_a_dual_encoder_searches_by_itself(run, tmp_path, monkeypatch) -> None:
+    import sys
+
+    import torch
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+    import dual_encoders
+
+    from video.clips import write_clip
+
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    folder = dual_encoders.build("clip", tmp_path / "clip")
+    write_clip(tmp_path / "a.mp4", range(0, 1000, 40))
+    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,400\nThe dog jumps.\n")
+    result = run("find", "a.mp4", "When does the dog jump?", "--model", str(folder), "--json", "--fps", "5")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)
+    validate(record)
+    assert record["caption"] == "the dog jumps"
+    assert "words" in {origin for each in record["moments"] for origin in each["origins"]}
+    refused = run("find", "a.mp4", "a dog", "--model", str(folder), "--verify", "1")
+    assert refused.exit_code == 2
+    assert "asks a language model" in refused.stderr
