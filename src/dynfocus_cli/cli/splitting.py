@@ -36,8 +36,8 @@ class Splitting:
         """Cuts the shots of the sampled part; one that cannot be cut is reported, and costs no other."""
         if self._folder is None:
             return
-        from dynfocus_cli.report.export import stem_of
         from dynfocus_cli.report.shot_spans import shot_spans
+        from dynfocus_cli.report.spans import stem_of
         from dynfocus_cli.video.cutting import cut
         from dynfocus_cli.video.timecode import format_timecode
 
