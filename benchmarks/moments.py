@@ -144,8 +144,9 @@ def main() -> None:
     ways = {
         "sampled": FindOptions(refine=False),
         "refined": FindOptions(refine=True),
-        "verified": FindOptions(refine=True, verify=arguments.verify),
     }
+    if arguments.verify:
+        ways["verified"] = FindOptions(refine=True, verify=arguments.verify)
     tallies = {name: Tally() for name in ways} | {"best frame": Tally()}
     decoding, sampled = DecodingOptions(cache=False), 0
     with tempfile.TemporaryDirectory() as temporary:
