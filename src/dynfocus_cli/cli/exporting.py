@@ -1,22 +1,22 @@
-"""The files that `ask` and `inspect` write beside each result: their flags, and what is said of them."""
+"""The files that `ask`, `inspect` and `find` write beside results: their flags, and what is said of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 import typer
 
 from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
-from dynfocus_cli.cli.options import BATCH, BatchOptions, OutputOptions
+from dynfocus_cli.cli.options import ASKING, BATCH, BatchOptions, OutputOptions
 from dynfocus_cli.errors import SomeVideosFailed, UsageError
 from dynfocus_cli.flags import flag
 from dynfocus_cli.report.writers import ExportFormat, formats
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import QuestionFile
-    from dynfocus_cli.report.export import ExportOptions
+    from dynfocus_cli.report.export import ExportOptions, ExportResult
     from dynfocus_cli.types import Answer, Inspection
 
 Options = TypeVar("Options")
@@ -29,15 +29,20 @@ STDOUT = "-"
 def _with_flags_of_formats(options: type[Options]) -> type[Options]:
     """A dataclass with a field for the flag of each format, and for its switch."""
 
-    def declare(name: str, kind: Any, usage: str, help: str, default: object) -> None:
+    def declare(
+        format: ExportFormat, name: str, kind: Any, usage: str, help: str, default: object, found: str
+    ) -> None:
+        commands = BATCH if format.moments is not None else ASKING
         options.__annotations__[name] = kind
-        setattr(options, name, flag(usage, BATCH, help, default=default))
+        declared = flag(usage, commands, help, default=default, help_by_command={"find": found})
+        setattr(options, name, declared)
 
     for format in formats():
         out = "DIR" if format.contents else "OUT"
-        declare(format.parameter, str | None, f"{format.flag} {out}", format.help, None)
+        found = "" if format.moments is None else format.moments.help
+        declare(format, format.parameter, str | None, f"{format.flag} {out}", format.help, None, found)
         if (switch := format.switch) is not None:
-            declare(switch.parameter, bool, switch.flag, switch.help, False)
+            declare(format, switch.parameter, bool, switch.flag, switch.help, False, switch.help)
     return dataclass(frozen=True)(options)
 
 
@@ -114,22 +119,35 @@ class Exporting:
         """Writes the files of a result; one that cannot be written is reported, and costs no other."""
         if self._exporter is None:
             return
-        exported = self._exporter.write(result)
-        if not self._quiet:
-            for path in exported.written:
-                say(f"Wrote {path}")
-        failures = []
-        for problem in exported.problems:
-            trace(problem)
-            failures.append(failure_of(problem))
-        for message in dict.fromkeys(failure.message for failure in failures):
-            say(f"Error: {message}")  # a video that went away is the same trouble for each of its files
-        self._failures += failures
+        self._failures += report_files(self._exporter.write(result), quiet=self._quiet)
 
     def conclude(self) -> None:
         """Ends the run with the code of what could not be written, if anything could not."""
-        if self._failures and self._several:
-            count = len(self._failures)
-            raise SomeVideosFailed(f"{count} {'file' if count == 1 else 'files'} could not be written.")
-        if self._failures:
-            raise typer.Exit(self._failures[0].code)
+        conclude_files(self._failures, several=self._several)
+
+
+def report_files(exported: ExportResult, *, quiet: bool) -> list[Failure]:
+    """Says which files were written and which could not be; returns what went wrong."""
+    if not quiet:
+        for path in exported.written:
+            say(f"Wrote {path}")
+    failures = []
+    for problem in exported.problems:
+        trace(problem)
+        failures.append(failure_of(problem))
+    for message in dict.fromkeys(failure.message for failure in failures):
+        say(f"Error: {message}")  # a video that went away is the same trouble for each of its files
+    return failures
+
+
+def conclude_files(failures: Sequence[Failure], *, several: bool) -> None:
+    """Ends the run with the code of what could not be written, if anything could not.
+
+    Args:
+        several: whether there are several results.
+    """
+    if failures and several:
+        count = len(failures)
+        raise SomeVideosFailed(f"{count} {'file' if count == 1 else 'files'} could not be written.")
+    if failures:
+        raise typer.Exit(failures[0].code)

@@ -13,6 +13,7 @@ from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.arguments import videos_and_text
 from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.errors import say
+from dynfocus_cli.cli.exporting import ExportFlags
 from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.cli.output import on_terminal, write_line
 from dynfocus_cli.cli.parameters import command
@@ -50,6 +51,8 @@ def find(
     search: FindOptions,
     run: RunOptions,
     output: opt.OutputOptions,
+    clips: opt.ClipOptions,
+    exports: ExportFlags,
 ) -> None:
     """Find when something happens, in one video or in many: stretches of time, the best first."""
     videos, text = videos_and_text(
@@ -59,15 +62,24 @@ def find(
     opt.check_subtitles(run.subtitles)
     from dynfocus_cli.batch.questions import Query, QuestionFile
     from dynfocus_cli.cli.each import gathered
+    from dynfocus_cli.cli.find_files import FindFiles
+    from dynfocus_cli.cli.find_forecast import forecast_each
     from dynfocus_cli.cli.job import for_each
     from dynfocus_cli.cli.resuming import results_of
     from dynfocus_cli.moments.library import with_borders
 
     results = results_of("find", batch, lambda: model.finder().info, run, output, search)
     questions = QuestionFile((Query(text),), ())
+    export_options = exports.options(questions, dry_run=output.dry_run)
+    writes = export_options is not None or clips.clips is not None
     with gathered(videos, questions, batch, results, run, output, one_object=True) as job:
-        options = with_borders(search, exact=not job.several_videos)
-        found: list[VideoMoments] = []
+        if output.dry_run:
+            return forecast_each(job, model)
+        if writes:
+            job = replace(job, paths=list(job.paths))  # the names of their files have to be told apart
+        files = FindFiles(export_options, clips, list(job.paths) if writes else (), quiet=output.quiet)
+        options = with_borders(search, exact=writes or not job.several_videos)
+        found: dict[str, VideoMoments] = {}
         opened: list[Finder] = []
 
         def load() -> Finder:
@@ -87,14 +99,17 @@ def find(
                 from dynfocus_cli.report.moments_record import moments_record
 
                 job.put(video, query, moments_record(_moments(text, opened[0], (result,), (), options)))
-            found.append(result)
+            found[video] = result
             job.warn(result.warnings, job.where(video, query))
 
         def finish(failed: Sequence[Outcome[VideoMoments]]) -> None:
             if found:
-                _show(job, _moments(text, opened[0], found, failed, options))
+                moments = _moments(text, opened[0], tuple(found.values()), failed, options)
+                _show(job, moments)
+                files.write(moments)
 
         for_each(job, load, work, show, finish=finish)
+        files.conclude()
 
 
 def _moments(

@@ -286,6 +286,20 @@ class ShotOptions:
         return self.shots or self.split is not None
 
 
+@dataclass(frozen=True, slots=True)
+class ClipOptions:
+    """The moments of a search as files of their own."""
+
+    clips: str | None = flag(
+        "--clips DIR", FINDING, "Cut each moment into a file in DIR, copied from the sync point before it."
+    )
+    exact: bool = flag("--exact", FINDING, "With --clips: to the frame, encoded anew.", default=False)
+
+    def __post_init__(self) -> None:
+        if self.exact and self.clips is None:
+            raise UsageError("--exact says how --clips cuts: name a folder with --clips.")
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 ChoiceOption = Annotated[

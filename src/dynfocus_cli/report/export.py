@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -73,13 +73,13 @@ class Destination:
         if format.contents is not None:
             if not out:
                 raise UsageError(f"{flag} needs the name of a folder, got {out!r}.")
-            return cls(format, _made_folder(flag, out))
+            return cls(format, made_folder(flag, out))
         if out == "-" and format.to_stdout:
             raise UsageError(f"{flag} - is for `dynfocus inspect`: here stdout has the answer. Name a file.")
         if out in ("", "-"):
             raise UsageError(f"{flag} needs the name of a file or folder, got {out!r}.")
         if path.is_dir() or out.endswith("/") or not path.suffix:
-            return cls(format, _made_folder(flag, out), format.suffixes[0])
+            return cls(format, made_folder(flag, out), format.suffixes[0])
         if path.suffix.lower() not in format.suffixes:
             raise UsageError(
                 f"{flag} {out}: give a name that ends in {' or '.join(format.suffixes)}, "
@@ -114,8 +114,13 @@ class Destination:
                 write_whole(self.path / f"{stem}{name}", data)
             return self.path
         assert self.format.content is not None, "a format has one or the other"
+        content = self.format.content
+        return self.put(stem, lambda file: content(source, file))
+
+    def put(self, stem: str, content: Callable[[Path], bytes]) -> Path:
+        """Writes the one file for what is called `stem`; returns it."""
         file = self.path / f"{stem}{self.suffix}" if self.is_folder else self.path
-        write_whole(file, self.format.content(source, file))
+        write_whole(file, content(file))
         return file
 
 
@@ -154,16 +159,19 @@ class Exporter:
         return exported
 
     def _new_stem(self, video: str) -> str:
-        """What this video's files in folders are called: `clip`, or `clip-2` where `clip` is taken."""
-        stem = stem_of(video)
-        names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        free = next(
-            name
-            for name in names
-            if name not in self._stems and not any(each.is_taken(name) for each in self._destinations)
-        )
-        self._stems.add(free)
-        return free
+        """What this video's files in folders are called."""
+        return free_stem(stem_of(video), self._destinations, self._stems)
+
+
+def free_stem(stem: str, destinations: Sequence[Destination], taken: set[str]) -> str:
+    """`clip`, or `clip-2` where a file of that name is there or `clip` is among those `taken`, to which it is
+    added."""
+    names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+    free = next(
+        name for name in names if name not in taken and not any(each.is_taken(name) for each in destinations)
+    )
+    taken.add(free)
+    return free
 
 
 def write_export(result: Answer | Inspection, path: str | os.PathLike[str], *, embed: bool = False) -> Path:
@@ -202,7 +210,7 @@ def write_whole(path: Path, data: bytes) -> None:
         raise UsageError(f"Cannot write {path}: {reason(error)}.") from error
 
 
-def _made_folder(flag: str, out: str) -> Path:
+def made_folder(flag: str, out: str) -> Path:
     """The folder OUT, made where it is missing. Raises UsageError where that cannot be."""
     path = Path(out)
     try:

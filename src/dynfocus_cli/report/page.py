@@ -42,6 +42,11 @@ def link_to(video: str, page: Path) -> str:
     return quote(os.fsencode(path))  # a colon is quoted too, so that no name is taken for a scheme
 
 
+def data_uri(media_type: str, data: bytes) -> str:
+    """Data as a URI of its own."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
 def _csp_hash(text: str) -> str:
     """What a content security policy calls an inline script or style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

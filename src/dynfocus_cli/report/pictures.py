@@ -27,9 +27,14 @@ class KeyFramePicture:
 
     def jpeg(self, quality: int) -> bytes:
         """The picture as a JPEG file; `quality` from 1 to 95."""
-        file = io.BytesIO()
-        Image.fromarray(self.pixels).save(file, "JPEG", quality=quality, optimize=True)
-        return file.getvalue()
+        return jpeg(self.pixels, quality)
+
+
+def jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    """Pixels (height, width, 3) as a JPEG file; `quality` from 1 to 95."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, optimize=True)
+    return file.getvalue()
 
 
 def key_frame_pictures(inspection: Inspection, longest: int | None = None) -> Iterator[KeyFramePicture]:

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from dynfocus_cli.types import FrameEvidence, Inspection
+    from dynfocus_cli.types import FrameEvidence, Inspection, VideoSource
 
 LONGEST_STEM = 180
 """Bytes of a video's name in a file's: the rest of a file name's 255 is for what follows."""
+
+
+class Sourced(Protocol):
+    """What was made of a video, and tells which: a selection, or the moments of a search."""
+
+    @property
+    def source(self) -> VideoSource: ...
 
 
 class TitledSpan(Protocol):

@@ -17,6 +17,9 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dynfocus_cli.moments.moment import Moments, VideoMoments
+    from dynfocus_cli.report.moment_pictures import MomentPicture
+    from dynfocus_cli.report.moment_spans import MomentSpan
     from dynfocus_cli.report.pictures import KeyFramePicture
     from dynfocus_cli.report.shot_spans import ShotSpan
     from dynfocus_cli.types import Answer, Inspection
@@ -49,6 +52,46 @@ class ExportSource:
         from dynfocus_cli.report.shot_spans import shot_spans
 
         return shot_spans(self.inspection)
+
+
+class MomentsSource:
+    """What files of a search are made of."""
+
+    def __init__(self, moments: Moments, switches: frozenset[str] = frozenset()) -> None:
+        self.moments = moments
+        self.switches = switches
+        """Flags of the switches that are on."""
+
+    @property
+    def video(self) -> VideoMoments:
+        """The only video, of a format that does not hold several."""
+        (video,) = self.moments.videos
+        return video
+
+    @cached_property
+    def spans(self) -> tuple[MomentSpan, ...]:
+        """The moments in time order, with titles."""
+        from dynfocus_cli.report.moment_spans import moment_spans
+
+        return moment_spans(self.moments)
+
+    @cached_property
+    def thumbnails(self) -> list[MomentPicture]:
+        """The best frames. Raises VideoUnreadable where they can no longer be decoded."""
+        from dynfocus_cli.report.moment_pictures import moment_pictures
+
+        return moment_pictures(self.moments, THUMBNAIL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MomentsFormat:
+    """How a format shows what a search found."""
+
+    help: str
+    content: Callable[[MomentsSource, Path], bytes]
+    """The bytes of the file of this name."""
+    holds_several: bool = False
+    """Whether one file has the moments of several videos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +130,8 @@ class ExportFormat:
     to_stdout: bool = False
     """Whether `inspect` writes it to standard output where OUT is `-`."""
     switch: Switch | None = None
+    moments: MomentsFormat | None = None
+    """How `find` writes it; None where it does not."""
     check: Callable[[str, frozenset[str]], None] = lambda video, switches: None
     """Raises UsageError where a video cannot be written so, before it is opened."""
 

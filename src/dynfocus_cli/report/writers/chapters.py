@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dynfocus_cli.report.spans import TitledSpan, shown_name
-from dynfocus_cli.report.writers import ExportFormat, ExportSource
+from dynfocus_cli.report.spans import Sourced, TitledSpan, shown_name
+from dynfocus_cli.report.writers import ExportFormat, ExportSource, MomentsFormat, MomentsSource
 from dynfocus_cli.video.timecode import format_timecode
-
-if TYPE_CHECKING:
-    from dynfocus_cli.types import Inspection
 
 
 def webvtt_chapters(spans: Sequence[TitledSpan]) -> str:
@@ -24,9 +20,9 @@ def webvtt_chapters(spans: Sequence[TitledSpan]) -> str:
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def ffmetadata_chapters(inspection: Inspection, spans: Sequence[TitledSpan]) -> str:
+def ffmetadata_chapters(of: Sourced, spans: Sequence[TitledSpan]) -> str:
     """The spans as FFmpeg's metadata: `ffmpeg -i VIDEO -i OUT.ffmeta -map_chapters 1 -c copy NEW`."""
-    lines = [";FFMETADATA1", f"title={_escaped(shown_name(inspection.source.path))}"]
+    lines = [";FFMETADATA1", f"title={_escaped(shown_name(of.source.path))}"]
     for span in _lasting(spans):
         lines += [
             "[CHAPTER]",
@@ -54,10 +50,19 @@ def _content(source: ExportSource, file: Path) -> bytes:
     return webvtt_chapters(source.shots).encode()
 
 
+def _moments(source: MomentsSource, file: Path) -> bytes:
+    if file.suffix.lower() == ".ffmeta":
+        return ffmetadata_chapters(source.video, source.spans).encode()
+    return webvtt_chapters(source.spans).encode()
+
+
 FORMAT = ExportFormat(
     flag="--chapters",
     help="Write the shots as chapters: .vtt, or .ffmeta for FFmpeg.",
     suffixes=(".vtt", ".ffmeta"),
     content=_content,
     place=2,
+    moments=MomentsFormat(
+        help="Write the moments as chapters: .vtt, or .ffmeta for FFmpeg.", content=_moments
+    ),
 )

@@ -7,7 +7,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynfocus_cli.report.writers import ExportFormat, ExportSource
+from dynfocus_cli.report.moments_csv import moments_csv
+from dynfocus_cli.report.writers import ExportFormat, ExportSource, MomentsFormat, MomentsSource
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import Inspection
@@ -35,6 +36,10 @@ def _content(source: ExportSource, file: Path) -> bytes:
     return csv_table(source.inspection).encode()
 
 
+def _moments(source: MomentsSource, file: Path) -> bytes:
+    return moments_csv(source.moments).encode("utf-8", "backslashreplace")
+
+
 FORMAT = ExportFormat(
     flag="--csv",
     help="Write every sampled frame as a row.",
@@ -42,4 +47,5 @@ FORMAT = ExportFormat(
     content=_content,
     place=0,
     to_stdout=True,
+    moments=MomentsFormat(help="Write every moment as a row.", content=_moments, holds_several=True),
 )

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from dynfocus_cli.report.frame_numbers import FrameNumbers
-from dynfocus_cli.report.spans import TitledSpan, shown_name
-from dynfocus_cli.report.writers import ExportFormat, ExportSource
-
-if TYPE_CHECKING:
-    from dynfocus_cli.types import Inspection
+from dynfocus_cli.report.spans import Sourced, TitledSpan, shown_name
+from dynfocus_cli.report.writers import ExportFormat, ExportSource, MomentsFormat, MomentsSource
 
 VERSION = "1.8"
 """The latest whose assets name their file in one attribute, which every reader knows."""
 
 
-def fcpxml(inspection: Inspection, spans: Sequence[TitledSpan]) -> str:
+def fcpxml(of: Sourced, spans: Sequence[TitledSpan]) -> str:
     """A project whose one sequence has each span as a clip of the video, end to end.
 
     Times are whole frames, written as fractions of a second. Media begins at the video's own time code.
     """
-    source = inspection.source
+    source = of.source
     name, numbers = shown_name(source.path), FrameNumbers.of(source)
     tick = 1 / numbers.rate
 
@@ -83,10 +79,17 @@ def _content(source: ExportSource, file: Path) -> bytes:
     return fcpxml(source.inspection, source.shots).encode()
 
 
+def _moments(source: MomentsSource, file: Path) -> bytes:
+    return fcpxml(source.video, source.spans).encode()
+
+
 FORMAT = ExportFormat(
     flag="--fcpxml",
     help="Write the shots as a project for Final Cut Pro and Resolve.",
     suffixes=(".fcpxml",),
     content=_content,
     place=4,
+    moments=MomentsFormat(
+        help="Write the moments as a project for Final Cut Pro and Resolve.", content=_moments
+    ),
 )

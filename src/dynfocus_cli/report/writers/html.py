@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 from importlib.resources import files
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.multiple_choice import by_share
-from dynfocus_cli.report.page import link_to, page_environment
+from dynfocus_cli.report.page import data_uri, link_to, page_environment
 from dynfocus_cli.report.reasons import CLUSTERINGS, key_frame_reason, most_attended
-from dynfocus_cli.report.spans import event_spans, last_moment, shown_name
-from dynfocus_cli.report.writers import ExportFormat, ExportSource, Switch
+from dynfocus_cli.report.spans import Sourced, event_spans, last_moment, shown_name
+from dynfocus_cli.report.writers import ExportFormat, ExportSource, MomentsFormat, MomentsSource, Switch
 from dynfocus_cli.scorers import SCORERS
 
 if TYPE_CHECKING:
@@ -73,11 +72,7 @@ def inspection_page(
 
 def embedded(video: str, container: str) -> str:
     """The whole file as a data URI. Raises OSError where it cannot be read."""
-    return _data_uri(MEDIA_TYPES.get(container, "video/mp4"), Path(video).read_bytes())
-
-
-def _data_uri(media_type: str, data: bytes) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+    return data_uri(MEDIA_TYPES.get(container, "video/mp4"), Path(video).read_bytes())
 
 
 def _card(inspection: Inspection, picture: KeyFramePicture) -> dict[str, Any]:
@@ -86,7 +81,7 @@ def _card(inspection: Inspection, picture: KeyFramePicture) -> dict[str, Any]:
     return {
         "frame": picture.frame,
         "reason": key_frame_reason(inspection, picture.frame),
-        "picture": _data_uri("image/jpeg", picture.jpeg(JPEG_QUALITY)),
+        "picture": data_uri("image/jpeg", picture.jpeg(JPEG_QUALITY)),
         "width": width,
         "height": height,
     }
@@ -148,16 +143,29 @@ def _context_shares(inspection: Inspection) -> tuple[float, float]:
 
 
 def _content(export: ExportSource, file: Path) -> bytes:
-    source = export.inspection.source
-    if EMBED.flag in export.switches:
-        try:
-            video = embedded(source.path, source.container)
-        except OSError as error:
-            raise UsageError(f"Cannot write {file}: {source.path}: {error.strerror}.") from error
-    else:
-        video = link_to(source.path, file)
+    video = _player_source(export.inspection, export.switches, file)
     page = inspection_page(export.inspection, export.thumbnails, video, export.answer)
     return page.encode("utf-8", "replace")  # a file name in a warning need not be valid text
+
+
+def _moments(export: MomentsSource, file: Path) -> bytes:
+    from dynfocus_cli.report.moments_page import moments_page
+
+    page = moments_page(
+        export.moments, export.thumbnails, lambda video: _player_source(video, export.switches, file)
+    )
+    return page.encode("utf-8", "replace")
+
+
+def _player_source(of: Sourced, switches: frozenset[str], page: Path) -> str:
+    """The URI that a page's player is given. Raises UsageError for a video that cannot be put into it."""
+    source = of.source
+    if EMBED.flag not in switches:
+        return link_to(source.path, page)
+    try:
+        return embedded(source.path, source.container)
+    except OSError as error:
+        raise UsageError(f"Cannot write {page}: {source.path}: {error.strerror}.") from error
 
 
 def _check(video: str, switches: frozenset[str]) -> None:
@@ -187,4 +195,7 @@ FORMAT = ExportFormat(
     place=0,
     switch=EMBED,
     check=_check,
+    moments=MomentsFormat(
+        help="Write a page with player, curve and moments.", content=_moments, holds_several=True
+    ),
 )

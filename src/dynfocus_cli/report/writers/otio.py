@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dynfocus_cli.report.frame_numbers import FrameNumbers
-from dynfocus_cli.report.spans import TitledSpan, shown_name
-from dynfocus_cli.report.writers import ExportFormat, ExportSource
-
-if TYPE_CHECKING:
-    from dynfocus_cli.types import Inspection
+from dynfocus_cli.report.spans import Sourced, TitledSpan, shown_name
+from dynfocus_cli.report.writers import ExportFormat, ExportSource, MomentsFormat, MomentsSource
 
 
-def otio(inspection: Inspection, spans: Sequence[TitledSpan]) -> str:
+def otio(of: Sourced, spans: Sequence[TitledSpan]) -> str:
     """A timeline with one video track, on which each span is a clip of the video, laid end to end.
 
     Times count frames at the video's own rate, and begin in the video at its own time code.
     """
-    source = inspection.source
+    source = of.source
     name, numbers = shown_name(source.path), FrameNumbers.of(source)
 
     def frames(count: int) -> dict[str, Any]:
@@ -77,10 +74,15 @@ def _content(source: ExportSource, file: Path) -> bytes:
     return otio(source.inspection, source.shots).encode()
 
 
+def _moments(source: MomentsSource, file: Path) -> bytes:
+    return otio(source.video, source.spans).encode()
+
+
 FORMAT = ExportFormat(
     flag="--otio",
     help="Write the shots as a timeline (OpenTimelineIO).",
     suffixes=(".otio",),
     content=_content,
     place=3,
+    moments=MomentsFormat(help="Write the moments as a timeline (OpenTimelineIO).", content=_moments),
 )
