@@ -62,7 +62,7 @@ def run(folder: Path, output: Path, conditions: Conditions, items: Sequence[Item
         generation=GenerationOptions(max_new_tokens=2), decoding=DecodingOptions(cache=False)
     )
     arms = [ARMS[name] for name in ARMS if name not in ("visual", "attention")]
-    evaluation = Evaluation(QuestionExecutor(OwnQuestions(), conditions, options), items, arms)
+    evaluation = Evaluation(QuestionExecutor(conditions, options), items, arms)
     with ResultFile(str(output)) as results:
         results.resume(evaluation.settings(model.spec))
         outcomes = list(evaluation.run(lambda: model, results, failure, shown))

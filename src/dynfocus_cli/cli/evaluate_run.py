@@ -133,7 +133,7 @@ def _executor(benchmark: Benchmark, split: str, request: RunRequest, options: Ru
         request.subtitles,
     )
     if isinstance(benchmark, QuestionBenchmark):
-        return QuestionExecutor(benchmark, conditions, options, result_with_flags)
+        return QuestionExecutor(conditions, options, result_with_flags)
     given = {"tokens": request.tokens, "subtitles": request.subtitles, "scoring": request.scoring}
     for name, value in given.items():
         if value:
@@ -141,7 +141,7 @@ def _executor(benchmark: Benchmark, split: str, request: RunRequest, options: Ru
                 f"`{name}` is for benchmarks of questions: {benchmark.name} has queries for moments, and no "
                 "language model is asked."
             )
-    return MomentExecutor(benchmark, conditions, options)
+    return MomentExecutor(conditions, options)
 
 
 @contextmanager

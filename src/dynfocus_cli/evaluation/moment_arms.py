@@ -154,7 +154,7 @@ MOMENT_ARMS: Mapping[str, MomentArm] = MappingProxyType(
         arm.name: arm
         for arm in (
             MomentArm("find", "find", _searched),
-            MomentArm("frame", "the best frame and 2 s around it", _best_frame),
+            MomentArm("frame", "best frame, 2 s around it", _best_frame),
             MomentArm("events", "events without refinement", _events),
             MomentArm("windows", "even windows", _even_windows),
         )

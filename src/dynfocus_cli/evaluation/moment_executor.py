@@ -7,7 +7,6 @@ from typing import Any
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.evaluation.arm import chosen
-from dynfocus_cli.evaluation.benchmark import Benchmark
 from dynfocus_cli.evaluation.moment_arms import (
     DEFAULT_MOMENT_ARMS,
     MOMENT_ARMS,
@@ -39,13 +38,11 @@ class MomentExecutor(Executor):
 
     def __init__(
         self,
-        benchmark: Benchmark,
         conditions: Conditions,
         options: RunOptions,
         find: FindOptions | None = None,
     ) -> None:
         super().__init__(conditions, options)
-        self._benchmark = benchmark
         self._find = find or FindOptions(top=MOST_PREDICTIONS, refine=True)
         self._retriever: Retriever | None = None
         self._video = ""
@@ -114,7 +111,7 @@ class MomentExecutor(Executor):
         return self._frames
 
     def _clip_scores(self, step: Step, findings: Findings) -> Sequence[float]:
-        clips = self._benchmark.clips(step.item)
+        clips = self.conditions.benchmark.clips(step.item)
         if clips is None:
             return ()
         return clip_scores(findings.curve.times_s, findings.curve.scores, *clips)

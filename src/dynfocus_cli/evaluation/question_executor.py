@@ -32,13 +32,13 @@ class QuestionExecutor(Executor):
 
     def __init__(
         self,
-        benchmark: QuestionBenchmark,
         conditions: Conditions,
         options: RunOptions,
         spelled: Callable[[Answer], Answer] = lambda answer: answer,
     ) -> None:
         super().__init__(conditions, options)
-        self._benchmark = benchmark
+        assert isinstance(conditions.benchmark, QuestionBenchmark), "only questions can be asked"
+        self._benchmark = conditions.benchmark
         self._spelled = spelled
         self._memory_cache = MemoryFeatureCache()
 
