@@ -29,8 +29,11 @@ if TYPE_CHECKING:
         VideoUnreadable,
     )
     from dynfocus_cli.models.protocol import Backend
+    from dynfocus_cli.moments.library import Finder
+    from dynfocus_cli.moments.moment import Moment, Moments
     from dynfocus_cli.options import (
         DecodingOptions,
+        FindOptions,
         GenerationOptions,
         RunOptions,
         SamplingOptions,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     )
     from dynfocus_cli.progress import Progress
     from dynfocus_cli.report.export import write_export
+    from dynfocus_cli.report.moments_export import write_moments
     from dynfocus_cli.report.pictures import key_frame_pictures
     from dynfocus_cli.types import Answer, FrameEvidence, Inspection, Option, Quantization
 
@@ -48,10 +52,13 @@ __all__ = [
     "DecodingOptions",
     "DynFocus",
     "DynFocusError",
+    "FindOptions",
     "FrameEvidence",
     "GenerationOptions",
     "Inspection",
     "ModelUnavailable",
+    "Moment",
+    "Moments",
     "Option",
     "OutOfDomain",
     "OutOfMemory",
@@ -69,16 +76,20 @@ __all__ = [
     "load",
     "read_questions",
     "write_export",
+    "write_moments",
 ]
 
 _HOME_OF = {
     "Answer": "types",
     "DecodingOptions": "options",
     "DynFocusError": "errors",
+    "FindOptions": "options",
     "FrameEvidence": "types",
     "GenerationOptions": "options",
     "Inspection": "types",
     "ModelUnavailable": "errors",
+    "Moment": "moments.moment",
+    "Moments": "moments.moment",
     "Option": "types",
     "OutOfDomain": "errors",
     "OutOfMemory": "errors",
@@ -94,6 +105,7 @@ _HOME_OF = {
     "key_frame_pictures": "report.pictures",
     "read_questions": "batch.questions",
     "write_export": "report.export",
+    "write_moments": "report.moments_export",
 }
 """Public name -> module of this package that defines it."""
 
@@ -136,13 +148,14 @@ def load(
 
 
 class DynFocus:
-    """A loaded model: `ask` and `inspect` do what the commands of these names do."""
+    """A loaded model: `ask`, `inspect` and `find` do what the commands of these names do."""
 
     def __init__(self, model: Backend) -> None:
         from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 
         self.model = model
         self._memory_cache = MemoryFeatureCache()
+        self._finder: Finder | None = None
 
     def __repr__(self) -> str:
         return f"DynFocus({self.model.info})"
@@ -227,6 +240,45 @@ class DynFocus:
             progress or Silent(),
             memory_cache=self._memory_cache,
         )
+
+    def find(
+        self,
+        videos: str | PathLike[str] | Iterable[str | PathLike[str]],
+        text: str,
+        options: FindOptions | None = None,
+        *,
+        run: RunOptions | None = None,
+        search: Search | None = None,
+        progress: Progress | None = None,
+    ) -> Moments:
+        """When it happens that `text` asks for, in one video or in many: the best first in `ranked`.
+
+        Of several videos, one that fails is among the `failures`, and costs no other.
+
+        Args:
+            videos: a file, or files and folders that stand for the videos in them.
+            options: borders are refined in a single file unless they say otherwise.
+            run: of these count sampling, decoding, subtitles (by default those that are found), `anyway` and
+                `strict`.
+            search: what is taken of a folder.
+
+        Raises:
+            UsageError: the text is empty, too long or no text.
+            VideoUnreadable: no frame can be had of the only file.
+            OutOfDomain: nobody named the model, and it was not trained on such a video or text.
+        """
+        from os import PathLike, fspath
+
+        from dynfocus_cli.batch import videos as batch
+        from dynfocus_cli.moments.library import DEFAULT_RUN, Finder, find_all, with_borders
+        from dynfocus_cli.options import FindOptions
+
+        if self._finder is None:
+            self._finder = Finder.of_model(self.model.spec, lambda: self.model)
+        paths = [fspath(path) for path in ([videos] if isinstance(videos, str | PathLike) else videos)]
+        files = list(batch.expand(paths, None, search or batch.Search()))
+        options = with_borders(options or FindOptions(), exact=len(files) == 1)
+        return find_all(files, text, self._finder, options, run or DEFAULT_RUN, progress, batch.check)
 
     def _ask(
         self,

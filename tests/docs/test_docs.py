@@ -26,6 +26,7 @@ GENERATED = ("runs/", "dist/", ".venv/")
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SESSION = re.compile(r"<!-- session: begin.*?-->\n```console\n(.*?)```\n<!-- session: end -->", re.DOTALL)
+SEARCH = re.compile(r"<!-- search: begin.*?-->\n```console\n(.*?)```\n<!-- search: end -->", re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"\.?\w[\w.-]*(?:/[\w.-]+)*/?")
 SUFFIX = re.compile(r"\.(?:py|md|json|jsonl|mp4|safetensors|toml|txt)$")
@@ -144,6 +145,25 @@ def test_the_readme_session_is_what_a_terminal_shows(folder):
         assert done.returncode == 0, done.stderr
         assert shown.splitlines()[0] == done.stdout.splitlines()[0]
         assert _steady(shown) == _steady(done.stdout + done.stderr)
+
+
+@pytest.mark.slow
+def test_the_readme_search_is_what_a_terminal_shows(folder):
+    """All but the seconds that it took."""
+    from cli.processes import in_terminal
+
+    search = SEARCH.search(README.read_text(encoding="utf-8"))
+    assert search is not None, "the search's marks are gone"
+    command, _, shown = search[1].removeprefix("$ ").partition("\n")
+    program = shutil.which("dynfocus", path=sysconfig.get_path("scripts"))
+    output, code = in_terminal(
+        ["sh", "-c", f"cd {folder} && {command.replace('dynfocus', str(program), 1)}"],
+        NO_COLOR="1",
+        TERM="dumb",
+        HOME=str(folder),
+    )
+    assert code == 0, output
+    assert _steady(output) == _steady(shown)
 
 
 def _steady(text: str) -> list[str]:

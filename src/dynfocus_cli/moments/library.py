@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.moments.captions import caption_of
-from dynfocus_cli.moments.moment import Moment, Moments, VideoMoments
+from dynfocus_cli.moments.moment import Moment, Moments, VideoFailure, VideoMoments
 from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.moments.search import MOST_FRAMES, find, frame_s
@@ -182,16 +182,35 @@ def open_finder(
 
 
 def find_all(
-    videos: Iterable[str],
+    videos: Sequence[str],
     text: str,
     finder: Finder,
     options: FindOptions = DEFAULTS,
     run: RunOptions = DEFAULT_RUN,
     progress: Progress | None = None,
+    check: Callable[[str], None] = lambda video: None,
 ) -> Moments:
-    """What a search finds in several videos. Raises as `Finder.find` for the first one that fails."""
-    found = tuple(finder.find(video, text, options, run, progress) for video in videos)
-    return Moments(text, caption_of(text), finder.info, found, options.top)
+    """What a search finds in several videos; one that fails is among the failures, and costs no other.
+
+    Args:
+        check: raises for a video of which is known, before it is opened, that it cannot be read.
+
+    Raises:
+        UsageError: the text is empty, too long or no text, or the options are none for this model.
+        VideoUnreadable, OutOfDomain: of a single video, as `Finder.find`.
+    """
+    check_query(text)
+    finder.check(options)
+    found, failures = [], []
+    for video in videos:
+        try:
+            check(video)
+            found.append(finder.find(video, text, options, run, progress))
+        except Exception as error:
+            if len(videos) == 1:
+                raise
+            failures.append(VideoFailure(video, error))
+    return Moments(text, caption_of(text), finder.info, tuple(found), options.top, tuple(failures))
 
 
 def with_borders(options: FindOptions, *, exact: bool) -> FindOptions:

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
+from dynfocus_cli.errors import UsageError
 from dynfocus_cli.moments.moment import Moments
 from dynfocus_cli.report.export import FORMATS, Destination, ExportOptions, ExportResult, free_stem
 from dynfocus_cli.report.moment_spans import of_video
 from dynfocus_cli.report.spans import stem_of
 from dynfocus_cli.report.writers import MomentsSource
+from dynfocus_cli.report.writers.html import EMBED
 
 SEVERAL = "moments"
 """What a file of several videos is called in a folder."""
+
+
+def write_moments(moments: Moments, path: str | os.PathLike[str], *, embed: bool = False) -> Path:
+    """Writes the file that the suffix of `path` stands for, and replaces what is there; returns the path.
+
+    `.html` is the page, `.csv` a table, `.jpg` and `.png` a contact sheet; of a single video `.edl`, `.otio`
+    and `.fcpxml` cuts for editors, `.vtt` and `.ffmeta` chapters.
+
+    Args:
+        embed: put the videos into the page.
+
+    Raises:
+        UsageError: another suffix, a file that holds one video for a search of several, or one that cannot be
+            written.
+        VideoUnreadable: a video is needed for pictures, and can no longer be read.
+    """
+    file = Path(path)
+    by_suffix = {suffix: each for each in FORMATS if each.moments for suffix in each.suffixes}
+    if (format := by_suffix.get(file.suffix.lower())) is None:
+        raise UsageError(f"{file}: give a name that ends in one of {', '.join(by_suffix)}.")
+    options = ExportOptions({format.flag: str(file)}, frozenset([EMBED.flag] if embed else []))
+    videos = [video.source.path for video in moments.videos]
+    exported = MomentsExporter(options, videos).write(moments)
+    if exported.problems:
+        raise exported.problems[0]
+    return exported.written[0]
 
 
 class MomentsExporter:
