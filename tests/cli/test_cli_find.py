@@ -117,6 +117,13 @@ def test_the_only_video_ends_with_its_own_code(run, clip, finder, error: Excepti
         (["a.mp4", "x" * 5000], "5000 characters"),
         (["a.mp4", "a\udcff"], "not UTF-8"),
         (["a.mp4"], "it comes last"),
+        (["a dog"], "No video: it comes before the text"),
+        (["a.mp4", "x", "--output", "o.jsonl", "--html", "x.html"], "leave --output or them out"),
+        (["a.mp4", "x", "--output", "o.jsonl", "--clips", "d"], "leave --output or them out"),
+        (["a.mp4", "x", "--exact"], "name a folder with --clips"),
+        (["a.mp4", "x", "--csv", "x.pdf"], "a name that ends in .csv"),
+        (["a.mp4", "x", "--embed"], "name that with --html"),
+        (["a.mp4", "x", "--dry-run", "--json"], "prints lines of text"),
         ([], "Missing argument VIDEO"),
         (["a.mp4", "a.mp4"], "it comes last"),
         (["a.mp4", "x", "--top", "0"], "--top must be at least 1"),
@@ -186,3 +193,22 @@ def test_a_dual_encoder_searches_by_itself(run, tmp_path, monkeypatch) -> None:
     refused = run("find", "a.mp4", "a dog", "--model", str(folder), "--verify", "1")
     assert refused.exit_code == 2
     assert "asks a language model" in refused.stderr
+
+
+def test_files_are_written_after_the_ranking_and_borders_are_exact(run, clip, finder, monkeypatch) -> None:
+    finder.found = {"a.mp4": ((10.0, 14.0, 0.9),), "b.mp4": ((1.0, 2.0, 0.95),)}
+    clip("a.mp4"), clip("b.mp4")
+    result = run("find", "a.mp4", "b.mp4", "a heart", "--csv", "x.csv", "--chapters", "c/", "--quiet")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [call[2].refine for call in finder.calls] == [True, True]
+    assert len(Path("x.csv").read_text().splitlines()) == 3
+    assert sorted(path.name for path in Path("c").iterdir()) == ["a.vtt", "b.vtt"]
+
+
+def test_a_clip_that_cannot_be_cut_is_said_and_the_moments_stand(run, clip, finder) -> None:
+    finder.found = {"a.mp4": ((10.0, 14.0, 0.9),)}
+    result = run("find", clip("a.mp4"), "a heart", "--clips", "cuts", "--csv", "x.csv")
+    assert result.exit_code == 3
+    assert "a.mp4, 00:00:10.000 to 00:00:14.000, was not cut" in result.stderr
+    assert len(result.stdout.splitlines()) == 2
+    assert Path("x.csv").exists()

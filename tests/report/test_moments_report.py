@@ -92,7 +92,7 @@ def test_what_was_not_found_is_said() -> None:
 
 def test_the_curve_is_drawn_to_scale() -> None:
     curve = Curve(tuple(map(float, range(10))), (0, 0, 1, 1, 0, 0, 0, 0.5, 0, 0))
-    strip, marks, times = (str(line) for line in curve_strip(curve, (moment(2, 4),), 10.0, 40, ASCII))
+    strip, marks, times = (str(line) for line in curve_strip(curve, (moment(2, 4),), (0.0, 10.0), 40, ASCII))
     assert strip == "________########____________====________"
     assert marks == " " * 8 + "^" * 8
     assert times == "00:00:00            00:00:05    00:00:10"

@@ -21,6 +21,8 @@ def videos_and_text(
     """
     if text is None:
         raise UsageError(f"Missing argument VIDEO, and a {missing} after it.")
+    if not arguments and not may_be_video(text):
+        raise UsageError(f"No video: it comes before the {missing}, as in: {example}")
     if not arguments or is_video(text):
         raise UsageError(f"No {missing}: it comes last, as in: {example}")
     return arguments, text

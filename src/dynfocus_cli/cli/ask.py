@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +12,7 @@ from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.exporting import ExportFlags
 from dynfocus_cli.cli.flag_names import result_with_flags
+from dynfocus_cli.cli.offer import fetched_offer
 from dynfocus_cli.cli.output import one_line, write_line
 from dynfocus_cli.cli.parameters import command
 from dynfocus_cli.errors import OutOfDomain, UsageError
@@ -80,10 +80,10 @@ def ask(
         try:
             return answer(loaded, prefetch)
         except OutOfDomain as error:
-            better = None if job.several or job.as_records else _accepted_model(error, model, progress)
+            better = None if job.several or job.as_records else fetched_offer(error, progress)
             if better is None:
                 raise
-            return answer(better, None)
+            return answer(model.named(better).load(), None)
 
     run_each("ask", videos, questions, batch, model, run, output, exports, engine, work, _show)
 
@@ -111,33 +111,6 @@ def _arguments(
     videos, question = videos_and_text(arguments, question, missing="question", example=example)
     check_question(question)
     return videos, QuestionFile((Query(question, choices=choices),), ())
-
-
-def _accepted_model(error: OutOfDomain, request: opt.ModelRequest, progress: Progress) -> Backend | None:
-    """The model that can answer in place of the shipped one, fetched and loaded, if the user agrees.
-
-    None where nobody sits at the terminal, nothing can be offered, or the answer is no.
-
-    Raises:
-        ModelUnavailable: it cannot be fetched, or cannot be used.
-    """
-    offer = error.offer
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    if offer is None or not all(stream is not None and stream.isatty() for stream in streams):
-        return None
-    from dynfocus_cli.checkpoints.pull_public import pull_public
-    from dynfocus_cli.checkpoints.registry import find_pullable
-    from dynfocus_cli.checkpoints.size import readable
-    from dynfocus_cli.cli import progress as display
-
-    progress.notice(f"{error.reason}.")
-    if not typer.confirm(f"Fetch {offer.name} ({readable(offer.bytes)}) now?", err=True):
-        return None
-    hub_id, entry = find_pullable(offer.name)
-    assert hub_id is not None, "what is offered is a public model"
-    with display.shown(offer.name, display.is_visible(quiet=False)) as bar:
-        pull_public(hub_id, entry, None if offer.quantization == "none" else offer.quantization, bar)
-        return request.named(offer.name).load()
 
 
 def _show(job: Job, video: str, query: Query | None, answer: Answer) -> None:

@@ -15,8 +15,10 @@ from dynfocus_cli.cli.completion import model_names
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.exporting import ExportFlags
 from dynfocus_cli.cli.flag_names import with_flags
+from dynfocus_cli.cli.offer import fetched_offer
 from dynfocus_cli.cli.output import on_terminal, write_line
 from dynfocus_cli.cli.parameters import command
+from dynfocus_cli.errors import OutOfDomain, UsageError
 from dynfocus_cli.options import FindOptions, RunOptions, check_query
 
 if TYPE_CHECKING:
@@ -72,6 +74,11 @@ def find(
     questions = QuestionFile((Query(text),), ())
     export_options = exports.options(questions, dry_run=output.dry_run)
     writes = export_options is not None or clips.clips is not None
+    if writes and batch.output is not None:
+        raise UsageError(
+            "Files show what a whole search found, and a run that goes on with --output has only what is "
+            "new: leave --output or them out."
+        )
     with gathered(videos, questions, batch, results, run, output, one_object=True) as job:
         if output.dry_run:
             return forecast_each(job, model)
@@ -91,7 +98,14 @@ def find(
         def work(
             job: Job, video: str, query: Query | None, finder: Finder, progress: Progress, _: Prefetch | None
         ) -> VideoMoments:
-            result = finder.find(video, text, options, run, progress)
+            try:
+                result = finder.find(video, text, options, run, progress)
+            except OutOfDomain as error:
+                better = None if job.several or job.as_records else fetched_offer(error, progress)
+                if better is None:
+                    raise
+                opened[:] = [model.named(better).finder()]
+                result = opened[0].find(video, text, options, run, progress)
             return replace(result, warnings=tuple(map(with_flags, result.warnings)))
 
         def show(video: str, query: Query | None, result: VideoMoments) -> None:

@@ -25,6 +25,10 @@ from dynfocus_cli.video import Mentions, find_subtitles, plan_sampling, probe
 if TYPE_CHECKING:
     from dynfocus_cli.models.vlm.selector import SelectorSpec
 
+_SLOW = (
+    "{name} does not compare frames with texts: it was asked about a few seconds at a time, which takes "
+    "longer. A `selector` beside it does."
+)
 DEFAULTS, DEFAULT_RUN = FindOptions(), RunOptions(subtitles="auto")
 
 
@@ -128,7 +132,8 @@ class Finder:
         """What the frames show."""
         if self.retriever is None:
             assert self._load is not None, "without a retriever there is a language model"
-            return find_by_windows(video, caption, self._load(), options, run.sampling, progress)
+            found = find_by_windows(video, caption, self._load(), options, run.sampling, progress)
+            return replace(found, warnings=(_SLOW.format(name=self.name), *found.warnings))
         guesses = run.anyway or (self.retriever.fallback is None and not run.strict)
         return find(
             video,

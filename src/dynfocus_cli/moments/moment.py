@@ -104,6 +104,16 @@ class VideoMoments:
     """Frames that were decoded beside the sampled ones, to find the borders."""
     timings_s: Timings | None = None
 
+    @property
+    def searched_s(self) -> tuple[float, float]:
+        """From when to when the video was looked at, seconds: the last sampled frame counts for as long as
+        the others are apart, and not beyond the end."""
+        times_s, length_s = self.curve.times_s, self.source.duration_s
+        if len(times_s) < 2:
+            return (times_s[0] if times_s else 0.0), max(length_s, *times_s, 1e-3)
+        step_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1)
+        return times_s[0], max(min(length_s, times_s[-1] + step_s), times_s[-1] + 1e-3)
+
 
 @dataclass(frozen=True, slots=True)
 class VideoFailure:

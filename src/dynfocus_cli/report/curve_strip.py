@@ -12,6 +12,7 @@ from rich.text import Text
 from dynfocus_cli.moments.moment import Curve, Moment, VideoMoments
 from dynfocus_cli.report.terminal import speaks_unicode
 from dynfocus_cli.report.timeline import TimeScale, time_labels
+from dynfocus_cli.types import Span
 
 WIDEST_FRAME, LEAST_WIDTH = 8, 40
 """Cells of a frame and of a strip: a few frames on a wide terminal stay a strip."""
@@ -29,19 +30,18 @@ ASCII = CurveGlyphs("_.:-=+*#", "^")
 
 
 def curve_strip(
-    curve: Curve, moments: Sequence[Moment], end_s: float, width: int, glyphs: CurveGlyphs
+    curve: Curve, moments: Sequence[Moment], searched_s: Span, width: int, glyphs: CurveGlyphs
 ) -> list[Text]:
     """A strip of cells of equal time as high as the best score in them, marks under the moments, and times.
 
     Args:
-        end_s: where the sampled part ends, seconds.
+        searched_s: from when to when the video was looked at, seconds.
         width: cells at most.
     """
     if not curve.times_s:
         return []
     cells = min(max(width, 1), max(len(curve.times_s) * WIDEST_FRAME, LEAST_WIDTH))
-    start_s = curve.times_s[0] if len(curve.times_s) > 1 else 0.0
-    scale = TimeScale(start_s, max(end_s, start_s + 1e-3), cells)
+    scale = TimeScale(*searched_s, cells)
     best = [0.0] * cells
     for (time_s, until_s), score in zip(pairwise((*curve.times_s, scale.end_s)), curve.scores, strict=True):
         for cell in range(scale.cell(time_s), max(scale.cell(time_s), scale.cell(until_s) - 1) + 1):
@@ -61,12 +61,8 @@ def curve_strip(
 
 def print_curve(console: Console, video: VideoMoments, moments: Sequence[Moment]) -> None:
     """The curve of a video as wide as the console, marked at these of its moments."""
-    times_s = video.curve.times_s
-    if not times_s:
+    if not video.curve.times_s:
         return
-    # The last frame is on screen for as long as the others were apart.
-    step_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1) if len(times_s) > 1 else 0.0
-    end_s = min(max(video.source.duration_s, times_s[-1]), times_s[-1] + step_s)
     glyphs = UNICODE if speaks_unicode(console.encoding) else ASCII
-    for line in curve_strip(video.curve, moments, end_s, console.width, glyphs):
+    for line in curve_strip(video.curve, moments, video.searched_s, console.width, glyphs):
         console.print(line, soft_wrap=True)

@@ -72,12 +72,10 @@ def _about(moments: Moments) -> str:
 def _timeline(video: VideoMoments, ranked: tuple[Moment, ...], src: str) -> dict[str, Any]:
     """A video's curve and moments, in percent of the time that was searched."""
     times_s, scores = video.curve.times_s, video.curve.scores
-    start_s = min(times_s, default=0.0)
     own = [(rank, moment) for rank, moment in enumerate(ranked, 1) if moment.video == video.source.path]
-    step_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1) if len(times_s) > 1 else video.source.duration_s
-    end_s = min(video.source.duration_s, max(times_s, default=0.0) + step_s)
-    end_s = max([end_s, start_s + 1e-3, *(moment.end_s for _, moment in own)])
-    start_s = min([start_s, *(moment.start_s for _, moment in own)])
+    first_s, last_s = video.searched_s
+    start_s = min([first_s, *(moment.start_s for _, moment in own)])
+    end_s = max([last_s, *(moment.end_s for _, moment in own)])
 
     def place(begin_s: float, until_s: float) -> dict[str, float]:
         whole = end_s - start_s
@@ -102,6 +100,6 @@ def _timeline(video: VideoMoments, ranked: tuple[Moment, ...], src: str) -> dict
                 "score": score,
                 "is_found": any(moment.start_s <= time_s < moment.end_s for _, moment in own),
             }
-            for (time_s, until_s), score in zip(pairwise((*times_s, end_s)), scores, strict=True)
+            for (time_s, until_s), score in zip(pairwise((*times_s, last_s)), scores, strict=True)
         ],
     }
