@@ -15,7 +15,7 @@ import pytest
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.report.json import load_schema
 from dynfocus_cli.video import cutting, probe
-from moments.test_shots import still, write
+from video.pictured_clips import still, write
 
 
 @pytest.fixture
