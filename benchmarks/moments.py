@@ -28,10 +28,11 @@ from statistics import mean, median
 import torch
 
 from dynfocus_cli.models.open import load_model
+from dynfocus_cli.moments.embedding import embed
 from dynfocus_cli.moments.moment import Moment
 from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
-from dynfocus_cli.moments.search import curve_of, embed, search
+from dynfocus_cli.moments.search import curve_of, search
 from dynfocus_cli.moments.spans import overlap
 from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
 from dynfocus_cli.progress import Silent

@@ -12,8 +12,8 @@ from torch import Tensor
 from dynfocus_cli.evaluation.item import RankedSpan
 from dynfocus_cli.evaluation.moment_arms import MOMENT_ARMS, MomentQuery, stretches_of
 from dynfocus_cli.features.encoding import VisionTower
+from dynfocus_cli.moments.embedding import VideoVectors
 from dynfocus_cli.moments.retriever import Retriever
-from dynfocus_cli.moments.search import VideoVectors
 from dynfocus_cli.options import DecodingOptions, FindOptions
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.video import probe

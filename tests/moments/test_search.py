@@ -11,10 +11,11 @@ import torch
 from dynfocus_cli.errors import ModelUnavailable, OutOfDomain, UsageError
 from dynfocus_cli.models.open import load_model, read_model_spec
 from dynfocus_cli.models.protocol import Backend
+from dynfocus_cli.moments.embedding import embed
 from dynfocus_cli.moments.moment import VideoMoments
 from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
-from dynfocus_cli.moments.search import embed, find, search
+from dynfocus_cli.moments.search import find, search
 from dynfocus_cli.moments.windows import divided, find_by_windows
 from dynfocus_cli.network.retrieval import RetrievalHead, RetrievalSizes
 from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions

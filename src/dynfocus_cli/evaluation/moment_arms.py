@@ -10,9 +10,10 @@ from types import MappingProxyType
 from dynfocus_cli.dpe.density_peaks import cluster
 from dynfocus_cli.evaluation.arm import Arm
 from dynfocus_cli.evaluation.item import RankedSpan
+from dynfocus_cli.moments.embedding import VideoVectors
 from dynfocus_cli.moments.moment import Curve
 from dynfocus_cli.moments.retriever import Retriever
-from dynfocus_cli.moments.search import VideoVectors, curve_of, search
+from dynfocus_cli.moments.search import curve_of, search
 from dynfocus_cli.options import DecodingOptions, FindOptions
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import Span, VideoSource

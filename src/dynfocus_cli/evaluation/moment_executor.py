@@ -18,9 +18,9 @@ from dynfocus_cli.evaluation.records import Conditions, retrieval_record
 from dynfocus_cli.evaluation.retrieval import MOST_PREDICTIONS, clip_scores
 from dynfocus_cli.evaluation.step import Executor, Step, peak_memory, reset_peak_memory
 from dynfocus_cli.models.protocol import Backend, ModelSpec
+from dynfocus_cli.moments.embedding import VideoVectors, embed
 from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
-from dynfocus_cli.moments.search import VideoVectors, embed
 from dynfocus_cli.options import FindOptions, RunOptions
 from dynfocus_cli.pipeline.prefetch import Prefetch
 from dynfocus_cli.progress import Progress

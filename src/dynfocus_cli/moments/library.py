@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.moments.captions import caption_of
+from dynfocus_cli.moments.embedding import MOST_FRAMES
+from dynfocus_cli.moments.indexing import open_index
 from dynfocus_cli.moments.moment import Moment, Moments, VideoFailure, VideoMoments
 from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
-from dynfocus_cli.moments.search import MOST_FRAMES, find, frame_s
+from dynfocus_cli.moments.search import find, frame_s
 from dynfocus_cli.moments.windows import find_by_windows
 from dynfocus_cli.moments.words import joined, word_hits
 from dynfocus_cli.options import FindOptions, RunOptions, check_query
@@ -146,6 +148,7 @@ class Finder:
             watch=watch,
             load=self._load,
             refuse=not guesses,
+            index=open_index(self.retriever, run.sampling, run.decoding),
         )
 
     def _with_words(

@@ -45,6 +45,9 @@ class Retriever(ABC):
     fallback: Fallback | None = None
     """Why this model searches, where no model was named and it is the shipped one that steps in."""
 
+    _latest: tuple[str, Tensor] | None = None
+    """A caption and its vector."""
+
     @property
     @abstractmethod
     def tower(self) -> VisionTower:
@@ -76,4 +79,10 @@ class Retriever(ABC):
         Shape:
             vectors: (T, D), in any precision. returns: (T,) float32, 0 to 1.
         """
-        return self.calibrated(vectors.float() @ self.text(caption))
+        return self.calibrated(vectors.float() @ self.vector_of(caption))
+
+    def vector_of(self, caption: str) -> Tensor:
+        """What `text` returns; the latest caption is remembered, for the other videos of a search."""
+        if self._latest is None or self._latest[0] != caption:
+            self._latest = caption, self.text(caption)
+        return self._latest[1]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from torch import Tensor
-
-from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.features.encoding import encode_video
 from dynfocus_cli.models.protocol import Backend
 from dynfocus_cli.moments.borders import refine
+from dynfocus_cli.moments.embedding import BATCH, VideoVectors
+from dynfocus_cli.moments.index import MomentIndex
+from dynfocus_cli.moments.indexing import Departures, indexed
 from dynfocus_cli.moments.moment import Curve, Moment, VideoMoments
 from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.moments.spans import ScoredSpan, ranked, spans
@@ -19,30 +19,10 @@ from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
 from dynfocus_cli.pipeline.domain import notices, refusal
 from dynfocus_cli.progress import Progress, Silent
 from dynfocus_cli.stopwatch import Stopwatch
-from dynfocus_cli.types import DomainCheck, SamplingPlan, Span, VideoSource
-from dynfocus_cli.video import Mentions, plan_sampling, probe
+from dynfocus_cli.types import DomainCheck, VideoSource
 
-MOST_FRAMES = 1 << 30
-"""Frames of a search: no language model has to read them, so none are left out."""
-BATCH = 16
-"""Frames that are encoded at a time."""
 GUESS = "take what is found as a guess, or name another `model`."
 DEFAULTS, DEFAULT_SAMPLING, DEFAULT_DECODING = FindOptions(), SamplingOptions(), DecodingOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class VideoVectors:
-    """The sampled frames of a video as a retriever sees them."""
-
-    times_s: tuple[float, ...]
-    """The sampled moments, strictly increasing, in seconds."""
-    vectors: Tensor
-    """(T, D), in any precision, on the CPU."""
-    within: Span
-    """Where the sampled part begins and ends, seconds."""
-    cuts_s: tuple[float, ...] = ()
-    """Known cuts between shots, ascending."""
-    warnings: tuple[str, ...] = ()
 
 
 def find(
@@ -57,12 +37,14 @@ def find(
     watch: Stopwatch | None = None,
     load: Callable[[], Backend] | None = None,
     refuse: bool = False,
+    index: MomentIndex | None = None,
 ) -> VideoMoments:
     """When the file `video` shows what `caption` says; borders are refined unless `options` say otherwise.
 
     Args:
         load: gives the model that is asked with `verify`.
         refuse: what the model was not trained on is an error, not a warning.
+        index: where the video's vectors come from, or are kept; see `open_index`.
 
     Raises:
         VideoUnreadable: no frame can be had of the file.
@@ -70,18 +52,23 @@ def find(
         OutOfDomain: with `refuse`, the model was not trained on such a video or caption.
     """
     progress, watch = progress or Silent(), watch or Stopwatch()
-    with watch("decode"):
-        source = probe(video)
-    with watch("select"):
-        check = checked(retriever, caption, retriever.video_departures(source, decoding))
-    if refuse and check is not None and not check.in_domain:
-        raise refusal(retriever.name, check, retriever.fallback)
-    frames = embed(source, retriever, sampling, decoding, progress, watch)
-    result = search(source, frames, caption, retriever, options, decoding=decoding, watch=watch, load=load)
+
+    def admit(departures: Departures) -> None:
+        check = checked(retriever, caption, departures)
+        if refuse and check is not None and not check.in_domain:
+            raise refusal(retriever.name, check, retriever.fallback)
+
+    kept = indexed(video, retriever, sampling, decoding, index, progress, watch, admit)
+    source, check = kept.entry.source, checked(retriever, caption, kept.entry.departures)
+    result = search(
+        source, kept.frames, caption, retriever, options, decoding=decoding, watch=watch, load=load
+    )
+    if kept.problem:
+        result = replace(result, warnings=(*result.warnings, kept.problem))
     return with_check(result, retriever.name, check)
 
 
-def checked(retriever: Retriever, caption: str, video: tuple[str, ...] | None) -> DomainCheck | None:
+def checked(retriever: Retriever, caption: str, video: Departures) -> DomainCheck | None:
     """Whether a video and a caption are such as the retriever was trained on; None where it does not say.
 
     Args:
@@ -96,41 +83,6 @@ def with_check(result: VideoMoments, name: str, check: DomainCheck | None) -> Vi
         return result
     lines = notices(name, check, GUESS)
     return replace(result, in_domain=check.in_domain, warnings=(*lines, *result.warnings))
-
-
-def embed(
-    source: VideoSource,
-    retriever: Retriever,
-    sampling: SamplingOptions,
-    decoding: DecodingOptions,
-    progress: Progress,
-    watch: Stopwatch,
-) -> VideoVectors:
-    """A video's frames as the retriever sees them, from the cache or else decoded and encoded.
-
-    Raises:
-        VideoUnreadable: no frame can be had of the file.
-        UsageError: a time past the end.
-    """
-    plan = planned(source, retriever, sampling)
-    cache = FeatureCache.default() if decoding.cache else None
-    encoding = encode_video(
-        source, plan.times_s, retriever.tower, cache, decoding.hwaccel, progress, watch, batch_size=BATCH
-    )
-    warnings = (*plan.warnings, *encoding.warnings)
-    within = plan.start_s, max(plan.end_s, plan.times_s[-1])
-    return VideoVectors(plan.times_s, encoding.frames.patches[:, 0], within, warnings=warnings)
-
-
-def planned(source: VideoSource, retriever: Retriever, sampling: SamplingOptions) -> SamplingPlan:
-    """The moments at which a video is looked at; at the retriever's rate where none is asked for."""
-    return plan_sampling(
-        source,
-        sampling,
-        Mentions(),
-        default_fps=retriever.fps,
-        default_max_frames=MOST_FRAMES,
-    )
 
 
 def search(
@@ -189,7 +141,7 @@ def refined(
     Raises:
         VideoUnreadable: the file is gone, or no frame of it can be decoded any more.
     """
-    text = retriever.text(caption)
+    text = retriever.vector_of(caption)
 
     def look(moments_s: Sequence[float]) -> tuple[list[float], tuple[float, ...]]:
         encoding = encode_video(

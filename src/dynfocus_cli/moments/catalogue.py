@@ -1,0 +1,170 @@
+"""The catalogue of an index: which videos it has, and where their vectors stand in its file of vectors.
+
+It is a SQLite database, so that a process which is killed leaves it as it was before or after a change. A
+connection lasts for one question or one change: processes share a catalogue without knowing of each other.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import NamedTuple
+
+FILE_NAME = "catalogue.sqlite"
+WAIT_S = 60.0
+"""How long a process waits for another one that changes the catalogue."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS videos (
+  digest TEXT PRIMARY KEY,     -- SHA-256 of the file's content
+  first INTEGER NOT NULL,      -- its first vector's place in the file, counted in vectors
+  frames INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,   -- CRC-32 of its vectors
+  norm REAL NOT NULL,          -- length of the longest of them
+  details BLOB NOT NULL,       -- all else that is kept of it, compressed JSON
+  cuts BLOB                    -- times of cuts between shots, float64; NULL where nobody looked for them
+) WITHOUT ROWID;
+"""
+_COLUMNS = "digest, first, frames, checksum, norm, details, cuts"
+
+
+class Place(NamedTuple):
+    """Where a video's vectors stand in the file."""
+
+    first: int
+    frames: int
+    norm: float
+    """Length of the longest of them."""
+
+    @property
+    def end(self) -> int:
+        """The place behind the last one."""
+        return self.first + self.frames
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A video in the catalogue."""
+
+    digest: str
+    first: int
+    frames: int
+    checksum: int
+    norm: float
+    details: bytes
+    cuts: bytes | None = None
+
+
+class Catalogue:
+    """An open catalogue."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the index is of; `vectors` is the name of its file of vectors, and `width` their width."""
+        return dict(self._connection.execute("SELECT name, value FROM about"))
+
+    def row(self, digest: str) -> Row | None:
+        """The video with this content."""
+        query = f"SELECT {_COLUMNS} FROM videos WHERE digest = ?"
+        found = self._connection.execute(query, (digest,)).fetchone()
+        return None if found is None else Row(*found)
+
+    def places(self) -> dict[str, Place]:
+        """Where each video's vectors are, by its digest."""
+        found = self._connection.execute("SELECT digest, first, frames, norm FROM videos")
+        return {digest: Place(*place) for digest, *place in found}
+
+    def totals(self) -> tuple[int, int]:
+        """How many videos and vectors there are."""
+        query = "SELECT count(*), coalesce(sum(frames), 0) FROM videos"
+        videos, frames = self._connection.execute(query).fetchone()
+        return videos, frames
+
+    def end(self) -> int:
+        """The place behind the last vector that belongs to a video."""
+        (end,) = self._connection.execute("SELECT coalesce(max(first + frames), 0) FROM videos").fetchone()
+        return int(end)
+
+    def put(self, row: Row) -> None:
+        """Adds a video, or takes the place of what was said of it."""
+        columns, places = astuple(row), ",".join("?" * len(fields(row)))
+        with self._connection:
+            self._connection.execute(f"INSERT OR REPLACE INTO videos ({_COLUMNS}) VALUES ({places})", columns)
+
+    def put_cuts(self, digest: str, cuts: bytes) -> None:
+        """Says when the cuts of a video are; nothing where it is not there."""
+        with self._connection:
+            self._connection.execute("UPDATE videos SET cuts = ? WHERE digest = ?", (cuts, digest))
+
+    @classmethod
+    @contextmanager
+    def reading(cls, folder: Path) -> Iterator[Catalogue | None]:
+        """The catalogue in `folder` for the block; None where there is none, or it is damaged."""
+        try:
+            connection = _connected(folder / FILE_NAME)
+        except sqlite3.Error:
+            connection = None
+        if connection is None:
+            yield None
+            return
+        with closing(connection):
+            yield cls(connection)
+
+    @classmethod
+    @contextmanager
+    def changing(cls, folder: Path, about: Mapping[str, str]) -> Iterator[Catalogue]:
+        """The same to be changed, made anew where there is none.
+
+        Raises:
+            OSError: it cannot be written.
+            sqlite3.Error: likewise, or it is damaged.
+        """
+        path = folder / FILE_NAME
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=WAIT_S)) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'videos'").fetchone()
+            if known == (0,):
+                connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
+            if not Catalogue(connection).about:
+                named = {**about, "vectors": f"vectors-{uuid.uuid4().hex}.f16"}
+                with connection:
+                    connection.executemany("INSERT INTO about VALUES (?, ?)", named.items())
+            yield cls(connection)
+
+
+def _connected(path: Path) -> sqlite3.Connection | None:
+    """A connection to a catalogue that is whole; None where there is none.
+
+    One that may be written is tried first: it puts right what a process left that was killed in a change.
+
+    Raises:
+        sqlite3.Error: it is damaged.
+    """
+    if not path.is_file():
+        return None
+    name = path.absolute().as_uri()
+    modes = ("rw", "ro") if os.access(path, os.W_OK) else ("ro",)
+    for mode in modes:
+        connection = sqlite3.connect(f"{name}?mode={mode}", uri=True, timeout=WAIT_S)
+        try:
+            if connection.execute("SELECT count(*) FROM about").fetchone() != (0,):
+                return connection
+        except sqlite3.OperationalError:
+            if mode == modes[-1]:
+                connection.close()
+                raise
+        except sqlite3.Error:
+            connection.close()
+            raise
+        connection.close()
+    return None
