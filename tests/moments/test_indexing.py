@@ -1,0 +1,114 @@
+"""Searches take videos from an index: by content, and without decoding them again."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dynfocus_cli.features.encoding import VisionTower
+from dynfocus_cli.models.vlm.selector import read_selector_spec
+from dynfocus_cli.moments.dual_encoder import DualEncoderRetriever
+from dynfocus_cli.moments.index import indexes
+from dynfocus_cli.moments.indexing import ensure_indexed, open_index
+from dynfocus_cli.moments.search import find
+from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
+from dynfocus_cli.types import ModelInfo
+from video.clips import write_clip
+
+SAMPLING, DECODING = SamplingOptions(), DecodingOptions()
+FOUND = FindOptions(threshold=1e-9, refine=False)
+
+
+class Encoder:
+    """A retriever of random weights, and whether its vision encoder may be used."""
+
+    def __init__(self, folder: Path) -> None:
+        spec = read_selector_spec(str(folder), torch.device("cpu"))
+        self.retriever = DualEncoderRetriever(spec, ModelInfo("dual", "transformers", "", "none", "cpu"))
+
+    def forbid(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def tower(self: DualEncoderRetriever) -> VisionTower:
+            raise AssertionError("no frame is to be encoded")
+
+        monkeypatch.setattr(DualEncoderRetriever, "tower", property(tower))
+
+
+@pytest.fixture
+def encoder(dual_encoder_folders: dict[str, Path]) -> Encoder:
+    return Encoder(dual_encoder_folders["siglip"])
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_clip(tmp_path / "clip.mp4", range(0, 3000, 40))
+
+
+def test_a_second_search_and_a_moved_file_encode_nothing(
+    clip: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retriever = encoder.retriever
+    index = open_index(retriever, SAMPLING, DECODING)
+    assert index is not None
+    unkept = find(str(clip), "a dog", retriever, FOUND, decoding=DecodingOptions(cache=False))
+    first = find(str(clip), "a dog", retriever, FOUND, index=index)
+    moved = clip.rename(clip.with_name("moved.mp4"))
+    encoder.forbid(monkeypatch)
+    second = find(str(moved), "a dog", retriever, FOUND, index=index)
+    assert first.curve == second.curve == unkept.curve
+    assert first.moments == unkept.moments
+    assert [moment.video for moment in second.moments] == [str(moved)] * len(first.moments)
+    assert second.source == replace(first.source, path=str(moved))
+
+
+def test_a_changed_file_is_indexed_again(clip: Path, encoder: Encoder, tmp_path: Path) -> None:
+    retriever, index = encoder.retriever, open_index(encoder.retriever, SAMPLING, DECODING)
+    other = write_clip(tmp_path / "other.mp4", range(0, 2000, 40))
+    for _ in range(2):
+        assert [each.is_new for each in news(clip, encoder)] == [_ == 0]
+    shutil.copy(other, clip)
+    (changed,) = news(clip, encoder)
+    assert changed.is_new
+    assert len(changed.entry.times_s) == 2
+    assert index is not None
+    info = index.info()
+    assert info is not None
+    assert (info.videos, info.about["model"]) == (2, retriever.name)
+
+
+def news(clip: Path, encoder: Encoder):  # type: ignore[no-untyped-def]
+    index = open_index(encoder.retriever, SAMPLING, DECODING)
+    return [each for _, each in ensure_indexed([str(clip)], encoder.retriever, SAMPLING, DECODING, index)]
+
+
+def test_a_file_that_fails_does_not_stop_the_others(clip: Path, encoder: Encoder, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    index = open_index(encoder.retriever, SAMPLING, DECODING)
+    videos = [str(broken), str(tmp_path / "gone.mp4"), str(clip)]
+    results = [
+        type(result).__name__
+        for _, result in ensure_indexed(videos, encoder.retriever, SAMPLING, DECODING, index)
+    ]
+    assert results == ["VideoUnreadable", "VideoUnreadable", "IndexedVideo"]
+
+
+def test_nothing_is_kept_of_parts_or_without_a_cache(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DYNFOCUS_CACHE_DIR", str(tmp_path))
+    retriever = encoder.retriever
+    assert open_index(retriever, SAMPLING, DecodingOptions(cache=False)) is None
+    assert open_index(retriever, SamplingOptions(start_s=1.0), DECODING) is None
+    keys = {
+        index.key
+        for sampling in (SAMPLING, SamplingOptions(fps=2), SamplingOptions(frames=4))
+        if (index := open_index(retriever, sampling, DECODING)) is not None
+    }
+    assert len(keys) == 3
+    monkeypatch.setenv("DYNFOCUS_CACHE_SIZE", "0")
+    assert open_index(retriever, SAMPLING, DECODING) is None
+    assert not indexes(tmp_path)
