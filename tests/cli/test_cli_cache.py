@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from dynfocus_cli.cli.app import app
+from dynfocus_cli.moments.index import MomentIndex, VideoEntry
+from dynfocus_cli.types import VideoSource
 from strict_schema import validate
 
 
@@ -36,6 +39,7 @@ def test_info_and_clear(filled: Path) -> None:
         "videos": 1,
         "bytes": 3 << 20,
         "limit_bytes": 5 << 30,
+        "indexes": [],
     }
     assert (
         runner.invoke(app, ["cache", "clear"]).stdout == "Removed the features of 1 video: 3.0 MiB freed.\n"
@@ -43,6 +47,22 @@ def test_info_and_clear(filled: Path) -> None:
     assert (
         runner.invoke(app, ["cache", "clear"]).stdout == "Removed the features of 0 videos: 0 bytes freed.\n"
     )
+
+
+def test_an_index_of_searches_is_shown_and_removed(filled: Path) -> None:
+    index = MomentIndex(filled, {"retriever": "a"}, {"model": "m", "frames": "1 a second"})
+    source = VideoSource("a.mp4", 2.0, 64, 64, 1.0, "h264", 0, False, 0, 0.0)
+    index.add("d" * 64, VideoEntry(source, (0.0, 1.0), np.ones((2, 4), np.float16), (0.0, 2.0)))
+    runner = CliRunner()
+    record = json.loads(runner.invoke(app, ["cache", "info", "--json"]).stdout)
+    validate(record)
+    (kept,) = record["indexes"]
+    assert kept["videos"] == 1
+    assert kept["bytes"] == sum(file.stat().st_size for file in index.folder.iterdir())
+    assert "\nindex   1 video, " in runner.invoke(app, ["cache", "info"]).stdout
+    assert "Removed an index of 1 video: " in runner.invoke(app, ["cache", "clear"]).stdout
+    assert not index.folder.exists()
+    assert json.loads(runner.invoke(app, ["cache", "info", "--json"]).stdout)["indexes"] == []
 
 
 def test_a_bad_size_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,7 @@ BY_FRAME = ("selector",)
 OPTIONAL = {
     "dynfocus.answer/1": ("question_id", "key", "settings", "options", "check", "truncated", "attention"),
     "dynfocus.inspection/1": ("question_id", "key", "settings", "shots"),
+    "dynfocus.cache/1": ("indexes",),
     "dynfocus.plan/1": ("question_id",),
     "dynfocus.error/1": ("question", "question_id", "key", "settings", "benchmark", "id", "arm"),
     "dynfocus.prediction/1": ("log_likelihoods",),
