@@ -71,6 +71,10 @@ def test_the_table_fits_80_columns_and_cuts_names_in_the_middle() -> None:
     assert lines[1].split()[:5] == ["1", "00:00:40.000", "00:00:41.500", "1.50", "s"]
     assert any(line.endswith("nd.mp4") and "…" in line for line in lines)
     assert any("“Look! Look!" in line and line.endswith("…”") for line in lines)
+    odds = replace(said, moments=tuple(replace(each, log_odds=1.5) for each in said.moments))
+    lines = aligned_moments(search(ONE, odds), 80, with_video=True)
+    assert max(map(len, lines)) <= 80
+    assert lines[2].strip().endswith("_end.mp4"), "where there is no room, a line of its own"
     asked = replace(ONE, moments=(moment(1, 2, log_odds=1.5), moment(3, 4)))
     assert "log-odds" in aligned_moments(search(asked), 80, with_video=False)[0]
 

@@ -9,8 +9,8 @@ from dynfocus_cli.report.spans import shown_name
 from dynfocus_cli.video.timecode import format_timecode
 
 STAGES = ("decode", "encode", "select", "generate", "total")
-LEAST_NAME = 12
-"""Characters that a video's name has at least."""
+LEAST_NAME = 16
+"""Characters that a video's name has at least; where they are not left it has a line of its own."""
 COLUMNS = ("video", "start_s", "end_s", "start", "end", "score", "best_s", "origins", "log_odds", "text")
 
 
@@ -47,16 +47,15 @@ def aligned_moments(moments: Moments, width: int, *, with_video: bool) -> list[s
         )
         for row in rows
     ]
-    room = max(LEAST_NAME, width - len(lines[0]) - 2)
-    if with_video:
-        names = ["video", *(_within(shown_name(moment.video), room) for moment in ranked)]
-        lines = [f"{line}  {name}" for line, name in zip(lines, names, strict=True)]
-    shown = [lines[0].rstrip()]
+    room, indent = width - len(lines[0]) - 2, " " * (widths[0] + 2)
+    beside = with_video and room >= LEAST_NAME
+    shown = [f"{lines[0]}  video" if beside else lines[0].rstrip()]
     for line, moment in zip(lines[1:], ranked, strict=True):
-        shown.append(line.rstrip())
-        if moment.text:
-            said = " ".join(moment.text.split())
-            indent = " " * (widths[0] + 2)
+        name, said = shown_name(moment.video), " ".join(moment.text.split())
+        shown.append(f"{line}  {_within(name, room)}" if beside else line.rstrip())
+        if with_video and not beside:
+            shown.append(indent + _within(name, max(LEAST_NAME, width - len(indent))))
+        if said:
             shown.append(f"{indent}“{_within(said, max(LEAST_NAME, width - len(indent) - 2), at_end=True)}”")
     return shown
 
