@@ -38,7 +38,7 @@ HELP = {
     "/at TIME|off": "look closely at this moment (08:00) from now on, or at none",
     "/video FILE": "ask about another video from now on",
     "/save FILE": "write questions and answers into a .md or .jsonl file",
-    "/export FILE": f"write the last answer as {_PAGE}, {', '.join(_OTHERS)}",
+    "/export FILE": f"write the last answer: {' '.join((_PAGE, *_OTHERS))}",
     "/help": "show this",
     "/quit": "end the chat, as Ctrl-D does",
 }
