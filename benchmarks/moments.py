@@ -1,13 +1,12 @@
 """Hypothesis: dynfocus-tiny finds at least four in five generated moments, with both borders within a frame
-of where they are, and hardly any of what is not there; asking the language model about what was found loses
-more than it wins.
+of where they are, and hardly any of what is not there.
 
 The queries of `synth/moments.py` on held-out clips, each put to `find` with the file: a third are of things
 that the clip never shows, most of them near misses. A query counts as found where the best moment and a true
 span share at least half of their time together (R@1 at an IoU of 0.5). Borders are compared where they do:
 how far the start and the end are off, before anything is decoded for them (half-way between sampled frames)
 and after. `--verify N` puts N moments of each query to the language model, and counts as not found what it
-denies.
+denies; whether that wins or loses has not been measured.
 
     python benchmarks/moments.py --queries 600 --seed 41 --out benchmarks/results/moments.json
 """
