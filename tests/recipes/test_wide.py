@@ -21,7 +21,7 @@ from dynfocus_tiny.curriculum import Phase
 from dynfocus_tiny.wide import WideRecipe
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
-WIDE = SHIPPED.with_name("wide")
+WIDE = SHIPPED.with_name("wide") / "model"
 
 
 @pytest.fixture
