@@ -1,6 +1,6 @@
 """Hypothesis: with one worker the engine takes at most 10 % more than none, and two workers on two idle cores
-are at least 1.6 times as fast as one; a driver writes over a thousand records a second with memory that grows by
-what it must remember alone; and no kill costs a record.
+are at least 1.6 times as fast as one; a driver writes over a thousand records a second with memory that grows
+by what it must remember alone; and no kill costs a record.
 
     python benchmarks/engine.py overhead [--clips 120]     local, 1 and 2 workers in turn, loading taken off
     python benchmarks/engine.py driver [--records 100000]  tiny records through the driver
