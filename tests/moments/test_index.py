@@ -33,13 +33,13 @@ def entry_of(number: int, frames: int = 3) -> VideoEntry:
     vectors = np.random.default_rng(number).normal(size=(frames, WIDTH)).astype(np.float16)
     source = replace(SOURCE, path=f"{number}.mp4", frame_times_s=tuple(range(number)))
     times_s = tuple(index / 3 for index in range(frames))
-    return VideoEntry(source, times_s, vectors, (0.0, 9.5), ("a warning",), ("it is grey",), (1.5, 2.25))
+    return VideoEntry(source, times_s, vectors, (0.0, 9.5), ("a warning",), ("it is grey",))
 
 
 def assert_equal(kept: VideoEntry | None, entry: VideoEntry) -> None:
     assert kept is not None
     np.testing.assert_array_equal(kept.vectors, entry.vectors)
-    for name in ("source", "times_s", "within", "warnings", "departures", "cuts_s"):
+    for name in ("source", "times_s", "within", "warnings", "departures"):
         assert getattr(kept, name) == getattr(entry, name)
 
 
@@ -67,16 +67,13 @@ def test_another_model_or_sampling_is_another_index(tmp_path: Path) -> None:
     assert len(indexes(tmp_path)) == 1
 
 
-def test_a_video_is_kept_once_and_cuts_may_come_later(tmp_path: Path) -> None:
-    index, plain = index_in(tmp_path), replace(entry_of(1), cuts_s=None, departures=None)
+def test_a_video_is_kept_once(tmp_path: Path) -> None:
+    index, plain = index_in(tmp_path), replace(entry_of(1), departures=None)
     index.add("d", plain)
     size = index.folder.joinpath(vectors_of(index)).stat().st_size
     index.add("d", plain)
     assert index.folder.joinpath(vectors_of(index)).stat().st_size == size == 3 * WIDTH * 2
     assert_equal(index.get("d", "1.mp4"), plain)
-    index.add_cuts("d", (0.5, 4.0))
-    index.add_cuts("unknown", (0.5,))
-    assert_equal(index.get("d", "1.mp4"), replace(plain, cuts_s=(0.5, 4.0)))
 
 
 def vectors_of(index: MomentIndex) -> str:

@@ -39,13 +39,6 @@ def test_a_brief_event_of_one_frame_is_a_span() -> None:
     assert borders(spans(curve(0, 0, 1, 0), (0, 4), 0.5)) == [(1.5, 2.5)]
 
 
-def test_a_single_cut_between_frames_is_the_border() -> None:
-    scores = curve(0, 0.9, 0.9, 0)
-    assert borders(spans(scores, (0, 4), 0.5, cuts_s=[0.8, 2.25])) == [(0.8, 2.25)]
-    assert borders(spans(scores, (0, 4), 0.5, cuts_s=[1.0, 2.0, 3.0])) == [(1.0, 3.0)]
-    assert borders(spans(scores, (0, 4), 0.5, cuts_s=[0.2, 0.8])) == [(0.5, 2.5)]
-
-
 def test_nothing_reaches_the_threshold() -> None:
     assert spans(curve(0.1, 0.49), (0, 2), 0.5) == []
     assert spans(Curve((), ()), (0, 0), 0.5) == []

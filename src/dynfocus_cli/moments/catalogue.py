@@ -27,11 +27,10 @@ CREATE TABLE IF NOT EXISTS videos (
   frames INTEGER NOT NULL,
   checksum INTEGER NOT NULL,   -- CRC-32 of its vectors
   norm REAL NOT NULL,          -- length of the longest of them
-  details BLOB NOT NULL,       -- all else that is kept of it, compressed JSON
-  cuts BLOB                    -- times of cuts between shots, float64; NULL where nobody looked for them
+  details BLOB NOT NULL        -- all else that is kept of it, compressed JSON
 ) WITHOUT ROWID;
 """
-_COLUMNS = "digest, first, frames, checksum, norm, details, cuts"
+_COLUMNS = "digest, first, frames, checksum, norm, details"
 
 
 class Place(NamedTuple):
@@ -58,7 +57,6 @@ class Row:
     checksum: int
     norm: float
     details: bytes
-    cuts: bytes | None = None
 
 
 class Catalogue:
@@ -99,11 +97,6 @@ class Catalogue:
         columns, places = astuple(row), ",".join("?" * len(fields(row)))
         with self._connection:
             self._connection.execute(f"INSERT OR REPLACE INTO videos ({_COLUMNS}) VALUES ({places})", columns)
-
-    def put_cuts(self, digest: str, cuts: bytes) -> None:
-        """Says when the cuts of a video are; nothing where it is not there."""
-        with self._connection:
-            self._connection.execute("UPDATE videos SET cuts = ? WHERE digest = ?", (cuts, digest))
 
     @classmethod
     @contextmanager

@@ -31,8 +31,6 @@ class VideoVectors:
     """(T, D), in any precision, on the CPU."""
     within: Span
     """Where the sampled part begins and ends, seconds."""
-    cuts_s: tuple[float, ...] = ()
-    """Known cuts between shots, ascending."""
     warnings: tuple[str, ...] = ()
 
 

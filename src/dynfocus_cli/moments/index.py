@@ -61,8 +61,6 @@ class VideoEntry:
     """Of the sampling and decoding."""
     departures: tuple[str, ...] | None = None
     """How it differs from the videos of the retriever's training; None where that does not say."""
-    cuts_s: tuple[float, ...] | None = None
-    """Cuts between shots, ascending; None where nobody looked for them."""
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.times_s) or not self.times_s:
@@ -145,15 +143,6 @@ class MomentIndex:
                 shutil.rmtree(self.folder)
                 self._append(digest, entry, data, width)
 
-    def add_cuts(self, digest: str, cuts_s: Iterable[float]) -> None:
-        """Keeps the cuts of a video that is there.
-
-        Raises:
-            IndexUnwritable: they cannot be kept.
-        """
-        with _changing(self.folder.parent), Catalogue.changing(self.folder, self._about) as catalogue:
-            catalogue.put_cuts(digest, np.array(tuple(cuts_s), dtype="<f8").tobytes())
-
     def scores(self, vector: Tensor, digests: Iterable[str]) -> Iterator[VideoScores]:
         """The inner products of a caption's vector and the frames of these videos, in the order of the file;
         those that are not there are left out. At most `BLOCK` bytes of vectors are in memory at a time, or
@@ -204,7 +193,7 @@ class MomentIndex:
                 flush(self.folder)
             norm = float(np.linalg.norm(data.astype(np.float32), axis=1).max())
             checksum = zlib.crc32(data.tobytes())
-            catalogue.put(Row(digest, first, len(data), checksum, norm, _details(entry), _cuts(entry)))
+            catalogue.put(Row(digest, first, len(data), checksum, norm, _details(entry)))
 
     def _vectors(self, row: Row, about: Mapping[str, str]) -> NDArray[np.float16] | None:
         """A video's vectors; None where they are not what was written."""
@@ -288,10 +277,6 @@ def _runs(places: list[tuple[Place, str]], most: int) -> Iterator[list[tuple[Pla
         yield run
 
 
-def _cuts(entry: VideoEntry) -> bytes | None:
-    return None if entry.cuts_s is None else np.array(entry.cuts_s, dtype="<f8").tobytes()
-
-
 def _details(entry: VideoEntry) -> bytes:
     content = {
         "source": asdict(replace(entry.source, path="")),
@@ -322,7 +307,6 @@ def _entry(row: Row, vectors: NDArray[np.float16] | None, path: str) -> VideoEnt
             within=(start_s, end_s),
             warnings=tuple(content["warnings"]),
             departures=None if departures is None else tuple(departures),
-            cuts_s=None if row.cuts is None else tuple(np.frombuffer(row.cuts, "<f8").tolist()),
         )
     except (zlib.error, ValueError, KeyError, TypeError):
         return None

@@ -41,7 +41,7 @@ class IndexedVideo:
         """Its frames as the retriever sees them."""
         entry = self.entry
         vectors = torch.from_numpy(entry.vectors)
-        return VideoVectors(entry.times_s, vectors, entry.within, entry.cuts_s or (), entry.warnings)
+        return VideoVectors(entry.times_s, vectors, entry.within, entry.warnings)
 
 
 def open_index(

@@ -108,9 +108,7 @@ def search(
     with watch("select"):
         curve = curve_of(frames, caption, retriever)
         threshold = retriever.threshold if options.threshold is None else options.threshold
-        found = ranked(
-            spans(curve, frames.within, threshold, cuts_s=frames.cuts_s, min_length_s=options.min_length_s)
-        )
+        found = ranked(spans(curve, frames.within, threshold, min_length_s=options.min_length_s))
     kept = found[: max(options.top, options.verify)]
     decoded, exact = 0, options.refine is not False and bool(kept)
     if exact:

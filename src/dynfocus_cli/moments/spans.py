@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,21 +49,18 @@ def spans(
     within: Span,
     threshold: float,
     *,
-    cuts_s: Sequence[float] = (),
     min_length_s: float = 0.0,
     peak_share: float = PEAK_SHARE,
 ) -> list[ScoredSpan]:
     """The spans in which a curve reaches the threshold, in time order and apart.
 
-    A border lies on the cut between two sampled frames, where there is exactly one, else half-way between
-    them. A sampled moment belongs to a span if its score is at least `threshold` and `peak_share` of the
-    span's highest score.
+    A border lies half-way between two sampled frames. A sampled moment belongs to a span if its score is at
+    least `threshold` and `peak_share` of the span's highest score.
 
-    times 0 1 2 3 4, scores 0 .9 .9 0 0, threshold .5 -> 0.5 to 2.5; with a cut at 0.8: 0.8 to 2.5
+    times 0 1 2 3 4, scores 0 .9 .9 0 0, threshold .5 -> 0.5 to 2.5
 
     Args:
         within: where the sampled part begins and ends, seconds.
-        cuts_s: ascending.
         min_length_s: shorter ones are left out.
     """
     found = []
@@ -73,8 +69,8 @@ def spans(
         start_within = _gap(curve.times_s, first - 1, first, within)
         end_within = _gap(curve.times_s, last, last + 1, within)
         span = ScoredSpan(
-            start_s=_border(start_within, cuts_s),
-            end_s=_border(end_within, cuts_s),
+            start_s=sum(start_within) / 2,
+            end_s=sum(end_within) / 2,
             score=curve.scores[best],
             best_s=curve.times_s[best],
             level=level,
@@ -142,12 +138,6 @@ def _gap(times_s: Sequence[float], before: int, after: int, within: Span) -> Spa
     if after >= len(times_s):
         return within[1], within[1]
     return times_s[before], times_s[after]
-
-
-def _border(between: Span, cuts_s: Sequence[float]) -> float:
-    low, high = between
-    cuts = cuts_s[bisect_right(cuts_s, low) : bisect_left(cuts_s, high + JITTER_S)]
-    return cuts[0] if len(cuts) == 1 else (low + high) / 2
 
 
 def overlap(one: Span, other: Span) -> float:
