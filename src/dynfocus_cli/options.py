@@ -15,13 +15,15 @@ QUERYING = ("ask", "inspect", "chat")
 """Commands that are asked of single videos, and say themselves how tokens are spent there."""
 FINDING = ("find",)
 """Commands that look for moments."""
+SEARCHING = (*FINDING, "index")
+"""And those that see frames as these do."""
 LOOKING = (*QUERYING, *FINDING)
 """Commands that look at single videos."""
 RUNNING = (*QUERYING, "eval")
 """Commands that run a model."""
 SELECTING = (*RUNNING, "train")
 """Commands that select key frames."""
-VIDEOS = (*RUNNING, *FINDING, "train")
+VIDEOS = (*RUNNING, *SEARCHING, "train")
 """Commands that look at videos."""
 
 MAX_SEED = 2**32 - 1
@@ -201,7 +203,7 @@ class DecodingOptions:
     )
     cache: bool = setting(
         "--no-cache",
-        VIDEOS,
+        (*RUNNING, *FINDING, "train"),
         "Neither take frames' features from the cache nor keep them.",
         default=True,
         affects_result=False,
@@ -270,23 +272,25 @@ class RunOptions:
     )
     anyway: bool = flag(
         "--anyway",
-        (*ANSWERING, *FINDING),
+        (*ANSWERING, *SEARCHING),
         "Answer by the shipped dynfocus-tiny also where it was not trained on such a video or question.",
         default=False,
         affects_result=False,
         help_by_command={
-            "find": "Search by the shipped dynfocus-tiny also where it was not trained on such a video."
+            "find": "Search by the shipped dynfocus-tiny also where it was not trained on such a video.",
+            "index": "By the shipped dynfocus-tiny, also keep videos unlike those of its training.",
         },
     )
     """Whether there is an answer, not which."""
     strict: bool = flag(
         "--strict",
-        (*ANSWERING, *FINDING),
+        (*ANSWERING, *SEARCHING),
         "Give no answer where the model was not trained on such a video or question, also if it was named.",
         default=False,
         affects_result=False,
         help_by_command={
-            "find": "Find nothing where the model was not trained on such a video, also if it was named."
+            "find": "Find nothing where the model was not trained on such a video, also if it was named.",
+            "index": "Keep no video unlike those of the model's training, also if the model was named.",
         },
     )
     """Likewise."""

@@ -13,9 +13,11 @@ from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.models.vlm.selector import read_selector_spec
 from dynfocus_cli.moments.dual_encoder import DualEncoderRetriever
 from dynfocus_cli.moments.index import indexes
-from dynfocus_cli.moments.indexing import ensure_indexed, open_index
+from dynfocus_cli.moments.indexing import IndexedVideo, indexed, open_index
 from dynfocus_cli.moments.search import find
 from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
+from dynfocus_cli.progress import Silent
+from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import ModelInfo
 from video.clips import write_clip
 
@@ -67,10 +69,10 @@ def test_a_second_search_and_a_moved_file_encode_nothing(
 def test_a_changed_file_is_indexed_again(clip: Path, encoder: Encoder, tmp_path: Path) -> None:
     retriever, index = encoder.retriever, open_index(encoder.retriever, SAMPLING, DECODING)
     other = write_clip(tmp_path / "other.mp4", range(0, 2000, 40))
-    for _ in range(2):
-        assert [each.is_new for each in news(clip, encoder)] == [_ == 0]
+    for is_new in (True, False):
+        assert kept(clip, encoder).is_new == is_new
     shutil.copy(other, clip)
-    (changed,) = news(clip, encoder)
+    changed = kept(clip, encoder)
     assert changed.is_new
     assert len(changed.entry.times_s) == 2
     assert index is not None
@@ -79,21 +81,9 @@ def test_a_changed_file_is_indexed_again(clip: Path, encoder: Encoder, tmp_path:
     assert (info.videos, info.about["model"]) == (2, retriever.name)
 
 
-def news(clip: Path, encoder: Encoder):  # type: ignore[no-untyped-def]
+def kept(clip: Path, encoder: Encoder) -> IndexedVideo:
     index = open_index(encoder.retriever, SAMPLING, DECODING)
-    return [each for _, each in ensure_indexed([str(clip)], encoder.retriever, SAMPLING, DECODING, index)]
-
-
-def test_a_file_that_fails_does_not_stop_the_others(clip: Path, encoder: Encoder, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.mp4"
-    broken.write_bytes(b"no video")
-    index = open_index(encoder.retriever, SAMPLING, DECODING)
-    videos = [str(broken), str(tmp_path / "gone.mp4"), str(clip)]
-    results = [
-        type(result).__name__
-        for _, result in ensure_indexed(videos, encoder.retriever, SAMPLING, DECODING, index)
-    ]
-    assert results == ["VideoUnreadable", "VideoUnreadable", "IndexedVideo"]
+    return indexed(str(clip), encoder.retriever, SAMPLING, DECODING, index, Silent(), Stopwatch())
 
 
 def test_nothing_is_kept_of_parts_or_without_a_cache(

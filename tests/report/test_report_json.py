@@ -35,6 +35,7 @@ SCHEMAS = (
     "dynfocus.prediction/1",
     "dynfocus.retrieval/1",
     "dynfocus.moments/1",
+    "dynfocus.index/1",
 )
 
 # The example of the design document, as the contract has it.
@@ -68,6 +69,7 @@ OPTIONAL = {
     "dynfocus.answer/1": ("question_id", "key", "settings", "options", "check", "truncated", "attention"),
     "dynfocus.inspection/1": ("question_id", "key", "settings", "shots"),
     "dynfocus.cache/1": ("indexes",),
+    "dynfocus.index/1": ("key", "settings"),
     "dynfocus.plan/1": ("question_id",),
     "dynfocus.error/1": ("question", "question_id", "key", "settings", "benchmark", "id", "arm"),
     "dynfocus.prediction/1": ("log_likelihoods",),

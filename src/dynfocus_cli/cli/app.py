@@ -17,6 +17,7 @@ from dynfocus_cli.cli.doctor import doctor
 from dynfocus_cli.cli.errors import leave, reported
 from dynfocus_cli.cli.evaluate import app as evaluate
 from dynfocus_cli.cli.find import find
+from dynfocus_cli.cli.index import index
 from dynfocus_cli.cli.inspect import inspect
 from dynfocus_cli.cli.models import app as models
 from dynfocus_cli.cli.results import app as results
@@ -41,6 +42,12 @@ Examples:
   dynfocus find video.mp4 "a red circle"
   dynfocus find clips/ -r "a dog jumps" --top 20
   dynfocus find video.mp4 "a dog jumps" --clips cuts/ --html page.html
+"""
+
+INDEX_EXAMPLES = """\b
+Examples:
+  dynfocus index clips/ -r
+  dynfocus index clips/ -r --output index.jsonl --shard 1/4
 """
 
 
@@ -91,6 +98,12 @@ app.command(
     short_help="Find when something happens.",
     epilog=FIND_EXAMPLES,
 )(find)
+app.command(
+    cls=Configured,
+    rich_help_panel=VIDEOS,
+    short_help="Keep what searches need of videos.",
+    epilog=INDEX_EXAMPLES,
+)(index)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Show which frames are meaningful.")(inspect)
 app.command(cls=Configured, rich_help_panel=VIDEOS, short_help="Write generated clips to try it on.")(synth)
 app.add_typer(results, rich_help_panel=VIDEOS)

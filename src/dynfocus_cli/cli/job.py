@@ -64,6 +64,8 @@ class Job:
     warnings: Warnings = field(default_factory=Warnings)
     tally: Tally = field(default_factory=Tally)
     memory_cache: MemoryFeatureCache = field(default_factory=MemoryFeatureCache)
+    onward: str = "A run with --output FILE can be gone on with."
+    """What is said after Ctrl-C where results go to stdout."""
 
     @property
     def results_name(self) -> str:
@@ -152,7 +154,7 @@ def for_each(
     load: Callable[[], Model],
     work: Callable[[Job, str, Query | None, Model, Progress, Prefetch | None], Result],
     show: Callable[[str, Query | None, Result], None],
-    prefetch: Callable[[str, Query | None, Model], Prefetch] | None = None,
+    prefetch: Callable[[str, Query | None, Model], Prefetch | None] | None = None,
     finish: Callable[[Sequence[Outcome[Result]]], None] = lambda failed: None,
 ) -> None:
     """Loads the model once, then works on each question about each video, and shows each result as it comes.
@@ -228,7 +230,7 @@ def for_each(
         if job.results is not None:
             interrupt.add_note(f"Run the same command again to go on with {job.results.path}.")
         elif job.several and given:
-            interrupt.add_note("A run with --output FILE can be gone on with.")
+            interrupt.add_note(job.onward)
         raise
     else:
         finish(failed)

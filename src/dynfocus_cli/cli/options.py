@@ -13,7 +13,7 @@ import typer
 from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import AT_LEAST_ONE, Range, check_ranges, flag, setting, values_of
-from dynfocus_cli.options import FINDING, LOOKING, RUNNING, VIDEOS
+from dynfocus_cli.options import FINDING, LOOKING, RUNNING, SEARCHING, VIDEOS
 from dynfocus_cli.types import Device, Quantization
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dynfocus_cli.types import Option
 
 ASKING = ("ask", "inspect")
-BATCH = (*ASKING, *FINDING)
-MODELS = (*RUNNING, *FINDING)
+BATCH = (*ASKING, *SEARCHING)
+MODELS = (*RUNNING, *SEARCHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,16 @@ class ModelRequest:
     )
     device: Device = setting("--device", VIDEOS, "Where to run the model.", default="auto")
     quantize: Quantization | None = setting(
-        "--quantize", MODELS, "Bits of the language model's weights; as stored by default."
+        "--quantize", (*RUNNING, *FINDING), "Bits of the language model's weights; as stored by default."
     )
     selector: str | None = flag(
         "--selector-model NAME|PATH",
         MODELS,
         "Of a hub model: choose frames for the question by this SigLIP or CLIP, as siglip2-base.",
+        help_by_command={
+            "find": "Of a hub model: compare frames with the text by this SigLIP or CLIP, as siglip2-base.",
+            "index": "Of a hub model: see frames as this SigLIP or CLIP does, as siglip2-base.",
+        },
     )
 
     def named(self, name: str) -> ModelRequest:
@@ -234,7 +238,7 @@ class OutputOptions:
     )
     jsonl: bool = flag(
         "--jsonl",
-        LOOKING,
+        (*LOOKING, "index"),
         "Print one JSON object a line, one a video.",
         default=False,
         help_by_command={"chat": "Print one JSON object a line, one an answer."},

@@ -36,6 +36,8 @@ class ResumableResults:
     """Whether subtitle files beside the videos are looked for."""
     cache: bool
     """Whether digests of videos may be remembered in the cache."""
+    still_holds: Callable[[str], bool] | None = None
+    """Whether what came of a video is still there, where that is more than its line in the file."""
     done: int = 0
     """Results of earlier runs that were passed over."""
     failures: list[int] = field(default_factory=list)
@@ -101,8 +103,10 @@ class ResumableResults:
 
     def _stored(self, video: str, content: Content, query: Query | None) -> StoredResult | None:
         stored = self._file.find(video, content, query)
-        if stored is None or stored.failed is None or stored.fresh:
+        if stored is None or stored.fresh:
             return stored
+        if stored.failed is None:
+            return stored if self.still_holds is None or self.still_holds(video) else None
         # The message of a failure speaks of the place where the video was.
         moved = stored.video != video and not os.path.exists(stored.video)
         return None if self.retry_failed or moved else stored
@@ -126,12 +130,14 @@ def results_of(
     options: RunOptions,
     form: OutputOptions,
     find: FindOptions | None = None,
+    still_holds: Callable[[str], bool] | None = None,
 ) -> ResumableResults | None:
     """Where results go, or None for stdout. Raises UsageError for options that contradict each other.
 
     Args:
         info: of the model, which is read once it is sure that the file can be written.
         find: what is asked of a search.
+        still_holds: see `ResumableResults`.
     """
     if batch.output is None:
         if batch.retry_failed:
@@ -147,9 +153,8 @@ def results_of(
 
         return settings_of(command, info(), options, find)
 
-    return ResumableResults(
-        batch.output, batch.retry_failed, settings, options.subtitles == "auto", options.decoding.cache
-    )
+    subtitles_beside, cache = options.subtitles == "auto", options.decoding.cache
+    return ResumableResults(batch.output, batch.retry_failed, settings, subtitles_beside, cache, still_holds)
 
 
 def _results(count: int) -> str:

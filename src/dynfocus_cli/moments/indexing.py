@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from dynfocus_cli.errors import DynFocusError, VideoUnreadable
+from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.features import cache as feature_cache
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.files import Stamp, known_digest, reason, stamp_of
@@ -16,7 +16,7 @@ from dynfocus_cli.moments.embedding import VideoVectors, embed
 from dynfocus_cli.moments.index import IndexUnwritable, MomentIndex, VideoEntry
 from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.options import DecodingOptions, SamplingOptions
-from dynfocus_cli.progress import Progress, Silent
+from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.video import probe
 
@@ -33,8 +33,10 @@ class IndexedVideo:
     """SHA-256 of the file's content; empty where there is no index."""
     is_new: bool
     """Whether it was embedded just now."""
+    is_kept: bool = False
+    """Whether the index has it now."""
     problem: str = ""
-    """Why it could not be kept, a sentence; empty where it was, or where there is no index."""
+    """Why the index could not be written, a sentence."""
 
     @property
     def frames(self) -> VideoVectors:
@@ -96,47 +98,29 @@ def indexed(
             known = index.get(digest, video)
         if known is not None:
             admit(known.departures)
-            return IndexedVideo(known, digest, is_new=False)
+            return IndexedVideo(known, digest, is_new=False, is_kept=True)
+    # What the index keeps, the cache of features need not keep as well.
+    unkept = decoding if index is None else replace(decoding, cache=False)
     with watch("decode"):
         source = probe(video)
     with watch("select"):
-        departures = retriever.video_departures(source, decoding)
+        departures = retriever.video_departures(source, unkept)
     admit(departures)
-    # What the index keeps, the cache of features need not keep as well.
-    unkept = decoding if index is None else replace(decoding, cache=False)
     frames = embed(source, retriever, sampling, unkept, progress, watch)
     vectors: np.ndarray = frames.vectors.to(torch.float16).numpy()
     entry = VideoEntry(source, frames.times_s, vectors, frames.within, frames.warnings, departures)
-    problem = ""
+    is_kept, problem = False, ""
     if index is not None and _stamp(video) == stamp:  # else it was changed meanwhile: nobody knows what it is
         try:
             with watch("encode"):
                 index.add(digest, entry)
+            is_kept = True
         except IndexUnwritable as error:
             problem = (
                 f"This video could not be kept in the index in {index.folder.parent} ({error}), so the next "
                 "search decodes it again: free some space, set DYNFOCUS_CACHE_DIR, or give `cache=False`."
             )
-    return IndexedVideo(entry, digest, is_new=True, problem=problem)
-
-
-def ensure_indexed(
-    videos: Iterable[str],
-    retriever: Retriever,
-    sampling: SamplingOptions,
-    decoding: DecodingOptions,
-    index: MomentIndex | None,
-    progress: Progress | None = None,
-) -> Iterator[tuple[str, IndexedVideo | DynFocusError]]:
-    """Each of the videos, from the index or else embedded and kept there; or why it cannot be."""
-    for video in videos:
-        try:
-            yield (
-                video,
-                indexed(video, retriever, sampling, decoding, index, progress or Silent(), Stopwatch()),
-            )
-        except DynFocusError as error:
-            yield video, error
+    return IndexedVideo(entry, digest, is_new=True, is_kept=is_kept, problem=problem)
 
 
 def digest_of(video: str) -> str:

@@ -7,15 +7,16 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dynfocus_cli.errors import UsageError
+from dynfocus_cli.errors import UsageError, VideoUnreadable
 from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.moments.captions import caption_of
 from dynfocus_cli.moments.embedding import MOST_FRAMES
-from dynfocus_cli.moments.indexing import open_index
+from dynfocus_cli.moments.index import MomentIndex
+from dynfocus_cli.moments.indexing import IndexedVideo, digest_of, indexed, open_index
 from dynfocus_cli.moments.moment import Moment, Moments, VideoFailure, VideoMoments
 from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
-from dynfocus_cli.moments.search import find, frame_s
+from dynfocus_cli.moments.search import find, frame_s, refuse_unlike
 from dynfocus_cli.moments.windows import find_by_windows
 from dynfocus_cli.moments.words import joined, word_hits
 from dynfocus_cli.options import FindOptions, RunOptions, check_query
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 _SLOW = (
     "{name} does not compare frames with texts: it was asked about a few seconds at a time, which takes "
     "longer. A `selector` beside it does."
+)
+_NOTHING_TO_KEEP = (
+    "{name} does not compare frames with texts, so there is nothing to keep for searches: name a SigLIP or "
+    "CLIP as `selector` beside it, or as the `model`."
+)
+_NO_CACHE = (
+    "Nothing is kept: the cache may hold 0 bytes, or has no folder. Set DYNFOCUS_CACHE_SIZE and "
+    "DYNFOCUS_CACHE_DIR otherwise."
 )
 DEFAULTS, DEFAULT_RUN = FindOptions(), RunOptions(subtitles="auto")
 
@@ -109,6 +118,58 @@ class Finder:
             result, moments=moments, warnings=(*result.warnings, *warnings), timings_s=watch.timings()
         )
 
+    def index(self, run: RunOptions = DEFAULT_RUN) -> MomentIndex:
+        """Where what searches need of videos is kept.
+
+        Raises:
+            UsageError: a search by this model needs nothing that could be kept, or nothing may be kept.
+        """
+        if self.retriever is None:
+            raise UsageError(_NOTHING_TO_KEEP.format(name=self.name))
+        index = open_index(self.retriever, run.sampling, run.decoding)
+        if index is None:
+            raise UsageError(_NO_CACHE)
+        return index
+
+    def keep(
+        self,
+        video: str,
+        run: RunOptions = DEFAULT_RUN,
+        progress: Progress | None = None,
+        watch: Stopwatch | None = None,
+    ) -> IndexedVideo:
+        """Puts into the index what searches need of the file `video`, unless it is there.
+
+        Raises:
+            UsageError: see `index`.
+            VideoUnreadable: no frame can be had of the file, or it is written to at this moment.
+            OutOfDomain: nobody named the model, and it was not trained on such a video.
+        """
+        index = self.index(run)
+        assert self.retriever is not None, "else there is no index"
+        kept = indexed(
+            video,
+            self.retriever,
+            run.sampling,
+            run.decoding,
+            index,
+            progress or Silent(),
+            watch or Stopwatch(),
+            refuse_unlike(self.retriever) if self._refuses(run) else lambda departures: None,
+        )
+        if not kept.is_kept and not kept.problem:
+            raise VideoUnreadable(f"{video} was changed while it was read: run it again once it is finished.")
+        return kept
+
+    def is_kept(self, video: str, run: RunOptions = DEFAULT_RUN) -> bool:
+        """Whether the index has what searches need of the file `video`; reads the file, but decodes nothing.
+
+        Raises:
+            VideoUnreadable: it cannot be read.
+            UsageError: see `index`.
+        """
+        return self.index(run).has(digest_of(video))
+
     def plan(self, video: str, run: RunOptions = DEFAULT_RUN) -> tuple[VideoSource, SamplingPlan]:
         """The file `video`, and the moments at which it would be looked at.
 
@@ -136,7 +197,6 @@ class Finder:
             assert self._load is not None, "without a retriever there is a language model"
             found = find_by_windows(video, caption, self._load(), options, run.sampling, progress)
             return replace(found, warnings=(_SLOW.format(name=self.name), *found.warnings))
-        guesses = run.anyway or (self.retriever.fallback is None and not run.strict)
         return find(
             video,
             caption,
@@ -147,9 +207,14 @@ class Finder:
             progress=progress,
             watch=watch,
             load=self._load,
-            refuse=not guesses,
+            refuse=self._refuses(run),
             index=open_index(self.retriever, run.sampling, run.decoding),
         )
+
+    def _refuses(self, run: RunOptions) -> bool:
+        """Whether what the model was not trained on is an error."""
+        assert self.retriever is not None, "a model without one says of nothing that it was not trained on it"
+        return not run.anyway and (run.strict or self.retriever.fallback is not None)
 
     def _with_words(
         self, result: VideoMoments, caption: str, options: FindOptions, run: RunOptions

@@ -52,12 +52,7 @@ def find(
         OutOfDomain: with `refuse`, the model was not trained on such a video or caption.
     """
     progress, watch = progress or Silent(), watch or Stopwatch()
-
-    def admit(departures: Departures) -> None:
-        check = checked(retriever, caption, departures)
-        if refuse and check is not None and not check.in_domain:
-            raise refusal(retriever.name, check, retriever.fallback)
-
+    admit = refuse_unlike(retriever, caption) if refuse else lambda departures: None
     kept = indexed(video, retriever, sampling, decoding, index, progress, watch, admit)
     source, check = kept.entry.source, checked(retriever, caption, kept.entry.departures)
     result = search(
@@ -68,13 +63,26 @@ def find(
     return with_check(result, retriever.name, check)
 
 
-def checked(retriever: Retriever, caption: str, video: Departures) -> DomainCheck | None:
+def refuse_unlike(retriever: Retriever, caption: str | None = None) -> Callable[[Departures], None]:
+    """What raises OutOfDomain where a video or the caption departs from those of the training."""
+
+    def admit(departures: Departures) -> None:
+        check = checked(retriever, caption, departures)
+        if check is not None and not check.in_domain:
+            raise refusal(retriever.name, check, retriever.fallback)
+
+    return admit
+
+
+def checked(retriever: Retriever, caption: str | None, video: Departures) -> DomainCheck | None:
     """Whether a video and a caption are such as the retriever was trained on; None where it does not say.
 
     Args:
         video: see `Retriever.video_departures`.
     """
-    return None if video is None else DomainCheck(video, retriever.caption_departures(caption))
+    if video is None:
+        return None
+    return DomainCheck(video, () if caption is None else retriever.caption_departures(caption))
 
 
 def with_check(result: VideoMoments, name: str, check: DomainCheck | None) -> VideoMoments:
