@@ -136,7 +136,8 @@ def test_folders_hold_for_every_command_and_the_variables_beat_them(run, config,
         ("[aks]\nfps = 2", "there is no table [aks]; did you mean [ask]?"),
         (
             "[models]\nfps = 2",
-            "there is no table [models]; there are [ask], [inspect], [chat], [eval], [find], [index], [train].",
+            "there is no table [models]; there are [ask], [inspect], [chat], [eval], [find], "
+            "[index], [train].",
         ),
         ("[inspect]\ntemperature = 1", "[inspect] temperature is an option of ask, chat and eval alone."),
         ('[ask]\ncache-dir = "/x"', "[ask] cache-dir belongs to the top of the file"),
