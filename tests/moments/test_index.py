@@ -93,15 +93,37 @@ def test_scores_are_the_products_within_their_error(
         index.add(f"d{number}", entry_of(number, frames))
     query = torch.randn(WIDTH)
     wanted = [f"d{number}" for number in (6, 0, 1, 3, 4)]
-    found = list(index.scores(query, [*wanted, "unknown"]))
-    assert [each.digest for each in found] == ["d0", "d1", "d3", "d4", "d6"]
-    for each in found:
-        number = int(each.digest[1:])
-        exact = torch.from_numpy(entry_of(number, lengths[number]).vectors).float() @ query
-        assert each.products.shape == exact.shape
-        assert (each.products.float() - exact).abs().max() <= each.error
-        assert each.error < 0.05
+    blocks = list(index.scores(query, [*wanted, "unknown"]))
+    assert [digest for each in blocks for digest in each.digests] == ["d0", "d1", "d3", "d4", "d6"]
+    assert len(blocks) == {1: 5, 5 * WIDTH * 2: 4, 1 << 20: 3}[block]  # d2 and d5 stand between them
+    for each in blocks:
+        ends = [*each.begins.tolist()[1:], len(each.products)]
+        for place, (begin, end) in enumerate(zip(each.begins.tolist(), ends, strict=True)):
+            number, products = int(each.digests[place][1:]), each.products[begin:end].float()
+            exact = torch.from_numpy(entry_of(number, lengths[number]).vectors).float() @ query
+            assert products.shape == exact.shape
+            assert (products - exact).abs().max() <= each.errors[place] < 0.05
+            assert each.peaks()[place] == products.max()
     assert not list(index_in(tmp_path, frames="2").scores(query, wanted))
+    assert not list(index.scores(query, []))
+
+
+def test_no_question_about_places_reads_what_else_is_kept_of_videos(tmp_path: Path) -> None:
+    """Else adding the n-th video would read what is kept of the n - 1 others."""
+    index = index_in(tmp_path)
+    index.add("d", entry_of(1))
+    connection = sqlite3.connect(index.folder / "catalogue.sqlite")
+    asked: list[str] = []
+    connection.set_trace_callback(asked.append)
+    catalogue = Catalogue(connection)
+    assert [place[3] for place in catalogue.places()] == ["d"]
+    assert catalogue.end() == 3
+    connection.set_trace_callback(None)
+    for query in asked:
+        (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+        assert "USING COVERING INDEX places" in plan[3]
+    assert len(asked) == 2
+    connection.close()
 
 
 def test_what_a_killed_process_left_behind_is_overwritten(tmp_path: Path) -> None:
@@ -124,7 +146,8 @@ def test_damage_is_a_miss_and_is_mended(tmp_path: Path) -> None:
     vectors.write_bytes(data[:-1])
     assert index.get("d1", "1.mp4") is None
     assert index.get("d2", "2.mp4") is None
-    assert [each.digest for each in index.scores(torch.ones(WIDTH), ["d2"])] == []
+    (block,) = index.scores(torch.ones(WIDTH), ["d1", "d2"])
+    assert block.digests == ("d1",)  # no vector is missing of it
     for number in (1, 2):
         index.add(f"d{number}", entry_of(number))
         assert_equal(index.get(f"d{number}", f"{number}.mp4"), entry_of(number))

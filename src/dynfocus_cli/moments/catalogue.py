@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
 
 FILE_NAME = "catalogue.sqlite"
 WAIT_S = 60.0
@@ -29,22 +28,14 @@ CREATE TABLE IF NOT EXISTS videos (
   norm REAL NOT NULL,          -- length of the longest of them
   details BLOB NOT NULL        -- all else that is kept of it, compressed JSON
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS places ON videos (first, frames, norm);
 """
 _COLUMNS = "digest, first, frames, checksum, norm, details"
 
 
-class Place(NamedTuple):
-    """Where a video's vectors stand in the file."""
-
-    first: int
-    frames: int
-    norm: float
-    """Length of the longest of them."""
-
-    @property
-    def end(self) -> int:
-        """The place behind the last one."""
-        return self.first + self.frames
+Place = tuple[int, int, float, str]
+"""Where a video's vectors stand in the file: the first one's place, how many there are, how long the longest
+is, and the video's digest. A plain tuple: there may be very many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +67,13 @@ class Catalogue:
         found = self._connection.execute(query, (digest,)).fetchone()
         return None if found is None else Row(*found)
 
-    def places(self) -> dict[str, Place]:
-        """Where each video's vectors are, by its digest."""
-        found = self._connection.execute("SELECT digest, first, frames, norm FROM videos")
-        return {digest: Place(*place) for digest, *place in found}
+    def places(self) -> list[Place]:
+        """Where each video's vectors are, in the order of the file.
+
+        An index of the database answers this and `end`, so that they read nothing of what else is kept.
+        """
+        found = self._connection.execute("SELECT first, frames, norm, digest FROM videos ORDER BY first")
+        return found.fetchall()
 
     def totals(self) -> tuple[int, int]:
         """How many videos and vectors there are."""
@@ -89,8 +83,9 @@ class Catalogue:
 
     def end(self) -> int:
         """The place behind the last vector that belongs to a video."""
-        (end,) = self._connection.execute("SELECT coalesce(max(first + frames), 0) FROM videos").fetchone()
-        return int(end)
+        query = "SELECT first + frames FROM videos ORDER BY first DESC LIMIT 1"  # no two places overlap
+        found = self._connection.execute(query).fetchone()
+        return 0 if found is None else int(found[0])
 
     def put(self, row: Row) -> None:
         """Adds a video, or takes the place of what was said of it."""

@@ -20,13 +20,14 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dynfocus_cli.files import flush, json_digest
-from dynfocus_cli.moments.catalogue import Catalogue, Place, Row
+from dynfocus_cli.moments.catalogue import Catalogue, Row
 from dynfocus_cli.types import VideoSource
 
 if TYPE_CHECKING:
@@ -70,14 +71,22 @@ class VideoEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class VideoScores:
-    """How well the frames of a video fit a caption, roughly."""
+class BlockScores:
+    """How well the frames of videos whose vectors stand one behind another fit a caption, roughly."""
 
-    digest: str
+    digests: tuple[str, ...]
+    """The videos (V), in the order of the file."""
+    begins: NDArray[np.int64]
+    """(V,): where each one's products begin."""
     products: Tensor
     """(T,) float16: inner products of vectors in float16."""
-    error: float
-    """No product is farther off than this, but for what the order of a sum does."""
+    errors: NDArray[np.float64]
+    """(V,): no product of a video is farther off than this, but for what the order of a sum does."""
+
+    def peaks(self) -> NDArray[np.float32]:
+        """(V,): the highest product of each video."""
+        peaks: NDArray[np.float32] = np.maximum.reduceat(self.products.float().numpy(), self.begins)
+        return peaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,7 @@ class MomentIndex:
                 shutil.rmtree(self.folder)
                 self._append(digest, entry, data, width)
 
-    def scores(self, vector: Tensor, digests: Iterable[str]) -> Iterator[VideoScores]:
+    def scores(self, vector: Tensor, digests: Iterable[str]) -> Iterator[BlockScores]:
         """The inner products of a caption's vector and the frames of these videos, in the order of the file;
         those that are not there are left out. At most `BLOCK` bytes of vectors are in memory at a time, or
         one video's.
@@ -153,24 +162,27 @@ class MomentIndex:
         """
         import torch
 
-        with suppress(sqlite3.Error, OSError), Catalogue.reading(self.folder) as catalogue:
-            if catalogue is None:
-                return
-            places, about = catalogue.places(), catalogue.about
+        with suppress(sqlite3.Error, OSError):
+            with Catalogue.reading(self.folder) as catalogue:
+                if catalogue is None:
+                    return
+                places, about = catalogue.places(), catalogue.about
             width, file = int(about["width"]), self.folder / about["vectors"]
             query, error = vector.to(torch.float16), ROUNDING * float(vector.norm())
-            known = sorted((places[digest], digest) for digest in set(digests) if digest in places)
-            vectors = file.stat().st_size // (2 * width)
-            for run in _runs(known, BLOCK // (2 * width)):
-                first, end = run[0][0].first, run[-1][0].end
-                if end > vectors:
-                    continue
-                rows = np.memmap(file, np.float16, "c", 2 * width * first, (end - first, width))
+            wanted, vectors = frozenset(digests), file.stat().st_size // (2 * width)
+            known = [each for each in places if each[3] in wanted and each[0] + each[1] <= vectors]
+            if not known:
+                return
+            columns = tuple(zip(*known, strict=True))
+            firsts = np.array(columns[0], dtype=np.int64)
+            ends = firsts + np.array(columns[1], dtype=np.int64)
+            errors, names = error * np.array(columns[2], dtype=np.float64), columns[3]
+            for begin, end in _runs(firsts, ends, BLOCK // (2 * width)):
+                first, frames = int(firsts[begin]), int(ends[end - 1] - firsts[begin])
+                rows = np.memmap(file, np.float16, "c", 2 * width * first, (frames, width))
                 products = torch.mv(torch.from_numpy(rows), query)
                 del rows
-                for place, digest in run:
-                    begin = place.first - first
-                    yield VideoScores(digest, products[begin : begin + place.frames], error * place.norm)
+                yield BlockScores(names[begin:end], firsts[begin:end] - first, products, errors[begin:end])
 
     def info(self) -> IndexInfo | None:
         """What it holds; None where there is nothing. Raises OSError where its folder cannot be read."""
@@ -262,19 +274,19 @@ def _changing(folder: Path) -> Iterator[None]:
         raise IndexUnwritable(getattr(error, "strerror", None) or str(error)) from error
 
 
-def _runs(places: list[tuple[Place, str]], most: int) -> Iterator[list[tuple[Place, str]]]:
-    """Places that follow each other without a gap, in runs of at most so many vectors, or of one video.
+def _runs(firsts: NDArray[np.int64], ends: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Runs of videos whose vectors follow each other without a gap, of at most so many vectors or of one
+    video: the place of each run's first video, and that behind its last one.
 
-    0 to 3, 3 to 5, 9 to 13; most 8 -> [0 to 3, 3 to 5] [9 to 13]
+    0 to 3, 3 to 5, 9 to 13; most 8 -> videos 0 to 2, 2 to 3
     """
-    run: list[tuple[Place, str]] = []
-    for place, digest in places:
-        if run and (place.first != run[-1][0].end or place.end - run[0][0].first > most):
-            yield run
-            run = []
-        run.append((place, digest))
-    if run:
-        yield run
+    gaps = np.flatnonzero(firsts[1:] != ends[:-1]) + 1
+    for begin, stop in pairwise((0, *gaps.tolist(), len(firsts))):
+        while begin < stop:
+            room = np.searchsorted(ends[begin:stop], firsts[begin] + most, side="right")
+            end = begin + max(1, int(room))
+            yield begin, end
+            begin = end
 
 
 def _details(entry: VideoEntry) -> bytes:

@@ -164,16 +164,19 @@ def _webvtt(text: str) -> tuple[Cue, ...]:
 def _beside(video: Path) -> list[Path]:
     """Subtitle files of the video's name in its folder: the plain name first, then those with a language."""
     try:
-        files = sorted(video.parent.iterdir())
+        # A folder may have very many videos, each of which is asked after: nothing is made of other names.
+        names = [name for name in os.listdir(video.parent) if name.startswith(video.stem)]
     except OSError:
         return []
+    files = (video.parent / name for name in names)
     named = [
         path
         for path in files
         if path.suffix.lower() in SUFFIXES and f"{path.stem}.".startswith(f"{video.stem}.")
     ]
     return sorted(
-        named, key=lambda path: (path.stem != video.stem, path.stem, SUFFIXES.index(path.suffix.lower()))
+        named,
+        key=lambda path: (path.stem != video.stem, path.stem, SUFFIXES.index(path.suffix.lower()), path.name),
     )
 
 
