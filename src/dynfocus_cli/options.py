@@ -238,7 +238,8 @@ class FindOptions:
     threshold: float | None = flag(
         "--threshold P",
         FINDING,
-        "Probability from which on something counts as found. Default: the model's.",
+        "Probability from which on something counts as found. Default: the model's; of SigLIP and CLIP 0.5, "
+        "which was not measured.",
         SHARE,
     )
 

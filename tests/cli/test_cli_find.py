@@ -15,6 +15,7 @@ import pytest
 
 from dynfocus_cli.errors import OutOfDomain, VideoUnreadable
 from dynfocus_cli.moments import library
+from dynfocus_cli.moments.moment import Threshold
 from dynfocus_cli.options import FindOptions, RunOptions
 from report.found import MODEL, video_moments
 from strict_schema import validate
@@ -27,6 +28,7 @@ class Search:
     found: dict[str, tuple[tuple[float, float, float], ...]] = field(default_factory=dict)
     errors: dict[str, BaseException] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    threshold: Threshold | None = None
     calls: list[tuple[str, str, FindOptions, RunOptions]] = field(default_factory=list)
     info: Any = MODEL
     loads: int = 0
@@ -41,7 +43,8 @@ class Search:
         self.calls.append((video, text, options, run))
         if video in self.errors:
             raise self.errors[video]
-        return video_moments(video, *self.found.get(video, ()), warnings=self.warnings)
+        found = self.found.get(video, ())
+        return video_moments(video, *found, warnings=self.warnings, threshold=self.threshold)
 
 
 @pytest.fixture
@@ -161,6 +164,19 @@ def test_a_file_of_results_is_gone_on_with(run, clip, finder) -> None:
     assert "other settings" in other.stderr
     run("find", "a.mp4", "a cat", "--output", "o.jsonl")
     assert len(finder.calls) == 4, "another text is another result"
+
+
+def test_a_threshold_is_given_shown_and_where_nobody_measured_it_told(run, clip, finder) -> None:
+    run("find", clip("a.mp4"), "x", "--threshold", "0.2")
+    run("find", "a.mp4", "x")
+    assert [call[2].threshold for call in finder.calls] == [0.2, None]
+    finder.threshold = Threshold(0.5, "unmeasured")
+    result = run("find", "a.mp4", "a red circle")
+    assert result.exit_code == 0
+    assert "was not measured for dynfocus-tiny: --threshold sets another." in " ".join(result.stderr.split())
+    record = json.loads(run("find", "a.mp4", "a red circle", "--json").stdout)
+    validate(record)
+    assert record["threshold"] == {"value": 0.5, "origin": "unmeasured"}
 
 
 def test_warnings_name_flags(run, clip, finder) -> None:

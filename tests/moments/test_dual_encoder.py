@@ -16,6 +16,7 @@ from transformers import AutoModel
 from dynfocus_cli.models.vlm.selector import read_selector_spec
 from dynfocus_cli.models.vlm.selector_text import load_selector_text
 from dynfocus_cli.moments.dual_encoder import NEUTRAL, DualEncoderRetriever
+from dynfocus_cli.moments.moment import Threshold
 from dynfocus_cli.moments.search import find
 from dynfocus_cli.options import FindOptions, SamplingOptions
 from dynfocus_cli.types import ModelInfo
@@ -165,7 +166,7 @@ def test_probabilities_are_of_the_models_own_scale_and_bias(
     bias = getattr(model, "logit_bias", torch.zeros(1))
     expected = torch.sigmoid(model.logit_scale.exp() * products + bias).detach()
     torch.testing.assert_close(retriever.probabilities(vectors, CAPTION), expected)
-    assert not retriever.is_measured
+    assert retriever.threshold_of(FindOptions()) == Threshold(0.5, "unmeasured")
 
 
 def test_a_clip_finds_a_caption_that_says_nothing_as_likely_as_not(

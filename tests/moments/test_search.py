@@ -12,7 +12,7 @@ from dynfocus_cli.errors import ModelUnavailable, OutOfDomain, UsageError
 from dynfocus_cli.models.open import load_model, read_model_spec
 from dynfocus_cli.models.protocol import Backend
 from dynfocus_cli.moments.embedding import embed
-from dynfocus_cli.moments.moment import VideoMoments
+from dynfocus_cli.moments.moment import Threshold, VideoMoments
 from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.moments.search import find, search
@@ -137,6 +137,16 @@ def test_captions_are_compared_without_the_network(clip: str) -> None:
     assert opened is not None
     vectors = torch.randn(3, 207)
     assert opened.probabilities(vectors, "a red circle").shape == (3,)
+
+
+def test_what_counts_as_found_is_told(clip: str, model: Backend, retriever: Retriever) -> None:
+    measured = find(clip, "the 7", retriever, FindOptions(refine=False)).threshold
+    assert measured == Threshold(retriever.threshold, "measured")
+    lower = find(clip, "a blue circle", retriever, FindOptions(refine=False, threshold=1e-9))
+    assert lower.threshold == Threshold(1e-9, "option")
+    assert lower.moments
+    asked = find_by_windows(clip, "the 7", model, FindOptions(threshold=1.0), SamplingOptions(), Silent())
+    assert (asked.threshold, asked.moments) == (Threshold(1.0, "option"), ())
 
 
 def test_other_videos_and_words_are_told_or_refused(tmp_path: Path, clip: str, retriever: Retriever) -> None:

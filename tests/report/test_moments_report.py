@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from dynfocus_cli.moments.moment import Curve, VideoFailure
+from dynfocus_cli.moments.moment import Curve, Threshold, VideoFailure
 from dynfocus_cli.report.curve_strip import ASCII, curve_strip, print_curve
 from dynfocus_cli.report.json import dumps
 from dynfocus_cli.report.moments_record import moments_record
@@ -25,6 +25,7 @@ OTHER = video_moments("clips/other clip.mp4", (2.0, 3.0, 0.92))
         search(ONE),
         search(ONE, OTHER),
         search(video_moments()),
+        search(replace(ONE, threshold=Threshold(0.25, "unmeasured"))),
         search(ONE, failures=(VideoFailure("gone.mp4", OSError("x")),)),
         search(replace(ONE, moments=(moment(1, 2, log_odds=1.5, origins=("words",), text="Look!"),))),
     ],
@@ -92,6 +93,21 @@ def test_what_was_not_found_is_said() -> None:
     assert not_found(search(video_moments())) == "“a red circle” was not found in the video."
     assert not_found(search(video_moments(), video_moments())).endswith("in any of 2 videos.")
     assert summary(search(ONE))[0] == "60 frames looked at, dynfocus-tiny"
+
+
+def test_a_threshold_that_nobody_measured_is_told_where_nothing_was_found() -> None:
+    near = video_moments("near.mp4", (12, 13, 0.4))
+    one = replace(near, moments=(), threshold=Threshold(0.5, "unmeasured"))
+    assert not_found(search(one)) == (
+        "“a red circle” was not found in the video. The best frame, at 00:00:12.000, has a probability of "
+        "0.4; 0.5 counts as found, which was not measured for dynfocus-tiny: `threshold` sets another."
+    )
+    empty = replace(video_moments("empty.mp4"), threshold=one.threshold)
+    assert "at 00:00:12.000 of near.mp4, has" in not_found(search(empty, one))
+    for origin in ("measured", "option"):
+        decided = replace(one, threshold=Threshold(0.5, origin))
+        assert not_found(search(decided)).endswith("in the video.")
+        assert moments_record(search(decided))["threshold"] == {"value": 0.5, "origin": origin}
 
 
 def test_the_curve_is_drawn_to_scale() -> None:

@@ -160,7 +160,7 @@ def _show(job: Job, moments: Moments) -> None:
         for line in lines:
             write_line(line)
     elif not job.quiet:
-        say(not_found(moments))
+        say(with_flags(not_found(moments)))
     if not job.quiet:
         _show_evidence(moments)
 

@@ -90,6 +90,16 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Threshold:
+    """From which probability on something counts as found."""
+
+    value: float
+    """0 to 1."""
+    origin: Literal["measured", "unmeasured", "option"]
+    """Measured on videos for this model, or the model's without a measurement, or what the user asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class VideoMoments:
     """The moments of one video."""
 
@@ -103,6 +113,8 @@ class VideoMoments:
     frames_refined: int = 0
     """Frames that were decoded beside the sampled ones, to find the borders."""
     timings_s: Timings | None = None
+    threshold: Threshold | None = None
+    """None where nobody said."""
 
     @property
     def searched_s(self) -> tuple[float, float]:

@@ -10,8 +10,9 @@ Its kinds:
   the caption against one that says nothing (the mean of `NEUTRAL` in `dual_encoder.py`), by its
   `logit_scale`.
 
-`threshold` of public dual encoders is no measurement: nobody knows on what they are used. It is 0.5, from
-which on the caption is likelier true than not by the model's own account.
+`threshold` of public dual encoders is no measurement: nobody knows on what they are used, and no such model
+was at hand when this was written. It is 0.5, from which on the caption is likelier true than not by the
+model's own account; `FindOptions.threshold` sets another.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import torch
 from torch import Tensor
 
 from dynfocus_cli.features.encoding import VisionTower
-from dynfocus_cli.options import DecodingOptions
+from dynfocus_cli.moments.moment import Threshold
+from dynfocus_cli.options import DecodingOptions, FindOptions
 from dynfocus_cli.types import Fallback, ModelInfo, VideoSource
 
 
@@ -68,6 +70,12 @@ class Retriever(ABC):
     def caption_departures(self, caption: str) -> tuple[str, ...]:
         """How a caption differs from those of the training, likewise; empty where the model does not say."""
         return ()
+
+    def threshold_of(self, options: FindOptions) -> Threshold:
+        """The threshold of a search."""
+        if options.threshold is not None:
+            return Threshold(options.threshold, "option")
+        return Threshold(self.threshold, "measured" if self.is_measured else "unmeasured")
 
     def calibrated(self, products: Tensor) -> Tensor:
         """Probabilities, of the inner products of frames' vectors with a caption's: any shape, float32."""

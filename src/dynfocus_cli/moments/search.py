@@ -115,8 +115,8 @@ def search(
     watch = watch or Stopwatch()
     with watch("select"):
         curve = curve_of(frames, caption, retriever)
-        threshold = retriever.threshold if options.threshold is None else options.threshold
-        found = ranked(spans(curve, frames.within, threshold, min_length_s=options.min_length_s))
+        threshold = retriever.threshold_of(options)
+        found = ranked(spans(curve, frames.within, threshold.value, min_length_s=options.min_length_s))
     kept = found[: max(options.top, options.verify)]
     decoded, exact = 0, options.refine is not False and bool(kept)
     if exact:
@@ -126,7 +126,7 @@ def search(
     if options.verify and load is not None and moments:
         moments = verified(moments, caption, load(), options.verify)
     moments = tuple(sorted(moments, key=lambda moment: moment.rank))[: options.top]
-    return VideoMoments(source, moments, curve, frames.warnings, None, decoded)
+    return VideoMoments(source, moments, curve, frames.warnings, frames_refined=decoded, threshold=threshold)
 
 
 def curve_of(frames: VideoVectors, caption: str, retriever: Retriever) -> Curve:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from dynfocus_cli.models.protocol import Backend
-from dynfocus_cli.moments.moment import Curve, Moment, VideoMoments
+from dynfocus_cli.moments.moment import Curve, Moment, Threshold, VideoMoments
 from dynfocus_cli.moments.spans import ranked, spans
 from dynfocus_cli.moments.verify import log_odds_of
 from dynfocus_cli.options import FindOptions, SamplingOptions
@@ -52,14 +52,15 @@ def find_by_windows(
         scores.append(1 / (1 + math.exp(-max(-700.0, min(700.0, odds)))))
         progress.advance(1)
     curve = Curve(tuple(times_s), tuple(scores))
-    threshold = THRESHOLD if options.threshold is None else options.threshold
-    found = ranked(spans(curve, within, threshold, min_length_s=options.min_length_s))
+    given = options.threshold
+    threshold = Threshold(THRESHOLD, "unmeasured") if given is None else Threshold(given, "option")
+    found = ranked(spans(curve, within, threshold.value, min_length_s=options.min_length_s))
     half_s = (windows[0][1] - windows[0][0]) / 2
     moments = tuple(
         Moment(video, span.start_s, span.end_s, span.score, span.best_s, max(half_s, span.tolerance_s))
         for span in found[: options.top]
     )
-    return VideoMoments(source, moments, curve, plan.warnings)
+    return VideoMoments(source, moments, curve, plan.warnings, threshold=threshold)
 
 
 def divided(within: Span) -> Iterator[Span]:

@@ -83,10 +83,26 @@ def separated_moments(ranked: Sequence[Moment], *, with_header: bool) -> list[st
 
 
 def not_found(moments: Moments) -> str:
-    """A sentence that says that nothing was found, and where."""
-    count = len(moments.videos)
+    """A sentence that says that nothing was found, and where; another one where the threshold that decided
+    that was not measured, with what a lower one would have found first."""
+    videos, count = moments.videos, len(moments.videos)
     where = "the video" if count == 1 else f"any of {count} videos"
-    return f"“{moments.caption}” was not found in {where}."
+    sentence = f"“{moments.caption}” was not found in {where}."
+    threshold = videos[0].threshold if videos else None
+    scored = [
+        (score, -place, -time_s)
+        for place, video in enumerate(videos)
+        for time_s, score in zip(video.curve.times_s, video.curve.scores, strict=True)
+    ]
+    if threshold is None or threshold.origin != "unmeasured" or not scored:
+        return sentence
+    score, place, time_s = max(scored)
+    of = "" if count == 1 else f" of {shown_name(videos[-place].source.path)}"
+    return (
+        f"{sentence} The best frame, at {format_timecode(-time_s)}{of}, has a probability of {score:.2g}; "
+        f"{threshold.value:.2g} counts as found, which was not measured for {moments.model.name}: "
+        "`threshold` sets another."
+    )
 
 
 def summary(moments: Moments) -> list[str]:
