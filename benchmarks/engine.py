@@ -31,7 +31,8 @@ import numpy as np
 import psutil
 
 from dynfocus_cli.batch.result_key import Content
-from dynfocus_cli.batch.video_task import TaskOutcome, TaskResult, VideoTask, WorkerSetup
+from dynfocus_cli.batch.video_task import TaskOutcome, TaskResult, VideoTask
+from dynfocus_cli.batch.video_work import WorkerSetup
 from provenance import provenance
 
 DYNFOCUS = str(Path(sysconfig.get_path("scripts")) / "dynfocus")
@@ -150,9 +151,9 @@ class TinyWorker:
     def answer(self, task: VideoTask) -> TaskOutcome:
         """A tiny record a question."""
         records = (
-            {"schema": "dynfocus.answer/1", "video": task.video, "answer": "yes"} for _ in task.queries
+            {"schema": "dynfocus.answer/1", "video": task.video, "answer": "yes"} for _ in task.requests
         )
-        results = (TaskResult(query, record) for query, record in zip(task.queries, records, strict=True))
+        results = (TaskResult(one, record) for one, record in zip(task.requests, records, strict=True))
         return TaskOutcome(task, tuple(results), Content(f"object:{task.video}"))
 
 
@@ -162,7 +163,7 @@ def driver(records: int) -> dict[str, Any]:
     from dynfocus_cli.batch.ray_cluster import cluster
     from dynfocus_cli.batch.ray_pool import PoolSize, WorkerPool
     from dynfocus_cli.batch.video_questions import VideoQuestions
-    from dynfocus_cli.cli.each_by_ray import Sharing
+    from dynfocus_cli.cli.each_by_ray import SharedJob
     from dynfocus_cli.cli.job import Job
     from dynfocus_cli.cli.resuming import ResumableResults
     from dynfocus_cli.options import RunOptions
@@ -172,9 +173,9 @@ def driver(records: int) -> dict[str, Any]:
     results = ResumableResults("out.jsonl", False, lambda: "ask model=m", False, False)
     memory: list[int] = []
     own = psutil.Process()
-    setup = WorkerSetup("ask", None, RunOptions(), None, None, {})  # type: ignore[arg-type]
+    setup = WorkerSetup(None, None, {}, "/")  # type: ignore[arg-type]
     with results.opened(quiet=True), cluster(None, 2) as ray:
-        run = Sharing(Job(videos, True, questions, RunOptions(), "text", True, results))
+        run = SharedJob(Job(videos, True, questions, RunOptions(), "text", True, results))
         pool = WorkerPool(ray, setup, PoolSize(2, 2, 1, 0), 2, TinyWorker)
         began, cpu = time.monotonic(), sum(own.cpu_times()[:2])
         for outcome in pool.run(run.tasks()):

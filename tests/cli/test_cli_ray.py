@@ -103,15 +103,15 @@ def test_200_clips_come_out_as_without_an_engine_and_as_4_shards(folder: Path, r
 # begins to decode them.
 POISON = """
 import os, signal, time
-from dynfocus_cli.batch.video_worker import VideoWorker
-prefetch = VideoWorker._prefetch
-def poisoned(self, path, query):
+from dynfocus_cli.batch.question_work import QuestionWork
+begin = QuestionWork.begin
+def poisoned(self, path, *more):
     if path.endswith("kills.mp4"):
         os.kill(os.getpid(), signal.SIGKILL)
     if path.endswith("hangs.mp4"):
         time.sleep(3600)
-    return prefetch(self, path, query)
-VideoWorker._prefetch = poisoned
+    return begin(self, path, *more)
+QuestionWork.begin = poisoned
 """
 
 

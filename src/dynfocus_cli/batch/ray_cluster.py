@@ -81,7 +81,9 @@ def _connect(ray: Any, address: str | None, cpus: int) -> None:
             )
         else:
             ray.init(address, **quiet)
-    except (ConnectionError, ImportError, ValueError, OSError, RuntimeError) as error:
+    except DynFocusError:
+        raise
+    except Exception as error:  # also the bare one that Ray has for a node that takes too long to start
         if address is None:
             raise DynFocusError(f"Ray does not start on this machine: {first_line(error)}") from error
         raise UsageError(f"There is no Ray cluster at `address` {address}: {first_line(error)}") from error

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field, replace
 from queue import Empty, Queue
 from typing import Any
 
-from dynfocus_cli.batch.video_task import TaskFailure, TaskOutcome, VideoTask, WorkerSetup, failed_outcome
+from dynfocus_cli.batch.video_task import TaskFailure, TaskOutcome, VideoTask, failed_outcome
+from dynfocus_cli.batch.video_work import WorkerSetup
 from dynfocus_cli.batch.video_worker import VideoWorker
 from dynfocus_cli.errors import DynFocusError, OutOfMemory
 
@@ -83,6 +84,7 @@ class WorkerPool:
 
     Args:
         ray: the module, connected to a cluster.
+        setup: its `work` says what becomes of a task.
         tries: how often a video may take its worker down.
         worker: a class with `load` and `answer` as `VideoWorker` has them.
     """

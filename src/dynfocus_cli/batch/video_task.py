@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from dynfocus_cli.batch.questions import Query
     from dynfocus_cli.batch.result_key import Content
-    from dynfocus_cli.models.protocol import Backend
-    from dynfocus_cli.options import RunOptions
     from dynfocus_cli.report.json import Record
 
 
@@ -25,17 +21,18 @@ class TaskFailure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VideoTask:
-    """One video with the questions about it that are not answered yet."""
+    """One video with what is still missing of it."""
 
     video: str
-    queries: tuple[Query | None, ...]
+    requests: tuple[Any, ...]
+    """One a result, at least one; the `VideoWork` of the run knows what they are. `ask` has questions."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What became of one question."""
+    """What became of one request."""
 
-    query: Query | None
+    request: Any
     record: Record | None
     """None where it failed."""
     warnings: tuple[str, ...] = ()
@@ -48,30 +45,12 @@ class TaskOutcome:
 
     task: VideoTask
     results: tuple[TaskResult, ...]
-    """One a question, in their order."""
+    """One a request, in their order."""
     content: Content | None
     """The video's identity, where a worker read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSetup:
-    """What a worker does, and how: the same for all workers of a run."""
-
-    command: Literal["ask", "inspect"]
-    load: Callable[[], Backend]
-    options: RunOptions
-    failure_of: Callable[[Exception], tuple[int, str, str]]
-    spelled: Callable[[Any], Any]
-    """An answer or inspection whose warnings name options as their reader knows them."""
-    environment: dict[str, str]
-    """Variables that say where models and caches are; what a worker's machine sets itself goes before."""
-    stall_s: float = 900.0
-    """After so many seconds without progress a worker ends itself."""
-    memory_share: float = 1.0
-    """Of the device's memory that a worker plans with."""
-
-
 def failed_outcome(task: VideoTask, code: int, kind: str, message: str) -> TaskOutcome:
-    """All questions of a task failed in the same way."""
+    """All requests of a task failed in the same way."""
     failure = TaskFailure(code, kind, message)
-    return TaskOutcome(task, tuple(TaskResult(query, None, (), failure) for query in task.queries), None)
+    return TaskOutcome(task, tuple(TaskResult(request, None, (), failure) for request in task.requests), None)
