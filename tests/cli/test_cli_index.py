@@ -178,7 +178,7 @@ def test_a_model_without_vectors_has_nothing_to_keep(run, clips) -> None:
 
 @pytest.mark.slow
 def test_kills_lose_nothing_and_leave_the_same_ranking(run, clips, tmp_path, monkeypatch) -> None:
-    """`benchmarks/moment_index.py kills` does the same with 200 clips."""
+    """`benchmarks/index_kills.py` does the same with 200 clips."""
     count, lap = 40, 6
     for number in range(count):
         picture = np.random.default_rng(number).integers(0, 256, (72, 96, 3), dtype=np.uint8)
