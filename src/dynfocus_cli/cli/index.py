@@ -77,7 +77,11 @@ def index(
         def show(video: str, query: Query | None, kept: IndexedVideo) -> None:
             nonlocal count
             if kept.problem:  # the next one could not be kept either
-                raise DynFocusError(with_flags(kept.problem))
+                folder = finder().index(run).folder.parent
+                raise DynFocusError(
+                    f"{video} could not be kept in {folder} ({kept.problem}): free some space there, or name "
+                    "another folder with DYNFOCUS_CACHE_DIR."
+                )
             _show(job, video, kept, finder(), is_first=count == 0)
             count += 1
 

@@ -36,7 +36,7 @@ class IndexedVideo:
     is_kept: bool = False
     """Whether the index has it now."""
     problem: str = ""
-    """Why the index could not be written, a sentence."""
+    """Why the index could not be written, as a clause."""
 
     @property
     def frames(self) -> VideoVectors:
@@ -116,10 +116,7 @@ def indexed(
                 index.add(digest, entry)
             is_kept = True
         except IndexUnwritable as error:
-            problem = (
-                f"This video could not be kept in the index in {index.folder.parent} ({error}), so the next "
-                "search decodes it again: free some space, set DYNFOCUS_CACHE_DIR, or give `cache=False`."
-            )
+            problem = str(error)
     return IndexedVideo(entry, digest, is_new=True, is_kept=is_kept, problem=problem)
 
 

@@ -22,6 +22,10 @@ from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import DomainCheck, VideoSource
 
 GUESS = "take what is found as a guess, or name another `model`."
+_UNKEPT = (
+    "This video could not be kept in the index in {folder} ({reason}), so the next search decodes it again: "
+    "free some space, set DYNFOCUS_CACHE_DIR, or give `cache=False`."
+)
 DEFAULTS, DEFAULT_SAMPLING, DEFAULT_DECODING = FindOptions(), SamplingOptions(), DecodingOptions()
 
 
@@ -58,8 +62,9 @@ def find(
     result = search(
         source, kept.frames, caption, retriever, options, decoding=decoding, watch=watch, load=load
     )
-    if kept.problem:
-        result = replace(result, warnings=(*result.warnings, kept.problem))
+    if kept.problem and index is not None:
+        unkept = _UNKEPT.format(folder=index.folder.parent, reason=kept.problem)
+        result = replace(result, warnings=(*result.warnings, unkept))
     return with_check(result, retriever.name, check)
 
 

@@ -118,7 +118,7 @@ def summary(moments: Moments) -> list[str]:
         return [", ".join(parts)]
     stages = {stage: sum(getattr(each, stage) for each in timed) for stage in STAGES}
     spent = [f"{stage} {seconds:.2f} s" for stage, seconds in stages.items() if seconds >= 0.005]
-    return [", ".join(parts), ", ".join(spent)]
+    return [", ".join(parts), *([", ".join(spent)] if spent else [])]
 
 
 def _within(text: str, width: int, *, at_end: bool = False) -> str:
