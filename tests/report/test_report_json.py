@@ -70,6 +70,7 @@ OPTIONAL = {
     "dynfocus.inspection/1": ("question_id", "key", "settings", "shots"),
     "dynfocus.cache/1": ("indexes",),
     "dynfocus.index/1": ("key", "settings"),
+    "dynfocus.moments/1": ("threshold",),
     "dynfocus.plan/1": ("question_id",),
     "dynfocus.error/1": ("question", "question_id", "key", "settings", "benchmark", "id", "arm"),
     "dynfocus.prediction/1": ("log_likelihoods",),
