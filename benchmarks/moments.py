@@ -5,8 +5,9 @@ The queries of `synth/moments.py` on held-out clips, each put to `find` with the
 that the clip never shows, most of them near misses. A query counts as found where the best moment and a true
 span share at least half of their time together (R@1 at an IoU of 0.5). Borders are compared where they do:
 how far the start and the end are off, before anything is decoded for them (half-way between sampled frames)
-and after. `--verify N` puts N moments of each query to the language model, and counts as not found what it
-denies; whether that wins or loses has not been measured.
+and after. Then the language model is asked about the N best moments of each query, for each N of `--verify`,
+and ranks them, as `find --verify N` does; "denied left out" also counts as not found what it says no to. Both
+are compared with the same moments before, query by query.
 
     python benchmarks/moments.py --queries 600 --seed 41 --out benchmarks/results/moments.json
 """
@@ -24,6 +25,7 @@ from math import sqrt
 from pathlib import Path
 from statistics import mean, median
 
+import numpy as np
 import torch
 
 from dynfocus_cli.models.open import load_model
@@ -33,6 +35,7 @@ from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.moments.search import curve_of, search
 from dynfocus_cli.moments.spans import overlap
+from dynfocus_cli.moments.verify import verified
 from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.stopwatch import Stopwatch
@@ -43,6 +46,8 @@ from dynfocus_cli.video import probe
 from provenance import provenance
 
 IOUS = (0.3, 0.5, 0.7)
+DENIED = ", denied left out"
+RESAMPLES = 10_000
 Z = 1.959964
 """Of a normal distribution's 95 %."""
 
@@ -58,6 +63,8 @@ class Tally:
     starts_s: list[float] = field(default_factory=list)
     """How far off the starts of moments are that were found."""
     ends_s: list[float] = field(default_factory=list)
+    right: list[float] = field(default_factory=list)
+    """1 for each query that was found, and for each of what is absent for which nothing was; else 0."""
     frames: int = 0
     """Decoded for the borders."""
     moments: int = 0
@@ -67,12 +74,14 @@ class Tally:
         """Counts one query with what was found, the best first."""
         if not query.spans_s:
             self.false[query.kind].append(bool(found))
+            self.right.append(float(not found))
             return
         shared, nearest = 0.0, None
         if found:
             best = (found[0].start_s, found[0].end_s)
             shared, nearest = max((overlap(best, span), span) for span in query.spans_s)
         self.overlaps[query.kind].append(shared)
+        self.right.append(float(shared >= 0.5))
         if nearest is not None and shared >= 0.5:
             self.starts_s.append(abs(found[0].start_s - nearest[0]))
             self.ends_s.append(abs(found[0].end_s - nearest[1]))
@@ -115,6 +124,27 @@ def _share(hits: Sequence[bool]) -> dict[str, object]:
     return {"share": round(mean(hits), 4), "of": len(hits), "interval": [round(low, 4), round(high, 4)]}
 
 
+def paired(ours: Sequence[float], theirs: Sequence[float], clips: Sequence[int]) -> dict[str, object]:
+    """How many more queries are right, with a 95 % interval by a bootstrap over clips, and on how many one
+    way alone is."""
+    numbers = sorted(set(clips))
+    gains = {
+        number: [a - b for a, b, c in zip(ours, theirs, clips, strict=True) if c == number]
+        for number in numbers
+    }
+    sums = np.array([(sum(gains[number]), len(gains[number])) for number in numbers])
+    drawn = sums[np.random.default_rng(1).integers(0, len(sums), (RESAMPLES, len(sums)))].sum(axis=1)
+    low, high = np.percentile(drawn[:, 0] / drawn[:, 1], (2.5, 97.5))
+    pairs = list(zip(ours, theirs, strict=True))
+    return {
+        "gain": round(mean(a - b for a, b in pairs), 4),
+        "interval": [round(float(low), 4), round(float(high), 4)],
+        "won": sum(a > b for a, b in pairs),
+        "lost": sum(a < b for a, b in pairs),
+        "of": len(pairs),
+    }
+
+
 def best_frame(retriever: Retriever, times_s: Sequence[float], scores: Sequence[float]) -> list[Span]:
     """A span of four seconds around the best frame, where that reaches the threshold."""
     best = max(range(len(scores)), key=scores.__getitem__)
@@ -131,7 +161,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=600)
     parser.add_argument("--seed", type=int, default=41)
     parser.add_argument(
-        "--verify", type=int, default=3, help="moments that the language model is asked about"
+        "--verify", type=int, nargs="*", default=[3, 5], help="moments that the language model is asked about"
     )
     parser.add_argument("--clips", type=Path, help="a folder that keeps the clips")
     parser.add_argument("--out", type=Path)
@@ -145,10 +175,10 @@ def main() -> None:
         "sampled": FindOptions(refine=False),
         "refined": FindOptions(refine=True),
     }
-    if arguments.verify:
-        ways["verified"] = FindOptions(refine=True, verify=arguments.verify)
-    tallies = {name: Tally() for name in ways} | {"best frame": Tally()}
+    asked = [f"verify {most}{end}" for most in arguments.verify for end in ("", DENIED)]
+    tallies = {name: Tally() for name in [*ways, *asked, "best frame"]}
     decoding, sampled = DecodingOptions(cache=False), 0
+    clips = [sheet.clip for sheet in sheets for _ in sheet.queries]
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.clips or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -162,14 +192,18 @@ def main() -> None:
             for query in sheet.queries:
                 for name, options in ways.items():
                     began, tally = time.perf_counter(), tallies[name]
-                    result = search(
-                        source, frames, query.text, retriever, options, decoding=decoding, load=lambda: model
-                    )
-                    moments = [m for m in result.moments if m.log_odds is None or m.log_odds > 0]
-                    tally.add(query, moments)
+                    result = search(source, frames, query.text, retriever, options, decoding=decoding)
+                    tally.add(query, result.moments)
                     tally.frames += result.frames_refined
                     tally.moments += len(result.moments)
                     tally.seconds += time.perf_counter() - began
+                for most in arguments.verify:
+                    began, name = time.perf_counter(), f"verify {most}"
+                    ranked = sorted(verified(result.moments, query.text, model, most), key=lambda m: m.rank)
+                    tallies[name].seconds += time.perf_counter() - began
+                    tallies[name].add(query, ranked)
+                    kept = [m for m in ranked if m.log_odds is None or m.log_odds > 0]
+                    tallies[f"{name}{DENIED}"].add(query, kept)
                 curve = curve_of(frames, query.text, retriever)
                 around = best_frame(retriever, curve.times_s, curve.scores)
                 tallies["best frame"].add(
@@ -185,6 +219,9 @@ def main() -> None:
         "threshold": retriever.threshold,
         "verify": arguments.verify,
         "ways": figures,
+        "right_beside_refined": {
+            name: paired(tallies[name].right, tallies["refined"].right, clips) for name in asked
+        },
         "provenance": provenance(arguments.model),
     }
     line = json.dumps(result)

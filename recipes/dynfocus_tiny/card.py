@@ -79,7 +79,8 @@ Most are found by {best}.
   them it guesses (`benchmarks/domain.py` says how well the border is seen).
 - `retrieval.safetensors` is for `dynfocus find`: it compares a frame with captions of single things or pairs
   of them, such as "a red circle" or "the 7 and something blue"; it knows no motion, place or order. Its
-  threshold was measured on generated clips: at most 3 % of captions of absent things are found there.
+  threshold was measured on generated clips: at most 3 % of captions of absent things are found there. It is
+  weakest at two things together.
 
 ## How it was trained
 
