@@ -25,6 +25,7 @@ _STAGES = {
     "download": ("Downloading", "MB"),
     "plan": ("Reading the data", ""),
     "share out": ("Answering", "results"),
+    "evaluate": ("Evaluating", "predictions"),
     "features": ("Looking at videos", "videos"),
     "train": ("Training", "steps"),
     "validate": ("Asking", "questions"),

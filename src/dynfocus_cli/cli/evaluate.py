@@ -161,6 +161,7 @@ def run(
     judge_model: JudgeModelOption = None,
     json: opt.JsonOption = False,
     batch: opt.BatchOptions,
+    engine: opt.EngineOptions,
     model: opt.ModelRequest,
     run: RunOptions,
     show: opt.OutputOptions,
@@ -182,7 +183,8 @@ def run(
         batch.part,
         batch.retry_failed,
     )
-    evaluate(request, model, run, opened_judge(judge, judge_model), json=json, quiet=show.quiet)
+    judge_ = opened_judge(judge, judge_model)
+    evaluate(request, model, run, engine, judge_, json=json, quiet=show.quiet)
 
 
 app.command("run")(run)

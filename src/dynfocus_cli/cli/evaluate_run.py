@@ -16,7 +16,7 @@ from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import failure_of, say, trace
 from dynfocus_cli.cli.flag_names import result_with_flags
 from dynfocus_cli.cli.interrupts import interruptible, uninterrupted
-from dynfocus_cli.cli.options import ModelRequest
+from dynfocus_cli.cli.options import EngineOptions, ModelRequest
 from dynfocus_cli.cli.output import write_line, write_record
 from dynfocus_cli.cli.tally import Tally
 from dynfocus_cli.errors import SomeVideosFailed, UsageError, VideoUnreadable
@@ -67,6 +67,7 @@ def evaluate(
     request: RunRequest,
     model: ModelRequest,
     options: RunOptions,
+    engine: EngineOptions,
     judge: Judge | None,
     *,
     json: bool,
@@ -113,7 +114,12 @@ def evaluate(
     _say_problems(dataset)
     path = str(request.output / predictions_file(shard))
     with _opened(path, evaluation.settings(spec), quiet=quiet) as results:
-        failures = _run(evaluation, model, results, quiet=quiet)
+        if engine.engine == "ray":
+            from dynfocus_cli.cli.evaluate_by_ray import evaluate_by_ray
+
+            failures = evaluate_by_ray(evaluation, model, results, engine, quiet=quiet)
+        else:
+            failures = _run(evaluation, model, results, quiet=quiet)
     show_scores(request.output, judge, json=json, quiet=quiet)
     _conclude(evaluation.steps, failures, len(dataset.problems))
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ASKING = ("ask", "inspect")
 BATCH = (*ASKING, *SEARCHING)
 MODELS = (*RUNNING, *SEARCHING)
+SHARED = (*ASKING, "eval")
+"""Commands whose videos workers can share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,35 +155,36 @@ class EngineOptions:
 
     engine: Literal["local", "ray"] = flag(
         "--engine",
-        ASKING,
+        SHARED,
         "With --output: share the videos out among workers, by Ray; here, or at --address.",
         default="local",
+        help_by_command={"eval": "Share the videos out among workers, by Ray; here, or at --address."},
     )
     address: str | None = flag(
         "--address ADDRESS",
-        ASKING,
+        SHARED,
         "Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT. Default: this machine alone.",
     )
     workers: str | None = flag(
-        "--workers N|MIN:MAX", ASKING, "How many workers. Default: 1 at first, and as many as fit."
+        "--workers N|MIN:MAX", SHARED, "How many workers. Default: 1 at first, and as many as fit."
     )
     gpus_per_worker: float | None = flag(
         "--gpus-per-worker F",
-        ASKING,
+        SHARED,
         "GPUs of a worker; 0.5 lets two share one. Default: 1 where there are any.",
         Range("be at least 0", 0),
     )
-    cpus_per_worker: int = flag("--cpus-per-worker N", ASKING, "CPUs of a worker.", AT_LEAST_ONE, default=1)
+    cpus_per_worker: int = flag("--cpus-per-worker N", SHARED, "CPUs of a worker.", AT_LEAST_ONE, default=1)
     tries: int = flag(
         "--tries N",
-        ASKING,
+        SHARED,
         "Give a video up that ended its worker so often.",
         AT_LEAST_ONE,
         default=2,
     )
     stall_s: float = flag(
         "--stall SECONDS",
-        ASKING,
+        SHARED,
         "End a worker that makes no progress for so long.",
         Range("be at least 1", 1),
         default=900.0,

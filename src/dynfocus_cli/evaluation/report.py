@@ -140,6 +140,8 @@ class Report:
     metric: Metric
     questions: int
     """Those that some arm answered."""
+    asked: int
+    """Those that some arm answered or failed at."""
     videos: int
     arms: tuple[ArmReport, ...]
     pairs: tuple[Pair, ...]
@@ -190,6 +192,7 @@ def make_report(
         settings=run.settings,
         metric="recall" if benchmark.scoring == "moments" else "accuracy" if binary else "score",
         questions=len(ids),
+        asked=len(ids | {failure.id for failure in run.failures}),
         videos=len({stored.video for stored in everything}),
         arms=tuple(
             _arm(arm, by_arm.get(arm, ()), ids, run, benchmark, judgements.get(arm)) for arm in run.arms

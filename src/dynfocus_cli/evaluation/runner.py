@@ -10,17 +10,15 @@ from itertools import chain, groupby
 from pathlib import Path
 
 from dynfocus_cli.batch.lookahead import one_ahead
-from dynfocus_cli.batch.questions import Query
-from dynfocus_cli.batch.result_key import Content, content_of, settings_of
-from dynfocus_cli.batch.results import ResultFile, StoredResult
+from dynfocus_cli.batch.result_key import settings_of
+from dynfocus_cli.batch.results import ResultFile
 from dynfocus_cli.batch.videos import check
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.evaluation.arm import Arm
 from dynfocus_cli.evaluation.item import Item
 from dynfocus_cli.evaluation.records import Conditions, failure_record
 from dynfocus_cli.evaluation.step import Executor, Step
-from dynfocus_cli.features.cache import FeatureCache
-from dynfocus_cli.files import known_digest
+from dynfocus_cli.evaluation.stored_steps import StoredSteps
 from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.pipeline.prefetch import Prefetch
 from dynfocus_cli.progress import Progress
@@ -83,7 +81,8 @@ class Evaluation:
             failure_of: exit code, kind and message of an error.
             shown: shows the progress of a step.
         """
-        return _Run(self, load, results, failure_of, shown).outcomes()
+        stored = StoredSteps(self.executor, results, self.retry_failed)
+        return _Run(self, load, stored, failure_of, shown).outcomes()
 
 
 @dataclass(slots=True)
@@ -92,7 +91,7 @@ class _Run:
 
     evaluation: Evaluation
     load: Callable[[], Backend]
-    results: ResultFile
+    stored: StoredSteps
     failure_of: Callable[[Exception], tuple[int, str, str]]
     shown: Callable[[Step], AbstractContextManager[Progress]]
     model: Backend | None = None
@@ -108,14 +107,14 @@ class _Run:
     def _of_video(self, video: Path, items: Sequence[Item], prefetch: Prefetch | None) -> Iterator[Outcome]:
         source: VideoSource | None = None
         unreadable: VideoUnreadable | None = None
-        content = self._content(items[0])
+        content = self.stored.content(items[0])
         for step in self._steps(items):
-            stored = self._stored(step, content)
+            stored = self.stored.find(step.item, step.arm.name, content)
             if stored is not None:
                 yield Outcome(step, None, stored.failed)
                 continue
             code: int | None = None
-            obstacle = unreadable or self._preparation_error(step.item)
+            obstacle = unreadable or self.stored.preparation_error(step.item)
             if self.model is None and obstacle is None and _is_there(video):
                 self.model = self.load()
             error: Exception | None = None
@@ -132,7 +131,7 @@ class _Run:
                     code = failure[0]
                     record = failure_record(self._conditions, step.item, step.arm.name, *failure)
             prefetch = None  # it was made for the first step alone
-            self.results.add(str(video), content, _query(step.item), record, step.arm.name)
+            self.stored.add(step.item, step.arm.name, content, record)
             yield Outcome(step, record, code, error)
 
     def _predicted(
@@ -145,10 +144,9 @@ class _Run:
         """Begins with a video while another is at work; what is wrong with it is reported at its turn."""
         path, items = video
         try:
-            self._conditions.benchmark.prepare(items[0])
-            content = content_of(str(path), digest=self._digest)
             step = next(self._steps(items))
-            if self.model is None or self._stored(step, content) is not None:
+            stored = self.stored.find(step.item, step.arm.name, self.stored.content(step.item))
+            if self.model is None or stored is not None:
                 return None
             check(str(path))
             return self.evaluation.executor.prefetch(step, probe(str(path)), self.model)
@@ -157,29 +155,6 @@ class _Run:
 
     def _steps(self, items: Sequence[Item]) -> Iterator[Step]:
         return (Step(item, arm) for item in items for arm in self.evaluation.arms)
-
-    def _stored(self, step: Step, content: Content) -> StoredResult | None:
-        """What an earlier run stored of a step; None where it is to be done."""
-        stored = self.results.find(str(step.item.video), content, _query(step.item), step.arm.name)
-        if stored is None or stored.failed is None or stored.fresh:
-            return stored
-        return None if self.evaluation.retry_failed else stored
-
-    def _content(self, item: Item) -> Content:
-        self._preparation_error(item)  # it is said where the video is to be read
-        return content_of(str(item.video), digest=self._digest)
-
-    def _preparation_error(self, item: Item) -> Exception | None:
-        """Why the benchmark cannot make the item's video; None where it can, or has nothing to make."""
-        try:
-            self._conditions.benchmark.prepare(item)
-        except Exception as error:
-            return error
-        return None
-
-    def _digest(self, path: str) -> str:
-        cache = FeatureCache.default() if self.evaluation.executor.options.decoding.cache else None
-        return known_digest(path) if cache is None else cache.digest(path)
 
     @property
     def _conditions(self) -> Conditions:
@@ -205,7 +180,3 @@ def _is_there(video: Path) -> bool:
     except VideoUnreadable:
         return False
     return True
-
-
-def _query(item: Item) -> Query:
-    return Query(item.question, item.id, item.options)

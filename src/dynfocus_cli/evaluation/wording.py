@@ -142,6 +142,10 @@ def remarks(report: Report) -> Iterator[str]:
             yield f"{arm.name}: {'; '.join(clauses)}."
     if report.problems:
         yield f"{counted(len(report.problems), 'question')} of the data could not be asked: see the report."
+    total, asked = report.settings.get("questions"), report.asked
+    if isinstance(total, int) and asked < total:
+        what = "queries" if report.metric == "recall" else "questions"
+        yield f"{asked} of the split's {total} {what} are done: the run was limited, or has not ended yet."
     for name in report.missing_shards:
         yield f"{name} is missing: questions that no other part has are in no figure."
     yield from report.warnings
