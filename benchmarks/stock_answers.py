@@ -68,12 +68,12 @@ WAYS = (
     _way("key, question", scorer="question", **ALONE),
     _way("topk, question", scorer="question", frame_selector="topk", **BY_FRAME),
     _way("aks, question", scorer="question", frame_selector="aks", **BY_FRAME),
-    _way(WITH_RODS),
+    _way(WITH_RODS, rods=True),
     _way(WITHOUT, rods=False),
-    _way("key and rods, question", scorer="question"),
+    _way("key and rods, question", scorer="question", rods=True),
     _way("8 cones, density", cone_tokens=8, **ALONE),
     _way("4 cones, density", cone_tokens=4, **ALONE),
-    _way("8 cones and rods, density", cone_tokens=8),
+    _way("8 cones and rods, density", cone_tokens=8, rods=True),
     TokenArm("makers", "makers", lambda selection: SelectionOptions(stock=True), is_stock=True),
 )
 

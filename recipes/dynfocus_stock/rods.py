@@ -46,6 +46,7 @@ from dynfocus_tiny.precision import training_precision
 CLIPS, FIRST_SEED = 150, 6_000_000
 STEPS, ROWS, SAVE_EVERY = 400, 12, 50
 RATE, RANK, WEIGHT_DECAY = 1e-3, 16, 0.01
+WITH_RODS = SelectionOptions(rods=True)
 LONGEST_S = 64
 """Seconds of a lesson."""
 LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -121,10 +122,10 @@ class RodLessons(nn.Module):
         features = self._features[clip][start_s:end_s].float()
         conditions: tuple[Condition, ...] = tuple("sound" for _ in times)
         frames = EncodedFrames(times, times, conditions, features)
-        return self._model.session(source, frames, SelectionOptions())
+        return self._model.session(source, frames, WITH_RODS)
 
     def _allowance(self, rng: random.Random, frames: int) -> Any:
-        price = self._model.spec.price(_source(frames), 2, SelectionOptions())
+        price = self._model.spec.price(_source(frames), 2, WITH_RODS)
         ratio = rng.choice((2, 4, 6, 8)) / frames
         return allow(frames, prototypes=frames, key_ratio=ratio, limit=1 << 20, price=price)
 

@@ -135,13 +135,13 @@ class SelectionOptions:
         "Of a hub model: thin each key frame to N tokens. Default: all, or what fits.",
         AT_LEAST_ONE,
     )
-    rods: bool = flag(
+    rods: bool | None = flag(
         "--rods",
         QUERYING,
-        "Tokens of a frame that is no key frame.",
-        default=True,
+        "Tokens of a frame that is no key frame. Default: two; of a hub model none.",
         words=("two", "none"),
     )
+    """None: as the model was trained."""
     stock: bool = flag(
         "--stock", QUERYING, "Of a hub model: even sampling and all tokens, as its makers do.", default=False
     )
@@ -153,7 +153,8 @@ class SelectionOptions:
             "`scorer`": self.scorer,
             "`frame_selector`": self.frame_selector != "events",
             "`cone_tokens`": self.cone_tokens,
-            "`rods=False`": not self.rods,
+            "`rods=False`": self.rods is False,
+            "`rods=True`": self.rods,
         }
         _check_stock(self.stock, chosen)
         check_ranges(self)

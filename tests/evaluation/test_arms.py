@@ -74,7 +74,8 @@ def test_options_of_the_run_hold_for_each_arm(tiny: Backend) -> None:
 def test_what_a_model_cannot_do_is_said_with_what_it_can(tiny: Backend) -> None:
     assert [arm.name for arm in choose_arms(None, tiny.spec, RunOptions())] == ["dynfocus", "even", "key"]
     assert [arm.name for arm in choose_arms(["even", "even"], tiny.spec, RunOptions())] == ["even"]
-    with pytest.raises(UsageError, match=r"cannot do the arm stock .* it can do dynfocus, even, key, topk"):
+    able = r"cannot do the arm stock .* it can do dynfocus, rods, even, key, topk"
+    with pytest.raises(UsageError, match=able):
         choose_arms(["stock"], tiny.spec, RunOptions())
     with pytest.raises(UsageError, match="no arm 'evne': dynfocus-tiny can do dynfocus"):
         choose_arms(["evne"], tiny.spec, RunOptions())

@@ -123,7 +123,7 @@ def test_what_is_paired_may_be_odd(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_key_frames_of_one_token(models: dict[str, DynFocus], read: list[Any], family: str) -> None:
     """Then no other frame is given more than one."""
-    asked = options({"frames": 12}, prototypes=6, cone_tokens=1)
+    asked = options({"frames": 12}, prototypes=6, cone_tokens=1, rods=True)
     found = models[family].ask(str(DEMO), QUESTION, asked).evidence
     assert {frame.tokens for frame in found.frames} == {1}
     assert read == [(12 + found.tokens.prompt, 12)]
@@ -132,7 +132,7 @@ def test_key_frames_of_one_token(models: dict[str, DynFocus], read: list[Any], f
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     "wanted",
-    [{"prototypes": 8}, {"prototypes": 8, "rods": False}, {"frames": 1}, {"frames": 21, "stock": True}],
+    [{"prototypes": 8, "rods": True}, {"prototypes": 8}, {"frames": 1}, {"frames": 21, "stock": True}],
     ids=lambda wanted: " ".join(map(str, wanted)),
 )
 def test_a_plan_leaves_room_for_all_text(
@@ -151,7 +151,7 @@ def test_a_plan_leaves_room_for_all_text(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("wanted", [{}, {"rods": False}, {"cone_tokens": 1}, {"stock": True}], ids=str)
+@pytest.mark.parametrize("wanted", [{"rods": True}, {}, {"cone_tokens": 1}, {"stock": True}], ids=str)
 def test_a_small_context_is_filled_and_never_exceeded(
     models: dict[str, DynFocus],
     read: list[tuple[int, int]],
@@ -290,7 +290,7 @@ def test_smolvlm_is_told_how_many_frames_it_is_shown(
         return told[-1]
 
     monkeypatch.setattr(family, "video_text", spied)
-    for wanted, number in (({"rods": False}, "three"), ({}, "twelve"), ({"stock": True}, "twelve")):
+    for wanted, number in (({}, "three"), ({"rods": True}, "twelve"), ({"stock": True}, "twelve")):
         more = {} if wanted.get("stock") else {"prototypes": 3, "key_ratio": 1.0}
         model.ask(str(DEMO), QUESTION, options({"frames": 12}, **wanted, **more))
         assert f"series of {number} frames" in told[-1]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.types import ModelInfo
     from dynfocus_cli.video import Subtitles
 
-FORMAT = 2
+FORMAT = 3
 """Of keys. Another number makes other keys, so nothing old is taken for an answer; it is raised where the
 program comes to answer otherwise."""
 

@@ -26,6 +26,7 @@ _UNDECLARED = {
     "data": "--data",
     "tokens": "--tokens",
     "rods=False": "--rods none",
+    "rods=True": "--rods two",
     "cache=False": "--no-cache",
 }
 """What has no field of this name among the options, and what has a flag for one value."""

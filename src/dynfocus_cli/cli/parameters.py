@@ -79,7 +79,7 @@ def _parameter(flag: Flag, command: str, completion: Completion | None) -> inspe
     if flag.is_time:
         kind = str
     elif flag.words:
-        kind, default = Literal[flag.words], flag.words[0 if default else 1]
+        kind, default = Literal[flag.words], None if default is None else flag.words[0 if default else 1]
     elif _is_negative(flag):
         default = False
     declared: Any
@@ -118,7 +118,7 @@ def _build(kind: Any, arguments: Mapping[str, Any]) -> Any:
 def _value(flag: Flag, argument: Any) -> Any:
     """What a field is, by what the command line has for it."""
     if flag.words:
-        return argument == flag.words[0]
+        return None if argument is None else argument == flag.words[0]
     if _is_negative(flag):
         return not argument
     if not flag.is_time or argument is None:

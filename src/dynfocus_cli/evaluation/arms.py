@@ -43,8 +43,9 @@ ARMS: Mapping[str, TokenArm] = MappingProxyType(
     {
         arm.name: arm
         for arm in (
-            # Key frames in full and two tokens for each other frame, as `ask` does.
+            # As `ask` does.
             TokenArm("dynfocus", "DynFocus", lambda selection: selection),
+            TokenArm("rods", "key frames and rods", lambda selection: replace(selection, rods=True)),
             TokenArm("even", "even frames", _by_selector("even")),
             TokenArm(
                 "key", "key frames alone", lambda selection: replace(selection, rods=False, key_ratio=1.0)
@@ -106,7 +107,7 @@ def options_of(
     for, or as the tokens pay for where each but one takes no more than its rods."""
     if arm.is_stock:
         return replace(options, selection=arm.change(options.selection))
-    price: FramePrice = model.price(source, 2, options.selection)
+    price: FramePrice = model.price(source, 2, replace(options.selection, rods=True))
     most = min(options.sampling.max_frames or model.defaults.max_frames, most_frames(tokens, price))
     return replace(
         options,

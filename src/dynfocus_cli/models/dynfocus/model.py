@@ -217,7 +217,7 @@ class DynFocusSession(VideoSession):
             self._times_s,
             self._mask(choice.pinned),
         )
-        if self._selection.rods:
+        if self._selection.rods is not False:
             return tokens[0], frame_of_token[0]
         is_key = torch.isin(frame_of_token[0], selection.key_frames[0])  # (M,)
         return tokens[0, is_key], frame_of_token[0, is_key]

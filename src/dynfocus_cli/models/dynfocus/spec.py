@@ -63,10 +63,10 @@ class DynFocusSpec(ModelSpec):
             if given:
                 tokens = f"{price.key} or {price.other}"
                 raise UsageError(FOREIGN.format(flag=flag, name=self.name, price=tokens))
-        return price if selection.rods else replace(price, other=0)
+        return replace(price, other=0) if selection.rods is False else price
 
     def remarks(self, selection: SelectionOptions) -> tuple[str, ...]:
-        return () if selection.rods else (WITHOUT_RODS.format(name=self.name),)
+        return (WITHOUT_RODS.format(name=self.name),) if selection.rods is False else ()
 
     def patches(self, source: VideoSource) -> int:
         return self.config.patches

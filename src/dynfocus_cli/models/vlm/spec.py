@@ -66,7 +66,8 @@ class VlmSpec(ModelSpec):
         return replace(sampling, frames=stock.frames, max_frames=sampling.max_frames or stock.frames)
 
     def price(self, source: VideoSource, frames: int, selection: SelectionOptions) -> FramePrice:
-        """All tokens or `cone_tokens` for key frames, two rods or none for others."""
+        """All tokens or `cone_tokens` for key frames; two rods for others on request alone: models that never
+        saw any answer no better with them (docs/models.md)."""
         family, timestamp = self.family, self.prompt.timestamp_tokens
         full = self.patches(source, frames if selection.stock else 1)
         if selection.stock:
