@@ -13,11 +13,13 @@ killed, and is overwritten. The limit of the cache does not hold here; only `cle
 from __future__ import annotations
 
 import json
+import mmap
 import re
 import shutil
 import sqlite3
+import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
@@ -173,15 +175,15 @@ class MomentIndex:
             known = [each for each in places if each[3] in wanted and each[0] + each[1] <= vectors]
             if not known:
                 return
-            columns = tuple(zip(*known, strict=True))
-            firsts = np.array(columns[0], dtype=np.int64)
-            ends = firsts + np.array(columns[1], dtype=np.int64)
-            errors, names = error * np.array(columns[2], dtype=np.float64), columns[3]
+            firsts = np.array([each[0] for each in known], dtype=np.int64)
+            ends = firsts + np.array([each[1] for each in known], dtype=np.int64)
+            errors = error * np.array([each[2] for each in known], dtype=np.float64)
+            names = tuple([each[3] for each in known])
+            matrix, forget = _mapped(file, width)
             for begin, end in _runs(firsts, ends, BLOCK // (2 * width)):
-                first, frames = int(firsts[begin]), int(ends[end - 1] - firsts[begin])
-                rows = np.memmap(file, np.float16, "c", 2 * width * first, (frames, width))
-                products = torch.mv(torch.from_numpy(rows), query)
-                del rows
+                first, last = int(firsts[begin]), int(ends[end - 1])
+                products = torch.mv(matrix[first:last], query)
+                forget(first, last)
                 yield BlockScores(names[begin:end], firsts[begin:end] - first, products, errors[begin:end])
 
     def info(self) -> IndexInfo | None:
@@ -272,6 +274,34 @@ def _changing(folder: Path) -> Iterator[None]:
         raise IndexUnwritable("another process keeps it locked") from error
     except (OSError, NotImplementedError, sqlite3.Error) as error:
         raise IndexUnwritable(getattr(error, "strerror", None) or str(error)) from error
+
+
+def _mapped(file: Path, width: int) -> tuple[Tensor, Callable[[int, int], None]]:
+    """The vectors in a file, (T, D) float16, not to be written to; and what lets go of the memory that a
+    range of them took, where the system takes advice. One mapping with advice costs less than many.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    import torch
+
+    with open(file, "rb") as handle:
+        mapped = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+    if hasattr(mmap, "MADV_SEQUENTIAL"):
+        mapped.madvise(mmap.MADV_SEQUENTIAL)  # so that it comes from the disk in large pieces
+    count = len(mapped) // (2 * width)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that it has no read-only tensors
+        matrix = torch.frombuffer(mapped, dtype=torch.float16, count=count * width).view(count, width)
+
+    def forget(first: int, last: int) -> None:
+        if hasattr(mmap, "MADV_DONTNEED"):
+            page = mmap.PAGESIZE
+            begin, end = (2 * width * place // page * page for place in (first, last))
+            if begin < end:
+                mapped.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+
+    return matrix, forget
 
 
 def _runs(firsts: NDArray[np.int64], ends: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
