@@ -230,3 +230,29 @@ def test_where_no_video_is_there_no_cluster_is_started(stand_in, run, clip, monk
     assert "No such file: gone.mp4" in result.stderr
     result = run("ask", "gone.mp4", "q", "--engine", "ray", "-o", "out.jsonl", "--retry-failed")
     assert result.exit_code == VideoUnreadable.exit_code
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("needs_ray")
+def test_an_index_by_workers_ranks_as_one_by_this_process(folder: Path, run, monkeypatch) -> None:
+    write_clips(folder / "clips", [f"{number:02}.mp4" for number in range(20)])
+    (folder / "clips" / "bad.mp4").write_bytes(b"no video")
+    index = ("index", "clips", "--model", "dynfocus-tiny", "--quiet")
+    rankings = []
+    for name, engine in (("one", ()), ("ray", ("--engine", "ray", "--workers", "2"))):
+        monkeypatch.setenv("DYNFOCUS_CACHE_DIR", str(folder / name))
+        done = subprocess.run(
+            command(*index, "-o", f"{name}.jsonl", *engine), capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (6, ""), done.stderr
+        find = ("find", "clips", "a red circle", "--threshold", "1e-15", "--top", "99", "--quiet")
+        rankings.append(run(*find, "--model", "dynfocus-tiny").stdout)
+    assert results(folder / "one.jsonl") == results(folder / "ray.jsonl")
+    assert len(rankings[0].splitlines()) > 10
+    assert rankings[0] == rankings[1]
+    (folder / "ray.jsonl").unlink()
+    again = subprocess.run(
+        command(*index, "-o", "ray.jsonl", "--engine", "ray"), capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 6
+    assert [record["new"] for record in results(folder / "ray.jsonl") if "new" in record] == [False] * 20

@@ -15,7 +15,7 @@ from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.cli.output import on_terminal, write_line
 from dynfocus_cli.cli.parameters import command
-from dynfocus_cli.errors import DynFocusError
+from dynfocus_cli.errors import UsageError
 from dynfocus_cli.options import RunOptions
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def index(
     model: opt.ModelRequest,
     run: RunOptions,
     output: opt.OutputOptions,
+    engine: opt.EngineOptions,
 ) -> None:
     """Keep what `find` needs of videos, so that a search among them decodes nothing.
 
@@ -53,21 +54,29 @@ def index(
     `cache clear` removes it.
     """
     from dynfocus_cli.batch.questions import QuestionFile
+    from dynfocus_cli.batch.remote_videos import is_remote
     from dynfocus_cli.cli.each import gathered
     from dynfocus_cli.cli.find_forecast import forecast_each
+    from dynfocus_cli.cli.index_by_ray import index_by_ray, unwritable
     from dynfocus_cli.cli.job import for_each
     from dynfocus_cli.cli.resuming import results_of
 
     finder = cache(model.finder)
 
+    shared_out = engine.engine == "ray"
+    if shared_out and batch.output is None and not output.dry_run:
+        raise UsageError("--engine ray goes on by a file of results: name it with --output.")
+
     def is_kept(video: str) -> bool:
-        return finder().is_kept(video, run)
+        return is_remote(video) or finder().is_kept(video, run)
 
     results = results_of("index", batch, lambda: finder().info, run, output, still_holds=is_kept)
-    with gathered(videos, QuestionFile((), ()), batch, results, run, output) as job:
+    with gathered(videos, QuestionFile((), ()), batch, results, run, output, remote=shared_out) as job:
         job = replace(job, onward=ONWARD)
         if output.dry_run:
             return forecast_each(job, model, is_kept)
+        if shared_out:
+            return index_by_ray(job, model, finder(), engine)
         count = 0
 
         def load() -> Finder:
@@ -76,12 +85,8 @@ def index(
 
         def show(video: str, query: Query | None, kept: IndexedVideo) -> None:
             nonlocal count
-            if kept.problem:  # the next one could not be kept either
-                folder = finder().index(run).folder.parent
-                raise DynFocusError(
-                    f"{video} could not be kept in {folder} ({kept.problem}): free some space there, or name "
-                    "another folder with DYNFOCUS_CACHE_DIR."
-                )
+            if kept.problem:
+                raise unwritable(video, kept, finder(), job)
             _show(job, video, kept, finder(), is_first=count == 0)
             count += 1
 

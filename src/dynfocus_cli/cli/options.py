@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ASKING = ("ask", "inspect")
 BATCH = (*ASKING, *SEARCHING)
 MODELS = (*RUNNING, *SEARCHING)
-SHARED = (*ASKING, "eval")
+SHARED = (*ASKING, "index", "eval")
 """Commands whose videos workers can share."""
 
 

@@ -50,7 +50,8 @@ def open_index(
     retriever: Retriever, sampling: SamplingOptions, decoding: DecodingOptions
 ) -> MomentIndex | None:
     """Where videos are kept that are embedded so; None where nothing is to be kept, or where a part of each
-    video is looked at.
+    video is looked at. On which device they are decoded and encoded is no matter: what a machine with a GPU
+    keeps, others search, though the last digits of a score may differ.
 
     Raises:
         UsageError: `DYNFOCUS_CACHE_SIZE` is no size.
@@ -65,8 +66,6 @@ def open_index(
     depends_on = {
         "pictures": str(feature_cache.FORMAT),
         "retriever": retriever.revision,
-        "device": retriever.info.device.partition(":")[0],
-        "hwaccel": decoding.hwaccel,
         "frames": frames,
     }
     return MomentIndex(cache.folder, depends_on, {"model": retriever.name, "frames": frames})

@@ -11,7 +11,7 @@ from dynfocus_cli.errors import UsageError, VideoUnreadable
 from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.moments.captions import caption_of
 from dynfocus_cli.moments.embedding import MOST_FRAMES
-from dynfocus_cli.moments.index import MomentIndex
+from dynfocus_cli.moments.index import IndexUnwritable, MomentIndex
 from dynfocus_cli.moments.indexing import IndexedVideo, digest_of, indexed, open_index
 from dynfocus_cli.moments.moment import Moment, Moments, VideoFailure, VideoMoments
 from dynfocus_cli.moments.open import open_retriever
@@ -36,6 +36,7 @@ _NOTHING_TO_KEEP = (
     "{name} does not compare frames with texts, so there is nothing to keep for searches: name a SigLIP or "
     "CLIP as `selector` beside it, or as the `model`."
 )
+_CHANGED = "{video} was changed while it was read: run it again once it is finished."
 _NO_CACHE = (
     "Nothing is kept: the cache may hold 0 bytes, or has no folder. Set DYNFOCUS_CACHE_SIZE and "
     "DYNFOCUS_CACHE_DIR otherwise."
@@ -158,8 +159,46 @@ class Finder:
             refuse_unlike(self.retriever) if self._refuses(run) else lambda departures: None,
         )
         if not kept.is_kept and not kept.problem:
-            raise VideoUnreadable(f"{video} was changed while it was read: run it again once it is finished.")
+            raise VideoUnreadable(_CHANGED.format(video=video))
         return kept
+
+    def embedded(
+        self, video: str, run: RunOptions = DEFAULT_RUN, progress: Progress | None = None
+    ) -> IndexedVideo:
+        """What searches need of the file `video`, for the process that has the index to `take`.
+
+        Raises:
+            VideoUnreadable, OutOfDomain: as `keep`.
+        """
+        assert self.retriever is not None, "else there is no index"
+        digest = digest_of(video)
+        seen = indexed(
+            video,
+            self.retriever,
+            run.sampling,
+            replace(run.decoding, cache=False),
+            None,
+            progress or Silent(),
+            Stopwatch(),
+            refuse_unlike(self.retriever) if self._refuses(run) else lambda departures: None,
+        )
+        if digest_of(video) != digest:
+            raise VideoUnreadable(_CHANGED.format(video=video))
+        return replace(seen, digest=digest)
+
+    def take(self, seen: IndexedVideo, run: RunOptions = DEFAULT_RUN) -> IndexedVideo:
+        """Puts into the index what another process has `embedded`.
+
+        Raises:
+            UsageError: see `index`.
+        """
+        if seen.is_kept:
+            return seen
+        try:
+            self.index(run).add(seen.digest, seen.entry)
+        except IndexUnwritable as error:
+            return replace(seen, problem=str(error))
+        return replace(seen, is_kept=True)
 
     def is_kept(self, video: str, run: RunOptions = DEFAULT_RUN) -> bool:
         """Whether the index has what searches need of the file `video`; reads the file, but decodes nothing.
