@@ -84,6 +84,8 @@ class VideoSource:
     """Frames a second where they follow each other most closely; 0 where the average is all that is known."""
     frame_times_s: tuple[float, ...] = ()
     """When each frame is shown, where some are held for long; empty where they follow each other evenly."""
+    has_text_track: bool | None = None
+    """Whether it holds subtitles as text; None where nobody looked."""
     restarts_s: tuple[float, ...] = ()
     """Where the file's clock starts anew or jumps, and is taken to go on."""
 

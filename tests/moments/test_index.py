@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,18 @@ def test_a_video_is_kept_once(tmp_path: Path) -> None:
     index.add("d", plain)
     assert index.folder.joinpath(vectors_of(index)).stat().st_size == size == 3 * WIDTH * 2
     assert_equal(index.get("d", "1.mp4"), plain)
+
+
+def test_what_another_version_kept_is_made_anew_once(tmp_path: Path) -> None:
+    index = index_in(tmp_path)
+    index.add("d", entry_of(1))
+    with sqlite3.connect(index.folder / "catalogue.sqlite") as connection:
+        other = zlib.compress(b'{"source": {"path": "", "length": 3}, "times_s": [0.0, 1.0, 2.0]}')
+        connection.execute("UPDATE videos SET details = ?", (other,))
+    connection.close()
+    assert index.get("d", "1.mp4") is None
+    index.add("d", entry_of(1))
+    assert_equal(index.get("d", "1.mp4"), entry_of(1))
 
 
 def vectors_of(index: MomentIndex) -> str:

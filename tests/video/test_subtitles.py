@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -128,6 +129,29 @@ def test_files_beside_the_video(tmp_path: Path) -> None:
     assert found.origin == "my film.en.srt"
     assert len(warnings) == 1
     assert "my film.VTT hold no cues" in warnings[0]
+
+
+def test_a_folder_is_read_once_while_nothing_in_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = write_clip(tmp_path / "film.mp4", [0, 40])
+    read: list[str] = []
+    listed = os.listdir
+
+    def listdir(folder: str) -> list[str]:
+        read.append(folder)
+        return listed(folder)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    changed_s = time.time() - 100
+    os.utime(tmp_path, (changed_s, changed_s))
+    for _ in range(3):
+        assert find_subtitles(source_of(video), "auto") == (None, ())
+    assert len(read) == 1
+    (tmp_path / "film.srt").write_text(SRT)
+    assert find_subtitles(source_of(video), "auto")[0] is not None
+    (tmp_path / "film.srt").unlink()
+    assert find_subtitles(source_of(video), "auto")[0] is None, "a change just after another"
 
 
 @pytest.mark.parametrize("case", ["missing", "folder", "pipe", "text", "binary", "large", "nul"])

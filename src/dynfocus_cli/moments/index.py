@@ -195,7 +195,7 @@ class MomentIndex:
             about, row = catalogue.about, catalogue.row(digest)
             if about["width"] != width:
                 raise ValueError(f"vectors of {about['width']} numbers are kept there, got {width}")
-            if row is not None and self._vectors(row, about) is not None:
+            if row is not None and _entry(row, self._vectors(row, about), "") is not None:
                 return
             first, path = catalogue.end(), self.folder / about["vectors"]
             is_new = not path.exists()

@@ -14,6 +14,7 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -59,6 +60,7 @@ _PICTURES = (
 _SOUND = (
     "mp3,wav,w64,flac,aac,ac3,eac3,aiff,caf,amr,ape,wv,tta,au"  # opened to be told that there is no picture
 )
+_TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"})
 _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": f"{_CONTAINERS},{_ELEMENTARY_STREAMS},{_PICTURES},{_SOUND}",
@@ -103,6 +105,15 @@ def open_container(path: str | os.PathLike[str], *, hwaccel: HWAccel | None = No
         raise VideoUnreadable(denied) from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise not_opened(name) from error
+
+
+def text_streams(container: InputContainer) -> list[SubtitleStream]:
+    """Its tracks of subtitles that are text; pictures of text are none."""
+    return [
+        stream
+        for stream in container.streams.subtitles
+        if stream.codec_context is not None and stream.codec_context.name in _TEXT_CODECS
+    ]
 
 
 def open_stream(

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import Timing, VideoSource
 from dynfocus_cli.video.clock import timed_packets
-from dynfocus_cli.video.container import open_container, prepare
+from dynfocus_cli.video.container import open_container, prepare, text_streams
 from dynfocus_cli.video.orientation import frame_orientation
 from dynfocus_cli.video.packet_times import PacketTimes
 from dynfocus_cli.video.sequential_decoder import MAX_PACKETS_WITHOUT_FRAME
@@ -67,6 +67,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
             mirrored=orientation.mirrored,
             margins=margins,
             colour_warning=_DOLBY_VISION if header.dolby_vision_only else "",
+            has_text_track=bool(text_streams(container)),
             **asdict(timeline),
         )
 

@@ -6,9 +6,11 @@ import io
 import os
 import re
 import stat
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -21,7 +23,7 @@ from pysubs2.formats.substation import SubstationFormat
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.types import VideoSource
-from dynfocus_cli.video.container import open_container, select
+from dynfocus_cli.video.container import open_container, select, text_streams
 from dynfocus_cli.video.cues import Cue, tidy_cues
 from dynfocus_cli.video.stream_reader import EPSILON_S
 from dynfocus_cli.video.subtitle_text import decode_text
@@ -33,13 +35,16 @@ MAX_BYTES = 16 << 20
 
 MAX_CUES = 100_000
 
+SETTLED_S = 2.0
+"""After so long without a change a folder's time of change tells it from later ones: some file systems count
+whole seconds."""
+
 _HEAD_CHARACTERS = 1 << 16
 """At the beginning of a text, where a section tells its format."""
 
 _NEXT_NUMBER = "\n\n0\n"
 """pysubs2 takes a number at the end of a cue for the next one's; after this the last cue keeps its own."""
 
-_TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"})
 _LESS_WANTED = Disposition.forced | Disposition.hearing_impaired | Disposition.comment
 _ASS_SECTION = re.compile(r"^\[(?:Script Info|V4\+? Styles|Events)\]", re.MULTILINE | re.IGNORECASE)
 
@@ -164,30 +169,42 @@ def _webvtt(text: str) -> tuple[Cue, ...]:
 def _beside(video: Path) -> list[Path]:
     """Subtitle files of the video's name in its folder: the plain name first, then those with a language."""
     try:
-        # A folder may have very many videos, each of which is asked after: nothing is made of other names.
-        names = [name for name in os.listdir(video.parent) if name.startswith(video.stem)]
-    except OSError:
+        folder = os.path.abspath(video.parent)
+        changed = os.stat(folder)
+        names = _subtitle_names(folder, changed.st_mtime_ns, _age(changed.st_mtime))
+    except (OSError, ValueError):
         return []
-    files = (video.parent / name for name in names)
-    named = [
-        path
-        for path in files
-        if path.suffix.lower() in SUFFIXES and f"{path.stem}.".startswith(f"{video.stem}.")
-    ]
+    files = (video.parent / name for name in names if name.startswith(video.stem))
+    named = [path for path in files if f"{path.stem}.".startswith(f"{video.stem}.")]
     return sorted(
         named,
         key=lambda path: (path.stem != video.stem, path.stem, SUFFIXES.index(path.suffix.lower()), path.name),
     )
 
 
+@lru_cache(maxsize=16)
+def _subtitle_names(folder: str, changed_ns: int, age: int) -> tuple[str, ...]:
+    """Names of the subtitle files in a folder, which is read once for all of its videos as long as nothing
+    in it changes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return tuple(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES))
+
+
+def _age(changed_s: float) -> int:
+    """0 for a folder that changed long ago; else another number at each call, since a change soon after
+    another may have the same time."""
+    return 0 if time.time() - changed_s > SETTLED_S else time.monotonic_ns()
+
+
 def _track(source: VideoSource) -> Subtitles | None:
     """The text track that a player would show: the default one, then the first; pictures of text are none."""
+    if source.has_text_track is False:
+        return None
     with open_container(source.path) as container:
-        texts = [
-            stream
-            for stream in container.streams.subtitles
-            if stream.codec_context is not None and stream.codec_context.name in _TEXT_CODECS
-        ]
+        texts = text_streams(container)
         if not texts:
             return None
         chosen = min(
