@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Literal
 
 from dynfocus_cli.batch.question_work import QuestionWork
+from dynfocus_cli.batch.same_model import SameModel
 from dynfocus_cli.batch.video_task import TaskOutcome, TaskResult, VideoTask
 from dynfocus_cli.cli.errors import Failure
 from dynfocus_cli.cli.flag_names import result_with_flags
@@ -25,7 +26,8 @@ def for_each_by_ray(
         SomeVideosFailed: some failed.
     """
     run = SharedJob(job)
-    work = QuestionWork(command, model.load, job.options, result_with_flags)
+    load = SameModel(model.load, model.spec().info)
+    work = QuestionWork(command, load, job.options, result_with_flags)
     try:
         share_out(run, work, model, engine, quiet=job.quiet)
     finally:

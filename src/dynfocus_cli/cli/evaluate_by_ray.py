@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from dynfocus_cli.batch.results import ResultFile
+from dynfocus_cli.batch.same_model import SameModel
 from dynfocus_cli.batch.video_task import TaskFailure, TaskOutcome, VideoTask
 from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.options import EngineOptions, ModelRequest
@@ -32,7 +33,8 @@ def evaluate_by_ray(
     """
     run = SharedEvaluation(evaluation, results)
     arms = tuple(arm.name for arm in evaluation.arms)
-    share_out(run, StepWork(evaluation.executor, arms, model.load), model, engine, quiet=quiet)
+    load = SameModel(model.load, model.spec().info)
+    share_out(run, StepWork(evaluation.executor, arms, load), model, engine, quiet=quiet)
     return run.failures
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dynfocus_cli.batch.index_work import KEPT, IndexWork
 from dynfocus_cli.batch.remote_videos import is_remote
+from dynfocus_cli.batch.same_model import SameModel
 from dynfocus_cli.batch.video_task import TaskOutcome, TaskResult, VideoTask
 from dynfocus_cli.cli.each_by_ray import SharedJob
 from dynfocus_cli.cli.flag_names import with_flags
@@ -33,7 +34,8 @@ def index_by_ray(job: Job, model: ModelRequest, finder: Finder, engine: EngineOp
     finder.index(job.options)
     run = SharedIndex(job, finder)
     try:
-        share_out(run, IndexWork(model.finder, job.options), model, engine, quiet=job.quiet)
+        work = IndexWork(SameModel(model.finder, finder.info), job.options)
+        share_out(run, work, model, engine, quiet=job.quiet)
     finally:
         job.warnings.conclude(job.results_name)
     conclude_run(job, run.given, run.failures)
