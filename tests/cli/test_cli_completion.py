@@ -36,7 +36,7 @@ def test_commands_options_and_choices():
     assert offered("ch") == ["chat"]
     assert offered("he") == ["help"]
     assert offered("help", "mo") == ["models"]
-    assert offered("help", "in") == ["inspect"]
+    assert offered("help", "in") == ["index", "inspect"]
     assert offered("chat", "--max") == ["--max-frames", "--max-new-tokens"]
     assert offered("models", "") == ["list", "info", "pull", "convert", "quantize"]
     assert offered("ask", "--max") == ["--max-frames", "--max-new-tokens"]
