@@ -235,7 +235,7 @@ def test_where_no_video_is_there_no_cluster_is_started(stand_in, run, clip, monk
 @pytest.mark.slow
 @pytest.mark.usefixtures("needs_ray")
 def test_an_index_by_workers_ranks_as_one_by_this_process(folder: Path, run, monkeypatch) -> None:
-    write_clips(folder / "clips", [f"{number:02}.mp4" for number in range(20)])
+    write_clips(folder / "clips", [f"{number:02}.mp4" for number in range(8)])
     (folder / "clips" / "bad.mp4").write_bytes(b"no video")
     index = ("index", "clips", "--model", "dynfocus-tiny", "--quiet")
     rankings = []
@@ -248,11 +248,11 @@ def test_an_index_by_workers_ranks_as_one_by_this_process(folder: Path, run, mon
         find = ("find", "clips", "a red circle", "--threshold", "1e-15", "--top", "99", "--quiet")
         rankings.append(run(*find, "--model", "dynfocus-tiny").stdout)
     assert results(folder / "one.jsonl") == results(folder / "ray.jsonl")
-    assert len(rankings[0].splitlines()) > 10
+    assert len(rankings[0].splitlines()) > 4
     assert rankings[0] == rankings[1]
     (folder / "ray.jsonl").unlink()
     again = subprocess.run(
         command(*index, "-o", "ray.jsonl", "--engine", "ray"), capture_output=True, text=True, check=False
     )
     assert again.returncode == 6
-    assert [record["new"] for record in results(folder / "ray.jsonl") if "new" in record] == [False] * 20
+    assert [record["new"] for record in results(folder / "ray.jsonl") if "new" in record] == [False] * 8

@@ -14,7 +14,7 @@ import pytest
 import dynfocus_cli
 from dynfocus_cli import GenerationOptions, RunOptions, UsageError
 from dynfocus_cli.batch.results import ResultFile
-from dynfocus_cli.evaluation.arms import ARMS, choose_arms
+from dynfocus_cli.evaluation.arms import ARMS, DEFAULT_ARMS, choose_arms
 from dynfocus_cli.evaluation.benchmarks.file import OwnQuestions
 from dynfocus_cli.evaluation.item import Item
 from dynfocus_cli.evaluation.question_executor import QuestionExecutor
@@ -67,7 +67,7 @@ def run(folder: Path, output: Path, conditions: Conditions, items: Sequence[Item
         results.resume(evaluation.settings(model.spec))
         outcomes = list(evaluation.run(lambda: model, results, failure, shown))
     assert all(outcome.code is None for outcome in outcomes)
-    assert choose_arms(None, model.spec, options) == tuple(arms[:4])
+    assert choose_arms(None, model.spec, options) == tuple(map(ARMS.__getitem__, DEFAULT_ARMS))
     with pytest.raises(UsageError, match="cannot do the arm visual"):
         choose_arms(["visual"], model.spec, options)
     return [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]

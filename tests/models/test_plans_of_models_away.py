@@ -116,7 +116,7 @@ def test_the_command_plans_and_a_run_does_not_begin() -> None:
     assert planned.exit_code == 0, planned.stderr
     record = json.loads(planned.stdout)
     validate(record)
-    assert (record["tokens"]["per_key_frame"], record["tokens"]["per_other_frame"]) == (64, 2)
+    assert (record["tokens"]["per_key_frame"], record["tokens"]["per_other_frame"]) == (64, 0)
     assert CliRunner().invoke(app, arguments).exit_code == ModelUnavailable.exit_code
 
 
