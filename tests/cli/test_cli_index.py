@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.features.cache import FeatureCache
-from dynfocus_cli.moments import indexing
+from dynfocus_cli.moments import indexing, library
 from dynfocus_cli.moments.index import indexes
 from strict_schema import validate
 from video.clips import write_clip
@@ -98,6 +99,24 @@ def test_a_line_in_the_file_does_not_stand_for_what_was_removed(run, clips) -> N
     assert again.exit_code == 0
     assert kept() == 2
     assert "2 results: 2 new" in again.stderr
+
+
+def test_a_video_that_vanishes_while_it_is_looked_up_is_a_failure_of_its_own(run, clips, monkeypatch) -> None:
+    command = ("index", "clips", *TINY, "--output", "out.jsonl")
+    assert run(*command).exit_code == 0
+
+    def digest_of(video: str) -> str:
+        if video.endswith("a.mp4"):
+            raise VideoUnreadable(f"Cannot read {video}: it has gone.")
+        return known(video)
+
+    known = library.digest_of
+    monkeypatch.setattr(library, "digest_of", digest_of)
+    monkeypatch.setattr(indexing, "digest_of", digest_of)
+    again = run(*command)
+    assert again.exit_code == 6
+    assert "Cannot read clips/a.mp4: it has gone." in again.stderr
+    assert "1 of 2 videos failed" in again.stderr
 
 
 def test_one_object_says_all_that_is_kept(run, clips) -> None:

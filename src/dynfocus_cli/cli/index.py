@@ -15,7 +15,7 @@ from dynfocus_cli.cli.errors import say
 from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.cli.output import on_terminal, write_line
 from dynfocus_cli.cli.parameters import command
-from dynfocus_cli.errors import UsageError
+from dynfocus_cli.errors import UsageError, VideoUnreadable
 from dynfocus_cli.options import RunOptions
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ def index(
         raise UsageError("--engine ray goes on by a file of results: name it with --output.")
 
     def is_kept(video: str) -> bool:
-        return is_remote(video) or finder().is_kept(video, run)
+        try:
+            return is_remote(video) or finder().is_kept(video, run)
+        except VideoUnreadable:
+            return False  # its turn comes, and says why
 
     results = results_of("index", batch, lambda: finder().info, run, output, still_holds=is_kept)
     with gathered(videos, QuestionFile((), ()), batch, results, run, output, remote=shared_out) as job:

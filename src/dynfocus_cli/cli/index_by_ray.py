@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.cli.job import Job, conclude_run
 from dynfocus_cli.cli.options import EngineOptions, ModelRequest
 from dynfocus_cli.cli.sharing import share_out
-from dynfocus_cli.errors import DynFocusError
+from dynfocus_cli.errors import DynFocusError, VideoUnreadable
 
 if TYPE_CHECKING:
     from dynfocus_cli.moments.indexing import IndexedVideo
@@ -51,17 +52,22 @@ class SharedIndex(SharedJob):
     def tasks(self) -> Iterator[VideoTask]:
         """Each video that is not in the index; of those that are, the file is told at once."""
         for task in super().tasks():
-            video = task.video
-            if is_remote(video) or not self._finder.is_kept(video, self._job.options):
+            kept = None if is_remote(task.video) else self._kept_before(task.video)
+            if kept is None:
                 yield task
             else:
-                kept = self._finder.keep(video, self._job.options)
                 self.take(TaskOutcome(task, (TaskResult(None, {KEPT: kept}),), None))
 
     def take(self, outcome: TaskOutcome) -> None:
         results = tuple(self._kept(outcome.task.video, result) for result in outcome.results)
         with self._writing:
             super().take(replace(outcome, results=results))
+
+    def _kept_before(self, video: str) -> IndexedVideo | None:
+        with suppress(VideoUnreadable):  # a worker says why
+            if self._finder.is_kept(video, self._job.options):
+                return self._finder.keep(video, self._job.options)
+        return None
 
     def _kept(self, video: str, result: TaskResult) -> TaskResult:
         """A result with the record that the file has, once the index has the video."""
