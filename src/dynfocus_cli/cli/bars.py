@@ -26,6 +26,7 @@ _STAGES = {
     "plan": ("Reading the data", ""),
     "share out": ("Answering", "results"),
     "evaluate": ("Evaluating", "predictions"),
+    "index": ("Indexing", "videos"),
     "features": ("Looking at videos", "videos"),
     "train": ("Training", "steps"),
     "validate": ("Asking", "questions"),

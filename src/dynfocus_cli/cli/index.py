@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from dynfocus_cli.cli import options as opt
 from dynfocus_cli.cli.completion import model_names
@@ -32,14 +30,7 @@ ONWARD = "What was kept so far stays: run the same command again to go on."
 
 @command(completions={"model": model_names})
 def index(
-    videos: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="VIDEO",
-            show_default=False,
-            help="Files or folders, or - for paths on standard input.",
-        ),
-    ],
+    videos: opt.VideosArgument,
     *,
     batch: opt.BatchOptions,
     model: opt.ModelRequest,

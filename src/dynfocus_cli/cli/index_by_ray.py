@@ -45,6 +45,8 @@ def index_by_ray(job: Job, model: ModelRequest, finder: Finder, engine: EngineOp
 class SharedIndex(SharedJob):
     """The videos of a job; what workers see of them goes into the index, and a line for it into the file."""
 
+    stage = "index"
+
     def __init__(self, job: Job, finder: Finder) -> None:
         super().__init__(job)
         self._finder, self._writing = finder, Lock()

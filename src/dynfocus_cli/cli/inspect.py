@@ -30,14 +30,7 @@ if TYPE_CHECKING:
 
 @command(completions={"model": model_names})
 def inspect(
-    videos: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="VIDEO",
-            show_default=False,
-            help="Files or folders, or - for paths on standard input.",
-        ),
-    ],
+    videos: opt.VideosArgument,
     question: Annotated[
         str | None, typer.Option("--question", metavar="TEXT", help="Choose the frames for this question.")
     ] = None,

@@ -307,6 +307,13 @@ class ClipOptions:
             raise UsageError("--exact says how --clips cuts: name a folder with --clips.")
 
 
+VideosArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="VIDEO", show_default=False, help="Files or folders, or - for paths on standard input."
+    ),
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 ChoiceOption = Annotated[
