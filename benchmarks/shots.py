@@ -151,9 +151,10 @@ def main() -> None:
         for tool in tools.values():
             tool(clips[0].path)  # what is imported and set up once is not timed
         generated = measured(clips, tools)
-    filmed = measured(films(), tools)
+    filmed = measured(films(), tools) if films() else {}
     table(f"{len(clips)} generated clips", generated)
-    table(f"{len(films())} films", filmed)
+    if filmed:
+        table(f"{len(films())} films", filmed)
     best = max((row for name, row in generated.items() if name != "dynfocus"), key=lambda row: row["f1"])  # type: ignore[arg-type, return-value]
     mine = generated["dynfocus"]
     result = {
