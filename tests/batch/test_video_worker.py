@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dynfocus_cli.cli.errors import failure_of
 from dynfocus_cli.errors import DynFocusError, UsageError, VideoUnreadable
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.report.json import Record
+from dynfocus_cli.video import container
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,19 @@ def test_requests_about_a_video_have_a_record_each_and_paths_begin_at_the_driver
         ("y", {"video": "a.mp4", "size": 5, "count": 1}, ("y!",)),
     ]
     assert outcome.content == Content("name:a.mp4")
+
+
+def test_a_worker_decodes_on_the_processors_that_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each of many workers on a large machine would start as many decoders as if it were alone."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
+    monkeypatch.setattr(container, "_most_cores", None)
+    setup = WorkerSetup(Sizes(), failure_of, {}, str(tmp_path))
+    assert isinstance(VideoWorker(setup).load(), float)
+    assert container.usable_cores() == 64
+    assert isinstance(VideoWorker(replace(setup, cores=3)).load(), float)
+    assert container.usable_cores() == 3
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,8 @@ class WorkerPool:
         return {call: worker for worker in self._workers for call in worker.calls}
 
     def _start(self, memory_share: float) -> None:
-        setup = replace(self._setup, memory_share=self._setup.memory_share * memory_share)
+        cores = max(1, int(self._size.cpus))
+        setup = replace(self._setup, memory_share=self._setup.memory_share * memory_share, cores=cores)
         options = {"num_cpus": self._size.cpus, "num_gpus": self._size.gpus, "max_restarts": 0}
         actor = self._actor.options(**options, max_concurrency=AHEAD).remote(setup)
         worker = _Worker(actor, memory_share)

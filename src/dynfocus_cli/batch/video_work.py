@@ -61,3 +61,5 @@ class WorkerSetup:
     """After so many seconds without progress a worker ends itself."""
     memory_share: float = 1.0
     """Of the device's memory that a worker plans with."""
+    cores: int | None = None
+    """Processors that a worker decodes on at most; None: all that its machine lets it have."""

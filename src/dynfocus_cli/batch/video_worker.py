@@ -44,8 +44,11 @@ class VideoWorker:
         start_s = time.monotonic()
         try:
             from dynfocus_cli.device import take_memory_share
+            from dynfocus_cli.video.container import take_cores
 
             take_memory_share(self._setup.memory_share)
+            if self._setup.cores is not None:
+                take_cores(self._setup.cores)
             self._model = self._setup.work.load()
         except Exception as error:
             return TaskFailure(*self._setup.failure_of(error))

@@ -150,10 +150,21 @@ def keeps_times(container: InputContainer) -> bool:
     return container.format.name != "mpeg"
 
 
+_most_cores: int | None = None
+"""See `take_cores`."""
+
+
+def take_cores(most: int) -> None:
+    """Has this process decode on so many processors at most, for others work there as well."""
+    global _most_cores
+    _most_cores = most
+
+
 def usable_cores() -> int:
-    """How many processors this process may run on."""
+    """How many processors this process may decode on."""
     bound = getattr(os, "sched_getaffinity", None)
-    return (os.cpu_count() or 1) if bound is None else len(bound(0))
+    cores = (os.cpu_count() or 1) if bound is None else len(bound(0))
+    return cores if _most_cores is None else min(cores, _most_cores)
 
 
 def prepare(container: InputContainer, stream: VideoStream, *, workers: int | None = None) -> None:
