@@ -1,13 +1,16 @@
 """Hypothesis: with one worker the engine takes at most 10 % more than none, and two workers on two idle cores
-are at least 1.6 times as fast as one; a driver writes over a thousand records a second with memory that grows
-by what it must remember alone; and no kill costs a record.
+are at least 1.6 times as fast as one, and as fast as two runs without an engine side by side; a driver writes
+over a thousand records a second with memory that grows by what it must remember alone; and no kill costs a
+record.
 
-    python benchmarks/engine.py overhead [--clips 120]     local, 1 and 2 workers in turn, loading taken off
+    python benchmarks/engine.py overhead [--clips 120]     none, two shards, 1 and 2 workers in turn
     python benchmarks/engine.py driver [--records 100000]  tiny records through the driver
     python benchmarks/engine.py kills [--clips 200]        two nodes; a worker, a node, the driver killed
 
 Seconds on the clock say little on a busy machine; those of the processor, of all processes of a run, are told
-beside them. Loading is what a run of a few clips takes, and is taken off. Needs `dynfocus[ray]`.
+beside them. What two cores are worth is told by two shards side by side, which share nothing: cores of a
+virtual machine may be halves of one. Loading is what a run of a few clips takes, and is taken off. Needs
+`dynfocus[ray]`.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +45,7 @@ FEW = 20
 """Clips of the run that shows what loading takes."""
 LENGTH_S = 60
 """Of these clips. Of two seconds they take 0.02 s each, which is less than what loading varies by."""
-TURNS = 3
+TURNS = 5
 
 
 def main() -> None:
@@ -88,15 +92,20 @@ def overhead(clips: int) -> dict[str, Any]:
     """Seconds a clip of each way, on the clock and of the processor."""
     write_clips("few", FEW, LENGTH_S)
     write_clips("all", clips + FEW, LENGTH_S)
-    ways = {
-        "none": (),
-        "1 worker": ("--engine", "ray", "--workers", "1"),
-        "2 workers": ("--engine", "ray", "--workers", "2"),
+    engine = "--engine", "ray", "--workers"
+    ways: dict[str, tuple[tuple[str, ...], ...]] = {
+        "none": ((),),
+        "2 shards": (("--shard", "1/2"), ("--shard", "2/2")),
+        "1 worker": ((*engine, "1"),),
+        "2 workers": ((*engine, "2"),),
     }
     seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for turn in range(TURNS):
-        for way, more in ways.items():
-            few, all_ = (timed([folder, *ASK, *more], f"{way}-{turn}-{folder}") for folder in ("few", "all"))
+        for way, runs in ways.items():
+            few, all_ = (
+                timed([(folder, *ASK, *more) for more in runs], f"{way}-{turn}-{folder}")
+                for folder in ("few", "all")
+            )
             took = tuple((whole - part) / clips for whole, part in zip(all_, few, strict=True))
             seconds[way].append((took[0], took[1]))
             print(f"{way}: {took[0]:.3f} s a clip, {took[1]:.3f} s of the processor", file=sys.stderr)
@@ -107,35 +116,46 @@ def overhead(clips: int) -> dict[str, Any]:
         }
         for way, of in seconds.items()
     }
-    none, one, two = medians["none"], medians["1 worker"], medians["2 workers"]
+    clock, processor = 0, 1
     ratios = {
-        "one worker / none, processor": one["cpu_s"] / none["cpu_s"],
-        "one worker / none, clock": one["clock_s"] / none["clock_s"],
-        "one worker / two, clock": one["clock_s"] / two["clock_s"],
-        "two workers / one, processor": two["cpu_s"] / one["cpu_s"],
+        f"{a} / {b}, {('clock', 'processor')[which]}": statistics.median(
+            x[which] / y[which] for x, y in zip(seconds[a], seconds[b], strict=True)
+        )
+        for a, b, which in (
+            ("1 worker", "none", processor),
+            ("1 worker", "none", clock),
+            ("1 worker", "2 workers", clock),
+            ("none", "2 shards", clock),
+            ("2 workers", "2 shards", clock),
+            ("2 workers", "1 worker", processor),
+        )
     }
     for name, ratio in ratios.items():
         print(f"{name}: {ratio:.2f}", file=sys.stderr)
     return {"clips": clips, "turns": TURNS, "a_clip": medians, "ratios": ratios, "load": os.getloadavg()}
 
 
-def timed(arguments: Sequence[str], output: str) -> tuple[float, float]:
-    """Seconds of a run, on the clock and of the processor, all of its processes together."""
-    began = time.monotonic()
-    command = [DYNFOCUS, "ask", *arguments, "--output", f"{output}.jsonl"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        cpu: dict[int, float] = {}
-        own = psutil.Process(process.pid)
-        while process.poll() is None:
-            for each in [own, *own.children(recursive=True)]:
-                try:
-                    times = each.cpu_times()
-                except psutil.Error:
-                    continue
-                cpu[each.pid] = times.user + times.system
-            time.sleep(0.05)
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed with {process.returncode}")
+def timed(runs: Sequence[Sequence[str]], output: str) -> tuple[float, float]:
+    """Seconds of runs side by side, on the clock and of the processor, all of their processes together."""
+    began, cpu = time.monotonic(), dict[int, float]()
+    processes = [
+        psutil.Popen(
+            [DYNFOCUS, "ask", *arguments, "--output", f"{output}-{number}.jsonl"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for number, arguments in enumerate(runs)
+    ]
+    while any(process.poll() is None for process in processes):
+        for process in processes:
+            with suppress(psutil.Error):
+                for each in [process, *process.children(recursive=True)]:
+                    with suppress(psutil.Error):
+                        times = each.cpu_times()
+                        cpu[each.pid] = times.user + times.system
+        time.sleep(0.05)
+    if any(process.returncode != 0 for process in processes):
+        raise SystemExit(f"{output} failed: {[process.returncode for process in processes]}")
     return time.monotonic() - began, sum(cpu.values())
 
 
