@@ -7,10 +7,12 @@ every frame's score is wanted.
     python benchmarks/moment_index.py peers --folder /a/disk/with/6/GB [--hours 1 100] [--out FILE]
 
 Vectors are synthetic, one a second: scenes of ten seconds around a direction of their own. `growth` fills
-`find`'s index with videos of an hour and of a minute, and takes in turns, on one thread, a query (`scores`,
-and the best videos) and the product of a matrix in memory. Beside them stands a search that reads each video
-by itself, as `find` does, for its curve and its moments. `clips` searches 200 generated clips twice, and
-tells what the second search takes without the start of Python. `peers` takes what is installed of
+`find`'s index with videos of an hour and of a minute, and takes in turns, on one thread, a query (the highest
+score of each video, by which `find` passes over those in which nothing is to be found) and the product of a
+matrix in memory. Beside them stands the search of a video by itself, which those that are left have, for its
+curve and its moments. `clips` searches 200 generated clips again and again, with the index asked first, as
+`find FOLDER` does, and without, as with `--jsonl`; it tells what that takes without the start of Python.
+`peers` takes what is installed of
 
     pip install --target /some/folder usearch faiss-cpu lancedb    # and that folder in PYTHONPATH
 
@@ -46,6 +48,7 @@ from dynfocus_cli.files import flush
 from dynfocus_cli.moments.catalogue import Catalogue
 from dynfocus_cli.moments.embedding import VideoVectors
 from dynfocus_cli.moments.index import BLOCK, MomentIndex, VideoEntry
+from dynfocus_cli.moments.moment import Moments
 from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.moments.search import search
 from dynfocus_cli.options import FindOptions
@@ -59,7 +62,11 @@ POOL_HOURS = 10
 WIDTHS = {"dynfocus-tiny": 207, "SigLIP": 768}
 GROWTH, PEER_HOURS = (1, 10, 100, 1000), (1, 10, 100, 1000)
 LENGTHS_S = (HOUR_S, 60)
-TURNS, WANTED, BEST_VIDEOS, CLIPS = 5, 100, 20, 200
+TURNS, WANTED, CLIPS = 5, 100, 200
+HOPELESS = 0.5
+"""A product that a video's best frame has at least, where `growth` takes it as one to be searched."""
+TEXTS = ("a blue square", "the 7", "a yellow 7 and a blue star")
+"""What `clips` searches for."""
 ALIKE = 10
 """Videos that are searched by themselves."""
 LIMIT = 1.5
@@ -181,15 +188,12 @@ def grown(folder: Path, hours: int, width: int, length_s: int) -> dict[str, Any]
 
     index, names = filled(folder, hours, width, length_s)
     query = torch.from_numpy(unit(np.random.default_rng(9).standard_normal(width, np.float32)))
-    retriever = Plain(query)
+    retriever, wanted = Plain(query), frozenset(names)
 
-    def ask() -> list[tuple[float, str]]:
-        found: list[tuple[float, str]] = []
-        for block in index.scores(query, names):
-            peaks = block.peaks()
-            best = np.argsort(-peaks)[:BEST_VIDEOS]
-            found += [(float(peaks[place]), block.digests[place]) for place in best.tolist()]
-        return sorted(found, reverse=True)[:BEST_VIDEOS]
+    def ask() -> int:
+        peaks = index.peaks(query, wanted)
+        assert peaks is not None, "it was filled"
+        return int(np.count_nonzero(peaks.products + peaks.errors < HOPELESS))
 
     def each() -> None:
         for name in names[:ALIKE]:
@@ -268,15 +272,37 @@ def clips(folder: Path) -> dict[str, Any]:
     videos = sorted(map(str, own.glob("*.mp4")))
     finder, options = open_finder("dynfocus-tiny"), with_borders(FindOptions(), exact=False)
 
-    def ask(text: str) -> Callable[[], object]:
+    def each(text: str) -> Callable[[], Moments]:
         return lambda: find_all(videos, text, finder, options)
 
-    found = find_all(videos, "a red circle", finder, options)  # makes the index where there is none
-    seconds = timed({text: ask(text) for text in ("a blue square", "a green triangle")}, TURNS)
-    taken = medians([spent for row in seconds.values() for spent in row])
-    frames = sum(len(video.curve.times_s) for video in found.videos)
-    print(f"{len(videos)} clips, {frames} frames: a later search takes {taken['cpu_ms']} ms of the processor")
-    return {"videos": len(found.videos), "frames": frames, "search": taken, "turns": TURNS}
+    def screened(text: str) -> Callable[[], Moments]:
+        def ask() -> Moments:
+            screening = finder.screen(videos, text, options)
+            assert screening is not None, "there is an index"
+            left = [video for video in videos if video not in screening.passed_over]
+            return find_all(left, text, finder, options)
+
+        return ask
+
+    found = each("a red circle")()  # makes the index where there is none
+    ways: dict[str, Callable[[], object]] = {}
+    for text in TEXTS:
+        assert screened(text)().ranked == each(text)().ranked, "no moment is passed over"
+        ways |= {f"{text}, index first": screened(text), f"{text}, each video": each(text)}
+    seconds = timed(ways, TURNS)
+    frames = found.frames
+    print(f"{len(videos)} clips, {frames} frames; milliseconds of the processor of a later search:")
+    rows = []
+    for text in TEXTS:
+        first, alone = seconds[f"{text}, index first"], seconds[f"{text}, each video"]
+        searched = len(screened(text)().videos)
+        row = {"text": text, "searched": searched, "index_first": medians(first), "each": medians(alone)}
+        rows.append({**row, "to_each": ratio(first, alone)})
+        print(
+            f"{text:34}{searched:>4} searched{row['index_first']['cpu_ms']:>9} index first"
+            f"{row['each']['cpu_ms']:>9} each"
+        )
+    return {"videos": len(found.videos), "frames": frames, "searches": rows, "turns": TURNS}
 
 
 def asker(

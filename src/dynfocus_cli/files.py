@@ -191,18 +191,38 @@ def known_digest(path: str | os.PathLike[str], folder: Path | None = None) -> st
         OSError: the file cannot be read.
     """
     stamp = stamp_of(path)
-    if (known := _digests.get(stamp)) is not None:
+    if (known := _remembered(stamp, folder)) is not None:
         return known
-    record = None if folder is None else folder / f"{json_digest(stamp)}.json"
-    digest = None if record is None else _recorded(record, stamp)
-    if digest is None:
-        digest = digest_of(path)
-        if time.time() - os.stat(path).st_mtime <= RACY_S or stamp_of(path) != stamp:
-            return digest
-        if record is not None:
-            write_if_possible(record, json.dumps({"file": stamp, "sha256": digest}).encode())
+    digest = digest_of(path)
+    if time.time() - os.stat(path).st_mtime <= RACY_S or stamp_of(path) != stamp:
+        return digest
+    if folder is not None:
+        record = json.dumps({"file": stamp, "sha256": digest}).encode()
+        write_if_possible(_record_of(stamp, folder), record)
     _digests[stamp] = digest
     return digest
+
+
+def remembered_digest(path: str | os.PathLike[str], folder: Path | None = None) -> str | None:
+    """What `known_digest` returns where it need not read the file, else None.
+
+    Raises:
+        OSError: the file cannot be reached.
+    """
+    return _remembered(stamp_of(path), folder)
+
+
+def _remembered(stamp: Stamp, folder: Path | None) -> str | None:
+    if stamp not in _digests and folder is not None:
+        digest = _recorded(_record_of(stamp, folder), stamp)
+        if digest is not None:
+            _digests[stamp] = digest
+    return _digests.get(stamp)
+
+
+def _record_of(stamp: Stamp, folder: Path) -> Path:
+    """Where the digest of the file with this stamp is remembered."""
+    return folder / f"{json_digest(stamp)}.json"
 
 
 def json_digest(content: object, *, sort_keys: bool = False) -> str:

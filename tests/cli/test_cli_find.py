@@ -7,6 +7,9 @@ for themselves stands in tests/moments/ and at the end of this file, where a CLI
 from __future__ import annotations
 
 import json
+import os
+import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import pytest
 
 from dynfocus_cli.errors import OutOfDomain, VideoUnreadable
 from dynfocus_cli.moments import library
-from dynfocus_cli.moments.moment import Threshold
+from dynfocus_cli.moments.moment import Threshold, VideoMoments
 from dynfocus_cli.options import FindOptions, RunOptions
 from report.found import MODEL, video_moments
 from strict_schema import validate
@@ -38,6 +41,9 @@ class Search:
         return self
 
     def check(self, options: FindOptions) -> None: ...
+
+    def screen(self, *_: Any) -> None:
+        """There is no index."""
 
     def find(self, video: str, text: str, options: FindOptions, run: RunOptions, progress: Any) -> Any:
         self.calls.append((video, text, options, run))
@@ -186,8 +192,6 @@ def test_warnings_name_flags(run, clip, finder) -> None:
 
 @pytest.mark.slow
 def test_a_dual_encoder_searches_by_itself(run, tmp_path, monkeypatch) -> None:
-    import sys
-
     import torch
 
     sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
@@ -209,6 +213,54 @@ def test_a_dual_encoder_searches_by_itself(run, tmp_path, monkeypatch) -> None:
     refused = run("find", "a.mp4", "a dog", "--model", str(folder), "--verify", "1")
     assert refused.exit_code == 2
     assert "asks a language model" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_search_that_passes_over_videos_says_what_one_of_each_says(run, tmp_path, monkeypatch) -> None:
+    import torch
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+    import dual_encoders
+
+    from video.clips import barcode, write_clip
+
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    folder = dual_encoders.build("siglip", tmp_path / "siglip")
+    long_ago = time.time() - 100
+    for number in range(6):
+        path = write_clip(tmp_path / f"{number}.mp4", range(0, 2000, 40), stored=barcode(37 * number + 5))
+        os.utime(path, (long_ago, long_ago))
+    searched: list[str] = []
+    find = library.Finder.find
+
+    def counted(self: library.Finder, video: str, *more: Any) -> VideoMoments:
+        searched.append(video)
+        return find(self, video, *more)
+
+    monkeypatch.setattr(library.Finder, "find", counted)
+    arguments = ["find", ".", "a dog", "--model", str(folder)]
+    assert run("index", ".", "--model", str(folder)).exit_code == 0
+    lines = [json.loads(line) for line in run(*arguments, "--jsonl").stdout.splitlines()]
+    best = sorted(max(line["curve"]["scores"]) for line in lines)
+    assert len(searched) == 6
+    for threshold in (best[3] + 1e-4, min(best[5] + 0.01, 0.999)):
+        searched.clear()
+        asked = [*arguments, "--threshold", str(threshold)]
+        quick = run(*asked, "--json")
+        assert 1 <= len(searched) < 6
+        slow = run(*asked, "--json", "--no-cache")
+        assert len(searched) > 6
+        records = [json.loads(each.stdout) for each in (quick, slow)]
+        for record in records:
+            validate(record)
+            assert record.pop("timings_s")["total"] > 0
+        assert records[0] == records[1]
+        assert records[0]["videos"] == 6
+        texts = [run(*asked), run(*asked, "--no-cache")]
+        assert texts[0].stdout == texts[1].stdout
+        told = [[line for line in text.stderr.splitlines() if "total" not in line] for text in texts]
+        assert told[0] == told[1]
 
 
 def test_files_are_written_after_the_ranking_and_borders_are_exact(run, clip, finder, monkeypatch) -> None:

@@ -96,7 +96,7 @@ def vectors_of(index: MomentIndex) -> str:
 
 
 @pytest.mark.parametrize("block", [1, 5 * WIDTH * 2, 1 << 20])
-def test_scores_are_the_products_within_their_error(
+def test_peaks_are_the_highest_products_within_their_error(
     block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moment_index, "BLOCK", block)
@@ -106,19 +106,17 @@ def test_scores_are_the_products_within_their_error(
         index.add(f"d{number}", entry_of(number, frames))
     query = torch.randn(WIDTH)
     wanted = [f"d{number}" for number in (6, 0, 1, 3, 4)]
-    blocks = list(index.scores(query, [*wanted, "unknown"]))
-    assert [digest for each in blocks for digest in each.digests] == ["d0", "d1", "d3", "d4", "d6"]
-    assert len(blocks) == {1: 5, 5 * WIDTH * 2: 4, 1 << 20: 3}[block]  # d2 and d5 stand between them
-    for each in blocks:
-        ends = [*each.begins.tolist()[1:], len(each.products)]
-        for place, (begin, end) in enumerate(zip(each.begins.tolist(), ends, strict=True)):
-            number, products = int(each.digests[place][1:]), each.products[begin:end].float()
-            exact = torch.from_numpy(entry_of(number, lengths[number]).vectors).float() @ query
-            assert products.shape == exact.shape
-            assert (products - exact).abs().max() <= each.errors[place] < 0.05
-            assert each.peaks()[place] == products.max()
-    assert not list(index_in(tmp_path, frames="2").scores(query, wanted))
-    assert not list(index.scores(query, []))
+    peaks = index.peaks(query, {*wanted, "unknown"})
+    assert peaks is not None
+    assert peaks.places.digests == ["d0", "d1", "d3", "d4", "d6"]  # d2 and d5 stand between them
+    assert peaks.places.frames.tolist() == [lengths[number] for number in (0, 1, 3, 4, 6)]
+    assert peaks.places.remarks.all()
+    for digest, product, error in zip(peaks.places.digests, peaks.products, peaks.errors, strict=True):
+        number = int(digest[1:])
+        exact = torch.from_numpy(entry_of(number, lengths[number]).vectors).float() @ query
+        assert abs(product - exact.max()) <= error < 0.05
+    assert index_in(tmp_path, frames="2").peaks(query, set(wanted)) is None
+    assert index.peaks(query, set()) is None
 
 
 def test_no_question_about_places_reads_what_else_is_kept_of_videos(tmp_path: Path) -> None:
@@ -129,12 +127,14 @@ def test_no_question_about_places_reads_what_else_is_kept_of_videos(tmp_path: Pa
     asked: list[str] = []
     connection.set_trace_callback(asked.append)
     catalogue = Catalogue(connection)
-    assert [place[3] for place in catalogue.places()] == ["d"]
+    places = catalogue.places()
+    assert places is not None
+    assert places.digests == ["d"]
     assert catalogue.end() == 3
     connection.set_trace_callback(None)
     for query in asked:
-        (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
-        assert "USING COVERING INDEX places" in plan[3]
+        plan = [step[3] for step in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert [step for step in plan if "videos" in step] == ["SCAN videos USING COVERING INDEX places"]
     assert len(asked) == 2
     connection.close()
 
@@ -159,8 +159,9 @@ def test_damage_is_a_miss_and_is_mended(tmp_path: Path) -> None:
     vectors.write_bytes(data[:-1])
     assert index.get("d1", "1.mp4") is None
     assert index.get("d2", "2.mp4") is None
-    (block,) = index.scores(torch.ones(WIDTH), ["d1", "d2"])
-    assert block.digests == ("d1",)  # no vector is missing of it
+    peaks = index.peaks(torch.ones(WIDTH), {"d1", "d2"})
+    assert peaks is not None
+    assert peaks.places.digests == ["d1"]  # no vector is missing of it
     for number in (1, 2):
         index.add(f"d{number}", entry_of(number))
         assert_equal(index.get(f"d{number}", f"{number}.mp4"), entry_of(number))

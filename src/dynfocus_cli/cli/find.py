@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.batch.videos import Outcome
     from dynfocus_cli.cli.job import Job
     from dynfocus_cli.moments.library import Finder
-    from dynfocus_cli.moments.moment import Moments, VideoMoments
+    from dynfocus_cli.moments.moment import Moments, PassedOver, Screening, VideoMoments
     from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
 
@@ -68,7 +68,9 @@ def find(
     from dynfocus_cli.cli.find_forecast import forecast_each
     from dynfocus_cli.cli.job import for_each
     from dynfocus_cli.cli.resuming import results_of
+    from dynfocus_cli.moments.captions import caption_of
     from dynfocus_cli.moments.library import with_borders
+    from dynfocus_cli.moments.moment import Moments, VideoFailure
 
     results = results_of("find", batch, lambda: model.finder().info, run, output, search)
     questions = QuestionFile((Query(text),), ())
@@ -87,13 +89,25 @@ def find(
         files = FindFiles(export_options, clips, list(job.paths) if writes else (), quiet=output.quiet)
         options = with_borders(search, exact=writes or not job.several_videos)
         found: dict[str, VideoMoments] = {}
+        passed_over: dict[str, PassedOver] = {}
+        screening: Screening | None = None
         opened: list[Finder] = []
+        each_is_shown = writes or job.format == "jsonl" or job.results is not None
 
         def load() -> Finder:
+            nonlocal screening
             finder = model.finder()
             finder.check(options)
             opened.append(finder)
+            if isinstance(job.paths, Sized) and job.several_videos and not each_is_shown:
+                screening = finder.screen(job.paths, text, options, run)
             return finder
+
+        def passes_over(video: str) -> bool:
+            hopeless = None if screening is None else screening.passed_over.get(video)
+            if hopeless is not None:
+                passed_over[video] = hopeless
+            return hopeless is not None
 
         def work(
             job: Job, video: str, query: Query | None, finder: Finder, progress: Progress, _: Prefetch | None
@@ -108,36 +122,31 @@ def find(
                 result = opened[0].find(video, text, options, run, progress)
             return replace(result, warnings=tuple(map(with_flags, result.warnings)))
 
+        def moments_of(videos: tuple[VideoMoments, ...]) -> Moments:
+            return Moments(text, caption_of(text), opened[0].info, videos, options.top)
+
         def show(video: str, query: Query | None, result: VideoMoments) -> None:
             if job.format == "jsonl" or job.results is not None:
                 from dynfocus_cli.report.moments_record import moments_record
 
-                job.put(video, query, moments_record(_moments(text, opened[0], (result,), (), options)))
+                job.put(video, query, moments_record(moments_of((result,))))
             found[video] = result
             job.warn(result.warnings, job.where(video, query))
 
         def finish(failed: Sequence[Outcome[VideoMoments]]) -> None:
-            if found:
-                moments = _moments(text, opened[0], tuple(found.values()), failed, options)
-                _show(job, moments)
-                files.write(moments)
+            if not found and not passed_over:
+                return
+            moments = replace(
+                moments_of(tuple(found.values())),
+                failures=tuple(VideoFailure(each.video, each.error) for each in failed if each.error),
+                passed_over=tuple(passed_over.values()),
+                screening_s=None if screening is None else screening.timings_s,
+            )
+            _show(job, moments)
+            files.write(moments)
 
-        for_each(job, load, work, show, finish=finish)
+        for_each(job, load, work, show, finish=finish, passes_over=passes_over)
         files.conclude()
-
-
-def _moments(
-    text: str,
-    finder: Finder,
-    found: Sequence[VideoMoments],
-    failed: Sequence[Outcome[VideoMoments]],
-    options: FindOptions,
-) -> Moments:
-    from dynfocus_cli.moments.captions import caption_of
-    from dynfocus_cli.moments.moment import Moments, VideoFailure
-
-    failures = tuple(VideoFailure(each.video, each.error) for each in failed if each.error is not None)
-    return Moments(text, caption_of(text), finder.info, tuple(found), options.top, failures)
 
 
 def _show(job: Job, moments: Moments) -> None:
@@ -174,7 +183,7 @@ def _show_evidence(moments: Moments) -> None:
     from dynfocus_cli.report.terminal import stderr_console
 
     console = stderr_console()
-    if len(moments.videos) == 1:
+    if moments.count == 1:
         console.print()
         print_curve(console, moments.videos[0], moments.ranked)
     for line in summary(moments):

@@ -156,6 +156,7 @@ def for_each(
     show: Callable[[str, Query | None, Result], None],
     prefetch: Callable[[str, Query | None, Model], Prefetch | None] | None = None,
     finish: Callable[[Sequence[Outcome[Result]]], None] = lambda failed: None,
+    passes_over: Callable[[str], bool] = lambda video: False,
 ) -> None:
     """Loads the model once, then works on each question about each video, and shows each result as it comes.
 
@@ -166,7 +167,9 @@ def for_each(
     Args:
         prefetch: what can be done of the next video while this one is at work, in another thread.
         finish: is given the outcomes that failed, after the last video.
+        passes_over: says, once the model is loaded, whether a video has its result without being worked on.
     """
+    given, failures, failed = 0, list[int](), list[Outcome[Result]]()
     loaded: Model | None = None
     prefetched: Prefetch | None = None
     with_bars = display.is_visible(job.quiet)
@@ -184,13 +187,17 @@ def for_each(
 
     def videos() -> Iterator[str]:
         """The videos; the model is there before the first one that needs it."""
-        nonlocal loaded, prefetched
+        nonlocal loaded, prefetched, given
         alone = ((video, None) for video in job.paths)
         for video, prefetched in one_ahead(job.paths, start) if job.several_videos else alone:
             if loaded is None and _is_there(video) and job.has_work(video):
                 with display.shown("", with_bars), tally.loading():
                     loaded = load()
-            yield video
+            if loaded is not None and passes_over(video):
+                given += 1
+                tally.passed_over(failed=False)
+            else:
+                yield video
             if prefetched is not None:
                 prefetched.close()
 
@@ -212,7 +219,6 @@ def for_each(
             tally.passed_over(failed=len(job.results.failures) > failures_before)
         return done
 
-    given, failures, failed = 0, list[int](), list[Outcome[Result]]()
     try:
         for outcome in batch_videos.run(videos(), job.questions.of, process, is_done):
             given += 1  # ahead of the line, after which an interrupt may come at once

@@ -23,7 +23,15 @@ from typing import TYPE_CHECKING
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.features.encoded import EncodedFrames
-from dynfocus_cli.files import TEMPORARY, expand, json_digest, known_digest, user_folder, write_if_possible
+from dynfocus_cli.files import (
+    TEMPORARY,
+    expand,
+    json_digest,
+    known_digest,
+    remembered_digest,
+    user_folder,
+    write_if_possible,
+)
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import Condition
@@ -107,6 +115,10 @@ class FeatureCache:
     def digest(self, path: str | os.PathLike[str]) -> str:
         """SHA-256 of a file's content. Raises OSError where it cannot be read."""
         return known_digest(path, self._files)
+
+    def remembered_digest(self, path: str | os.PathLike[str]) -> str | None:
+        """The same where the file need not be read for it, else None. Raises OSError likewise."""
+        return remembered_digest(path, self._files)
 
     def look_up(self, key: str, moments_s: Sequence[float]) -> EncodedFrames | None:
         """The frames kept under `key` for those of the moments that are known, or None."""

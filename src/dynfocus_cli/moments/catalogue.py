@@ -13,6 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FILE_NAME = "catalogue.sqlite"
 WAIT_S = 60.0
@@ -26,16 +31,37 @@ CREATE TABLE IF NOT EXISTS videos (
   frames INTEGER NOT NULL,
   checksum INTEGER NOT NULL,   -- CRC-32 of its vectors
   norm REAL NOT NULL,          -- length of the longest of them
+  remarks INTEGER NOT NULL,    -- whether a search has more to say of it than what it finds
   details BLOB NOT NULL        -- all else that is kept of it, compressed JSON
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS places ON videos (first, frames, norm);
+CREATE INDEX IF NOT EXISTS places ON videos (first, frames, norm, remarks);
 """
-_COLUMNS = "digest, first, frames, checksum, norm, details"
+_COLUMNS = "digest, first, frames, checksum, norm, remarks, details"
 
 
-Place = tuple[int, int, float, str]
-"""Where a video's vectors stand in the file: the first one's place, how many there are, how long the longest
-is, and the video's digest. A plain tuple: there may be very many."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the vectors of videos (V) stand in the file, in its order. Columns: there may be very many."""
+
+    digests: list[str]
+    firsts: NDArray[np.int64]
+    """The place of each video's first vector."""
+    frames: NDArray[np.int64]
+    """How many it has."""
+    norms: NDArray[np.float64]
+    """How long the longest of them is."""
+    remarks: NDArray[np.bool_]
+    """Whether a search has more to say of the video than what it finds."""
+
+    def of(self, is_wanted: NDArray[np.bool_]) -> Places:
+        """Those of them for which `is_wanted` (V) says so."""
+        if is_wanted.all():
+            return self
+        chosen = is_wanted.nonzero()[0]
+        digests = [self.digests[place] for place in chosen.tolist()]
+        return Places(
+            digests, self.firsts[chosen], self.frames[chosen], self.norms[chosen], self.remarks[chosen]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +73,7 @@ class Row:
     frames: int
     checksum: int
     norm: float
+    remarks: bool
     details: bytes
 
 
@@ -67,13 +94,28 @@ class Catalogue:
         found = self._connection.execute(query, (digest,)).fetchone()
         return None if found is None else Row(*found)
 
-    def places(self) -> list[Place]:
-        """Where each video's vectors are, in the order of the file.
+    def places(self) -> Places | None:
+        """Where each video's vectors are; None where there are no videos.
 
-        An index of the database answers this and `end`, so that they read nothing of what else is kept.
+        An index of the database answers this and `end`, so that they read nothing of what else is kept. The
+        columns come as a text each: a row for each of 60,000 videos would take longer than comparing them.
         """
-        found = self._connection.execute("SELECT first, frames, norm, digest FROM videos ORDER BY first")
-        return found.fetchall()
+        import numpy as np
+
+        columns = "first", "frames", "norm", "remarks", "digest"
+        texts = ", ".join(f"group_concat({column})" for column in columns)
+        rows = f"SELECT {', '.join(columns)} FROM videos ORDER BY first"
+        found: tuple[str | None, ...] = self._connection.execute(f"SELECT {texts} FROM ({rows})").fetchone()
+        firsts, frames, norms, remarks, digests = (text or "" for text in found)
+        if not digests:
+            return None
+        return Places(
+            digests.split(","),
+            np.fromstring(firsts, np.int64, sep=","),
+            np.fromstring(frames, np.int64, sep=","),
+            np.fromstring(norms, np.float64, sep=","),
+            np.fromstring(remarks, np.int64, sep=",") != 0,
+        )
 
     def totals(self) -> tuple[int, int]:
         """How many videos and vectors there are."""

@@ -19,7 +19,7 @@ import shutil
 import sqlite3
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynfocus_cli.files import flush, json_digest
-from dynfocus_cli.moments.catalogue import Catalogue, Row
+from dynfocus_cli.moments.catalogue import Catalogue, Places, Row
 from dynfocus_cli.types import VideoSource
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from dynfocus_cli.types import Span
 
-FORMAT = 1
+FORMAT = 2
 """Of the files above. Another number makes other keys."""
 BLOCK = 32 << 20
 """Bytes of vectors that are in memory at a time while all of them are compared."""
@@ -71,24 +71,23 @@ class VideoEntry:
                 f"one vector a moment is needed, got {self.vectors.shape = } and {len(self.times_s)} moments"
             )
 
+    @property
+    def has_remarks(self) -> bool:
+        """Whether a search has more to say of the video than what it finds: warnings, what is unlike the
+        training, or what is said in a text track."""
+        return bool(self.warnings or self.departures) or self.source.has_text_track is not False
+
 
 @dataclass(frozen=True, slots=True)
-class BlockScores:
-    """How well the frames of videos whose vectors stand one behind another fit a caption, roughly."""
+class Peaks:
+    """How well the best frame of each of many videos (V) fits a caption, roughly."""
 
-    digests: tuple[str, ...]
-    """The videos (V), in the order of the file."""
-    begins: NDArray[np.int64]
-    """(V,): where each one's products begin."""
-    products: Tensor
-    """(T,) float16: inner products of vectors in float16."""
+    places: Places
+    """The videos, in the order of the file."""
+    products: NDArray[np.float32]
+    """(V,): the highest inner product of a video's vectors with the caption's, all of them in float16."""
     errors: NDArray[np.float64]
-    """(V,): no product of a video is farther off than this, but for what the order of a sum does."""
-
-    def peaks(self) -> NDArray[np.float32]:
-        """(V,): the highest product of each video."""
-        peaks: NDArray[np.float32] = np.maximum.reduceat(self.products.float().numpy(), self.begins)
-        return peaks
+    """(V,): no product of a video is farther off than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,37 +153,39 @@ class MomentIndex:
                 shutil.rmtree(self.folder)
                 self._append(digest, entry, data, width)
 
-    def scores(self, vector: Tensor, digests: Iterable[str]) -> Iterator[BlockScores]:
-        """The inner products of a caption's vector and the frames of these videos, in the order of the file;
-        those that are not there are left out. At most `BLOCK` bytes of vectors are in memory at a time, or
-        one video's.
+    def peaks(self, vector: Tensor, digests: Container[str]) -> Peaks | None:
+        """How well the best frames of those videos that are among `digests` fit a caption; None where there
+        is none. At most `BLOCK` bytes of vectors are in memory at a time, or one video's.
+
+        Nothing is checked against its checksum, which would take longer than the products.
 
         Shape:
-            vector: (D,).
+            vector: (D,), the caption's.
         """
         import torch
 
         with suppress(sqlite3.Error, OSError):
             with Catalogue.reading(self.folder) as catalogue:
-                if catalogue is None:
-                    return
-                places, about = catalogue.places(), catalogue.about
+                places = None if catalogue is None else catalogue.places()
+                if catalogue is None or places is None:
+                    return None
+                about = catalogue.about
             width, file = int(about["width"]), self.folder / about["vectors"]
-            query, error = vector.to(torch.float16), ROUNDING * float(vector.norm())
-            wanted, vectors = frozenset(digests), file.stat().st_size // (2 * width)
-            known = [each for each in places if each[3] in wanted and each[0] + each[1] <= vectors]
-            if not known:
-                return
-            firsts = np.array([each[0] for each in known], dtype=np.int64)
-            ends = firsts + np.array([each[1] for each in known], dtype=np.int64)
-            errors = error * np.array([each[2] for each in known], dtype=np.float64)
-            names = tuple([each[3] for each in known])
+            is_wanted = np.fromiter((each in digests for each in places.digests), bool, len(places.digests))
+            is_whole = places.firsts + places.frames <= file.stat().st_size // (2 * width)
+            places = places.of(is_wanted & is_whole)
+            if not places.digests:
+                return None
+            query, ends = vector.to(torch.float16), places.firsts + places.frames
+            highest = np.empty(len(places.digests), np.float32)
             matrix, forget = _mapped(file, width)
-            for begin, end in _runs(firsts, ends, BLOCK // (2 * width)):
-                first, last = int(firsts[begin]), int(ends[end - 1])
-                products = torch.mv(matrix[first:last], query)
+            for begin, end in _runs(places.firsts, ends, BLOCK // (2 * width)):
+                first, last = int(places.firsts[begin]), int(ends[end - 1])
+                products = torch.mv(matrix[first:last], query).float().numpy()
                 forget(first, last)
-                yield BlockScores(names[begin:end], firsts[begin:end] - first, products, errors[begin:end])
+                highest[begin:end] = np.maximum.reduceat(products, places.firsts[begin:end] - first)
+            return Peaks(places, highest, ROUNDING * float(vector.norm()) * places.norms)
+        return None
 
     def info(self) -> IndexInfo | None:
         """What it holds; None where there is nothing. Raises OSError where its folder cannot be read."""
@@ -207,7 +208,8 @@ class MomentIndex:
                 flush(self.folder)
             norm = float(np.linalg.norm(data.astype(np.float32), axis=1).max())
             checksum = zlib.crc32(data.tobytes())
-            catalogue.put(Row(digest, first, len(data), checksum, norm, _details(entry)))
+            row = Row(digest, first, len(data), checksum, norm, entry.has_remarks, _details(entry))
+            catalogue.put(row)
 
     def _vectors(self, row: Row, about: Mapping[str, str]) -> NDArray[np.float16] | None:
         """A video's vectors; None where they are not what was written."""

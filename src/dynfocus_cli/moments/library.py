@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -13,9 +13,10 @@ from dynfocus_cli.moments.captions import caption_of
 from dynfocus_cli.moments.embedding import MOST_FRAMES
 from dynfocus_cli.moments.index import IndexUnwritable, MomentIndex
 from dynfocus_cli.moments.indexing import IndexedVideo, digest_of, indexed, open_index
-from dynfocus_cli.moments.moment import Moment, Moments, VideoFailure, VideoMoments
+from dynfocus_cli.moments.moment import Moment, Moments, Screening, VideoFailure, VideoMoments
 from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
+from dynfocus_cli.moments.screening import screen
 from dynfocus_cli.moments.search import find, frame_s, refuse_unlike
 from dynfocus_cli.moments.windows import find_by_windows
 from dynfocus_cli.moments.words import joined, word_hits
@@ -117,6 +118,24 @@ class Finder:
         moments, warnings = self._with_words(result, caption, options, run)
         return replace(
             result, moments=moments, warnings=(*result.warnings, *warnings), timings_s=watch.timings()
+        )
+
+    def screen(
+        self,
+        videos: Iterable[str],
+        text: str,
+        options: FindOptions = DEFAULTS,
+        run: RunOptions = DEFAULT_RUN,
+    ) -> Screening | None:
+        """Which of several videos need not be searched, because the index alone says that nothing is to be
+        found in them; None where nothing says so."""
+        if self.retriever is None or run.subtitles not in ("auto", "off"):
+            return None
+        index = open_index(self.retriever, run.sampling, run.decoding)
+        if index is None:
+            return None
+        return screen(
+            videos, caption_of(text), self.retriever, options, index, subtitles=run.subtitles == "auto"
         )
 
     def index(self, run: RunOptions = DEFAULT_RUN) -> MomentIndex:

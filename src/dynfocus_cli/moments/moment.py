@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -128,6 +129,25 @@ class VideoMoments:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A video that need not be searched: the index alone says that what was looked for is not in it."""
+
+    video: str
+    """The file, as the user gave it."""
+    frames: int
+    """How many of it were compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """The search of the index that comes before that of each video."""
+
+    passed_over: Mapping[str, PassedOver]
+    """By the video's path."""
+    timings_s: Timings
+
+
+@dataclass(frozen=True, slots=True)
 class VideoFailure:
     """A video that could not be searched."""
 
@@ -149,6 +169,27 @@ class Moments:
     """The most moments that are reported."""
     failures: tuple[VideoFailure, ...] = ()
     """Of several videos, those that could not be searched."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """Of several videos, those in which the index alone says that it is not there."""
+    screening_s: Timings | None = None
+    """What that took; None where no index was asked first."""
+
+    @property
+    def count(self) -> int:
+        """Of videos that were searched."""
+        return len(self.videos) + len(self.passed_over)
+
+    @property
+    def frames(self) -> int:
+        """Of all videos, how many were looked at."""
+        passed_over = sum(video.frames for video in self.passed_over)
+        return passed_over + sum(len(video.curve.times_s) for video in self.videos)
+
+    @property
+    def timed(self) -> tuple[Timings, ...]:
+        """What the search of each video took, and that of the index."""
+        timings = (self.screening_s, *(video.timings_s for video in self.videos))
+        return tuple(each for each in timings if each is not None)
 
     @property
     def ranked(self) -> tuple[Moment, ...]:

@@ -23,7 +23,7 @@ def moments_record(moments: Moments) -> Record:
     """What a search found. Of several videos there is no curve, and nothing of QVHighlights, which knows one
     video a query."""
     ranked = moments.ranked
-    one = moments.videos[0] if len(moments.videos) == 1 and not moments.failures else None
+    one = moments.videos[0] if moments.count == 1 and not moments.failures else None
     warnings = [*dict.fromkeys(warning for video in moments.videos for warning in video.warnings)]
     return {
         "schema": MOMENTS,
@@ -31,7 +31,7 @@ def moments_record(moments: Moments) -> Record:
         "query": moments.query,
         "caption": moments.caption,
         "model": fields_of(moments.model, "name backend revision quantization device"),
-        "videos": len(moments.videos),
+        "videos": moments.count,
         "failed": len(moments.failures),
         "moments": [_moment(rank, moment) for rank, moment in enumerate(ranked, start=1)],
         "not_found": not ranked,
@@ -49,7 +49,7 @@ def moments_record(moments: Moments) -> Record:
         "pred_saliency_scores": one
         and [rounded(score, 4) for score in one.curve.clip_scores(one.source.duration_s)],
         "warnings": warnings,
-        "timings_s": _timings(moments.videos),
+        "timings_s": _timings(moments.timed),
     }
 
 
@@ -84,8 +84,7 @@ def _in_domain(videos: tuple[VideoMoments, ...]) -> bool | None:
     return all(said) if said else None
 
 
-def _timings(videos: tuple[VideoMoments, ...]) -> dict[str, float]:
+def _timings(timed: tuple[Timings, ...]) -> dict[str, float]:
     """Seconds a stage, of all videos together."""
-    timed = [video.timings_s for video in videos if video.timings_s is not None]
     stages = (stage.name for stage in fields(Timings))
     return {stage: rounded(sum(getattr(each, stage) for each in timed), 3) for stage in stages}

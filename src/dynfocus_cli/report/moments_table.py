@@ -85,7 +85,7 @@ def separated_moments(ranked: Sequence[Moment], *, with_header: bool) -> list[st
 def not_found(moments: Moments) -> str:
     """A sentence that says that nothing was found, and where; another one where the threshold that decided
     that was not measured, with what a lower one would have found first."""
-    videos, count = moments.videos, len(moments.videos)
+    videos, count = moments.videos, moments.count
     where = "the video" if count == 1 else f"any of {count} videos"
     sentence = f"“{moments.caption}” was not found in {where}."
     threshold = videos[0].threshold if videos else None
@@ -107,16 +107,13 @@ def not_found(moments: Moments) -> str:
 
 def summary(moments: Moments) -> list[str]:
     """What was looked at and what it took, a line each."""
-    frames = sum(len(video.curve.times_s) for video in moments.videos)
+    frames = moments.frames
     refined = sum(video.frames_refined for video in moments.videos)
     looked = f"{frames} frames looked at" if frames != 1 else "1 frame looked at"
-    if len(moments.videos) > 1:
-        looked += f" in {len(moments.videos)} videos"
+    if moments.count > 1:
+        looked += f" in {moments.count} videos"
     parts = [looked, *([f"{refined} more to find the borders"] if refined else []), moments.model.name]
-    timed = [video.timings_s for video in moments.videos if video.timings_s is not None]
-    if not timed:
-        return [", ".join(parts)]
-    stages = {stage: sum(getattr(each, stage) for each in timed) for stage in STAGES}
+    stages = {stage: sum(getattr(each, stage) for each in moments.timed) for stage in STAGES}
     spent = [f"{stage} {seconds:.2f} s" for stage, seconds in stages.items() if seconds >= 0.005]
     return [", ".join(parts), *([", ".join(spent)] if spent else [])]
 

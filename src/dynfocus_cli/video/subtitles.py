@@ -81,7 +81,7 @@ def subtitles_beside(video: Path) -> tuple[Subtitles | None, tuple[str, ...]]:
     """The first file of the video's name beside it that can be read, or None; and what is wrong with those
     before it."""
     problems: list[str] = []
-    for path in _beside(video):
+    for path in subtitle_files(video):
         try:
             cues, doubts = _read(path)
             return Subtitles(cues, path.name), (*problems, *doubts)
@@ -166,7 +166,7 @@ def _webvtt(text: str) -> tuple[Cue, ...]:
         return ()
 
 
-def _beside(video: Path) -> list[Path]:
+def subtitle_files(video: Path) -> list[Path]:
     """Subtitle files of the video's name in its folder: the plain name first, then those with a language."""
     try:
         folder = os.path.abspath(video.parent)
