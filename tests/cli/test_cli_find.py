@@ -42,6 +42,10 @@ class Search:
 
     def check(self, options: FindOptions) -> None: ...
 
+    def check_text(self, *_: Any) -> None:
+        if "the text" in self.errors:
+            raise self.errors["the text"]
+
     def screen(self, *_: Any) -> None:
         """There is no index."""
 
@@ -109,6 +113,14 @@ def test_videos_that_fail_cost_no_other(run, clip, finder) -> None:
     lines = [json.loads(line) for line in run("find", "a.mp4", "b.mp4", "x", "--jsonl").stdout.splitlines()]
     assert [line["schema"] for line in lines] == ["dynfocus.moments/1", "dynfocus.error/1"]
     assert lines[1]["error"]["code"] == 3
+
+
+def test_a_text_that_the_model_does_not_know_is_said_once(run, clip, finder) -> None:
+    finder.errors = {"the text": OutOfDomain("It knows no dogs.")}
+    clip("a.mp4"), clip("b.mp4")
+    result = run("find", "a.mp4", "b.mp4", "a dog", "--jsonl")
+    assert (result.exit_code, result.stdout, result.stderr) == (4, "", "Error: It knows no dogs.\n")
+    assert finder.calls == []
 
 
 @pytest.mark.parametrize(("error", "code"), [(VideoUnreadable("x"), 3), (OutOfDomain("x"), 4)])

@@ -98,6 +98,8 @@ def find(
             nonlocal screening
             finder = model.finder()
             finder.check(options)
+            if job.several_videos:  # of a single one it may be answered by an offer
+                finder.check_text(text, run)
             opened.append(finder)
             if isinstance(job.paths, Sized) and job.several_videos and not each_is_shown:
                 screening = finder.screen(job.paths, text, options, run)

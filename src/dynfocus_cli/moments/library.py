@@ -95,6 +95,12 @@ class Finder:
                 "`model`."
             )
 
+    def check_text(self, text: str, run: RunOptions = DEFAULT_RUN) -> None:
+        """Raises OutOfDomain where no video could be searched for the text: nobody named the model, and it
+        was not trained on such a text."""
+        if self.retriever is not None and self._refuses(run):
+            refuse_unlike(self.retriever, caption_of(text))(())
+
     def find(
         self,
         video: str,
@@ -328,10 +334,12 @@ def find_all(
 
     Raises:
         UsageError: the text is empty, too long or no text, or the options are none for this model.
-        VideoUnreadable, OutOfDomain: of a single video, as `Finder.find`.
+        OutOfDomain: nobody named the model, and it was not trained on such a text.
+        VideoUnreadable: of a single video, as `Finder.find`; OutOfDomain likewise.
     """
     check_query(text)
     finder.check(options)
+    finder.check_text(text, run)
     found, failures = [], []
     for video in videos:
         try:
