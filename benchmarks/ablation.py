@@ -3,7 +3,7 @@ key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken 
 
     python benchmarks/ablation.py tokens  [--seeds 1 2 3] [--world long] [--model FOLDER ...]
     python benchmarks/ablation.py controls
-    python benchmarks/ablation.py sizes
+    python benchmarks/ablation.py sizes   [--arms "(0, 40)"] [--world long]
     python benchmarks/ablation.py scorers
 
 `tokens` is the poster's "Ablation of Dynamic Encoding": tokens for other frames and for key frames.
@@ -29,8 +29,8 @@ the examination's questions are the same: as many of each type, about clips that
 frame a second. `--world long` has clips of 128 to 300 s in 14 to 24 scenes, to train on and for examination.
 
 `sizes` sweeps L and K/L, and `scorers` has the learned scores with and without the question choose the key
-frames, beside density and chance. Both take the networks of `tokens` as they are: (2, 40), and `scorers` also
-(0, 40), which sees nothing but the key frames.
+frames, beside density and chance. Both take the networks of `tokens` as they are: (2, 40), or for `sizes` the
+arms that are named, and `scorers` also (0, 40), which sees nothing but the key frames.
 
 Work is kept in --work after every step of any size: give the same command again to go on; a second process
 takes its share by --train-only, or by --seeds and --arms. Intervals are 95 %, by a bootstrap that draws seeds
@@ -40,6 +40,7 @@ and clips.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -48,6 +49,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +130,7 @@ def main() -> None:
         if not (folder / "config.json").is_file():
             parser.error(f"{folder} is no model folder: begin at the repository's root, or give --model")
     if arguments.arms is None:
-        arguments.arms = CONTROLS if arguments.experiment == "controls" else POSTERS
+        arguments.arms = {"controls": CONTROLS, "sizes": (PAPER,)}.get(arguments.experiment, POSTERS)
     if arguments.questions is None:
         arguments.questions = QUESTIONS[arguments.experiment]
     torch.set_num_threads(1)
@@ -486,24 +488,23 @@ def _by_need(seeds: Sequence[Sequence[Answered]], others: Sequence[Sequence[Answ
 
 
 def sizes(arguments: argparse.Namespace) -> dict:
-    """Accuracy and tokens over L and K/L."""
+    """Accuracy and tokens over L and K/L, of each arm."""
     rows = []
-    networks = [network(arguments, PAPER, seed) for seed in arguments.seeds]
-    exams = [examination(trained.validation_clips, arguments.questions) for trained in networks]
-    for events in EVENTS:
-        for ratio in RATIOS:
-            seeds = [
-                kept(
-                    folder_of(arguments, PAPER, seed)
-                    / f"sizes-{arguments.steps}-{arguments.questions}-{events}-{ratio}.json",
-                    lambda trained=trained, exam=exam, events=events, ratio=ratio: examine(
-                        trained, exam, WAYS[PAPER], events=events, ratio=ratio
-                    ),
-                )
-                for seed, trained, exam in zip(arguments.seeds, networks, exams, strict=True)
-            ]
-            rows.append({"L": events, "K/L": ratio} | summary(seeds))
-            print(f"L {events:3} K/L {ratio:5} {rows[-1]['tokens']:6.0f} tokens {rows[-1]['accuracy']:.1%}")
+    for arm in arguments.arms:
+        networks = [network(arguments, arm, seed) for seed in arguments.seeds]
+        exams = [examination(trained.validation_clips, arguments.questions) for trained in networks]
+        for events, ratio in itertools.product(EVENTS, RATIOS):
+            name = f"sizes-{arguments.steps}-{arguments.questions}-{events}-{ratio}.json"
+            seeds = []
+            for seed, trained, exam in zip(arguments.seeds, networks, exams, strict=True):
+                sit = partial(examine, trained, exam, WAYS[arm], events=events, ratio=ratio)
+                seeds.append(kept(folder_of(arguments, arm, seed) / name, sit))
+            rows.append({"arm": arm, "L": events, "K/L": ratio} | summary(seeds))
+            print(
+                f"{arm} L {events:3} K/L {ratio:5} {rows[-1]['tokens']:6.0f} tokens "
+                f"{rows[-1]['accuracy']:.1%}",
+                flush=True,
+            )
     return {"questions": len(seeds[0]), "sizes": rows}
 
 
