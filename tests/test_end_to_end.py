@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dynfocus_cli.cli.app import app
+from dynfocus_cli.pipeline import spine
 from dynfocus_cli.synth.world import Script, write_script
 from dynfocus_cli.synth.write import write_video
 from strict_schema import validate
@@ -348,6 +349,24 @@ def test_a_record_says_that_it_is_not_answered() -> None:
     assert result.exit_code == 6
     assert (refused["error"]["code"], refused["error"]["kind"]) == (4, "OutOfDomain")
     assert answered["in_domain"] is True
+
+
+def test_a_question_of_another_world_is_one_error_and_decodes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def encode(*_: object) -> None:
+        raise AssertionError("no video answers it")
+
+    monkeypatch.setattr(spine, "encode", encode)
+    for videos in (("clip.mp4",), ("noise.mp4", "clip.mp4")):
+        result = run("ask", *videos, "Who is the president of France?", "--jsonl")
+        assert result.exit_code == 4
+        (line,) = result.stderr.splitlines()
+        assert "not trained on such a question (training had no question with 'who', 'president'" in line
+    several = run(
+        "ask", *videos, "--questions", "-", "--jsonl", stdin="Who is the president of France?\nhi\n"
+    )
+    assert [json.loads(line)["error"]["code"] for line in several.stdout.splitlines()] == [4, 4, 4, 4]
 
 
 def test_inspect_works_on_any_video_and_speaks_of_no_guess() -> None:

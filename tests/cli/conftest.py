@@ -111,7 +111,8 @@ class StandIn:
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     library = StandIn()
     pipeline = ModuleType("dynfocus_cli.pipeline")
-    pipeline.__dict__.update(ask=library.ask, inspect=library.inspect)
+    admitted = {"admit_question": lambda model, question, options: None}
+    pipeline.__dict__.update(ask=library.ask, inspect=library.inspect, **admitted)
     opening = ModuleType("dynfocus_cli.models.open")
     opening.__dict__.update(load_model=library.load_model, read_model_spec=library.read_model_spec)
     for module in (pipeline, opening):

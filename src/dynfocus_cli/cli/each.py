@@ -97,8 +97,18 @@ def run_each(
             if job.results is None:
                 exporting.write(result)
 
+        def load() -> Backend:
+            loaded, query = model.load(), job.queries[0]
+            if command == "ask" and job.several_videos and len(job.queries) == 1 and query is not None:
+                from dynfocus_cli import pipeline
+
+                pipeline.admit_question(
+                    loaded, query.text, run
+                )  # else each video would fail for the same reason
+            return loaded
+
         try:
-            for_each(job, model.load, work, show_and_export, prefetch)
+            for_each(job, load, work, show_and_export, prefetch)
         except KeyboardInterrupt:
             if job.stream is not None:
                 job.stream.break_off()

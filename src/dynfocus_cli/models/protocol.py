@@ -69,6 +69,11 @@ class ScoredQuestion:
     """What there is to choose from, as the language model would write it."""
 
     @property
+    def own_answers(self) -> tuple[str, ...]:
+        """What there is to choose from, where the model itself words the prompt."""
+        return () if self.wording is not None else self.answers
+
+    @property
     def text(self) -> str:
         """What the language model reads; empty where there is no question."""
         return self.prompt or self.question or ""
@@ -255,6 +260,11 @@ class Backend(ABC):
         self, source: VideoSource, frames: EncodedFrames, question: ScoredQuestion
     ) -> DomainCheck | None:
         """Whether video and question are such as the model was trained on; None where it does not say."""
+
+    def question_departures(self, question: str, answers: Sequence[str]) -> tuple[str, ...]:
+        """How a question, and the answers to choose from, differ from all that the model was trained on, as
+        clauses; empty where the model does not say."""
+        return ()
 
 
 class VideoSession(ABC):

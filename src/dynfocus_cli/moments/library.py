@@ -21,6 +21,7 @@ from dynfocus_cli.moments.search import find, frame_s, refuse_unlike
 from dynfocus_cli.moments.windows import find_by_windows
 from dynfocus_cli.moments.words import joined, word_hits
 from dynfocus_cli.options import FindOptions, RunOptions, check_query
+from dynfocus_cli.pipeline.domain import refuses
 from dynfocus_cli.progress import Progress, Silent
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import ModelInfo, Quantization, SamplingPlan, VideoSource
@@ -278,7 +279,7 @@ class Finder:
     def _refuses(self, run: RunOptions) -> bool:
         """Whether what the model was not trained on is an error."""
         assert self.retriever is not None, "a model without one says of nothing that it was not trained on it"
-        return not run.anyway and (run.strict or self.retriever.fallback is not None)
+        return refuses(self.retriever.fallback, run)
 
     def _with_words(
         self, result: VideoMoments, caption: str, options: FindOptions, run: RunOptions

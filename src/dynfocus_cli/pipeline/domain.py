@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.errors import OutOfDomain
+from dynfocus_cli.models.protocol import Backend
+from dynfocus_cli.options import RunOptions
 from dynfocus_cli.types import DomainCheck, Fallback
 
 GUESS = "take the answer as a guess, or name another `model`."
@@ -31,6 +35,29 @@ def refusal(name: str, check: DomainCheck, fallback: Fallback | None) -> OutOfDo
     return OutOfDomain(
         f"{reason}, and {fallback.reason}{fetch}. With `anyway` {name} guesses.", reason, offer
     )
+
+
+def refuses(fallback: Fallback | None, options: RunOptions) -> bool:
+    """Whether what a model was not trained on is an error: nobody named it and no answer is asked for anyway,
+    or answers are wanted within its training alone.
+
+    Args:
+        fallback: why the model steps in, where nobody named it.
+    """
+    return not options.anyway and (options.strict or fallback is not None)
+
+
+def admit_question(model: Backend, question: str, options: RunOptions, answers: Sequence[str] = ()) -> None:
+    """Raises OutOfDomain for a question that would get no answer about any video.
+
+    Args:
+        answers: to choose from, as `Backend.question_departures` takes them.
+    """
+    if not refuses(model.spec.fallback, options):
+        return
+    check = DomainCheck((), model.question_departures(question, answers))
+    if not check.in_domain:
+        raise refusal(model.spec.name, check, model.spec.fallback)
 
 
 def _reasons(name: str, check: DomainCheck) -> list[str]:

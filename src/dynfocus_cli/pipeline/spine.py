@@ -10,7 +10,7 @@ from dynfocus_cli.models.protocol import Backend
 from dynfocus_cli.multiple_choice import check_options
 from dynfocus_cli.options import RunOptions, check_question
 from dynfocus_cli.pipeline.counterfactuals import check_answer
-from dynfocus_cli.pipeline.domain import GUESS, notices
+from dynfocus_cli.pipeline.domain import GUESS, admit_question, notices
 from dynfocus_cli.pipeline.evidence import report
 from dynfocus_cli.pipeline.prefetch import Prefetch
 from dynfocus_cli.pipeline.run import Run, run_within_memory
@@ -50,6 +50,7 @@ def ask(
     check_options(choices)
 
     def answer(run: Run) -> Answer:
+        admit_question(model, question, options, run.question.own_answers)  # before anything is decoded
         encoded = encode(run)
         domain = check_domain(run, encoded, refuse=True)
         selection = select(run, encoded)

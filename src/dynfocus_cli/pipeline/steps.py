@@ -14,7 +14,7 @@ from dynfocus_cli.features.encoding import Encoding, VisionTower, encode_video
 from dynfocus_cli.models.protocol import Choice, Completion, ScoredQuestion, VideoSession
 from dynfocus_cli.multiple_choice import ranked
 from dynfocus_cli.network.generation import Listener
-from dynfocus_cli.pipeline.domain import refusal
+from dynfocus_cli.pipeline.domain import refusal, refuses
 from dynfocus_cli.pipeline.health import health_of
 from dynfocus_cli.pipeline.prefetch import Prefetch
 from dynfocus_cli.pipeline.run import Run
@@ -105,9 +105,7 @@ def check_domain(run: Run, encoded: EncodedVideo, *, refuse: bool) -> DomainChec
     spec = run.model.spec
     with run.watch("select"):
         check = run.model.check_domain(run.source, encoded.frames, run.question)
-    named = spec.fallback is None
-    guesses = run.options.anyway or (named and not run.options.strict)
-    if refuse and check is not None and not check.in_domain and not guesses:
+    if refuse and check is not None and not check.in_domain and refuses(spec.fallback, run.options):
         raise refusal(spec.name, check, spec.fallback)
     return check
 

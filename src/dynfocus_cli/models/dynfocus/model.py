@@ -118,8 +118,10 @@ class LoadedModel(Backend):
             departures = (*departures, "it looks like none that training had")
         if question.question is None:
             return DomainCheck(departures)
-        answers = () if question.wording is not None else question.answers
-        return DomainCheck(departures, domain.question_departures(self.spec.read(question.question), answers))
+        return DomainCheck(departures, self.question_departures(question.question, question.own_answers))
+
+    def question_departures(self, question: str, answers: Sequence[str]) -> tuple[str, ...]:
+        return self.domain.question_departures(self.spec.read(question), answers)
 
 
 class DynFocusSession(VideoSession):
