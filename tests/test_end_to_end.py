@@ -359,14 +359,12 @@ def test_a_question_of_another_world_is_one_error_and_decodes_nothing(
 
     monkeypatch.setattr(spine, "encode", encode)
     for videos in (("clip.mp4",), ("noise.mp4", "clip.mp4")):
-        result = run("ask", *videos, "Who is the president of France?", "--jsonl")
-        assert result.exit_code == 4
+        result = run("ask", *videos, "Who is the president of France?")
+        assert (result.exit_code, result.stdout) == (4, "")
         (line,) = result.stderr.splitlines()
         assert "not trained on such a question (training had no question with 'who', 'president'" in line
-    several = run(
-        "ask", *videos, "--questions", "-", "--jsonl", stdin="Who is the president of France?\nhi\n"
-    )
-    assert [json.loads(line)["error"]["code"] for line in several.stdout.splitlines()] == [4, 4, 4, 4]
+        records = run("ask", *videos, "hi", "--jsonl").stdout.splitlines()
+        assert [json.loads(record)["error"]["code"] for record in records] == [4] * len(videos)
 
 
 def test_inspect_works_on_any_video_and_speaks_of_no_guess() -> None:

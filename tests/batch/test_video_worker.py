@@ -9,9 +9,11 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from dynfocus_cli.batch.ray_pool import PoolSize, WorkerPool
 from dynfocus_cli.batch.result_key import Content
 from dynfocus_cli.batch.video_task import VideoTask
 from dynfocus_cli.batch.video_work import Make, VideoWork, WorkerSetup
@@ -82,6 +84,11 @@ def test_a_worker_decodes_on_the_processors_that_it_was_given(
     assert container.usable_cores() == 64
     assert isinstance(VideoWorker(replace(setup, cores=3)).load(), float)
     assert container.usable_cores() == 3
+    ray = MagicMock()  # SUBSTITUTE: what the pool would start on a cluster
+    WorkerPool(ray, setup, PoolSize(1, 1, 3, 0), 2)._start(1.0)
+    start = ray.remote.return_value.options
+    assert start.call_args.kwargs["num_cpus"] == 3
+    assert start.return_value.remote.call_args.args == (replace(setup, cores=3),)
 
 
 @pytest.mark.parametrize(

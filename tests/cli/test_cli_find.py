@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ import pytest
 
 from dynfocus_cli.errors import OutOfDomain, VideoUnreadable
 from dynfocus_cli.moments import library
-from dynfocus_cli.moments.moment import Threshold, VideoMoments
+from dynfocus_cli.moments.moment import Screening, Threshold, VideoMoments
 from dynfocus_cli.options import FindOptions, RunOptions
+from dynfocus_cli.types import Timings
 from report.found import MODEL, video_moments
 from strict_schema import validate
 
@@ -35,6 +36,7 @@ class Search:
     calls: list[tuple[str, str, FindOptions, RunOptions]] = field(default_factory=list)
     info: Any = MODEL
     loads: int = 0
+    screening: Screening | None = None
 
     def open(self, *_: Any) -> Search:
         self.loads += 1
@@ -46,8 +48,9 @@ class Search:
         if "the text" in self.errors:
             raise self.errors["the text"]
 
-    def screen(self, *_: Any) -> None:
-        """There is no index."""
+    def screen(self, *_: Any) -> Screening | None:
+        """What the index says; None where there is none."""
+        return self.screening
 
     def find(self, video: str, text: str, options: FindOptions, run: RunOptions, progress: Any) -> Any:
         self.calls.append((video, text, options, run))
@@ -118,9 +121,42 @@ def test_videos_that_fail_cost_no_other(run, clip, finder) -> None:
 def test_a_text_that_the_model_does_not_know_is_said_once(run, clip, finder) -> None:
     finder.errors = {"the text": OutOfDomain("It knows no dogs.")}
     clip("a.mp4"), clip("b.mp4")
-    result = run("find", "a.mp4", "b.mp4", "a dog", "--jsonl")
+    result = run("find", "a.mp4", "b.mp4", "a dog")
     assert (result.exit_code, result.stdout, result.stderr) == (4, "", "Error: It knows no dogs.\n")
     assert finder.calls == []
+    finder.errors |= dict.fromkeys(("a.mp4", "b.mp4"), finder.errors["the text"])
+    result = run("find", "a.mp4", "b.mp4", "a dog", "--jsonl")
+    assert result.exit_code == 6
+    assert [json.loads(line)["error"]["code"] for line in result.stdout.splitlines()] == [4, 4]
+
+
+def test_videos_that_the_index_alone_was_asked_about_count(run, clip, finder) -> None:
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        clip(name)
+    timings_s = Timings(0.1, 0.0, 0.2, 0.0, 0.4)
+    finder.screening = Screening({"a.mp4": 30, "b.mp4": 40}, Threshold(0.25, "measured"), timings_s)
+    record = json.loads(run("find", "a.mp4", "b.mp4", "c.mp4", "x", "--json").stdout)
+    validate(record)
+    assert [call[0] for call in finder.calls] == ["c.mp4"]
+    alone = json.loads(run("find", "c.mp4", "x", "--json").stdout)
+    for stage, seconds in (("decode", 0.1), ("select", 0.2), ("total", 0.4)):
+        assert record["timings_s"][stage] == pytest.approx(alone["timings_s"][stage] + seconds)
+    assert (record["videos"], record["failed"]) == (3, 0)
+    finder.errors = {"c.mp4": VideoUnreadable("c.mp4 is no video.")}
+    finder.screening = replace(finder.screening, passed_over={"a.mp4": 30, "gone.mp4": 50})
+    result = run("find", "a.mp4", "c.mp4", "gone.mp4", "x")
+    assert (result.exit_code, result.stdout) == (6, "")
+    assert "“x” was not found in the video." in result.stderr
+    assert "30 frames looked at" in result.stderr
+    assert "2 of 3 videos failed." in result.stderr
+    record = json.loads(run("find", "a.mp4", "c.mp4", "gone.mp4", "x", "--json").stdout)
+    validate(record)
+    assert (record["videos"], record["failed"], record["threshold"]["value"]) == (1, 2, 0.25)
+    finder.errors = {}
+    for more in (("--jsonl",), ("--output", "o.jsonl"), ("--csv", "x.csv"), ("--clips", "cuts")):
+        finder.calls.clear()
+        run("find", "a.mp4", "b.mp4", "x", *more)
+        assert [call[0] for call in finder.calls] == ["a.mp4", "b.mp4"]
 
 
 @pytest.mark.parametrize(("error", "code"), [(VideoUnreadable("x"), 3), (OutOfDomain("x"), 4)])

@@ -82,8 +82,9 @@ class Library:
     ) -> Sequence[str]:
         options = FindOptions(threshold=threshold)
         found = screen(self.entries, "a dog", retriever, options, self.index, subtitles=subtitles)
-        for video, each in found.passed_over.items():
-            assert (each.video, each.frames) == (video, len(self.entries[video].times_s))
+        assert found.threshold == retriever.threshold_of(options)
+        for video, frames in found.passed_over.items():
+            assert frames == len(self.entries[video].times_s)
         return list(found.passed_over)
 
 
@@ -177,18 +178,31 @@ def test_a_file_that_was_changed_or_is_gone_or_nobody_read_is_searched(
     assert library.passed_over(pointer) == [kept]
 
 
-def test_damaged_vectors_are_searched_and_mended(
-    library: Library, pointer: Pointer, add: Callable[..., str]
+@pytest.mark.parametrize("damage", ["nan", "inf", "-inf"])
+def test_vectors_that_are_no_numbers_are_searched_and_hide_no_other(
+    library: Library, pointer: Pointer, add: Callable[..., str], damage: str
 ) -> None:
     add(0.1)
     add(0.0), add(0.0)
     (file,) = library.index.folder.glob("vectors-*")
     data = bytearray(file.read_bytes())
-    data[2 * WIDTH : 2 * WIDTH + 2] = np.float16("nan").tobytes()
+    data[2 * WIDTH : 2 * WIDTH + 2] = np.float16(damage).tobytes()
     file.write_bytes(data)
     assert [Path(video).name for video in library.passed_over(pointer)] == ["2.mp4"]
+    file.write_bytes(data[: 2 * WIDTH])
+    assert library.passed_over(pointer) == []
     file.unlink()
     assert library.passed_over(pointer) == []
+
+
+def test_one_that_may_be_refused_is_not_the_best(
+    library: Library, pointer: Pointer, add: Callable[..., str]
+) -> None:
+    """Else nothing would be searched where it is."""
+    add(0.3, departures=("it is grey",))
+    second, third = add(0.1), add(0.0)
+    assert library.passed_over(pointer) == [third]
+    assert second not in library.passed_over(pointer)
 
 
 def test_where_a_higher_product_is_no_higher_probability_all_are_searched(

@@ -99,12 +99,12 @@ def run_each(
 
         def load() -> Backend:
             loaded, query = model.load(), job.queries[0]
-            if command == "ask" and job.several_videos and len(job.queries) == 1 and query is not None:
+            asks_one = command == "ask" and len(job.queries) == 1
+            with_records = job.format == "jsonl" or job.results is not None  # which each video has of its own
+            if query is not None and asks_one and job.several_videos and not with_records:
                 from dynfocus_cli import pipeline
 
-                pipeline.admit_question(
-                    loaded, query.text, run
-                )  # else each video would fail for the same reason
+                pipeline.admit_question(loaded, query.text, run)  # else it would be said of each video
             return loaded
 
         try:

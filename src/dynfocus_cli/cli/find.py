@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dynfocus_cli.batch.videos import Outcome
     from dynfocus_cli.cli.job import Job
     from dynfocus_cli.moments.library import Finder
-    from dynfocus_cli.moments.moment import Moments, PassedOver, Screening, VideoMoments
+    from dynfocus_cli.moments.moment import Moments, Screening, VideoMoments
     from dynfocus_cli.pipeline.prefetch import Prefetch
     from dynfocus_cli.progress import Progress
 
@@ -89,7 +89,6 @@ def find(
         files = FindFiles(export_options, clips, list(job.paths) if writes else (), quiet=output.quiet)
         options = with_borders(search, exact=writes or not job.several_videos)
         found: dict[str, VideoMoments] = {}
-        passed_over: dict[str, PassedOver] = {}
         screening: Screening | None = None
         opened: list[Finder] = []
         each_is_shown = writes or job.format == "jsonl" or job.results is not None
@@ -98,7 +97,7 @@ def find(
             nonlocal screening
             finder = model.finder()
             finder.check(options)
-            if job.several_videos:  # of a single one it may be answered by an offer
+            if job.several_videos and not each_is_shown:  # else each has a record, or an offer may answer it
                 finder.check_text(text, run)
             opened.append(finder)
             if isinstance(job.paths, Sized) and job.several_videos and not each_is_shown:
@@ -106,10 +105,7 @@ def find(
             return finder
 
         def passes_over(video: str) -> bool:
-            hopeless = None if screening is None else screening.passed_over.get(video)
-            if hopeless is not None:
-                passed_over[video] = hopeless
-            return hopeless is not None
+            return screening is not None and video in screening.passed_over
 
         def work(
             job: Job, video: str, query: Query | None, finder: Finder, progress: Progress, _: Prefetch | None
@@ -136,14 +132,16 @@ def find(
             job.warn(result.warnings, job.where(video, query))
 
         def finish(failed: Sequence[Outcome[VideoMoments]]) -> None:
-            if not found and not passed_over:
-                return
+            failures = tuple(
+                VideoFailure(each.video, each.error) for each in failed if each.error is not None
+            )
             moments = replace(
                 moments_of(tuple(found.values())),
-                failures=tuple(VideoFailure(each.video, each.error) for each in failed if each.error),
-                passed_over=tuple(passed_over.values()),
-                screening_s=None if screening is None else screening.timings_s,
+                failures=failures,
+                screening=screening and screening.without(failure.video for failure in failures),
             )
+            if not moments.count:
+                return
             _show(job, moments)
             files.write(moments)
 
@@ -185,7 +183,7 @@ def _show_evidence(moments: Moments) -> None:
     from dynfocus_cli.report.terminal import stderr_console
 
     console = stderr_console()
-    if moments.count == 1:
+    if len(moments.videos) == moments.count == 1:
         console.print()
         print_curve(console, moments.videos[0], moments.ranked)
     for line in summary(moments):

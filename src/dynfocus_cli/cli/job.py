@@ -167,7 +167,7 @@ def for_each(
     Args:
         prefetch: what can be done of the next video while this one is at work, in another thread.
         finish: is given the outcomes that failed, after the last video.
-        passes_over: says, once the model is loaded, whether a video has its result without being worked on.
+        passes_over: says, once the model is loaded, whether a video needs no work of its own.
     """
     given, failures, failed = 0, list[int](), list[Outcome[Result]]()
     loaded: Model | None = None
@@ -193,9 +193,10 @@ def for_each(
             if loaded is None and _is_there(video) and job.has_work(video):
                 with display.shown("", with_bars), tally.loading():
                     loaded = load()
-            if loaded is not None and passes_over(video):
+                if tally.total is not None:  # what takes no time makes the rest look long
+                    tally.total -= sum(map(passes_over, job.paths))
+            if loaded is not None and passes_over(video) and _is_there(video):
                 given += 1
-                tally.passed_over(failed=False)
             else:
                 yield video
             if prefetched is not None:

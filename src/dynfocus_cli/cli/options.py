@@ -174,7 +174,9 @@ class EngineOptions:
         "GPUs of a worker; 0.5 lets two share one. Default: 1 where there are any.",
         Range("be at least 0", 0),
     )
-    cpus_per_worker: int = flag("--cpus-per-worker N", SHARED, "CPUs of a worker.", AT_LEAST_ONE, default=1)
+    cpus_per_worker: int = flag(
+        "--cpus-per-worker N", SHARED, "CPUs of a worker, which decodes on no more.", AT_LEAST_ONE, default=1
+    )
     tries: int = flag(
         "--tries N",
         SHARED,

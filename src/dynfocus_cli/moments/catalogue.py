@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS videos (
   frames INTEGER NOT NULL,
   checksum INTEGER NOT NULL,   -- CRC-32 of its vectors
   norm REAL NOT NULL,          -- length of the longest of them
-  remarks INTEGER NOT NULL,    -- whether a search has more to say of it than what it finds
+  remarks INTEGER NOT NULL,    -- whether a search tells more of it than what was found, as a warning
   details BLOB NOT NULL        -- all else that is kept of it, compressed JSON
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS places ON videos (first, frames, norm, remarks);
@@ -51,13 +51,13 @@ class Places:
     norms: NDArray[np.float64]
     """How long the longest of them is."""
     remarks: NDArray[np.bool_]
-    """Whether a search has more to say of the video than what it finds."""
+    """Whether a search tells more of the video than what was found: see `VideoEntry.has_remarks`."""
 
-    def of(self, is_wanted: NDArray[np.bool_]) -> Places:
-        """Those of them for which `is_wanted` (V) says so."""
-        if is_wanted.all():
+    def of(self, mask: NDArray[np.bool_]) -> Places:
+        """Those of them for which `mask` (V) is true."""
+        if mask.all():
             return self
-        chosen = is_wanted.nonzero()[0]
+        chosen = mask.nonzero()[0]
         digests = [self.digests[place] for place in chosen.tolist()]
         return Places(
             digests, self.firsts[chosen], self.frames[chosen], self.norms[chosen], self.remarks[chosen]

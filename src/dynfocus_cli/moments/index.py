@@ -73,8 +73,8 @@ class VideoEntry:
 
     @property
     def has_remarks(self) -> bool:
-        """Whether a search has more to say of the video than what it finds: warnings, what is unlike the
-        training, or what is said in a text track."""
+        """Whether a search tells more of the video than what was found in the vectors: warnings, what is
+        unlike the training, or what is said in a text track."""
         return bool(self.warnings or self.departures) or self.source.has_text_track is not False
 
 
@@ -171,9 +171,9 @@ class MomentIndex:
                     return None
                 about = catalogue.about
             width, file = int(about["width"]), self.folder / about["vectors"]
-            is_wanted = np.fromiter((each in digests for each in places.digests), bool, len(places.digests))
-            is_whole = places.firsts + places.frames <= file.stat().st_size // (2 * width)
-            places = places.of(is_wanted & is_whole)
+            asked = np.fromiter((each in digests for each in places.digests), bool, len(places.digests))
+            whole = places.firsts + places.frames <= file.stat().st_size // (2 * width)
+            places = places.of(asked & whole)
             if not places.digests:
                 return None
             query, ends = vector.to(torch.float16), places.firsts + places.frames

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -129,22 +129,19 @@ class VideoMoments:
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOver:
-    """A video that need not be searched: the index alone says that what was looked for is not in it."""
-
-    video: str
-    """The file, as the user gave it."""
-    frames: int
-    """How many of it were compared."""
-
-
-@dataclass(frozen=True, slots=True)
 class Screening:
     """The search of the index that comes before that of each video."""
 
-    passed_over: Mapping[str, PassedOver]
-    """By the video's path."""
+    passed_over: Mapping[str, int]
+    """Videos that need not be searched, since no frame of theirs reaches the threshold -> their frames."""
+    threshold: Threshold
     timings_s: Timings
+
+    def without(self, videos: Iterable[str]) -> Screening:
+        """The same, but for these videos: they failed after all."""
+        failed = frozenset(videos)
+        kept = {video: frames for video, frames in self.passed_over.items() if video not in failed}
+        return replace(self, passed_over=kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,26 +166,31 @@ class Moments:
     """The most moments that are reported."""
     failures: tuple[VideoFailure, ...] = ()
     """Of several videos, those that could not be searched."""
-    passed_over: tuple[PassedOver, ...] = ()
-    """Of several videos, those in which the index alone says that it is not there."""
-    screening_s: Timings | None = None
-    """What that took; None where no index was asked first."""
+    screening: Screening | None = None
+    """Of several videos, those that need not be searched themselves; None where no index was asked first."""
 
     @property
     def count(self) -> int:
-        """Of videos that were searched."""
-        return len(self.videos) + len(self.passed_over)
+        """Of videos that were searched, themselves or by their index."""
+        return len(self.videos) + (0 if self.screening is None else len(self.screening.passed_over))
 
     @property
     def frames(self) -> int:
         """Of all videos, how many were looked at."""
-        passed_over = sum(video.frames for video in self.passed_over)
+        passed_over = 0 if self.screening is None else sum(self.screening.passed_over.values())
         return passed_over + sum(len(video.curve.times_s) for video in self.videos)
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """From which probability on something counted as found, the same for all videos of a search."""
+        screened = None if self.screening is None else self.screening.threshold
+        return next((video.threshold for video in self.videos), screened)
 
     @property
     def timed(self) -> tuple[Timings, ...]:
         """What the search of each video took, and that of the index."""
-        timings = (self.screening_s, *(video.timings_s for video in self.videos))
+        first = None if self.screening is None else self.screening.timings_s
+        timings = (first, *(video.timings_s for video in self.videos))
         return tuple(each for each in timings if each is not None)
 
     @property

@@ -70,9 +70,9 @@ class NativeRetriever(Retriever):
 
     def video_departures(self, source: VideoSource, decoding: DecodingOptions) -> tuple[str, ...] | None:
         """By the shape of its picture, and by how some of its frames look."""
-        domain, known = Domain.load(self._spec.folder), Familiarity.load(self._spec.folder)
-        if known is None and domain == Domain():
+        if self._training is None:
             return None
+        domain, known = self._training
         departures = domain.video_departures(source, (0.0,), None)
         if known is None:
             return departures
@@ -93,9 +93,15 @@ class NativeRetriever(Retriever):
         familiar = known.is_familiar(encoding.frames.patches[:, -model.config.patches :])
         return departures if familiar else (*departures, "it looks like none that training had")
 
+    @cached_property
+    def _training(self) -> tuple[Domain, Familiarity | None] | None:
+        """What the model folder says of it; None where it says nothing."""
+        domain, known = Domain.load(self._spec.folder), Familiarity.load(self._spec.folder)
+        return None if known is None and domain == Domain() else (domain, known)
+
     def caption_departures(self, caption: str) -> tuple[str, ...]:
         """By its words."""
-        unknown = self._head.unknown_words(caption)
+        unknown = () if self._training is None else self._head.unknown_words(caption)
         if not unknown:
             return ()
         named = ", ".join(map(repr, unknown[:MOST_NAMED]))

@@ -10,7 +10,7 @@ import torch
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.files import remembered_digest
 from dynfocus_cli.moments.index import MomentIndex
-from dynfocus_cli.moments.moment import PassedOver, Screening
+from dynfocus_cli.moments.moment import Screening
 from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.options import FindOptions
 from dynfocus_cli.stopwatch import Stopwatch
@@ -29,37 +29,42 @@ def screen(
     """The videos of which the index says that no frame reaches the threshold, and of which a search would say
     nothing else either: no warning, nothing on what is unlike the training, nothing that is said in them.
 
-    The one with the best frame of all is never among them, so that a search in vain can name it.
+    Of those the one with the best frame is not passed over, so that a search in vain can name it.
 
     Args:
         subtitles: whether what is said in files beside the videos is searched as well.
     """
     watch, by_digest = Stopwatch(), dict[str, list[str]]()
+    threshold = retriever.threshold_of(options)
     if retriever.caption_departures(caption) or retriever.scale <= 0:
-        return Screening({}, watch.timings())
+        return Screening({}, threshold, watch.timings())
     with watch("decode"):
-        for video, digest in _remembered(videos):
+        for video, digest in _with_digests(videos):
             if not (subtitles and subtitle_files(Path(video))):
                 by_digest.setdefault(digest, []).append(video)
     with watch("select"):
         peaks = index.peaks(retriever.vector_of(caption), by_digest)
         if peaks is None:
-            return Screening({}, watch.timings())
-        products, errors = torch.from_numpy(peaks.products), torch.from_numpy(peaks.errors)
-        at_most = retriever.calibrated(products + errors)  # (V,), NaN where the vectors are damaged
-        best = (products - errors).nan_to_num(-torch.inf).max()
-        is_hopeless = (at_most < retriever.threshold_of(options).value) & (products + errors < best)
-        is_hopeless &= ~torch.from_numpy(peaks.places.remarks)
+            return Screening({}, threshold, watch.timings())
+        products, errors = torch.from_numpy(peaks.products), torch.from_numpy(peaks.errors)  # (V,) each
+        # Products of damaged vectors may be no numbers.
+        certain = ~torch.from_numpy(peaks.places.remarks) & products.isfinite()
+        best = (products - errors).masked_fill(~certain, -torch.inf).max()  # at least
+        below = retriever.calibrated(products + errors) < threshold.value
+        below &= certain & (products + errors < best)
     passed_over = {
-        video: PassedOver(video, int(peaks.places.frames[place]))
-        for place in is_hopeless.nonzero().flatten().tolist()
-        for video in by_digest[peaks.places.digests[place]]
+        video: frames
+        for digest, frames, is_below in zip(
+            peaks.places.digests, peaks.places.frames.tolist(), below.tolist(), strict=True
+        )
+        if is_below
+        for video in by_digest[digest]
     }
-    return Screening(passed_over, watch.timings())
+    return Screening(passed_over, threshold, watch.timings())
 
 
-def _remembered(videos: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The videos whose digests are known without reading them, and those."""
+def _with_digests(videos: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each video whose digest is known without reading it, and its digest."""
     cache = FeatureCache.default()
     for video in videos:
         try:

@@ -35,7 +35,7 @@ def moments_record(moments: Moments) -> Record:
         "failed": len(moments.failures),
         "moments": [_moment(rank, moment) for rank, moment in enumerate(ranked, start=1)],
         "not_found": not ranked,
-        "threshold": next((_threshold(video) for video in moments.videos), None),
+        "threshold": moments.threshold and fields_of(moments.threshold, "value:4 origin"),
         "in_domain": _in_domain(moments.videos),
         "curve": one and _curve(one),
         "frames_refined": sum(video.frames_refined for video in moments.videos),
@@ -64,11 +64,6 @@ def _moment(rank: int, moment: Moment) -> Record:
         "origins": list(moment.origins),
         **fields_of(moment, "tolerance_s:4 log_odds:4 text"),
     }
-
-
-def _threshold(video: VideoMoments) -> Record | None:
-    """From which probability on something counted as found, which is the same for all videos of a search."""
-    return None if video.threshold is None else fields_of(video.threshold, "value:4 origin")
 
 
 def _curve(video: VideoMoments) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def not_found(moments: Moments) -> str:
     videos, count = moments.videos, moments.count
     where = "the video" if count == 1 else f"any of {count} videos"
     sentence = f"“{moments.caption}” was not found in {where}."
-    threshold = videos[0].threshold if videos else None
+    threshold = moments.threshold
     scored = [
         (score, -place, -time_s)
         for place, video in enumerate(videos)
