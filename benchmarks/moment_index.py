@@ -143,6 +143,7 @@ class Plain(Retriever):
 
     name, revision, scale, bias, threshold, is_measured = "plain", "1", 20.0, -10.0, 0.5, False
     info = ModelInfo("plain", "selector", "1", "none", "cpu")
+    weights, device = 0, torch.device("cpu")
 
     def __init__(self, query: torch.Tensor) -> None:
         self.query = query

@@ -25,6 +25,7 @@ class OneWord(Retriever):
     """Vectors whose first number is how well they fit the only caption."""
 
     scale, bias, threshold, is_measured = 20.0, -10.0, 0.5, True
+    weights, device = 0, torch.device("cpu")
 
     @property
     def tower(self) -> VisionTower:

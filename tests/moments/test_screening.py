@@ -33,6 +33,7 @@ class Pointer(Retriever):
 
     name, revision, scale, bias, threshold, is_measured = "pointer", "1", 10.0, 0.0, 0.9, True
     info = ModelInfo("pointer", "selector", "1", "none", "cpu")
+    weights, device = 0, torch.device("cpu")
     unknown: tuple[str, ...] = ()
 
     def __init__(self, vector: torch.Tensor) -> None:

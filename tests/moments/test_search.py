@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,25 @@ def retriever(model: Backend) -> Retriever:
     opened = open_retriever(model.spec, lambda: model)
     assert opened is not None
     return opened
+
+
+def test_a_small_encoder_computes_with_one_thread(retriever: Retriever, clip: str) -> None:
+    """A second thread would be busy while it waits: on busy cores that took nine times the processor time."""
+    threads: list[int] = []
+    tower, before = retriever.tower, torch.get_num_threads()
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        threads.append(torch.get_num_threads())
+        return tower.encode(pixels)
+
+    retriever.__dict__["tower"] = replace(tower, encode=encode)
+    torch.set_num_threads(2)
+    try:
+        find(clip, "a blue star", retriever, FindOptions(), decoding=NO_CACHE)
+        assert (set(threads), torch.get_num_threads()) == ({1}, 2)
+    finally:
+        retriever.__dict__["tower"] = tower
+        torch.set_num_threads(before)
 
 
 def spans_of(result: VideoMoments) -> list[tuple[float, float]]:

@@ -32,6 +32,7 @@ class DualEncoderRetriever(Retriever):
             ModelUnavailable: its weights lack scale or bias.
         """
         self.name, self.info, self.revision = spec.name, info, spec.revision
+        self.weights, self.device = spec.weights, spec.device
         calibration = read_calibration(spec)
         self.scale, self.bias = calibration.scale, calibration.bias or 0.0
         self._spec, self._compares_captions = spec, calibration.bias is None

@@ -50,9 +50,10 @@ def embed(
     """
     plan = planned(source, retriever, sampling)
     cache = FeatureCache.default() if decoding.cache else None
-    encoding = encode_video(
-        source, plan.times_s, retriever.tower, cache, decoding.hwaccel, progress, watch, batch_size=BATCH
-    )
+    with retriever.threads():
+        encoding = encode_video(
+            source, plan.times_s, retriever.tower, cache, decoding.hwaccel, progress, watch, batch_size=BATCH
+        )
     warnings = (*plan.warnings, *encoding.warnings)
     within = plan.start_s, max(plan.end_s, plan.times_s[-1])
     return VideoVectors(plan.times_s, encoding.frames.patches[:, 0], within, warnings=warnings)

@@ -102,7 +102,7 @@ def indexed(
     unkept = decoding if index is None else replace(decoding, cache=False)
     with watch("decode"):
         source = probe(video)
-    with watch("select"):
+    with watch("select"), retriever.threads():
         departures = retriever.video_departures(source, unkept)
     admit(departures)
     frames = embed(source, retriever, sampling, unkept, progress, watch)

@@ -44,7 +44,7 @@ class NativeRetriever(Retriever):
             ModelUnavailable: the head is of another network.
         """
         self.name, self.info, self.fps = spec.name, spec.info, spec.defaults.fps
-        self.fallback = spec.fallback
+        self.weights, self.device, self.fallback = spec.memory.weights, spec.device, spec.fallback
         self.revision = f"{spec.info.revision}{spec.info.config}{retrieval_digest(spec.folder)}"
         _check(spec, head)
         self.scale, self.bias, self.threshold = float(head.scale), float(head.bias), float(head.threshold)

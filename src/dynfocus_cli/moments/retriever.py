@@ -18,10 +18,12 @@ model's own account; `FindOptions.threshold` sets another.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
 
+from dynfocus_cli.device import threads_for
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.moments.moment import Threshold
 from dynfocus_cli.options import DecodingOptions, FindOptions
@@ -44,6 +46,9 @@ class Retriever(ABC):
     """The probability from which on a frame counts as showing what the caption says."""
     is_measured: bool
     """Whether the threshold was measured on videos."""
+    weights: int
+    """Bytes of those that encode frames."""
+    device: torch.device
     fallback: Fallback | None = None
     """Why this model searches, where no model was named and it is the shipped one that steps in."""
 
@@ -58,6 +63,10 @@ class Retriever(ABC):
     @abstractmethod
     def text(self, caption: str) -> Tensor:
         """A caption's vector, (D,) float32 on the CPU. Loads no vision encoder."""
+
+    def threads(self) -> AbstractContextManager[None]:
+        """Has torch compute with as many threads as the encoder is worth, for the block."""
+        return threads_for(self.weights, self.device)
 
     def video_departures(self, source: VideoSource, decoding: DecodingOptions) -> tuple[str, ...] | None:
         """How a video differs from those of the training, as clauses; None where the model does not say.

@@ -118,14 +118,15 @@ def search(
         VideoUnreadable: frames that are needed for the borders cannot be had of the file.
     """
     watch = watch or Stopwatch()
-    with watch("select"):
+    with watch("select"), retriever.threads():
         curve = curve_of(frames, caption, retriever)
         threshold = retriever.threshold_of(options)
         found = ranked(spans(curve, frames.within, threshold.value, min_length_s=options.min_length_s))
     kept = found[: max(options.top, options.verify)]
     decoded, exact = 0, options.refine is not False and bool(kept)
     if exact:
-        kept, decoded = refined(source, kept, caption, retriever, decoding, watch)
+        with retriever.threads():
+            kept, decoded = refined(source, kept, caption, retriever, decoding, watch)
         kept = [span for span in kept if span.length_s >= max(options.min_length_s, frame_s(source) / 2)]
     moments = tuple(moment_of(span, source, exact=exact) for span in kept)
     if options.verify and load is not None and moments:
