@@ -204,15 +204,16 @@ def arms_table(world: dict[str, Any]) -> list[list[str]]:
 
 
 def orderings_table(*worlds: dict[str, Any]) -> list[list[str]]:
-    """Each ordering of the poster, and whether it holds, a world."""
+    """Each ordering of the poster, and whether it holds, a world; those that all worlds have."""
     rows = [["above", "below", "poster", *(text for world in worlds for text in (_clips(world), ""))]]
     rows.append(["---"] * len(rows[0]))
-    for told in zip(*(world["orderings"] for world in worlds), strict=True):
-        poster = told[0]["poster"]
-        cells = [told[0]["above"], told[0]["below"], ""]
-        if poster is not None:
-            cells[2] = ", ".join(f"{points:+.1f}" for points in poster)
-        for row in told:
+    by_pair = [{(row["above"], row["below"]): row for row in world["orderings"]} for world in worlds]
+    for pair, first in by_pair[0].items():
+        if not all(pair in world for world in by_pair):
+            continue
+        poster = first["poster"]
+        cells = [*pair, "" if poster is None else ", ".join(f"{points:+.1f}" for points in poster)]
+        for row in (world[pair] for world in by_pair):
             low, high = row["interval"]
             holds = "**yes**" if low > 0 else "**the other way**" if high < 0 else "not settled"
             cells += [_with_interval(row["gain"], row["interval"], sign="+"), holds]
@@ -220,14 +221,17 @@ def orderings_table(*worlds: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def sizes_table(world: dict[str, Any]) -> list[list[str]]:
-    """Accuracy and tokens, L down and K/L across."""
-    ratios = sorted({row["K/L"] for row in world["sizes"]})
-    rows = [["L", *(f"K/L = {ratio:g}" for ratio in ratios)], ["---"] * (1 + len(ratios))]
-    for events in sorted({row["L"] for row in world["sizes"]}):
-        found = {row["K/L"]: row for row in world["sizes"] if row["L"] == events}
-        cells = [f"{100 * found[ratio]['accuracy']:.1f} ({found[ratio]['tokens']:.0f})" for ratio in ratios]
-        rows.append([str(events), *cells])
+def sizes_table(*results: dict[str, Any]) -> list[list[str]]:
+    """Accuracy and tokens of each way in each world, L down and K/L across."""
+    ratios = sorted({row["K/L"] for row in results[0]["sizes"]})
+    heads = ["clips", "other, key", "L", *(f"K/L = {ratio:g}" for ratio in ratios)]
+    rows = [heads, ["---"] * len(heads)]
+    for result in results:
+        by_place = {(row["arm"], row["L"], row["K/L"]): row for row in result["sizes"]}
+        for arm, events in dict.fromkeys((arm, events) for arm, events, _ in by_place):
+            found = [by_place[arm, events, ratio] for ratio in ratios]
+            cells = [f"{100 * row['accuracy']:.1f} ({row['tokens']:.0f})" for row in found]
+            rows.append([_clips(result), arm, str(events), *cells])
     return rows
 
 
@@ -284,9 +288,13 @@ TABLES = (
     (arms_table, ("ablation-tokens.json",)),
     (arms_table, ("ablation-tokens-long.json",)),
     (orderings_table, ("ablation-tokens.json", "ablation-tokens-long.json")),
+    (arms_table, ("ablation-plain.json",)),
+    (arms_table, ("ablation-plain-long.json",)),
+    (orderings_table, ("ablation-plain.json", "ablation-plain-long.json")),
     (arms_table, ("ablation-controls.json",)),
     (orderings_table, ("ablation-controls.json",)),
     (sizes_table, ("ablation-sizes.json",)),
+    (sizes_table, ("ablation-sizes-plain.json", "ablation-sizes-plain-long.json")),
     (scorers_table, ("ablation-scorers.json",)),
 )
 

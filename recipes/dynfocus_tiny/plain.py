@@ -1,6 +1,6 @@
 """A network whose rods are the paper's from its first lesson: each holds its own frame alone.
 
-    python -m dynfocus_tiny.plain --work runs/plain --out weights/plain-rods
+    python -m dynfocus_tiny.plain --work runs/plain --out runs/plain-model
 
 The rods of `dynfocus-tiny` say besides how a frame differs from those around it, and in which shot it is
 (`change_window`, `change_shots`). What such a network learned it cannot do without, so the paper's method is
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("runs/plain"), help="checkpoints, caches and the logs"
     )
-    parser.add_argument("--out", type=Path, default=Path("weights/plain-rods"), help="the model folder")
+    parser.add_argument("--out", type=Path, default=Path("runs/plain-model"), help="the model folder")
     parser.add_argument("--start", type=Path, default=Path("weights/dynfocus-tiny"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", type=float, default=1.0, help="of each phase's steps of answers")
