@@ -6,7 +6,8 @@ The rods of `dynfocus-tiny` say besides how a frame differs from those around it
 (`change_window`, `change_shots`). What such a network learned it cannot do without, so the paper's method is
 measured with one that never had it (`benchmarks/ablation.py`, `docs/experiments.md`). Vision encoder,
 Q-Former and the rods' attention, which know single frames, are those of `--start`; score network, projectors
-and language model begin anew, and go through the curriculum of `recipe.py`.
+and language model begin anew, and go through the curriculum of `recipe.py`. `--change` trains the other side
+of the comparison: the same lessons from the same beginning, with the rods of `dynfocus-tiny`.
 """
 
 from __future__ import annotations
@@ -43,10 +44,15 @@ READ_OUT_STEPS = 1000
 """Of the heads that the projectors begin with, on a vision encoder that stays as it is."""
 
 
-def without_change(trained: DynFocusModel, seed: int) -> DynFocusModel:
-    """A network with plain rods: it sees and looks as `trained` does, and has learned nothing else."""
+def begun_anew(trained: DynFocusModel, seed: int, *, change: bool) -> DynFocusModel:
+    """A network that sees and looks as `trained` does, and has learned nothing else.
+
+    Args:
+        change: its rods also say what is around their frame; else they are plain.
+    """
     torch.manual_seed(seed)
-    model = DynFocusModel(replace(trained.config, change_window=0, change_shots=0))
+    config = trained.config if change else replace(trained.config, change_window=0, change_shots=0)
+    model = DynFocusModel(config)
     model.vision.load_state_dict(trained.vision.state_dict())
     for own, other in zip(grounded_parts(model), grounded_parts(trained), strict=True):
         own.load_state_dict(other.state_dict())
@@ -71,17 +77,21 @@ class PlainRecipe(Run):
     Args:
         start: the model folder whose vision encoder, Q-Former and attention of the rods are taken.
         curriculum: of the stage of answers.
+        change: its rods also say what is around their frame.
 
     Raises:
-        SystemExit: the folder is that of a run with another seed, start or curriculum.
+        SystemExit: the folder is that of a run with another seed, start, curriculum or kind of rods.
     """
 
-    def __init__(self, work: Path, seed: int, start: Path, curriculum: Sequence[Phase]) -> None:
+    def __init__(
+        self, work: Path, seed: int, start: Path, curriculum: Sequence[Phase], *, change: bool = False
+    ) -> None:
         self.seed, self._curriculum = seed, curriculum
         trained, prompt = trained_model(start)
-        model = without_change(trained, seed)
+        model = begun_anew(trained, seed, change=change)
         steps = [phase.steps for phase in curriculum]
-        settings = {"seed": seed, "start": revision(start), "rods": "plain", "steps": steps}
+        rods = "change" if change else "plain"
+        settings = {"seed": seed, "start": revision(start), "rods": rods, "steps": steps}
         super().__init__(work, settings, model, prompt, PREPROCESSING, TrainedWorld(), MAX_SCENES)
         self.training = ClipStore(work / "training", TRAINING_CLIPS, TRAINING_SEED)
         self.validation = ClipStore(work / "validation", VALIDATION_CLIPS, VALIDATION_SEED)
@@ -119,13 +129,14 @@ def main() -> None:
     parser.add_argument("--start", type=Path, default=Path("weights/dynfocus-tiny"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", type=float, default=1.0, help="of each phase's steps of answers")
+    parser.add_argument("--change", action="store_true", help="rods that also say what is around their frame")
     parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     curriculum = [replace(phase, steps=max(1, round(arguments.share * phase.steps))) for phase in CURRICULUM]
-    recipe = PlainRecipe(arguments.work, arguments.seed, arguments.start, curriculum)
+    recipe = PlainRecipe(arguments.work, arguments.seed, arguments.start, curriculum, change=arguments.change)
     if arguments.so_far:
         print(recipe.load())
     else:

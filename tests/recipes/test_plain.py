@@ -51,8 +51,22 @@ def test_rods_hold_their_own_frame_alone_and_what_sees_and_looks_is_taken(small:
         torch.testing.assert_close(rods[:, alone], own)
 
 
+def test_the_other_side_begins_alike_with_change(small: PlainRecipe, tmp_path: Path) -> None:
+    model = PlainRecipe(tmp_path / "other", 1, SHIPPED, PHASES, change=True).model
+    trained, _ = trained_model(SHIPPED)
+    assert model.config == trained.config
+    assert model.connector.change is not None
+    assert torch.equal(
+        model.connector.rods.state_dict()["query.weight"],
+        small.model.connector.rods.state_dict()["query.weight"],
+    )
+    assert not torch.equal(model.language_model.model.norm.weight, trained.language_model.model.norm.weight)
+
+
 def test_a_folder_is_one_run_s(small: PlainRecipe) -> None:
     PlainRecipe(small.work, 1, SHIPPED, PHASES)
+    with pytest.raises(SystemExit, match="is a run of"):
+        PlainRecipe(small.work, 1, SHIPPED, PHASES, change=True)
     with pytest.raises(SystemExit, match=r"is a run of .* name another --work"):
         PlainRecipe(small.work, 1, SHIPPED, (*PHASES, *PHASES))
 
