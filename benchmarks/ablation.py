@@ -16,6 +16,8 @@ key frame beat its 40 tokens, and key frames that DPE chooses beat frames taken 
     (2, 0)    rods of the other frames, nothing of key frames
     even      as many evenly spaced frames of 40 tokens as cost what (2, 40) costs, nothing of the others
 
+With `--model weights/plain-rods/model` all rods are the paper's, from the first lesson on.
+
 `controls` asks what the difference between (2, 40) and (0, 40) is made of.
 
     (0, 40) more   more key frames, as many as cost what (2, 40) costs
@@ -140,6 +142,8 @@ def main() -> None:
         return
     result |= {name: getattr(arguments, name) for name in ("seeds", "world", "steps", "rows")}
     result["models"] = [revision(folder) for folder in arguments.model]
+    configs = [json.loads((folder / "config.json").read_text()) for folder in arguments.model]
+    result["plain_rods"] = not any(config.get("change_window") for config in configs)
     result["measured"] = provenance()
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -260,7 +260,8 @@ def _gains(way: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _clips(world: dict[str, Any]) -> str:
-    return "clips of 16 to 120 s" if world["world"] == "short" else "clips of 128 to 300 s"
+    clips = "clips of 16 to 120 s" if world["world"] == "short" else "clips of 128 to 300 s"
+    return f"{clips}, plain rods" if world.get("plain_rods") else clips
 
 
 def _with_interval(share: float, interval: list[float], sign: str = "") -> str:
@@ -284,13 +285,14 @@ FIGURES = (
     ("scorers", scorers, ("ablation-scorers.json",)),
 )
 
+WORLDS = tuple(f"ablation-{kind}{world}.json" for world in ("", "-long") for kind in ("tokens", "plain"))
+"""The networks of the recipe and those with plain rods, on short clips and on long ones."""
 TABLES = (
     (arms_table, ("ablation-tokens.json",)),
     (arms_table, ("ablation-tokens-long.json",)),
-    (orderings_table, ("ablation-tokens.json", "ablation-tokens-long.json")),
+    (orderings_table, WORLDS),
     (arms_table, ("ablation-plain.json",)),
     (arms_table, ("ablation-plain-long.json",)),
-    (orderings_table, ("ablation-plain.json", "ablation-plain-long.json")),
     (arms_table, ("ablation-controls.json",)),
     (orderings_table, ("ablation-controls.json",)),
     (sizes_table, ("ablation-sizes.json",)),
