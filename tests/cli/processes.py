@@ -20,7 +20,7 @@ sys.path.insert(0, {tests!r})
 import conftest, types
 library = conftest.StandIn()
 for name, contents in {{
-    "pipeline": dict(ask=library.ask, inspect=library.inspect),
+    "pipeline": dict(ask=library.ask, inspect=library.inspect, admit_question=lambda *_: None),
     "models.open": dict(load_model=library.load_model),
 }}.items():
     module = types.ModuleType("dynfocus_cli." + name)
