@@ -47,7 +47,6 @@ import json
 import os
 import random
 import re
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ from dynfocus_tiny.curriculum import CurriculumModel, Phase, train_answers
 from dynfocus_tiny.examples import TrainingExample, collate, draw_examples
 from dynfocus_tiny.precision import training_precision
 from dynfocus_tiny.recipe import PREPROCESSING, TRAINING_SEED, VALIDATION_SEED
-from dynfocus_tiny.run import trained_model
+from dynfocus_tiny.run import set_up_torch, trained_model
 from provenance import provenance
 
 RESAMPLES = 5_000
@@ -135,8 +134,7 @@ def main() -> None:
         arguments.arms = {"controls": CONTROLS, "sizes": (PAPER,)}.get(arguments.experiment, POSTERS)
     if arguments.questions is None:
         arguments.questions = QUESTIONS[arguments.experiment]
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+    set_up_torch()
     result = EXPERIMENTS[arguments.experiment](arguments)
     if result is None:
         return

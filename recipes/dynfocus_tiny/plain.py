@@ -13,7 +13,6 @@ of the comparison: the same lessons from the same beginning, with the rods of `d
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +36,7 @@ from dynfocus_tiny.recipe import (
     VALIDATION_SEED,
     VISION_BATCH,
 )
-from dynfocus_tiny.run import ANSWERS, VISION, Run, trained_model
+from dynfocus_tiny.run import ANSWERS, VISION, Run, set_up_torch, trained_model
 from dynfocus_tiny.vision import VisionModel, train_vision
 
 READ_OUT_STEPS = 1000
@@ -132,9 +131,7 @@ def main() -> None:
     parser.add_argument("--change", action="store_true", help="rods that also say what is around their frame")
     parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
-    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+    set_up_torch()
     curriculum = [replace(phase, steps=max(1, round(arguments.share * phase.steps))) for phase in CURRICULUM]
     recipe = PlainRecipe(arguments.work, arguments.seed, arguments.start, curriculum, change=arguments.change)
     if arguments.so_far:

@@ -15,7 +15,6 @@ tokenizer, above 2^41 for the vision stage. Seeds below 500,000 are never traine
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +33,7 @@ from dynfocus_tiny.config import IMAGE_SIZE, tiny_config
 from dynfocus_tiny.curriculum import CURRICULUM, FURTHER, TYPES, CurriculumModel, train_answers
 from dynfocus_tiny.domain import TrainedWorld
 from dynfocus_tiny.grounding import GroundingModel, initialise_question_encoder, train_grounding
-from dynfocus_tiny.run import ANSWERS, GROUNDING, VISION, Run, trained_model
+from dynfocus_tiny.run import ANSWERS, GROUNDING, VISION, Run, set_up_torch, trained_model
 from dynfocus_tiny.tokenizer import train_tokenizer
 from dynfocus_tiny.vision import VisionModel, train_vision
 
@@ -163,10 +162,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.mean and arguments.start is None:
         parser.error("--mean needs --start.")
-    # Two threads win little alone, and beside other work they wait for each other.
-    torch.set_num_threads(1)
-    # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
-    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+    set_up_torch()
     recipe = Recipe(
         arguments.work, arguments.seed, arguments.start, share=arguments.share, focus=arguments.focus
     )

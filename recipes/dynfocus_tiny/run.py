@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from dynfocus_cli.features.preprocess import Preprocessing
@@ -23,6 +25,16 @@ VISION, GROUNDING, ANSWERS = "vision", "grounding", "answers"
 LOG_NAME = "training_log.jsonl"
 LOGGED_EVERY = 50
 """Steps from one loss in a model folder's log to the next; validations are all there."""
+
+
+def set_up_torch() -> None:
+    """Has torch train with one thread, and without a notice that says nothing new.
+
+    Two threads win little alone, and beside other work they wait for each other.
+    """
+    torch.set_num_threads(1)
+    # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
+    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
 
 
 def trained_model(folder: Path) -> tuple[DynFocusModel, PromptWriter]:

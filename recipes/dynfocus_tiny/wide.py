@@ -11,7 +11,6 @@ clips: 4,000,000 onwards for training, 3,500,000 onwards for validation, above 2
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from dynfocus_tiny.frames import draw_wide
 from dynfocus_tiny.grounding import GroundingModel, train_grounding
 from dynfocus_tiny.growth import grown
 from dynfocus_tiny.materials import load_materials
-from dynfocus_tiny.run import ANSWERS, GROUNDING, VISION, Run, trained_model
+from dynfocus_tiny.run import ANSWERS, GROUNDING, VISION, Run, set_up_torch, trained_model
 from dynfocus_tiny.vision import VisionModel, train_vision
 
 IMAGE_SIZE, VISION_LAYERS, MAX_FRAMES = 96, 6, 300
@@ -198,9 +197,7 @@ def main() -> None:
         help="of answers; repeats; 0 leaves it out",
     )
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    # Autocast hands bfloat16 to a float32 norm, which torch takes a slower road for, and says so.
-    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+    set_up_torch()
     recipe = WideRecipe(
         arguments.work,
         arguments.seed,

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -238,18 +239,24 @@ def test_warnings_name_flags(run, clip, finder) -> None:
     assert "or name another --model." in run("find", clip("a.mp4"), "x").stderr
 
 
-@pytest.mark.slow
-def test_a_dual_encoder_searches_by_itself(run, tmp_path, monkeypatch) -> None:
+@pytest.fixture
+def dual_encoder(tmp_path, monkeypatch) -> Callable[[str], Path]:
+    """`dual_encoder("clip")` makes one of random weights in the working directory."""
     import torch
 
     sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
     import dual_encoders
 
-    from video.clips import write_clip
-
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
-    folder = dual_encoders.build("clip", tmp_path / "clip")
+    return lambda kind: dual_encoders.build(kind, tmp_path / kind)
+
+
+@pytest.mark.slow
+def test_a_dual_encoder_searches_by_itself(run, tmp_path, dual_encoder) -> None:
+    from video.clips import write_clip
+
+    folder = dual_encoder("clip")
     write_clip(tmp_path / "a.mp4", range(0, 1000, 40))
     (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,400\nThe dog jumps.\n")
     result = run("find", "a.mp4", "When does the dog jump?", "--model", str(folder), "--json", "--fps", "5")
@@ -264,17 +271,12 @@ def test_a_dual_encoder_searches_by_itself(run, tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_search_that_passes_over_videos_says_what_one_of_each_says(run, tmp_path, monkeypatch) -> None:
-    import torch
-
-    sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
-    import dual_encoders
-
+def test_a_search_that_passes_over_videos_says_what_one_of_each_says(
+    run, tmp_path, monkeypatch, dual_encoder
+) -> None:
     from video.clips import barcode, write_clip
 
-    monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    folder = dual_encoders.build("siglip", tmp_path / "siglip")
+    folder = dual_encoder("siglip")
     long_ago = time.time() - 100
     for number in range(6):
         path = write_clip(tmp_path / f"{number}.mp4", range(0, 2000, 40), stored=barcode(37 * number + 5))
