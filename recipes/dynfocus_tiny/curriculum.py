@@ -29,6 +29,7 @@ from dynfocus_tiny.grounding import grounded_parts
 from dynfocus_tiny.labels import UNKNOWN
 from dynfocus_tiny.precision import training_precision
 from dynfocus_tiny.vision import WEIGHT_DECAY
+from dynfocus_tiny.workers import lesson_rng
 
 SAVE_EVERY = 200
 """Steps from one checkpoint, and one validation, to the next."""
@@ -142,7 +143,7 @@ class CurriculumModel(nn.Module):
     def forward(self, number: int) -> Tensor:
         """The loss of a batch that is drawn from its number, and from the accuracy of those before it."""
         phase, done = self.phase_at(number)
-        rng = random.Random(self.seed * 1_000_003 + number)
+        rng = lesson_rng(self.seed, number)
         frames = rng.choice(phase.frames)
         key_events = min(rng.choice(phase.key_events), frames)
         weights = {
@@ -235,12 +236,12 @@ class CurriculumModel(nn.Module):
             )
 
 
-def train_answers(folder: Path, model: CurriculumModel) -> None:
+def train_answers(folder: Path, model: CurriculumModel, *, validate: bool = True) -> None:
     """Goes through the whole curriculum in `folder`, going on where an earlier call stopped."""
 
     def on_step(step: int, loss: float) -> None:
         phase, done = model.phase_at(step - 1)
-        if step % SAVE_EVERY == 0 or done + 1 == phase.steps:
+        if validate and (step % SAVE_EVERY == 0 or done + 1 == phase.steps):
             add_to_log(folder, step=step, phase=phase.name, **model.validate(phase))
             for name, clips in model.other_validation.items():
                 add_to_log(folder, step=step, clips=name, **model.validate(phase, clips=clips))

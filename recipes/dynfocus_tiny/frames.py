@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ from dynfocus_tiny.wide_looks import wide_look, world_for
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SMALL = 0.12
+"""Largest radius of small things, as a share of the picture's shorter side."""
 OVERSIZE = 2
 """How many times as large as the encoder's input frames are painted."""
 
@@ -40,6 +43,19 @@ def draw_wide(materials: Materials) -> DrawWorld:
         return world_for(look, rng), look
 
     return draw
+
+
+def more_small(draw: DrawWorld) -> DrawWorld:
+    """The same, but half of the worlds that have things of many sizes have small ones alone."""
+
+    def drawn(rng: random.Random) -> tuple[World, Look]:
+        world, look = draw(rng)
+        least, largest = world.radii
+        if world.is_wide() and rng.random() < 0.5:
+            world = replace(world, radii=(least, min(largest, max(2 * least, SMALL))))
+        return world, look
+
+    return drawn
 
 
 def film(script: Script, time_s: float, look: Look, size: int, rng: random.Random) -> NDArray[np.uint8]:

@@ -33,6 +33,7 @@ from dynfocus_tiny.labels import NOTHING, about, only_label
 from dynfocus_tiny.precision import training_precision
 from dynfocus_tiny.vision import WEIGHT_DECAY
 from dynfocus_tiny.wordings import TRAINING
+from dynfocus_tiny.workers import lesson_rng
 
 CLIPS, QUESTIONS = 12, 10
 """Clips a batch, and questions a clip; each question looks at up to three frames."""
@@ -136,7 +137,7 @@ class GroundingModel(nn.Module):
 
     def forward(self, number: int) -> Tensor:
         """The loss of examples that are drawn from the number alone."""
-        examples = draw_grounding_examples(self._store, random.Random(self._seed * 1_000_003 + number))
+        examples = draw_grounding_examples(self._store, lesson_rng(self._seed, number))
         with training_precision():
             return grounding_loss(self.model, self._prompt, self.heads, self._store, examples)[0]
 
@@ -155,12 +156,12 @@ class GroundingModel(nn.Module):
 
 
 def train_grounding(
-    folder: Path, model: GroundingModel, validation: ClipStore, *, steps: int, seed: int
+    folder: Path, model: GroundingModel, validation: ClipStore | None, *, steps: int, seed: int
 ) -> None:
-    """Trains in `folder` until `steps`, going on where an earlier call stopped."""
+    """Trains in `folder` until `steps`, going on where an earlier call stopped; validates on these clips."""
 
     def on_step(step: int, loss: float) -> None:
-        if step % SAVE_EVERY == 0 or step == steps:
+        if validation is not None and (step % SAVE_EVERY == 0 or step == steps):
             add_to_log(folder, step=step, **model.validate(validation))
 
     rate_share = partial(warm_cosine, steps=steps, warmup=100)

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.network.network import DynFocusModel
@@ -37,7 +37,7 @@ from dynfocus_tiny.recipe import (
     VISION_BATCH,
 )
 from dynfocus_tiny.run import ANSWERS, VISION, Run, set_up_torch, trained_model
-from dynfocus_tiny.vision import VisionModel, train_vision
+from dynfocus_tiny.vision import ReadOuts, train_vision
 
 READ_OUT_STEPS = 1000
 """Of the heads that the projectors begin with, on a vision encoder that stays as it is."""
@@ -56,18 +56,6 @@ def begun_anew(trained: DynFocusModel, seed: int, *, change: bool) -> DynFocusMo
     for own, other in zip(grounded_parts(model), grounded_parts(trained), strict=True):
         own.load_state_dict(other.state_dict())
     return model
-
-
-class ReadOuts(VisionModel):
-    """The heads of the vision stage alone, on an encoder that was trained before."""
-
-    def __init__(self, model: DynFocusModel, seed: int) -> None:
-        super().__init__(model, batch=VISION_BATCH, seed=seed)
-        self.vision.requires_grad_(False)
-
-    def forward(self, number: int) -> Tensor:
-        self.vision.eval()
-        return super().forward(number)
 
 
 class PlainRecipe(Run):
@@ -110,7 +98,7 @@ class PlainRecipe(Run):
 
     def read_outs(self) -> ReadOuts:
         """The heads in their stage."""
-        return ReadOuts(self.model, self.seed)
+        return ReadOuts(self.model, batch=VISION_BATCH, seed=self.seed)
 
     def curriculum_model(self) -> CurriculumModel:
         """The network in the stage of answers."""

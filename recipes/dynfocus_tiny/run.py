@@ -87,7 +87,11 @@ class Run:
         for name, model in self.stages().items():
             if done[name]:
                 load_last(model(), self.work / name)
+                self.finish(name)
         return done
+
+    def finish(self, stage: str) -> None:
+        """What follows a stage once the network has learned, or loaded, what it teaches: nothing."""
 
     def export(self, out: Path) -> None:
         """Writes the model folder, with the stages' logs."""

@@ -26,6 +26,7 @@ from dynfocus_cli.training.trainer import ParameterGroup, Schedule, train_model
 from dynfocus_tiny.frames import DrawWorld, draw_old, film, film_mask
 from dynfocus_tiny.labels import CELLS, NOTHING, sighting_label
 from dynfocus_tiny.precision import training_precision
+from dynfocus_tiny.workers import lesson_rng
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,13 +151,25 @@ class VisionModel(nn.Module):
 
     def forward(self, number: int) -> Tensor:
         """The loss of a batch that is drawn from its number alone."""
-        rng = random.Random(self._seed * 1_000_003 + number)
+        rng = lesson_rng(self._seed, number)
         pixels, labels = draw_batch(rng, self._batch, *self._sizes, self._draw)
         with training_precision():
             logits = self.heads(patch_features(self.vision, self._preprocessing(pixels)))
         loss, accuracy = dense_loss(logits, torch.from_numpy(labels))
         self.accuracy = 0.95 * self.accuracy + 0.05 * accuracy
         return loss
+
+
+class ReadOuts(VisionModel):
+    """The heads alone, on an encoder that was trained before."""
+
+    def __init__(self, model: DynFocusModel, *, batch: int, seed: int, draw: DrawWorld = draw_old) -> None:
+        super().__init__(model, batch=batch, seed=seed, draw=draw)
+        self.vision.requires_grad_(False)
+
+    def forward(self, number: int) -> Tensor:
+        self.vision.eval()
+        return super().forward(number)
 
 
 def train_vision(

@@ -25,18 +25,24 @@ from dynfocus_cli.synth.world import WIDE
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.curriculum import TYPES, CurriculumModel, Phase, train_answers
 from dynfocus_tiny.domain import TrainedWorld
-from dynfocus_tiny.frames import draw_wide
+from dynfocus_tiny.feature_scale import DEVIATION, deviation, divide_features
+from dynfocus_tiny.frames import draw_wide, more_small
 from dynfocus_tiny.grounding import GroundingModel, train_grounding
 from dynfocus_tiny.growth import grown
 from dynfocus_tiny.materials import load_materials
 from dynfocus_tiny.run import ANSWERS, GROUNDING, VISION, Run, set_up_torch, trained_model
-from dynfocus_tiny.vision import VisionModel, train_vision
+from dynfocus_tiny.vision import DenseHeads, ReadOuts, VisionModel, train_vision
+from dynfocus_tiny.workers import ALONE, Worker, join
 
+READ_OUTS = "read-outs"
+"""The folder of the heads that the vision stage begins with."""
 IMAGE_SIZE, VISION_LAYERS, MAX_FRAMES = 96, 6, 300
 TRAINING_CLIPS, TRAINING_SEED = 3000, 4_000_000
 """Of 1,200 clips, 2,400 steps learned a good part by heart: 79 % right on them, 66 % on others."""
 VALIDATION_CLIPS, VALIDATION_SEED = 150, 3_500_000
 OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED = 100, 500_000
+READ_OUT_STEPS = 200
+"""Of the heads alone, before the encoder moves: what it sees already is not to be unlearned."""
 VISION_STEPS, VISION_BATCH, ENCODER_SHARE = 6000, 32, 0.5
 GROUNDING_STEPS = 1400
 ASPECT_RATIOS = (0.5, 2.3)
@@ -59,10 +65,12 @@ class WideRecipe(Run):
     Args:
         start: a model folder to begin with, of either recipe.
         materials: a folder of fonts and pictures.
+        clips: to train on.
         first_clip: the seed of the first training clip; of those it has trained on, a network learned much by
             heart.
         vision_steps, grounding_steps: 0 leaves a stage as the network of `start` has it.
         curriculum: of the stage of answers.
+        worker: which of the processes that train this network; each has its share of the clips.
 
     Raises:
         SystemExit: the folder is that of a run with another seed, start or first clip.
@@ -75,12 +83,14 @@ class WideRecipe(Run):
         start: Path,
         materials: Path,
         *,
+        clips: int | None = None,
         first_clip: int = TRAINING_SEED,
         vision_steps: int | None = None,
         grounding_steps: int | None = None,
         curriculum: Sequence[Phase] | None = None,
+        worker: Worker = ALONE,
     ) -> None:
-        self.seed = seed
+        self.seed, self.worker = seed, worker
         self._vision_steps = VISION_STEPS if vision_steps is None else vision_steps
         self._grounding_steps = GROUNDING_STEPS if grounding_steps is None else grounding_steps
         self._curriculum = CURRICULUM if curriculum is None else curriculum
@@ -95,10 +105,19 @@ class WideRecipe(Run):
             max_frames=MAX_FRAMES,
             abstention=CANNOT_TELL,
         )
-        settings = {"seed": seed, "start": revision(start), "first_clip": first_clip}
+        clips = TRAINING_CLIPS if clips is None else clips
+        settings = {
+            "seed": seed,
+            "start": revision(start),
+            "clips": clips,
+            "first_clip": first_clip,
+            "workers": worker.count,
+        }
         trained = TrainedWorld(WIDE, ASPECT_RATIOS, self.draw, free.backdrop)
-        super().__init__(work, settings, model, prompt, PREPROCESSING, trained, WIDE.scenes[1])
-        self.training = ClipStore(work / "training", TRAINING_CLIPS, first_clip, draw=self.draw)
+        own = worker.folder(work)
+        super().__init__(own, settings, model, prompt, PREPROCESSING, trained, WIDE.scenes[1])
+        share = clips // worker.count
+        self.training = ClipStore(own / "training", share, first_clip + worker.number * share, draw=self.draw)
         self.validation = ClipStore(work / "validation", VALIDATION_CLIPS, VALIDATION_SEED, draw=self.draw)
         self.old_validation = ClipStore(work / "old-validation", OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED)
 
@@ -109,7 +128,9 @@ class WideRecipe(Run):
     def train(self) -> None:
         """Runs the stages that are not done yet, and loads what those that are had learned."""
         if self._vision_steps:
+            heads = self._trained_heads()
             vision = self.vision_model()
+            vision.heads = heads
             train_vision(
                 self.work / VISION,
                 vision,
@@ -117,22 +138,37 @@ class WideRecipe(Run):
                 seed=self.seed,
                 encoder_share=ENCODER_SHARE,
             )
-        for clips in (self.validation, self.old_validation, self.training):
+            self.finish(VISION)
+        for clips in (*self._exams(), self.training):
             clips.build(self.model, PREPROCESSING, self.seed)
         if self._grounding_steps:
             grounding = self.grounding_model()
             train_grounding(
                 self.work / GROUNDING,
                 grounding,
-                self.validation,
+                self.validation if self.worker.is_first else None,
                 steps=self._grounding_steps,
                 seed=self.seed,
             )
-        train_answers(self.work / ANSWERS, self.curriculum_model())
+        train_answers(self.work / ANSWERS, self.curriculum_model(), validate=self.worker.is_first)
+
+    def finish(self, stage: str) -> None:
+        """As `Run`: density peaks need features of a certain scale, which the vision stage does not keep."""
+        if stage == VISION:
+            now = deviation(self.model, PREPROCESSING, self.draw, self.seed)
+            divide_features(self.model, now / DEVIATION)
 
     def vision_model(self) -> VisionModel:
         """The network in stage 1."""
-        return VisionModel(self.model, batch=VISION_BATCH, seed=self.seed, draw=self.draw)
+        return VisionModel(self.model, batch=VISION_BATCH, seed=self.seed, draw=more_small(self.draw))
+
+    def _trained_heads(self) -> DenseHeads:
+        read_outs = ReadOuts(self.model, batch=VISION_BATCH, seed=self.seed, draw=more_small(self.draw))
+        train_vision(self.work / READ_OUTS, read_outs, steps=READ_OUT_STEPS, seed=self.seed)
+        return read_outs.heads
+
+    def _exams(self) -> tuple[ClipStore, ...]:
+        return (self.validation, self.old_validation) if self.worker.is_first else ()
 
     def grounding_model(self) -> GroundingModel:
         """The network in stage 2."""
@@ -185,6 +221,7 @@ def main() -> None:
     parser.add_argument(
         "--first-clip", type=int, default=TRAINING_SEED, help="seed of the first training clip"
     )
+    parser.add_argument("--clips", type=int, default=TRAINING_CLIPS, help="to train on")
     parser.add_argument("--vision-steps", type=int, default=VISION_STEPS, help="0: sees as the start does")
     parser.add_argument(
         "--grounding-steps", type=int, default=GROUNDING_STEPS, help="0: looks as the start does"
@@ -198,21 +235,25 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     set_up_torch()
+    worker = join()
     recipe = WideRecipe(
         arguments.work,
         arguments.seed,
         arguments.start,
         arguments.materials,
+        clips=arguments.clips,
         first_clip=arguments.first_clip,
         vision_steps=arguments.vision_steps,
         grounding_steps=arguments.grounding_steps,
         curriculum=with_steps(CURRICULUM, arguments.phase),
+        worker=worker,
     )
     if arguments.so_far:
         print(recipe.load())
     else:
         recipe.train()
-    recipe.export(arguments.out)
+    if worker.is_first:
+        recipe.export(arguments.out)
 
 
 if __name__ == "__main__":

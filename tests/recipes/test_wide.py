@@ -28,6 +28,7 @@ WIDE = SHIPPED.with_name("wide") / "model"
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WideRecipe:
     """A run with two lessons in each stage."""
     for name, value in {
+        "READ_OUT_STEPS": 1,
         "VISION_STEPS": 2,
         "VISION_BATCH": 2,
         "GROUNDING_STEPS": 2,
