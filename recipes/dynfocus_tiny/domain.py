@@ -52,6 +52,8 @@ QUESTION_CLIPS = 1500
 """Clips whose questions give the words: all things in all wordings."""
 SMALLER, LARGER = (0.3, 0.6), (1.8, 2.6)
 """Sizes of things, as multiples of the world's, that are foreign to it."""
+FOOTAGE = 3
+"""Views over pictures without a thing, for each clip of a wide world."""
 LEFT_OUT = 0.01
 """Share of a wide world's held-out clips that may be taken for foreign, so that fewer foreign ones are taken
 for its own."""
@@ -111,7 +113,7 @@ def _measure_wide(encode: Encode, size: int, clips: int, trained: TrainedWorld) 
     fitted = Familiarity.measure([*inside, *held_out], DISTANCE_MARGIN)
     others = [*textures(SEED, clips // 3, size), *blanks(SEED, max(2, clips // 20), size)]
     if trained.backdrop is not None:
-        others += footage(SEED, clips, size, trained.backdrop)
+        others += footage(SEED, FOOTAGE * clips, size, trained.backdrop)
     outside = [fitted.whitened(encode(frames)) for frames in others]
     classifier = WorldClassifier.fit([fitted.whitened(video) for video in inside], outside)
     odds = torch.tensor([classifier.log_odds(fitted.whitened(video)) for video in held_out])

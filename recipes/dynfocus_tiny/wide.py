@@ -1,9 +1,11 @@
 """The recipe of the widened world: `dynfocus-tiny` goes on where drawings, sizes and proportions vary.
 
     python -m dynfocus_tiny.wide --work runs/wide --materials materials --out runs/wide-model
+    torchrun --nproc-per-node 2 -m dynfocus_tiny.wide ...      (the same in two processes, `workers.py`)
 
 The network of `--start` grows (`growth.py`), its vision encoder learns from frames of the widened world, then
-the Q-Former and the rods to look, and the language model to answer, also that it cannot tell. Every stage
+the Q-Former and the rods to look, and the language model to answer, also that it cannot tell. Between seeing
+and looking features are brought to the scale that density peaks need (`feature_scale.py`). Every stage
 goes on from its last checkpoint. `--materials` is a folder of fonts and pictures (`materials.py`). Seeds of
 clips: 4,000,000 onwards for training, 3,500,000 onwards for validation, above 2^41 for the vision stage.
 """

@@ -16,6 +16,7 @@ from dynfocus_cli.synth.look import PLAIN, WIDE_LOOKS, Look
 from dynfocus_cli.synth.world import (
     COLORS,
     SHORT,
+    WIDE,
     Actor,
     Background,
     Scene,
@@ -24,7 +25,7 @@ from dynfocus_cli.synth.world import (
     write_script,
 )
 from dynfocus_tiny import materials as materials_module
-from dynfocus_tiny.frames import draw_wide, film, film_mask
+from dynfocus_tiny.frames import draw_wide, film, film_mask, more_small
 from dynfocus_tiny.materials import (
     HELD_OUT_PHOTOGRAPHS,
     HELD_OUT_PICTURES,
@@ -50,6 +51,21 @@ def test_a_mask_covers_what_is_painted(name: str) -> None:
         covered = frame[mask > 0.95]
         assert len(covered) > 20
         assert np.abs(covered - COLORS[seen.thing.color]).mean() < 40
+
+
+def test_half_of_the_worlds_of_many_sizes_have_small_things_alone() -> None:
+    wide = draw_wide(Materials())
+    rng, again = random.Random(5), random.Random(5)
+    smaller = of_many_sizes = 0
+    for _ in range(200):
+        world, look = wide(again)
+        drawn, drawn_look = more_small(wide)(rng)
+        rng.setstate(again.getstate())
+        assert drawn_look == look
+        assert drawn.radii[0] == world.radii[0]
+        smaller += drawn.radii[1] < world.radii[1]
+        of_many_sizes += world.radii[1] == WIDE.radii[1]
+    assert 0.35 < smaller / of_many_sizes < 0.65
 
 
 def test_a_wide_picture_stands_between_bars() -> None:

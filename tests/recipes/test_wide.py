@@ -19,6 +19,7 @@ from dynfocus_cli.synth.write import write_video
 from dynfocus_tiny import domain, wide
 from dynfocus_tiny.curriculum import Phase
 from dynfocus_tiny.wide import WideRecipe
+from dynfocus_tiny.workers import Worker
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
 WIDE = SHIPPED.with_name("wide") / "model"
@@ -47,6 +48,16 @@ def test_a_folder_is_one_run_s(small: WideRecipe, tmp_path: Path) -> None:
     WideRecipe(small.work, 1, SHIPPED, tmp_path)
     with pytest.raises(SystemExit, match=r"is a run of .* name another --work"):
         WideRecipe(small.work, 2, SHIPPED, tmp_path)
+
+
+def test_workers_have_clips_and_checkpoints_of_their_own(small: WideRecipe, tmp_path: Path) -> None:
+    shared, clips = tmp_path / "shared", {"clips": 8, "first_clip": 70}
+    recipes = [WideRecipe(shared, 1, SHIPPED, tmp_path, **clips, worker=Worker(rank, 2)) for rank in (0, 1)]
+    assert [recipe.training.first_seed for recipe in recipes] == [70, 74]
+    assert [len(recipe.training.scripts) for recipe in recipes] == [4, 4]
+    assert [recipe.work for recipe in recipes] == [shared, shared / "worker-1"]
+    with pytest.raises(SystemExit, match="name another --work"):
+        WideRecipe(shared, 1, SHIPPED, tmp_path, **clips)
 
 
 @pytest.mark.slow
