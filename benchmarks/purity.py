@@ -5,7 +5,7 @@ Frames of generated clips; of each thing that they show, what share of its pures
 by the thing's width in pixels of the encoder's picture): with features divided by some numbers, and with each
 patch divided by its own deviation.
 
-    python benchmarks/purity.py [--model weights/wide/model] [--materials FOLDER] [--frames 400] [--out FILE]
+    python benchmarks/purity.py [--model weights/wide/model] [--materials FOLDER | --old] [--out FILE]
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, default=Path("weights/wide/model"), help="a tiny model folder")
     parser.add_argument("--materials", type=Path, default=None, help="a folder with fonts/ and pictures/")
+    parser.add_argument("--old", action="store_true", help="clips of the world that dynfocus-tiny knows")
     parser.add_argument("--frames", type=int, default=400)
     parser.add_argument("--out", type=Path, default=None, help="write the result here as JSON too")
     arguments = parser.parse_args()
@@ -63,7 +64,7 @@ def main() -> None:
 
     from dynfocus_cli.dpe.density_peaks import cluster
     from dynfocus_cli.network.connector import position_code
-    from dynfocus_tiny.frames import draw_wide
+    from dynfocus_tiny.frames import draw_old, draw_wide
     from dynfocus_tiny.materials import Materials, load_materials
     from dynfocus_tiny.run import set_up_torch, trained_model
     from dynfocus_tiny.wide import PREPROCESSING
@@ -71,7 +72,9 @@ def main() -> None:
     set_up_torch()
     model, _ = trained_model(arguments.model)
     config, vision = model.config, model.config.vision_config
-    draw = draw_wide(load_materials(arguments.materials) if arguments.materials else Materials())
+    draw = draw_old
+    if not arguments.old:
+        draw = draw_wide(load_materials(arguments.materials) if arguments.materials else Materials())
     rng, deviations, things = random.Random(SEED), list[float](), defaultdict[int, int](int)
     purest: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(0, arguments.frames, BATCH):
