@@ -54,7 +54,7 @@ SMALLER, LARGER = (0.3, 0.6), (1.8, 2.6)
 """Sizes of things, as multiples of the world's, that are foreign to it."""
 FOOTAGE = 3
 """Views over pictures without a thing, for each clip of a wide world."""
-LEFT_OUT = 0.01
+LEFT_OUT = 0.02
 """Share of a wide world's held-out clips that may be taken for foreign, so that fewer foreign ones are taken
 for its own."""
 DISTANCE_MARGIN = 1.25
