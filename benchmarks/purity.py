@@ -39,7 +39,7 @@ COVERED = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class VisibleThing:
     """A thing in a frame."""
 
     frame: int
@@ -63,36 +63,37 @@ def main() -> None:
     from torch.nn import functional as F
 
     from dynfocus_cli.dpe.density_peaks import cluster
+    from dynfocus_cli.features.preprocess import Preprocessing
     from dynfocus_cli.network.connector import position_code
     from dynfocus_tiny.frames import draw_old, draw_wide
     from dynfocus_tiny.materials import Materials, load_materials
     from dynfocus_tiny.run import set_up_torch, trained_model
-    from dynfocus_tiny.wide import PREPROCESSING
 
     set_up_torch()
     model, _ = trained_model(arguments.model)
     config, vision = model.config, model.config.vision_config
+    preprocessing = Preprocessing(vision.image_size, "letterbox")
     draw = draw_old
     if not arguments.old:
         draw = draw_wide(load_materials(arguments.materials) if arguments.materials else Materials())
     rng, deviations, things = random.Random(SEED), list[float](), defaultdict[int, int](int)
     purest: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(0, arguments.frames, BATCH):
-        frames, shown = drawn(rng, draw, vision.image_size, vision.patch_size)
+        frames, shown = draw_frames(rng, draw, vision.image_size, vision.patch_size)
         with torch.no_grad():
-            features = model.encode_frames(PREPROCESSING(frames)).float()
+            features = model.encode_frames(preprocessing(frames)).float()
         deviations.append(float(features.var(-1).mean().sqrt()))
         code = config.patch_position_scale * position_code(*features.shape[-2:])
-        ways = {f"/ {divisor:g}": (features + code) / divisor for divisor in DIVISORS}
-        ways["each patch / its own"] = F.layer_norm(features, features.shape[-1:])
+        variants = {f"/ {divisor:g}": (features + code) / divisor for divisor in DIVISORS}
+        variants["each patch / its own"] = F.layer_norm(features, features.shape[-1:])
         for thing in shown:
             things[_bucket(thing)] += 1
-        for way, points in ways.items():
+        for variant, points in variants.items():
             for neighbours in NEIGHBOURS:
-                own = cluster(points, config.spatial_prototypes[0], neighbours).assignment
+                assignment = cluster(points, config.spatial_prototypes[0], neighbours).assignment
                 for thing in shown:
-                    share = purity(thing, own[thing.frame])
-                    purest[f"{way}, {neighbours} neighbours"][_bucket(thing)].append(share)
+                    share = purity(thing, assignment[thing.frame])
+                    purest[f"{variant}, {neighbours} neighbours"][_bucket(thing)].append(share)
     result = {
         "deviation": round(fmean(deviations), 3),
         "widths_px": WIDTHS_PX,
@@ -101,7 +102,7 @@ def main() -> None:
             way: [round(fmean(shares[width]), 3) if shares[width] else None for width in WIDTHS_PX]
             for way, shares in purest.items()
         },
-        "measured": provenance(),
+        "measured": provenance(str(arguments.model)),
     }
     for way, means in result["purity"].items():
         print(f"{way:34}", *("     -" if mean is None else f"{mean:6.2f}" for mean in means))
@@ -110,9 +111,9 @@ def main() -> None:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def drawn(
+def draw_frames(
     rng: random.Random, draw: DrawWorld, size: int, patch: int
-) -> tuple[NDArray[np.uint8], list[Shown]]:
+) -> tuple[NDArray[np.uint8], list[VisibleThing]]:
     """Frames of random clips, (`BATCH`, size, size, 3), and the things in them."""
     import numpy as np
     import torch
@@ -130,17 +131,21 @@ def drawn(
         for seen in script.scene_at(time_s).at(time_s):
             mask = film_mask(seen, look, size).reshape(grid, patch, grid, patch).mean((1, 3))
             covered = torch.from_numpy(mask.reshape(-1))
-            shown.append(Shown(frame, 2 * seen.actor.radius * side, covered))
+            shown.append(VisibleThing(frame, 2 * seen.actor.radius * side, covered))
     return np.stack(frames), shown
 
 
-def purity(thing: Shown, own: Tensor) -> float:
-    """The share of its purest prototype that a thing covers. `own` (N,): each patch's prototype."""
+def purity(thing: VisibleThing, assignment: Tensor) -> float:
+    """The share of its purest prototype that a thing covers.
+
+    Shape:
+        assignment: (N,), each patch's prototype.
+    """
     on = thing.covered >= min(COVERED, float(thing.covered.max()))
-    return max(float(thing.covered[own == one].mean()) for one in own[on].unique())
+    return max(float(thing.covered[assignment == one].mean()) for one in assignment[on].unique())
 
 
-def _bucket(thing: Shown) -> int:
+def _bucket(thing: VisibleThing) -> int:
     return next(width for width in WIDTHS_PX if thing.width_px < width)
 
 

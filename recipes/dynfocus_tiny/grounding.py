@@ -136,7 +136,7 @@ class GroundingModel(nn.Module):
         self._prompt, self._store, self._seed = prompt, store, seed
 
     def forward(self, number: int) -> Tensor:
-        """The loss of examples that are drawn from the number alone."""
+        """The loss of examples that are drawn from the number, and from the worker's."""
         examples = draw_grounding_examples(self._store, lesson_rng(self._seed, number))
         with training_precision():
             return grounding_loss(self.model, self._prompt, self.heads, self._store, examples)[0]

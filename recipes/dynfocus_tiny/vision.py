@@ -150,7 +150,7 @@ class VisionModel(nn.Module):
         self._preprocessing = Preprocessing(self._sizes[0], "letterbox")
 
     def forward(self, number: int) -> Tensor:
-        """The loss of a batch that is drawn from its number alone."""
+        """The loss of a batch that is drawn from its number, and from the worker's."""
         rng = lesson_rng(self._seed, number)
         pixels, labels = draw_batch(rng, self._batch, *self._sizes, self._draw)
         with training_precision():
@@ -188,7 +188,7 @@ def train_vision(
 
     rate_share = partial(warm_cosine, steps=steps, warmup=200)
     schedule = Schedule(steps, 1.5e-3, rate_share, SAVE_EVERY, seed, weight_decay=WEIGHT_DECAY)
-    groups = [ParameterGroup(list(model.parameters()))]
+    groups = [ParameterGroup([parameter for parameter in model.parameters() if parameter.requires_grad])]
     if encoder_share != 1.0:
         groups = [
             ParameterGroup(list(model.heads.parameters())),

@@ -1,13 +1,14 @@
 """The recipe of the widened world: `dynfocus-tiny` goes on where drawings, sizes and proportions vary.
 
     python -m dynfocus_tiny.wide --work runs/wide --materials materials --out runs/wide-model
-    torchrun --nproc-per-node 2 -m dynfocus_tiny.wide ...      (the same in two processes, `workers.py`)
+    torchrun --standalone --nproc-per-node 2 -m dynfocus_tiny.wide ...
 
 The network of `--start` grows (`growth.py`), its vision encoder learns from frames of the widened world, then
 the Q-Former and the rods to look, and the language model to answer, also that it cannot tell. Between seeing
-and looking features are brought to the scale that density peaks need (`feature_scale.py`). Every stage
-goes on from its last checkpoint. `--materials` is a folder of fonts and pictures (`materials.py`). Seeds of
-clips: 4,000,000 onwards for training, 3,500,000 onwards for validation, above 2^41 for the vision stage.
+and looking features are brought to the scale that density peaks need (`feature_scale.py`). With `torchrun`
+several processes share the work (`workers.py`). Every stage goes on from its last checkpoint. `--materials`
+is a folder of fonts and pictures (`materials.py`). Seeds of clips: 4,000,000 onwards for training, 3,500,000
+onwards for validation, above 2^41 for the vision stage.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from dynfocus_tiny.growth import grown
 from dynfocus_tiny.materials import load_materials
 from dynfocus_tiny.run import ANSWERS, GROUNDING, VISION, Run, set_up_torch, trained_model
 from dynfocus_tiny.vision import DenseHeads, ReadOuts, VisionModel, train_vision
-from dynfocus_tiny.workers import ALONE, Worker, join
+from dynfocus_tiny.workers import ALONE, Worker, join, leave
 
 READ_OUTS = "read-outs"
 """The folder of the heads that the vision stage begins with."""
@@ -75,7 +76,8 @@ class WideRecipe(Run):
         worker: which of the processes that train this network; each has its share of the clips.
 
     Raises:
-        SystemExit: the folder is that of a run with another seed, start or first clip.
+        SystemExit: the folder is that of a run with another seed, start, clips or number of workers; or the
+            clips cannot be shared equally.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class WideRecipe(Run):
         curriculum: Sequence[Phase] | None = None,
         worker: Worker = ALONE,
     ) -> None:
-        self.seed, self.worker = seed, worker
+        self.seed, self.worker, self._first_work = seed, worker, work
         self._vision_steps = VISION_STEPS if vision_steps is None else vision_steps
         self._grounding_steps = GROUNDING_STEPS if grounding_steps is None else grounding_steps
         self._curriculum = CURRICULUM if curriculum is None else curriculum
@@ -113,13 +115,15 @@ class WideRecipe(Run):
             "start": revision(start),
             "clips": clips,
             "first_clip": first_clip,
-            "workers": worker.count,
+            "workers": worker.world_size,
         }
         trained = TrainedWorld(WIDE, ASPECT_RATIOS, self.draw, free.backdrop)
         own = worker.folder(work)
         super().__init__(own, settings, model, prompt, PREPROCESSING, trained, WIDE.scenes[1])
-        share = clips // worker.count
-        self.training = ClipStore(own / "training", share, first_clip + worker.number * share, draw=self.draw)
+        share, left = divmod(clips, worker.world_size)
+        if left or not share:
+            raise SystemExit(f"{clips} clips cannot be shared equally among {worker.world_size} workers.")
+        self.training = ClipStore(own / "training", share, first_clip + worker.rank * share, draw=self.draw)
         self.validation = ClipStore(work / "validation", VALIDATION_CLIPS, VALIDATION_SEED, draw=self.draw)
         self.old_validation = ClipStore(work / "old-validation", OLD_VALIDATION_CLIPS, OLD_VALIDATION_SEED)
 
@@ -133,6 +137,7 @@ class WideRecipe(Run):
             heads = self._trained_heads()
             vision = self.vision_model()
             vision.heads = heads
+            self._take_over(VISION)
             train_vision(
                 self.work / VISION,
                 vision,
@@ -141,10 +146,11 @@ class WideRecipe(Run):
                 encoder_share=ENCODER_SHARE,
             )
             self.finish(VISION)
-        for clips in (*self._exams(), self.training):
+        for clips in (*self._validation_clips(), self.training):
             clips.build(self.model, PREPROCESSING, self.seed)
         if self._grounding_steps:
             grounding = self.grounding_model()
+            self._take_over(GROUNDING)
             train_grounding(
                 self.work / GROUNDING,
                 grounding,
@@ -152,6 +158,7 @@ class WideRecipe(Run):
                 steps=self._grounding_steps,
                 seed=self.seed,
             )
+        self._take_over(ANSWERS)
         train_answers(self.work / ANSWERS, self.curriculum_model(), validate=self.worker.is_first)
 
     def finish(self, stage: str) -> None:
@@ -166,10 +173,14 @@ class WideRecipe(Run):
 
     def _trained_heads(self) -> DenseHeads:
         read_outs = ReadOuts(self.model, batch=VISION_BATCH, seed=self.seed, draw=more_small(self.draw))
+        self._take_over(READ_OUTS)
         train_vision(self.work / READ_OUTS, read_outs, steps=READ_OUT_STEPS, seed=self.seed)
         return read_outs.heads
 
-    def _exams(self) -> tuple[ClipStore, ...]:
+    def _take_over(self, stage: str) -> None:
+        self.worker.take_over(self._first_work, stage)
+
+    def _validation_clips(self) -> tuple[ClipStore, ...]:
         return (self.validation, self.old_validation) if self.worker.is_first else ()
 
     def grounding_model(self) -> GroundingModel:
@@ -256,6 +267,7 @@ def main() -> None:
         recipe.train()
     if worker.is_first:
         recipe.export(arguments.out)
+    leave()
 
 
 if __name__ == "__main__":

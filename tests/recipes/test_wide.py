@@ -58,6 +58,8 @@ def test_workers_have_clips_and_checkpoints_of_their_own(small: WideRecipe, tmp_
     assert [recipe.work for recipe in recipes] == [shared, shared / "worker-1"]
     with pytest.raises(SystemExit, match="name another --work"):
         WideRecipe(shared, 1, SHIPPED, tmp_path, **clips)
+    with pytest.raises(SystemExit, match="7 clips cannot be shared equally among 2 workers"):
+        WideRecipe(tmp_path / "uneven", 1, SHIPPED, tmp_path, clips=7, worker=Worker(0, 2))
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ ROWS = 64
 that leaves out three eighths of the work, and the rest mirrors to the bit."""
 
 
-FARTHEST = 0.5
-"""Deviation of points from their mean up to which `comparable` leaves them as they are."""
+MAX_DEVIATION = 0.5
+"""Of points from their mean, as `limit_deviation` leaves them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +56,20 @@ class Clusters:
     """(..., c) float64: logarithm of density * delta of each centre, what the centres were chosen by."""
 
 
-def comparable(points: Tensor) -> Tensor:
-    """The points at a scale on which density and delta both count.
+def limit_deviation(points: Tensor) -> Tensor:
+    """The points, divided where they lie so far apart that density alone would choose the centres.
 
     A centre is where exp(-d) * delta is largest, and the scale of d is that of some vision encoder. Where d
     is large the exponential decides alone, and centres stand side by side where points are most alike: in the
-    calmest scene of a video, in the background of a frame. A network that is trained with its clusters has
-    grown used to them; one that is not gets better ones. Points that lie closer together stay as they are.
+    calmest scene of a video, in the background of a frame. Points whose deviation is at most `MAX_DEVIATION`
+    stay as they are. This is not in the paper; networks that were trained with their clusters do without it.
 
     Shape:
         points: (..., n, D). Returns the same, float32.
     """
     apart = points.float() - points.float().mean(dim=-2, keepdim=True)
     deviation = apart.square().mean(dim=(-2, -1), keepdim=True).sqrt()
-    return points.float() * (FARTHEST / deviation).clamp(max=1.0)
+    return points.float() * (MAX_DEVIATION / deviation).clamp(max=1.0)
 
 
 def pairwise_distances(features: Tensor, precision: torch.dtype = torch.float64) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dynfocus_cli.dpe.density_peaks import Clusters, cluster, comparable
+from dynfocus_cli.dpe.density_peaks import Clusters, cluster, limit_deviation
 from dynfocus_cli.dpe.topk import hard_topk, minmax_normalise
 
 POOLED_SIDE = 4
@@ -15,7 +15,7 @@ EVENT_NEIGHBOURS = 5
 
 
 def find_events(features: Tensor, events: int, pinned: Tensor | None) -> Clusters:
-    """T-DPC over the pooled features, whatever their scale.
+    """T-DPC over the pooled features, of a deviation of at most 0.5.
 
     Shape:
         features: (T, N, D), N a square.
@@ -25,7 +25,7 @@ def find_events(features: Tensor, events: int, pinned: Tensor | None) -> Cluster
     side = round(features.shape[1] ** 0.5)
     grid = features.float().transpose(1, 2).unflatten(2, (side, side))  # (T, D, side, side)
     pooled = F.adaptive_avg_pool2d(grid, min(POOLED_SIDE, side)).flatten(1)  # (T, D * P)
-    return cluster(comparable(pooled).unsqueeze(0), events, EVENT_NEIGHBOURS, pinned)
+    return cluster(limit_deviation(pooled).unsqueeze(0), events, EVENT_NEIGHBOURS, pinned)
 
 
 def distinctness(clusters: Clusters) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dynfocus_cli.dpe.density_peaks import cluster, cluster_means, comparable, patch_precision
+from dynfocus_cli.dpe.density_peaks import cluster, cluster_means, limit_deviation, patch_precision
 from dynfocus_cli.models.vlm.frames import Grid, Part, VideoTokens
 
 RODS = 2
@@ -18,8 +18,8 @@ NEIGHBOURS = 5
 
 
 def cones(tokens: Tensor, grid: Grid, count: int) -> tuple[Tensor, Tensor]:
-    """A key frame's tokens, or where `count` are fewer the means of as many clusters of them (S-DPC,
-    whatever their scale).
+    """A key frame's tokens, or where `count` are fewer the means of as many clusters of them (S-DPC, as
+    `find_events` at a limited deviation).
 
     Shape:
         tokens: (K, n, W).
@@ -29,7 +29,7 @@ def cones(tokens: Tensor, grid: Grid, count: int) -> tuple[Tensor, Tensor]:
     if count >= tokens.shape[1]:
         return tokens, places
     nearest = max(1, min(NEIGHBOURS, tokens.shape[1] // count))
-    clusters = cluster(comparable(tokens), count, nearest, precision=patch_precision(tokens.device))
+    clusters = cluster(limit_deviation(tokens), count, nearest, precision=patch_precision(tokens.device))
     means = cluster_means(tokens, clusters.assignment, count)
     return means, places.gather(1, clusters.centres.cpu().unsqueeze(-1).expand(-1, -1, 2))
 
