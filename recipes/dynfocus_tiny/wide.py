@@ -265,9 +265,9 @@ def main() -> None:
         print(recipe.load())
     else:
         recipe.train()
+    leave()  # what is fitted from here on is the first worker's alone
     if worker.is_first:
         recipe.export(arguments.out)
-    leave()
 
 
 if __name__ == "__main__":

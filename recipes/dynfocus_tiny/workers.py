@@ -84,6 +84,8 @@ def average_gradients(optimizer: Optimizer, *_: Any) -> None:
 
     A worker without a gradient counts as zero; where no worker has one, there is none.
     """
+    if not distributed.is_initialized():  # after `leave`
+        return
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     has_gradient = torch.tensor([float(parameter.grad is not None) for parameter in parameters])

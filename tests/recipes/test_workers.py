@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import multiprocessing, nn
 
-from dynfocus_tiny import wide
+from dynfocus_tiny import domain, wide
 from dynfocus_tiny.curriculum import Phase
+from dynfocus_tiny.domain import write_domain
 from dynfocus_tiny.run import trained_model
 from dynfocus_tiny.workers import ALONE, Worker, join, leave, lesson_rng
 
@@ -87,6 +88,7 @@ def test_two_processes_come_to_one_network(tmp_path: Path) -> None:
 
 def _train(rank: int, port: int, folder: Path) -> None:
     _set_up(rank, port)
+    domain.CLIPS = domain.QUESTION_CLIPS = 8
     wide.READ_OUT_STEPS, wide.VISION_BATCH, wide.VALIDATION_CLIPS, wide.OLD_VALIDATION_CLIPS = 1, 2, 2, 2
     curriculum = [Phase("again", 2, (4, 8), 4, (1,), 1e-3)]
     recipe = wide.WideRecipe(
@@ -103,6 +105,8 @@ def _train(rank: int, port: int, folder: Path) -> None:
     recipe.train()
     torch.save(recipe.model.state_dict(), folder / f"{rank}.pt")
     leave()
+    if rank == 0:  # fits by an optimizer of its own, which nobody else has a part in
+        write_domain(folder, recipe.model, wide.PREPROCESSING, recipe.trained)
 
 
 def _set_up(rank: int, port: int) -> None:
