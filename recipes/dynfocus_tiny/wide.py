@@ -1,7 +1,7 @@
 """The recipe of the widened world: `dynfocus-tiny` goes on where drawings, sizes and proportions vary.
 
     python -m dynfocus_tiny.wide --work runs/wide --materials materials --out runs/wide-model
-    torchrun --standalone --nproc-per-node 2 -m dynfocus_tiny.wide ...
+    torchrun --standalone --nproc-per-node 2 -m -- dynfocus_tiny.wide ...
 
 The network of `--start` grows (`growth.py`), its vision encoder learns from frames of the widened world, then
 the Q-Former and the rods to look, and the language model to answer, also that it cannot tell. Between seeing

@@ -1,6 +1,6 @@
 """Several processes that train one network, each on lessons of its own.
 
-    torchrun --standalone --nproc-per-node 2 -m dynfocus_tiny.wide --materials materials
+    torchrun --standalone --nproc-per-node 2 -m -- dynfocus_tiny.wide --materials materials
 
 A step of the optimizer takes the mean of the gradients of all processes, each clipped by its own process, so
 that their networks stay equal. On a CPU two processes with a thread each do nearly twice as much as one; one
@@ -44,14 +44,16 @@ class Worker:
     def take_over(self, work: Path, stage: str) -> None:
         """Goes on with a stage from the checkpoint of the first worker.
 
-        All would have the same, but a kill between two workers' saving leaves them a checkpoint apart.
+        All would have the same, but a kill between two workers' saving leaves them a checkpoint apart. All
+        return when the last has copied it, as the first one writes there.
         """
-        if self.is_first:
-            return
-        own = self.folder(work) / stage
-        shutil.rmtree(own, ignore_errors=True)
-        if (work / stage).exists():
-            shutil.copytree(work / stage, own)
+        if not self.is_first:
+            own = self.folder(work) / stage
+            shutil.rmtree(own, ignore_errors=True)
+            if (work / stage).exists():
+                shutil.copytree(work / stage, own)
+        if distributed.is_initialized():
+            distributed.barrier()
 
 
 ALONE = Worker()
