@@ -195,7 +195,7 @@ class LanguageModel(nn.Module):
     @staticmethod
     def _about(question: Question) -> Tensor:
         """Which classes of `_things` a question is about, bool; no class is the last one, nothing."""
-        is_about = about(question) if question.type not in ("before", "after") else lambda thing: True
+        is_about = about(question)
         found = [is_about(Thing(color, shape)) for shape in SHAPES for color in COLORS]
         return torch.tensor([*found, False])
 

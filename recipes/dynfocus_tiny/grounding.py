@@ -23,13 +23,13 @@ from torch.nn import functional as F
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.prompt import PromptWriter
 from dynfocus_cli.network.stages import Question as QuestionTokens
-from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, ask, observe
+from dynfocus_cli.synth.questions import QUESTION_TYPES, Question, ask, name, observe
 from dynfocus_cli.training.parts import trainable
 from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.schedules import warm_cosine
 from dynfocus_cli.training.trainer import ParameterGroup, Schedule, train_model
 from dynfocus_tiny.clips import ClipStore
-from dynfocus_tiny.labels import NOTHING, about, only_label
+from dynfocus_tiny.labels import NEIGHBOUR_TYPES, NOTHING, UNKNOWN, about, named_things, only_label
 from dynfocus_tiny.precision import training_precision
 from dynfocus_tiny.vision import WEIGHT_DECAY
 from dynfocus_tiny.wordings import TRAINING
@@ -50,17 +50,21 @@ class GroundingExample:
     question: Question
     label: tuple[int, int, int]
     """Shape, colour and cell of the thing asked about, or `NOTHING`."""
+    named: int
+    """Of what comes before or after a thing: 1 where the frame shows the thing that the question names, else
+    0; `UNKNOWN` for other types."""
 
 
 class GroundingHeads(nn.Module):
-    """Linear heads on a rod for shape, colour and grid cell; the last class of each is nothing."""
+    """Linear heads on a rod for shape, colour and grid cell, whose last class is nothing, and for whether
+    the thing is the one that the question names."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.kinds = nn.ModuleList(nn.Linear(width, classes + 1) for classes in NOTHING)
+        self.kinds = nn.ModuleList(nn.Linear(width, classes + 1) for classes in (*NOTHING, 1))
 
     def forward(self, rods: Tensor) -> list[Tensor]:
-        """`(B, D_v)` -> logits `(B, classes)` for shape, colour and cell."""
+        """`(B, D_v)` -> logits `(B, classes)` for shape, colour, cell and whether it is named."""
         return [kind(rods) for kind in self.kinds]
 
 
@@ -75,16 +79,18 @@ def draw_grounding_examples(
     for clip in rng.choices(range(len(store.scripts)), k=clips):
         observed = observe(store.scripts[clip], range(store.scripts[clip].duration_s))
         for question in ask(observed, rng, QUESTIONS, list(QUESTION_TYPES), wordings=TRAINING):
-            is_meant = about(question)
+            is_meant, named = about(question), named_things(question)
             meant = [[seen for seen in frame.sightings if is_meant(seen.thing)] for frame in observed]
             with_it = [index for index, seen in enumerate(meant) if len(seen) == 1]
             without = [index for index, seen in enumerate(meant) if not seen]
             others = [index for index in without if observed[index].sightings]
-            for pool in (with_it, with_it, others or without):
+            with_named = [index for index in with_it if name(meant[index][0].thing) in named]
+            for pool in (with_named or with_it, with_it, others or without):
                 if pool:
                     index = rng.choice(pool)
                     second, label = int(observed[index].time_s), only_label(meant[index])
-                    examples.append(GroundingExample(clip, second, question, label))
+                    is_named = int(index in with_named) if question.type in NEIGHBOUR_TYPES else UNKNOWN
+                    examples.append(GroundingExample(clip, second, question, label, is_named))
     return examples
 
 
@@ -95,18 +101,20 @@ def grounding_loss(
     store: ClipStore,
     examples: Sequence[GroundingExample],
 ) -> tuple[Tensor, Tensor]:
-    """The loss over the examples, and which of them are right in all three: `(B,)` bool."""
+    """The loss over the examples, and which of them are right in all that is labelled: `(B,)` bool."""
     connector = model.connector
     features = store.features([one.clip for one in examples], [[one.second] for one in examples])
     longest = model.config.longest_question
     tokens = QuestionTokens.padded([prompt.question(one.question.question, longest) for one in examples])
     queries = connector.read(features, tokens).flatten(0, 1)  # (B, Q, D_q)
     context, _ = connector.rods(queries, features.prototypes.flatten(0, 1))  # (B, 1, D_v)
-    labels = torch.tensor([one.label for one in examples])
+    labels = torch.tensor([(*one.label, one.named) for one in examples])
     loss, right = torch.zeros(()), torch.ones(len(examples), dtype=torch.bool)
     for kind, logits in enumerate(heads(context[:, 0].float())):
-        loss = loss + F.cross_entropy(logits, labels[:, kind])
-        right &= logits.argmax(-1) == labels[:, kind]
+        label = labels[:, kind]
+        if (label != UNKNOWN).any():
+            loss = loss + F.cross_entropy(logits, label, ignore_index=UNKNOWN)
+        right &= (logits.argmax(-1) == label) | (label == UNKNOWN)
     return loss, right
 
 

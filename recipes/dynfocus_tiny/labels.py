@@ -12,6 +12,7 @@ COLOR_NAMES = tuple(COLORS)
 CELLS = 9
 NOTHING = (len(SHAPES), len(COLORS), CELLS)
 """Shape, colour and cell where nothing is: a class of its own behind each one's."""
+NEIGHBOUR_TYPES = ("before", "after")
 UNKNOWN = -100
 """Label where the frames do not tell, or more than one class would be right; no loss is taken there."""
 
@@ -38,12 +39,22 @@ def only_label(sightings: Sequence[Sighting]) -> tuple[int, int, int]:
     return sighting_label(sightings[0]) if len(sightings) == 1 else (UNKNOWN,) * 3
 
 
-def about(question: Question) -> Callable[[Thing], bool]:
-    """Which things a question is about: those that it names or describes; any, where it names none."""
+def named_things(question: Question) -> set[str]:
+    """The things that a question names by colour and shape, without articles."""
     fields = dict(question.fields)
     named = {fields[key].removeprefix("the ") for key in ("thing", "one", "other") if key in fields}
     if "a_thing" in fields:
         named.add(fields["a_thing"].partition(" ")[2])
+    return named
+
+
+def about(question: Question) -> Callable[[Thing], bool]:
+    """Which things a question is about: those that it names or describes; any, where it names none.
+
+    What comes before or after a thing may be any other, so such a question is about all.
+    """
+    fields = dict(question.fields)
+    named = set() if question.type in NEIGHBOUR_TYPES else named_things(question)
     if question.type == "digit":
         return lambda thing: thing.shape in DIGITS
     return lambda thing: (

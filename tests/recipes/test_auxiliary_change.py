@@ -45,12 +45,18 @@ def test_where_more_than_one_thing_is_meant_nothing_is_told(script: Script) -> N
 
 def test_what_else_a_cut_parts_is_told(script: Script) -> None:
     """Before and after the ring there is the star, which no question about the ring looks at."""
-    rows = change_labels(script, range(8), Question("before", "", "", (), (("thing", "blue ring"),))).tolist()
+    rows = change_labels(script, range(8), Question("when", "", "", (), (("thing", "blue ring"),))).tolist()
     assert rows[4][:3] == list(NOTHING)
     assert rows[4][9:11] == told(RED_STAR, 0)[:2]
     assert rows[3][11:] == told(BLUE_RING, 4)[:2]
     assert {tuple(row[9:11]) for row in rows[:4] + rows[5:]} == {(UNKNOWN, UNKNOWN)}
     assert {tuple(row[11:]) for row in rows[:3] + rows[4:]} == {(UNKNOWN, UNKNOWN)}
+
+
+def test_of_what_came_before_a_thing_the_first_rod_tells_too(script: Script) -> None:
+    rows = change_labels(script, range(8), Question("before", "", "", (), (("thing", "blue ring"),))).tolist()
+    assert rows[4][:3] == told(RED_STAR, 0)
+    assert rows[3][3:6] == told(BLUE_RING, 4)
 
 
 def test_cuts_and_flashes_are_told(script: Script) -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from dynfocus_cli.features.preprocess import Preprocessing
-from dynfocus_cli.synth.questions import Question
-from dynfocus_cli.synth.world import COLORS, SHAPES, Thing
+from dynfocus_cli.synth.questions import Question, name
+from dynfocus_cli.synth.world import COLORS, SHAPES, WIDE, Thing
 from dynfocus_cli.training.parts import trainable
 from dynfocus_cli.training.run_log import log_lines
 from dynfocus_tiny import grounding
@@ -22,7 +22,7 @@ from dynfocus_tiny.grounding import (
     initialise_question_encoder,
     train_grounding,
 )
-from dynfocus_tiny.labels import NOTHING, about, cell_of
+from dynfocus_tiny.labels import NOTHING, UNKNOWN, about, cell_of, thing_label
 from dynfocus_tiny.recipe import fresh_model
 
 CLIPS = 3
@@ -55,7 +55,7 @@ def store(taught, tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
         (Question("color", "", "", (), (("time", "00:01"), ("shape", "star"))), ["red star"], ["red ring"]),
         (Question("shape", "", "", (), (("time", "00:01"), ("color", "red"))), ["red ring"], ["blue ring"]),
         (Question("digit", "", "", (), (("time", "00:01"),)), ["red 0", "blue 9"], ["red star"]),
-        (Question("before", "", "", (), (("thing", "red star"),)), ["red star"], ["red 3", "blue star"]),
+        (Question("before", "", "", (), (("thing", "red star"),)), ["red star", "blue 3"], []),
         (Question("count", "", "", (), (("time", "00:01"),)), ["red star", "blue 3"], []),
     ],
     ids=lambda value: value.type if isinstance(value, Question) else "",
@@ -85,6 +85,26 @@ def test_labels_are_of_the_one_thing_that_is_meant(store: ClipStore) -> None:
     assert 0 < absent < len(examples)
 
 
+def test_what_comes_before_or_after_is_told_apart_from_what_is_named(tmp_path: Path) -> None:
+    scripts = ClipStore(tmp_path, 40, 40, WIDE)
+    found = []
+    for example in draw_grounding_examples(scripts, random.Random(0), 40):
+        if example.question.type not in ("before", "after"):
+            assert example.named == UNKNOWN
+            continue
+        seen = scripts.scripts[example.clip].scene_at(example.second).at(example.second)
+        thing = dict(example.question.fields)["thing"]
+        if example.label == NOTHING:
+            assert not seen
+            assert example.named == 0
+        else:
+            (one,) = seen
+            assert example.label[:2] == thing_label(one.thing)
+            assert example.named == (name(one.thing) == thing)
+        found.append((example.named, example.label == NOTHING))
+    assert set(found) == {(1, False), (0, False), (0, True)}
+
+
 @pytest.mark.slow
 def test_only_what_looks_is_taught(store: ClipStore) -> None:
     model, prompt = fresh_model(3)
@@ -94,10 +114,10 @@ def test_only_what_looks_is_taught(store: ClipStore) -> None:
     connector = model.connector
     assert connector.rods.key.weight.grad.abs().max() > 0
     assert connector.question_encoder.queries.grad.abs().max() > 0
-    learns = {name for name, _ in trainable(grounding_model)}
-    for name, parameter in grounding_model.named_parameters():
-        assert parameter.grad is None or name in learns, name
-    assert not any("vision" in name or "language_model" in name or "fine" in name for name in learns)
+    learns = {path for path, _ in trainable(grounding_model)}
+    for path, parameter in grounding_model.named_parameters():
+        assert parameter.grad is None or path in learns, path
+    assert not any("vision" in path or "language_model" in path or "fine" in path for path in learns)
 
 
 @pytest.mark.slow
