@@ -149,6 +149,14 @@ def test_a_link_to_a_video_is_one(folder):
     assert expand("d") == ["d/a.MKV", "d/b.mp4", "d/link.mp4"]
 
 
+def test_a_link_to_a_video_that_is_gone_is_told(folder):
+    os.symlink("../away/gone.mp4", folder / "gone.mp4")
+    os.symlink("../away/notes.txt", folder / "gone.txt")
+    assert expand("d") == ["d/a.MKV", "d/b.mp4", "d/gone.mp4"]
+    with pytest.raises(VideoUnreadable, match=r"d/gone\.mp4 is a symbolic link to \.\./away/gone\.mp4"):
+        batch.check("d/gone.mp4")
+
+
 def test_a_folder_without_videos_stands_for_itself_and_is_told(folder):
     (folder / "empty").mkdir()
     assert expand("d/empty", recursive=True) == ["d/empty"]

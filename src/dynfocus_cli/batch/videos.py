@@ -266,8 +266,8 @@ def _videos_in(folder: str, search: Search) -> Iterator[str]:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a file; also True for a circular link, which is reported when it is read."""
+    """Whether an entry is a file, or a link that leads nowhere, which is reported when it is read."""
     try:
-        return entry.is_file()
+        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
     except OSError:
         return True
