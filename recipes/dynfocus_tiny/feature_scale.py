@@ -13,9 +13,8 @@ from __future__ import annotations
 import random
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from dynfocus_cli.cce.change import KINDS
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.network.network import DynFocusModel
 from dynfocus_cli.network.vision_transformer import Layer
@@ -60,7 +59,7 @@ def divide_features(model: DynFocusModel, divisor: float) -> None:
         assert isinstance(reader, nn.Linear)
         reader.weight *= divisor
     if connector.change is not None:
-        strengths: Tensor = connector.change.compare.weight[:, -2 * KINDS :]
+        strengths = connector.change.strength_weights
         strengths *= divisor
     model.config.patch_position_scale /= divisor
     model.config.spatial_neighbours = NEIGHBOURS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -12,22 +13,36 @@ from dynfocus_cli.network.network import DynFocusModel
 
 POSITIONS = "vision.embeddings.position_embedding"
 LAYER = "vision.encoder.layers.{number}."
+COMPARE = "connector.change.compare.weight"
+"""What a new quantile would be read by comes last, and begins at zero."""
 SILENT = ("self_attn.projection.", "mlp.fc2.")
 """What a layer adds to its input comes from these: at zero it adds nothing."""
 
 
 @torch.no_grad()
 def grown(
-    model: DynFocusModel, *, image_size: int, layers: int, max_frames: int, abstention: str | None = None
+    model: DynFocusModel,
+    *,
+    image_size: int,
+    layers: int,
+    max_frames: int,
+    abstention: str | None = None,
+    change_quantiles: Sequence[float] = (),
 ) -> DynFocusModel:
-    """The network with a larger picture, more vision layers and more frames.
+    """The network with a larger picture, more vision layers and more frames, and quantiles of change.
 
     Positions are interpolated, and a new layer begins as one that adds nothing. Patches stay as large as they
     are, so things look larger than they did. `abstention` is what it is to answer where it cannot tell.
     """
     old = model.config.vision_config
     vision = replace(old, image_size=image_size, num_hidden_layers=layers)
-    config = replace(model.config, vision_config=vision, max_frames=max_frames, abstention=abstention)
+    config = replace(
+        model.config,
+        vision_config=vision,
+        max_frames=max_frames,
+        abstention=abstention,
+        change_quantiles=tuple(change_quantiles),
+    )
     larger = DynFocusModel(config)
     state = dict(model.state_dict())
     state[POSITIONS] = _interpolated(state[POSITIONS], image_size // vision.patch_size)
@@ -38,6 +53,8 @@ def grown(
             if name.startswith(prefix):
                 silent = name.removeprefix(prefix).startswith(SILENT)
                 state[name] = torch.zeros_like(value) if silent else value
+    missing = fresh[COMPARE].shape[1] - state[COMPARE].shape[1]
+    state[COMPARE] = F.pad(state[COMPARE], (0, missing))
     larger.load_state_dict(state)
     return larger
 

@@ -69,6 +69,31 @@ def test_at_a_cut_what_was_and_what_will_be_are_seen() -> None:
     assert_close(seen[0, 0, 3], seen[0, 0, 0])  # nobody sees what was before the first frame
 
 
+def test_quantiles_tell_a_cut_from_a_thing_that_enters() -> None:
+    cut = torch.cat((video(None, None), OTHER.repeat(1, 2, PATCHES, 1)), dim=1)
+    enters = video(None, None, 4, 4)
+    (_, cut_strengths), (_, entrance_strengths) = (transients(each, 1, (0.0, 0.5)) for each in (cut, enters))
+    _, _, least, middle = cut_strengths[0, 2].split(3)
+    whole = pytest.approx(float((OTHER - GROUND).square().mean().sqrt()))
+    assert (float(least[0]), float(middle[0])) == (whole, whole)
+    assert not entrance_strengths[0, 2, 6:].any()
+    assert_close(transients(cut, 1)[1], cut_strengths[..., :6])
+
+
+def test_with_quantiles_a_frame_knows_how_strong_the_changes_beside_it_are() -> None:
+    def told(patches: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        module = RodChange(WIDTH, 16, 1, quantiles=(0.5,))
+        with torch.no_grad():
+            module.compare.weight.zero_()
+            module.strength_weights.normal_()
+            return module(torch.zeros(1, patches.shape[1], 1, WIDTH), patches)[0, :, 0]
+
+    still, cut = video(*[3] * 8), torch.cat((video(*[3] * 4), OTHER.repeat(1, 4, PATCHES, 1)), dim=1)
+    same = (told(still) - told(cut)).abs().amax(1) < 1e-6
+    assert same.tolist() == [True, True, False, False, False, False, True, True]  # the cut is in the middle
+
+
 def test_of_what_stays_only_the_coming_is_seen() -> None:
     _, strengths = transients(video(None, None, 4, 4, 4, 4), 2)
     came, going, flash = strengths[0, :, :3].T

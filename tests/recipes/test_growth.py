@@ -14,10 +14,15 @@ SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
 
 def test_new_layers_and_frames_change_nothing() -> None:
     model, _ = trained_model(SHIPPED)
-    larger = grown(model, image_size=64, layers=6, max_frames=300)
+    larger = grown(model, image_size=64, layers=6, max_frames=300, change_quantiles=(0.5, 0.8))
     pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(larger.encode_frames(pixels), model.encode_frames(pixels))
+        shown = [each.connector.change for each in (larger, model)]
+        rods, patches = torch.randn(1, 5, 2, 128), torch.randn(1, 5, 64, 128)
+        torch.testing.assert_close(shown[0](rods, patches), shown[1](rods, patches))
+        shown[0].strength_weights.fill_(1.0)
+        assert not torch.allclose(shown[0](rods, patches), shown[1](rods, patches))
     assert larger.config.max_frames == 300
     assert larger.config.vision_config.num_hidden_layers == 6
 

@@ -7,6 +7,8 @@ it will be over a second later.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,9 +26,15 @@ class RodChange(nn.Module):
     """Two layers over a rod, its differences to the same rod `1 ... window` frames before and after, and the
     frame's transients; and the number of the shot, where shots are counted."""
 
-    def __init__(self, width: int, language_width: int, window: int, shots: int = 0) -> None:
+    def __init__(
+        self, width: int, language_width: int, window: int, shots: int = 0, quantiles: Sequence[float] = ()
+    ) -> None:
         """`width` is D_v, `language_width` D_l; `window` counts frames to each side, `shots` is that of
         `ShotNumbers`, 0 without it.
+
+        `quantiles` of the patches' changes tell a cut, which changes most of a picture and stands alone,
+        from a large thing that enters: with them the strengths of the frame before and of the one after are
+        compared, too.
 
         Raises:
             ValueError: `window` below 1.
@@ -34,11 +42,18 @@ class RodChange(nn.Module):
         super().__init__()
         if window < 1:
             raise ValueError(f"change is seen over at least 1 frame to each side, got {window = }")
-        self.window = window
-        self.compare = nn.Linear((1 + 2 * window + TRANSIENTS) * width + 2 * KINDS, 2 * language_width)
+        self.window, self.quantiles = window, tuple(quantiles)
+        self._contents = (1 + 2 * window + TRANSIENTS) * width
+        strengths = KINDS * (2 + len(self.quantiles)) * (3 if self.quantiles else 1)
+        self.compare = nn.Linear(self._contents + strengths, 2 * language_width)
         self.tell = nn.Linear(2 * language_width, language_width, bias=False)
         nn.init.normal_(self.tell.weight, std=0.05)
         self.shots = ShotNumbers(2 * language_width, language_width, shots) if shots else None
+
+    @property
+    def strength_weights(self) -> Tensor:
+        """The weights of the first layer that read how strong changes are."""
+        return self.compare.weight[:, self._contents :]
 
     def forward(self, rods: Tensor, patches: Tensor) -> Tensor:
         """What to add to each rod after its projector.
@@ -69,7 +84,9 @@ class RodChange(nn.Module):
         rods = F.layer_norm(rods, rods.shape[-1:])
         steps = (*range(-self.window, 0), *range(1, self.window + 1))
         around = [rods - beside(rods, step) for step in steps]
-        seen, strengths = transients(patches, self.window)
+        seen, strengths = transients(patches, self.window, self.quantiles)
+        if self.quantiles:
+            strengths = torch.cat((strengths, beside(strengths, -1), beside(strengths, 1)), dim=-1)
         common = torch.cat((F.layer_norm(seen, seen.shape[-1:]).flatten(2), strengths), dim=-1)
         every = common.to(rods.dtype).unsqueeze(2).expand(-1, -1, rods.shape[2], -1)
         hidden: Tensor = F.gelu(self.compare(torch.cat((rods, *around, every), dim=-1)))
@@ -82,7 +99,7 @@ def _content(hidden: Tensor) -> Tensor:
     return hidden[:, :, 1:].mean(2)
 
 
-def transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
+def transients(patches: Tensor, window: int, quantiles: Sequence[float] = ()) -> tuple[Tensor, Tensor]:
     """What comes, goes and flashes up in each frame: the patches where most changes, averaged.
 
     A patch has come as far as it differs from the same patch a frame before, is going as far as it differs
@@ -93,16 +110,16 @@ def transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
 
     Shape:
         patches: (B, T, N, D_v).
-        returns: the averages (B, T, 5, D_v), and strengths (B, T, 6): the largest and the mean changes of
-            each of the 3 kinds.
+        returns: the averages (B, T, 5, D_v), and strengths (B, T, 3 (2 + Q)): the largest and the mean
+            changes of each of the 3 kinds, and their Q quantiles over patches.
     """
     # Video by video and without gathered copies: all of it is bound by memory, and one video fits a cache.
-    seen, strengths = zip(*(_transients(video, window) for video in patches), strict=True)
+    seen, strengths = zip(*(_transients(video, window, quantiles) for video in patches), strict=True)
     return torch.stack(seen), torch.stack(strengths)
 
 
-def _transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
-    """Those of one video: (T, N, D_v) -> (T, 5, D_v) and (T, 6)."""
+def _transients(patches: Tensor, window: int, quantiles: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Those of one video: (T, N, D_v) -> (T, 5, D_v) and (T, 3 (2 + Q))."""
     near, unchanged = _steps(patches, 1), patches.new_zeros(1, patches.shape[1], dtype=torch.float32)
     came, going = torch.cat((unchanged, near)), torch.cat((near, unchanged))
     far = _steps(patches, window)
@@ -114,7 +131,10 @@ def _transients(patches: Tensor, window: int) -> tuple[Tensor, Tensor]:
     gone = torch.cat((first, share[1:, :1] @ patches[:-1]))
     next_up = torch.cat((share[:-1, 1:2] @ patches[1:], last))
     seen = torch.cat((share @ patches, gone, next_up), dim=1)  # (T, 5, D_v)
-    return seen, torch.cat((change.amax(-1), change.mean(-1)), dim=-1)
+    levels = [change.amax(-1), change.mean(-1)]
+    if quantiles:
+        levels += change.quantile(change.new_tensor(quantiles), dim=-1).unbind()
+    return seen, torch.cat(levels, dim=-1)
 
 
 def beside(frames: Tensor, step: int) -> Tensor:

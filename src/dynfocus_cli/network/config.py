@@ -72,6 +72,9 @@ class DynFocusConfig:
     `RodChange`."""
     change_shots: int = 0
     """With `change_window`: rods also carry the number of their shot, up to so many; see `ShotNumbers`."""
+    change_quantiles: tuple[float, ...] | list[float] = ()
+    """With `change_window`: quantiles of the patches' changes that are compared besides the largest and the
+    mean one; see `RodChange`."""
     content_side: int = 1
     """The content rod is `content_side ** 2` tokens, a grid's cells; LLaMA-VID's `grid:n`."""
     class_token: bool = False
@@ -181,6 +184,10 @@ class DynFocusConfig:
         if self.change_shots == 1 or (self.change_shots and not self.change_window):
             raise ValueError(
                 f"change_shots must be 0, or at least 2 with a change_window, got {self.change_shots!r}"
+            )
+        if not all(isinstance(share, float) and 0 <= share <= 1 for share in self.change_quantiles):
+            raise ValueError(
+                f"change_quantiles must be numbers from 0.0 to 1.0, got {self.change_quantiles!r}"
             )
         scale = self.patch_position_scale
         if not 0 <= scale < math.inf:

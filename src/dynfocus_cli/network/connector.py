@@ -66,7 +66,9 @@ class CooperativeConnector(nn.Module):
         self.context = nn.Linear(width, language_width) if split else None
         self.change = None
         if config.change_window:
-            self.change = RodChange(width, language_width, config.change_window, config.change_shots)
+            self.change = RodChange(
+                width, language_width, config.change_window, config.change_shots, config.change_quantiles
+            )
         slots = config.cone_tokens + config.rod_tokens
         self.slots = nn.Parameter(torch.empty(slots, language_width)) if config.slot_embedding else None
         if self.slots is not None:
