@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 import dynfocus_cli
 from dynfocus_cli.synth.look import WIDE_LOOKS
@@ -123,7 +124,9 @@ def test_what_is_kept_of_a_run_is_what_the_next_one_begins_with(tmp_path: Path) 
     assert begun.config.abstention == CANNOT_TELL
     for name, value in begun.state_dict().items():
         if name in kept:
-            torch.testing.assert_close(value, kept[name].float(), rtol=0, atol=0)
+            known = kept[name].float()
+            same = F.pad(known, (0, value.shape[-1] - known.shape[-1]))  # what is new adds nothing yet
+            torch.testing.assert_close(value, same, rtol=0, atol=0)
 
 
 @pytest.mark.slow
