@@ -32,8 +32,8 @@ class ChangeHeads(nn.Module):
 
     On the text-attended rod: shape, colour and cell of the thing that the question is about, in the frame
     before and in the one after. On the plain rod: whether this frame begins a scene, shape and colour of a
-    brief event in it, and of the one thing that the frame before a cut and the one after it show: what came
-    before a thing is not the thing that the question is about. Within a scene these would nearly always be
+    brief event in it, and of the one thing that the frame before a cut and the one after it show, whatever
+    the question has the first rod look at. Within a scene these would nearly always be
     what the frame itself shows, and nothing else would be learned.
     """
 

@@ -2,7 +2,9 @@
 
 Single frames, each with a question. The text-attended rod of the frame must tell, through linear heads, the
 shape, colour and place of the one thing that the question is about, or that the frame has none: then the rod
-is left with background, and a language model that reads along sees from rod to rod where the thing is.
+is left with background, and a language model that reads along sees from rod to rod where the thing is. What
+comes before or after a thing may be any other, so there the rod must tell whatever the frame shows, and
+whether it is the thing that the question names.
 Answers alone teach this too, but slowly: the miniature's language model had seen a million and a half of them
 without telling reliably whether a thing ever appears.
 """
@@ -29,7 +31,7 @@ from dynfocus_cli.training.run_log import add_to_log
 from dynfocus_cli.training.schedules import warm_cosine
 from dynfocus_cli.training.trainer import ParameterGroup, Schedule, train_model
 from dynfocus_tiny.clips import ClipStore
-from dynfocus_tiny.labels import NEIGHBOUR_TYPES, NOTHING, UNKNOWN, about, named_things, only_label
+from dynfocus_tiny.labels import NEIGHBOUR_TYPES, NOTHING, UNKNOWN, about, names_in, only_label
 from dynfocus_tiny.precision import training_precision
 from dynfocus_tiny.vision import WEIGHT_DECAY
 from dynfocus_tiny.wordings import TRAINING
@@ -50,7 +52,7 @@ class GroundingExample:
     question: Question
     label: tuple[int, int, int]
     """Shape, colour and cell of the thing asked about, or `NOTHING`."""
-    named: int
+    shows_named: int
     """Of what comes before or after a thing: 1 where the frame shows the thing that the question names, else
     0; `UNKNOWN` for other types."""
 
@@ -71,7 +73,8 @@ class GroundingHeads(nn.Module):
 def draw_grounding_examples(
     store: ClipStore, rng: random.Random, clips: int = CLIPS
 ) -> list[GroundingExample]:
-    """Frames with the thing that is asked about, and frames without, preferably with others.
+    """Frames with the thing that is asked about, preferably one that is named, and frames without, preferably
+    with others.
 
     A frame with several things that the question might mean is left out: no one label is right for it.
     """
@@ -79,18 +82,18 @@ def draw_grounding_examples(
     for clip in rng.choices(range(len(store.scripts)), k=clips):
         observed = observe(store.scripts[clip], range(store.scripts[clip].duration_s))
         for question in ask(observed, rng, QUESTIONS, list(QUESTION_TYPES), wordings=TRAINING):
-            is_meant, named = about(question), named_things(question)
+            is_meant, names = about(question), names_in(question)
             meant = [[seen for seen in frame.sightings if is_meant(seen.thing)] for frame in observed]
             with_it = [index for index, seen in enumerate(meant) if len(seen) == 1]
             without = [index for index, seen in enumerate(meant) if not seen]
             others = [index for index in without if observed[index].sightings]
-            with_named = [index for index in with_it if name(meant[index][0].thing) in named]
+            with_named = [index for index in with_it if name(meant[index][0].thing) in names]
             for pool in (with_named or with_it, with_it, others or without):
                 if pool:
                     index = rng.choice(pool)
                     second, label = int(observed[index].time_s), only_label(meant[index])
-                    is_named = int(index in with_named) if question.type in NEIGHBOUR_TYPES else UNKNOWN
-                    examples.append(GroundingExample(clip, second, question, label, is_named))
+                    shows_named = int(index in with_named) if question.type in NEIGHBOUR_TYPES else UNKNOWN
+                    examples.append(GroundingExample(clip, second, question, label, shows_named))
     return examples
 
 
@@ -108,7 +111,7 @@ def grounding_loss(
     tokens = QuestionTokens.padded([prompt.question(one.question.question, longest) for one in examples])
     queries = connector.read(features, tokens).flatten(0, 1)  # (B, Q, D_q)
     context, _ = connector.rods(queries, features.prototypes.flatten(0, 1))  # (B, 1, D_v)
-    labels = torch.tensor([(*one.label, one.named) for one in examples])
+    labels = torch.tensor([(*one.label, one.shows_named) for one in examples])
     loss, right = torch.zeros(()), torch.ones(len(examples), dtype=torch.bool)
     for kind, logits in enumerate(heads(context[:, 0].float())):
         label = labels[:, kind]

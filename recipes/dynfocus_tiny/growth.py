@@ -14,7 +14,7 @@ from dynfocus_cli.network.network import DynFocusModel
 POSITIONS = "vision.embeddings.position_embedding"
 LAYER = "vision.encoder.layers.{number}."
 COMPARE = "connector.change.compare.weight"
-"""What a new quantile would be read by comes last, and begins at zero."""
+"""Its last columns read the quantiles; new ones begin at zero, so that nothing changes."""
 SILENT = ("self_attn.projection.", "mlp.fc2.")
 """What a layer adds to its input comes from these: at zero it adds nothing."""
 
@@ -27,13 +27,22 @@ def grown(
     layers: int,
     max_frames: int,
     abstention: str | None = None,
-    change_quantiles: Sequence[float] = (),
+    change_quantiles: Sequence[float] | None = None,
 ) -> DynFocusModel:
-    """The network with a larger picture, more vision layers and more frames, and quantiles of change.
+    """The network with a larger picture, more vision layers and more frames.
 
     Positions are interpolated, and a new layer begins as one that adds nothing. Patches stay as large as they
     are, so things look larger than they did. `abstention` is what it is to answer where it cannot tell.
+    `change_quantiles` are for a network that looks for change and has none yet; None leaves it as it is.
+
+    Raises:
+        ValueError: it has learned from other quantiles.
     """
+    known = tuple(model.config.change_quantiles)
+    if change_quantiles is None or not model.config.change_window:
+        change_quantiles = known
+    if known not in ((), tuple(change_quantiles)):
+        raise ValueError(f"a network that has learned from the quantiles {known} cannot take others")
     old = model.config.vision_config
     vision = replace(old, image_size=image_size, num_hidden_layers=layers)
     config = replace(
@@ -53,8 +62,8 @@ def grown(
             if name.startswith(prefix):
                 silent = name.removeprefix(prefix).startswith(SILENT)
                 state[name] = torch.zeros_like(value) if silent else value
-    missing = fresh[COMPARE].shape[1] - state[COMPARE].shape[1]
-    state[COMPARE] = F.pad(state[COMPARE], (0, missing))
+    if COMPARE in state:
+        state[COMPARE] = F.pad(state[COMPARE], (0, fresh[COMPARE].shape[1] - state[COMPARE].shape[1]))
     larger.load_state_dict(state)
     return larger
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 
-from dynfocus_cli.synth.questions import Question, name
+from dynfocus_cli.synth.questions import Question, name, wording_of
 from dynfocus_cli.synth.world import COLORS, DIGITS, MIN_SCENE_S, SHAPES, Sighting, Thing
 
 COLOR_NAMES = tuple(COLORS)
@@ -39,8 +39,8 @@ def only_label(sightings: Sequence[Sighting]) -> tuple[int, int, int]:
     return sighting_label(sightings[0]) if len(sightings) == 1 else (UNKNOWN,) * 3
 
 
-def named_things(question: Question) -> set[str]:
-    """The things that a question names by colour and shape, without articles."""
+def names_in(question: Question) -> set[str]:
+    """The names, without articles, of the things that a question names by colour and shape."""
     fields = dict(question.fields)
     named = {fields[key].removeprefix("the ") for key in ("thing", "one", "other") if key in fields}
     if "a_thing" in fields:
@@ -54,11 +54,12 @@ def about(question: Question) -> Callable[[Thing], bool]:
     What comes before or after a thing may be any other, so such a question is about all.
     """
     fields = dict(question.fields)
-    named = set() if question.type in NEIGHBOUR_TYPES else named_things(question)
-    if question.type == "digit":
+    kind = wording_of(question)
+    names = set() if kind in NEIGHBOUR_TYPES else names_in(question)
+    if kind == "digit":
         return lambda thing: thing.shape in DIGITS
     return lambda thing: (
-        (not named or name(thing) in named)
+        (not names or name(thing) in names)
         and thing.shape == fields.get("shape", thing.shape)
         and thing.color == fields.get("color", thing.color)
     )

@@ -50,7 +50,9 @@ def begun_anew(trained: DynFocusModel, seed: int, *, change: bool) -> DynFocusMo
         change: its rods also say what is around their frame; else they are plain.
     """
     torch.manual_seed(seed)
-    config = trained.config if change else replace(trained.config, change_window=0, change_shots=0)
+    config = trained.config
+    if not change:
+        config = replace(config, change_window=0, change_shots=0, change_quantiles=())
     model = DynFocusModel(config)
     model.vision.load_state_dict(trained.vision.state_dict())
     for own, other in zip(grounded_parts(model), grounded_parts(trained), strict=True):

@@ -81,7 +81,7 @@ def test_quantiles_tell_a_cut_from_a_thing_that_enters() -> None:
 
 
 def test_with_quantiles_a_frame_knows_how_strong_the_changes_beside_it_are() -> None:
-    def told(patches: Tensor) -> Tensor:
+    def change(patches: Tensor) -> Tensor:
         torch.manual_seed(0)
         module = RodChange(WIDTH, 16, 1, quantiles=(0.5,))
         with torch.no_grad():
@@ -90,7 +90,7 @@ def test_with_quantiles_a_frame_knows_how_strong_the_changes_beside_it_are() -> 
             return module(torch.zeros(1, patches.shape[1], 1, WIDTH), patches)[0, :, 0]
 
     still, cut = video(*[3] * 8), torch.cat((video(*[3] * 4), OTHER.repeat(1, 4, PATCHES, 1)), dim=1)
-    same = (told(still) - told(cut)).abs().amax(1) < 1e-6
+    same = (change(still) - change(cut)).abs().amax(1) < 1e-6
     assert same.tolist() == [True, True, False, False, False, False, True, True]  # the cut is in the middle
 
 

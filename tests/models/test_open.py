@@ -173,6 +173,10 @@ QUERY = "connector.rods.query.weight"
         (config_with(change_window=0, change_shots=4), "change_shots must be 0, or at least 2"),
         (config_with(change_window=2, change_quantiles=[1.5]), "change_quantiles must be numbers from 0.0"),
         (config_with(change_window=2, change_quantiles=["most"]), "change_quantiles"),
+        (
+            config_with(change_window=0, change_shots=0, change_quantiles=[0.5]),
+            "change_quantiles need a change_window",
+        ),
         (config_with(patch_position_scale=float("nan")), "patch_position_scale"),
         (config_with(patch_position_scale="large"), "patch_position_scale"),
         (config_with(spatial_prototypes=[16, 0]), "spatial_prototypes must be whole numbers above 0"),

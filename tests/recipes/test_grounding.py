@@ -56,6 +56,11 @@ def store(taught, tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
         (Question("shape", "", "", (), (("time", "00:01"), ("color", "red"))), ["red ring"], ["blue ring"]),
         (Question("digit", "", "", (), (("time", "00:01"),)), ["red 0", "blue 9"], ["red star"]),
         (Question("before", "", "", (), (("thing", "red star"),)), ["red star", "blue 3"], []),
+        (
+            Question("unanswerable", "", "", (), (("thing", "red star"), ("wording", "after"))),
+            ["red star", "blue 3"],
+            [],
+        ),
         (Question("count", "", "", (), (("time", "00:01"),)), ["red star", "blue 3"], []),
     ],
     ids=lambda value: value.type if isinstance(value, Question) else "",
@@ -86,22 +91,22 @@ def test_labels_are_of_the_one_thing_that_is_meant(store: ClipStore) -> None:
 
 
 def test_what_comes_before_or_after_is_told_apart_from_what_is_named(tmp_path: Path) -> None:
-    scripts = ClipStore(tmp_path, 40, 40, WIDE)
+    store = ClipStore(tmp_path, 40, 40, WIDE)
     found = []
-    for example in draw_grounding_examples(scripts, random.Random(0), 40):
+    for example in draw_grounding_examples(store, random.Random(0), 40):
         if example.question.type not in ("before", "after"):
-            assert example.named == UNKNOWN
+            assert example.shows_named == UNKNOWN
             continue
-        seen = scripts.scripts[example.clip].scene_at(example.second).at(example.second)
+        seen = store.scripts[example.clip].scene_at(example.second).at(example.second)
         thing = dict(example.question.fields)["thing"]
         if example.label == NOTHING:
             assert not seen
-            assert example.named == 0
+            assert example.shows_named == 0
         else:
             (one,) = seen
             assert example.label[:2] == thing_label(one.thing)
-            assert example.named == (name(one.thing) == thing)
-        found.append((example.named, example.label == NOTHING))
+            assert example.shows_named == (name(one.thing) == thing)
+        found.append((example.shows_named, example.label == NOTHING))
     assert set(found) == {(1, False), (0, False), (0, True)}
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
+from dynfocus_cli.cce.change import KINDS
 from dynfocus_tiny.growth import grown
 from dynfocus_tiny.run import trained_model
 
@@ -14,17 +16,33 @@ SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
 
 def test_new_layers_and_frames_change_nothing() -> None:
     model, _ = trained_model(SHIPPED)
-    larger = grown(model, image_size=64, layers=6, max_frames=300, change_quantiles=(0.5, 0.8))
+    larger = grown(model, image_size=64, layers=6, max_frames=300)
     pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(larger.encode_frames(pixels), model.encode_frames(pixels))
-        shown = [each.connector.change for each in (larger, model)]
-        rods, patches = torch.randn(1, 5, 2, 128), torch.randn(1, 5, 64, 128)
-        torch.testing.assert_close(shown[0](rods, patches), shown[1](rods, patches))
-        shown[0].strength_weights.fill_(1.0)
-        assert not torch.allclose(shown[0](rods, patches), shown[1](rods, patches))
     assert larger.config.max_frames == 300
     assert larger.config.vision_config.num_hidden_layers == 6
+
+
+def test_new_quantiles_of_change_say_nothing_yet_and_are_read() -> None:
+    model, _ = trained_model(SHIPPED)
+    larger = grown(model, image_size=64, layers=4, max_frames=128, change_quantiles=(0.5, 0.8))
+    noise = torch.Generator().manual_seed(0)
+    rods, patches = torch.randn(1, 5, 2, 128, generator=noise), torch.randn(1, 5, 64, 128, generator=noise)
+    before, after = model.connector.change, larger.connector.change
+    with torch.no_grad():
+        torch.testing.assert_close(after(rods, patches), before(rods, patches))
+        after.strength_weights[:, 2 * KINDS :].fill_(1.0)
+        assert not torch.allclose(after(rods, patches), before(rods, patches))
+    assert grown(larger, image_size=64, layers=4, max_frames=300).config.change_quantiles == (0.5, 0.8)
+    with pytest.raises(ValueError, match=r"learned from the quantiles \(0\.5, 0\.8\)"):
+        grown(larger, image_size=64, layers=4, max_frames=300, change_quantiles=(0.3, 0.8))
+
+
+def test_a_network_with_plain_rods_grows_without_change() -> None:
+    model, _ = trained_model(SHIPPED.parent / "plain-rods" / "model")
+    larger = grown(model, image_size=96, layers=4, max_frames=300, change_quantiles=(0.5,))
+    assert larger.connector.change is None
 
 
 def test_a_larger_picture_has_more_patches_at_places_in_between() -> None:

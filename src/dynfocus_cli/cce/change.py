@@ -24,7 +24,8 @@ SHARPNESS = 3.0
 
 class RodChange(nn.Module):
     """Two layers over a rod, its differences to the same rod `1 ... window` frames before and after, and the
-    frame's transients; and the number of the shot, where shots are counted."""
+    frame's transients, with `quantiles` also how strong those beside it are; and the number of the shot,
+    where shots are counted."""
 
     def __init__(
         self, width: int, language_width: int, window: int, shots: int = 0, quantiles: Sequence[float] = ()
@@ -43,9 +44,9 @@ class RodChange(nn.Module):
         if window < 1:
             raise ValueError(f"change is seen over at least 1 frame to each side, got {window = }")
         self.window, self.quantiles = window, tuple(quantiles)
-        self._contents = (1 + 2 * window + TRANSIENTS) * width
+        self._strengths_from = (1 + 2 * window + TRANSIENTS) * width
         strengths = KINDS * (2 + len(self.quantiles)) * (3 if self.quantiles else 1)
-        self.compare = nn.Linear(self._contents + strengths, 2 * language_width)
+        self.compare = nn.Linear(self._strengths_from + strengths, 2 * language_width)
         self.tell = nn.Linear(2 * language_width, language_width, bias=False)
         nn.init.normal_(self.tell.weight, std=0.05)
         self.shots = ShotNumbers(2 * language_width, language_width, shots) if shots else None
@@ -53,7 +54,7 @@ class RodChange(nn.Module):
     @property
     def strength_weights(self) -> Tensor:
         """The weights of the first layer that read how strong changes are."""
-        return self.compare.weight[:, self._contents :]
+        return self.compare.weight[:, self._strengths_from :]
 
     def forward(self, rods: Tensor, patches: Tensor) -> Tensor:
         """What to add to each rod after its projector.

@@ -74,7 +74,7 @@ class DynFocusConfig:
     """With `change_window`: rods also carry the number of their shot, up to so many; see `ShotNumbers`."""
     change_quantiles: tuple[float, ...] | list[float] = ()
     """With `change_window`: quantiles of the patches' changes that are compared besides the largest and the
-    mean one; see `RodChange`."""
+    mean one, and all of them with those of the frames beside; see `RodChange`."""
     content_side: int = 1
     """The content rod is `content_side ** 2` tokens, a grid's cells; LLaMA-VID's `grid:n`."""
     class_token: bool = False
@@ -185,7 +185,9 @@ class DynFocusConfig:
             raise ValueError(
                 f"change_shots must be 0, or at least 2 with a change_window, got {self.change_shots!r}"
             )
-        if not all(isinstance(share, float) and 0 <= share <= 1 for share in self.change_quantiles):
+        if self.change_quantiles and not self.change_window:
+            raise ValueError(f"change_quantiles need a change_window, got {self.change_quantiles!r}")
+        if not all(type(share) in (int, float) and 0 <= share <= 1 for share in self.change_quantiles):
             raise ValueError(
                 f"change_quantiles must be numbers from 0.0 to 1.0, got {self.change_quantiles!r}"
             )

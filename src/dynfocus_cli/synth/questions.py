@@ -77,12 +77,16 @@ def ask(
 
 def reword(question: Question, wordings: Wordings, rng: random.Random) -> Question:
     """The same question in other words."""
-    fields = dict(question.fields)
-    kind = fields.get("wording", question.type)
+    kind = wording_of(question)
     if kind not in wordings:  # it is no sentence of the world
         return question
-    text = rng.choice(wordings[kind]).format(**fields)
+    text = rng.choice(wordings[kind]).format(**dict(question.fields))
     return dataclasses.replace(question, question=text)
+
+
+def wording_of(question: Question) -> str:
+    """The type whose wordings a question takes: its own, unless its clip does not answer it."""
+    return dict(question.fields).get("wording", question.type)
 
 
 def timecode(time_s: float) -> str:
