@@ -214,11 +214,30 @@ def test_a_file_of_results_is_gone_on_with(run, clip, finder) -> None:
     assert [call[0] for call in finder.calls] == ["a.mp4", "b.mp4", "b.mp4"]
     records = [json.loads(line) for line in Path("o.jsonl").read_text().splitlines()]
     assert {record["schema"] for record in records} == {"dynfocus.moments/1"}
+    nothing_left = run(*command)
+    assert nothing_left.exit_code == 0
+    assert nothing_left.stderr == "o.jsonl has 2 results of earlier runs.\n"
+    assert len(finder.calls) == 3
     other = run("find", "a.mp4", "b.mp4", "a dog", "--output", "o.jsonl", "--top", "9")
     assert other.exit_code == 2
     assert "other settings" in other.stderr
     run("find", "a.mp4", "a cat", "--output", "o.jsonl")
     assert len(finder.calls) == 4, "another text is another result"
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--jsonl",)], ids=str)
+def test_where_no_video_is_there_that_is_all_that_is_said(run, finder, form: tuple[str, ...]) -> None:
+    one, two = run("find", "a.mp4", "a dog", *form), run("find", "a.mp4", "b.mp4", "a dog", *form)
+    assert (one.exit_code, two.exit_code) == (3, 6)
+    assert one.stderr == "Error: No such file: a.mp4.\n"
+    assert two.stderr.endswith("Error: 2 of 2 videos failed.\n")
+    assert not finder.calls
+
+
+def test_a_part_without_videos_is_no_failure(run, clip, finder) -> None:
+    result = run("find", clip("a.mp4"), "a dog", "--shard", "2/2", "--output", "o.jsonl")
+    assert result.exit_code == 0, result.stderr
+    assert not finder.calls
 
 
 def test_a_threshold_is_given_shown_and_where_nobody_measured_it_told(run, clip, finder) -> None:

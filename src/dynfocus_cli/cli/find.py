@@ -132,6 +132,8 @@ def find(
             job.warn(result.warnings, job.where(video, query))
 
         def finish(failed: Sequence[Outcome[VideoMoments]]) -> None:
+            if not opened:
+                return  # all videos were searched by an earlier run, or none is there
             failures = tuple(
                 VideoFailure(each.video, each.error) for each in failed if each.error is not None
             )
