@@ -197,6 +197,18 @@ def test_a_full_disk_costs_one_file_and_nothing_that_was_printed(stand_in, run, 
     assert left_over() == []
 
 
+def test_a_result_without_its_files_is_not_done(stand_in, run, video, monkeypatch):
+    command = ("inspect", video("clip.mp4"), "-q", "--html", "out.html", "--output", "o.jsonl")
+    with monkeypatch.context() as full:
+        full_disk(full, ".html")
+        assert run(*command).exit_code == 2
+    (record,) = map(json.loads, Path("o.jsonl").read_text().splitlines())
+    assert record["schema"] == "dynfocus.error/1"
+    assert run(*command, "--retry-failed").exit_code == 0
+    assert Path("out.html").exists()
+    assert json.loads(Path("o.jsonl").read_text().splitlines()[-1])["schema"] == "dynfocus.inspection/1"
+
+
 def test_of_several_the_others_go_on(stand_in, run, video, monkeypatch):
     names = [video("a.mp4"), video("b.mp4")]
     full_disk(monkeypatch, ".edl")

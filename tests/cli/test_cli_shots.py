@@ -75,6 +75,26 @@ def test_a_shot_that_cannot_be_cut_is_said_and_the_others_are_written(stand_in, 
     assert [path.name for path in Path("parts").iterdir()] == ["clip-002.mkv"]
 
 
+def test_a_video_whose_shots_were_not_all_cut_is_not_done(stand_in, run, clip, monkeypatch):
+    command = ("inspect", clip, "--split", "parts", "--output", "o.jsonl")
+    with monkeypatch.context() as full:
+        full.setattr(cutting, "cut", no_space)
+        assert run(*command).exit_code == 2
+    (record,) = map(json.loads, Path("o.jsonl").read_text().splitlines())
+    assert (record["schema"], record["error"]["message"]) == (
+        "dynfocus.error/1",
+        "Cannot write it: No space left.",
+    )
+    assert run(*command).exit_code == 2, "it is not forgotten"
+    assert run(*command, "--retry-failed").exit_code == 0
+    assert len(list(Path("parts").iterdir())) == 2
+    assert run(*command).exit_code == 0
+
+
+def no_space(*arguments, **how):
+    raise UsageError("Cannot write it: No space left.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

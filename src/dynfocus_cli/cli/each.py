@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from dynfocus_cli.batch import videos as batch_videos
 from dynfocus_cli.batch.questions import Query, QuestionFile
 from dynfocus_cli.batch.video_questions import VideoQuestions
-from dynfocus_cli.cli.errors import say
+from dynfocus_cli.cli.errors import Failure, say
 from dynfocus_cli.cli.exporting import ExportFlags, Exporting
-from dynfocus_cli.cli.job import Job, for_each
+from dynfocus_cli.cli.job import Job, for_each, put_failure
 from dynfocus_cli.cli.options import BatchOptions, EngineOptions, ModelRequest, OutputOptions, check_subtitles
 from dynfocus_cli.cli.output import AnswerStream, on_terminal
 from dynfocus_cli.errors import UsageError, VideoUnreadable
@@ -42,8 +42,12 @@ def run_each(
     engine: EngineOptions,
     work: Callable[[Job, str, Query | None, Backend, Progress, Prefetch | None], Evidence],
     show: Callable[[Job, str, Query | None, Evidence], None],
+    write_more: Callable[[Evidence], list[Failure]] = lambda result: [],
 ) -> None:
     """Goes through the videos that `arguments` name, and writes results, exported files and records.
+
+    Args:
+        write_more: writes further files of a result, and says and returns what could not be written.
 
     Raises:
         UsageError: options that contradict each other.
@@ -91,11 +95,14 @@ def run_each(
         exporting = Exporting(export_options, job.paths, several=job.several, quiet=job.quiet)
 
         def show_and_export(video: str, query: Query | None, result: Evidence) -> None:
-            if job.results is not None:  # a result in the file says that all of its video is done
-                exporting.write(result)
-            show(job, video, query, result)
             if job.results is None:
-                exporting.write(result)
+                show(job, video, query, result)
+            failures = write_more(result) + exporting.write(result)
+            if job.results is not None:
+                if failures:  # a result in the file says that all of its video is done
+                    put_failure(job, video, query, failures[0])
+                else:
+                    show(job, video, query, result)
 
         def load() -> Backend:
             loaded, query = model.load(), job.queries[0]

@@ -115,11 +115,14 @@ class Exporting:
 
             self._exporter = Exporter(options, list(videos))
 
-    def write(self, result: Answer | Inspection) -> None:
-        """Writes the files of a result; one that cannot be written is reported, and costs no other."""
+    def write(self, result: Answer | Inspection) -> list[Failure]:
+        """Writes the files of a result; one that cannot be written is reported and returned, and costs no
+        other."""
         if self._exporter is None:
-            return
-        self._failures += report_files(self._exporter.write(result), quiet=self._quiet)
+            return []
+        failures = report_files(self._exporter.write(result), quiet=self._quiet)
+        self._failures += failures
+        return failures
 
     def conclude(self) -> None:
         """Ends the run with the code of what could not be written, if anything could not."""

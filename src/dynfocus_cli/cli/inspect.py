@@ -71,9 +71,9 @@ def inspect(
         nonlocal is_first
         _show(job, video, query, inspection, is_first, with_shots=shots.shots)
         is_first = False
-        splitting.write(inspection)
 
-    run_each("inspect", videos, questions, batch, model, run, output, exports, engine, work, show)
+    split = splitting.write
+    run_each("inspect", videos, questions, batch, model, run, output, exports, engine, work, show, split)
     splitting.conclude()
 
 

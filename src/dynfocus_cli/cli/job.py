@@ -297,7 +297,14 @@ def report_failure(
         where = ""
     say(f"Error: {where}: {failure.message}" if where else f"Error: {failure.message}")
     if job.format == "jsonl" or job.results is not None:
-        from dynfocus_cli.report.json import error_record
+        put_failure(job, video, query, failure, content)
 
-        text = None if query is None else query.text
-        job.put(video, query, error_record(video, *failure, question=text), content)
+
+def put_failure(
+    job: Job, video: str, query: Query | None, failure: Failure, content: Content | None = None
+) -> None:
+    """Writes the record of a failure."""
+    from dynfocus_cli.report.json import error_record
+
+    text = None if query is None else query.text
+    job.put(video, query, error_record(video, *failure, question=text), content)

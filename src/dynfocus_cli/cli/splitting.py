@@ -32,15 +32,17 @@ class Splitting:
             except OSError as error:
                 raise UsageError(f"--split {folder} cannot be written to: {reason(error)}.") from error
 
-    def write(self, inspection: Inspection) -> None:
-        """Cuts the shots of the sampled part; one that cannot be cut is reported, and costs no other."""
+    def write(self, inspection: Inspection) -> list[Failure]:
+        """Cuts the shots of the sampled part; one that cannot be cut is reported and returned, and costs no
+        other."""
         if self._folder is None:
-            return
+            return []
         from dynfocus_cli.report.shot_spans import shot_spans
         from dynfocus_cli.report.spans import stem_of
         from dynfocus_cli.video.cutting import cut
         from dynfocus_cli.video.timecode import format_timecode
 
+        failures = []
         stem = stem_of(inspection.source.path)
         for span in shot_spans(inspection):
             name = f"{stem}-{span.number:03d}"
@@ -48,14 +50,16 @@ class Splitting:
                 made = cut(inspection.source, span.start_s, span.end_s, self._folder, name, exact=self._exact)
             except DynFocusError as error:
                 trace(error)
-                self._failures.append(failure_of(error))
-                say(f"Error: {name} was not cut: {self._failures[-1].message}")
+                failures.append(failure_of(error))
+                say(f"Error: {name} was not cut: {failures[-1].message}")
                 continue
             self._written += 1
             if not self._quiet:
                 say(f"Wrote {made.path} ({format_timecode(made.start_s)} to {format_timecode(made.end_s)})")
             if made.note:
                 say(f"Warning: {made.path}: {made.note}")
+        self._failures += failures
+        return failures
 
     def conclude(self) -> None:
         """Ends the run with the code of what could not be cut, if anything could not."""
