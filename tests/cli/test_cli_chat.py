@@ -311,6 +311,14 @@ def test_an_unusable_model_exits_4(stand_in, chat):
     assert (chat("q").exit_code, chat("q").stderr) == (4, "Error: There is no model 'm'.\n")
 
 
+@pytest.mark.parametrize("line", ["/video ~nobody-of-that-name.mp4", f"/save {300 * 'n'}.md", "/export ~/"])
+def test_a_name_that_will_not_do_ends_nothing(chat, line):
+    result = chat("What?", line, "Who?", "/save notes.md")
+    assert len(result.stdout.splitlines()) == 2
+    assert "Unexpected" not in result.stderr
+    assert result.stderr.endswith("Wrote notes.md: 2 answers.\nError: 1 of 4 lines failed.\n")
+
+
 def test_save_as_records(chat):
     assert "Cannot write gone/a.jsonl: No such file or directory." in chat("q", "/save gone/a.jsonl").stderr
     result = chat("What?", "Who?", "/save a b.JSONL")

@@ -110,6 +110,9 @@ def test_the_file_in_the_users_folder(run, stand_in, clip, tmp_path, monkeypatch
     assert load_settings().file == file
     run("ask", clip("a.mp4"), "q")
     assert stand_in.calls[-1][2].sampling.fps == 2.0
+    file.write_text("\ufefffps = 3\n", encoding="utf-8")  # as some editors save it
+    run("ask", "a.mp4", "q")
+    assert stand_in.calls[-1][2].sampling.fps == 3.0
     monkeypatch.setenv("DYNFOCUS_CONFIG", "/dev/null")
     run("ask", "a.mp4", "q")
     assert stand_in.calls[-1][2].sampling.fps is None

@@ -158,6 +158,30 @@ def test_what_cannot_be_asked_is_named_and_stops_nothing(tmp_path: Path) -> None
     assert [one["schema"] for one in records(output)] == ["dynfocus.prediction/1"] * 9
 
 
+def test_videos_that_come_later_are_asked_about_then(tmp_path: Path) -> None:
+    late = {"id": "late", "video": "late.mp4", "question": "How many scenes are there?", "answer": "3"}
+    questions, output = write(tmp_path / "own", [*QUESTIONS, late]), tmp_path / "run"
+    assert run(questions, output, "--arms", "even").exit_code == 6
+    (tmp_path / "own" / "demo.mp4").rename(tmp_path / "own" / "late.mp4")
+    assert run(questions, output, "--arms", "even").exit_code == 6, "the others have gone, and stay answered"
+    assert [one["id"] for one in records(output)] == ["open", "choice", "late"]
+    assert len(json.loads((output / "run.json").read_text())["problems"]) == 1
+    shutil.copy(tmp_path / "own" / "late.mp4", tmp_path / "own" / "demo.mp4")
+    assert run(questions, output, "--arms", "even").exit_code == 0
+    found = json.loads((output / "run.json").read_text())
+    assert (found["questions"], found["videos"], found["problems"]) == (3, 2, [])
+
+
+def test_a_part_without_videos_is_there_and_scores_nothing(tmp_path: Path) -> None:
+    questions, output = write(tmp_path / "own", QUESTIONS), tmp_path / "run"
+    empty = run(questions, output, "--arms", "even", "--shard", "2/2")
+    assert (empty.exit_code, empty.stdout) == (0, "")
+    assert "There is no video for part 2/2" in empty.stderr
+    other = run(questions, output, "--arms", "even", "--shard", "1/2")
+    assert other.exit_code == 0
+    assert "is missing" not in other.stdout + other.stderr
+
+
 def test_a_run_of_other_settings_is_left_alone(tmp_path: Path) -> None:
     questions, output = write(tmp_path / "own", QUESTIONS), tmp_path / "run"
     assert run(questions, output, "--arms", "even").exit_code == 0

@@ -145,6 +145,12 @@ def test_bad_names_are_told_before_any_video_is_touched(stand_in, run, clip, arg
     assert stand_in.loads == stand_in.calls == []
 
 
+def test_a_name_too_long_to_be_looked_up_is_told(stand_in, run, clip):
+    result = run("inspect", clip("a.mp4"), "--html", f"{300 * 'n'}/page.html")
+    assert result.exit_code == 2
+    assert "--html: there is no folder nnn" in result.stderr
+
+
 def test_a_video_is_never_replaced(stand_in, run, clip):
     result = run("inspect", clip("a.csv"), "--csv", "./a.csv")
     assert result.exit_code == 2

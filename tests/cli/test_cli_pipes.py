@@ -258,13 +258,16 @@ def test_shards_share_out_the_videos(stand_in, run, clip):
     assert [record["video"] for record in records(piped.stdout)] == names[1::3]
 
 
-def test_a_shard_without_a_video_is_no_failure_and_leaves_no_file(stand_in, run, clip, tmp_path):
+def test_a_shard_without_a_video_is_no_failure_and_its_file_is_empty(stand_in, run, clip, tmp_path):
     clip("d/a.mp4"), clip("d/b.mp4")
     result = run("ask", "d", "q", "--shard", "3/3", "--output", "part-3.jsonl")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "There is no video for part 3/3" in result.stderr
     assert stand_in.loads == []
-    assert not (tmp_path / "part-3.jsonl").exists()
+    assert (tmp_path / "part-3.jsonl").read_bytes() == b""
+    assert run("ask", "d", "q", "--shard", "1/3", "--output", "part-1.jsonl").exit_code == 0
+    merged = run("results", "merge", "part-1.jsonl", "part-3.jsonl", "-o", "all.jsonl")
+    assert merged.exit_code == 0, "whoever names all parts has them all"
 
 
 def test_a_failure_in_a_shard_of_one_video_is_one_of_several(stand_in, run, clip):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -195,6 +196,30 @@ def test_an_answer_that_cannot_be_written_is_an_error(tmp_path):
             "Error: Standard output cannot be written (No space left on device): free some space, "
             "or send it elsewhere.\n"
         )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_a_log_that_is_full_costs_no_result(tmp_path):
+    """What is said on stderr is commentary: others are answered, failures have their records and codes."""
+    (tmp_path / "a.mp4").touch()
+    command = [*with_library(), "ask", str(tmp_path / "missing.mp4"), str(tmp_path / "a.mp4"), "q", "--jsonl"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True)
+        alone = subprocess.run([*with_library(), "ask", "missing.mp4", "q"], stderr=full)
+    schemas = [json.loads(line)["schema"] for line in done.stdout.splitlines()]
+    assert schemas == ["dynfocus.error/1", "dynfocus.answer/1"]
+    assert (done.returncode, alone.returncode) == (6, 3)
+
+
+def test_a_reader_of_the_log_that_has_gone_costs_no_result(tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    command = [*with_library(), "ask", str(tmp_path), "q", "--jsonl"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
 
 
 def test_an_interrupt_exits_130(tmp_path):

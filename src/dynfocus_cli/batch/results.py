@@ -83,6 +83,8 @@ class ResultFile:
         """Bytes, up to the end of the last whole line."""
         self._synced = time.monotonic()
         self._made = False
+        self.stays_empty = False
+        """Whether the file is kept though nothing was written, as the part of a run that has no videos."""
         self._lock = RLock()
         """The next video is looked up by another thread than the one that adds results."""
         self._file = self._open()
@@ -201,7 +203,7 @@ class ResultFile:
                 self._tidy()
                 with suppress(OSError):
                     os.fsync(self._file)
-            elif os.fstat(self._file).st_size == 0:
+            elif os.fstat(self._file).st_size == 0 and not self.stays_empty:
                 # A run that came to nothing leaves nothing, as long as the name still means this file.
                 with suppress(OSError):
                     if self._made and _is_at(self.path, self._file):

@@ -14,7 +14,7 @@ from dynfocus_cli.cli.cache import app as cache
 from dynfocus_cli.cli.chat import chat
 from dynfocus_cli.cli.commands import Configured, NoColorOption, Plain
 from dynfocus_cli.cli.doctor import doctor
-from dynfocus_cli.cli.errors import leave, reported
+from dynfocus_cli.cli.errors import leave, let_stderr_fail, reported
 from dynfocus_cli.cli.evaluate import app as evaluate
 from dynfocus_cli.cli.find import find
 from dynfocus_cli.cli.index import index
@@ -167,6 +167,7 @@ def _check_working_directory() -> None:
 
 def main() -> None:
     """Run the command line; ends in SystemExit with the contract's exit code."""
+    let_stderr_fail()
     try:
         with reported():
             _check_working_directory()

@@ -68,7 +68,7 @@ def unknown_variables() -> dict[str, str]:
 def _content(file: Path, is_named: bool) -> dict[str, object] | None:
     """The file as TOML; None where there is none and none was asked for."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         if not is_named:
             return None

@@ -17,7 +17,7 @@ from dynfocus_cli.cli import progress as display
 from dynfocus_cli.cli.errors import Failure, say, say_failure
 from dynfocus_cli.cli.flag_names import result_with_flags, with_flags
 from dynfocus_cli.cli.output import AnswerStream, on_terminal, one_line, write_line, write_record
-from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError
+from dynfocus_cli.errors import SomeVideosFailed, UsageError
 from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 from dynfocus_cli.report.json import answer_record, error_record
 from dynfocus_cli.report.writers import formats
@@ -163,7 +163,7 @@ class Conversation:
         }
         try:
             do.get(name, _unknown)(argument.strip() if name in do else name)
-        except DynFocusError as error:
+        except Exception as error:
             self._fail(error)
 
     def _show_frames(self, _: str) -> None:
@@ -225,7 +225,7 @@ class Conversation:
             raise UsageError(f"{path} is there already, and stays as it is: give another name.")
 
     def _write(self, path: Path, write: Callable[[], object], more: str) -> None:
-        replaced = path.exists()
+        replaced = os.path.exists(path)
         write()
         self._saved.add(os.path.abspath(path))
         say(f"{'Replaced' if replaced else 'Wrote'} {path}{more}.")
@@ -233,11 +233,11 @@ class Conversation:
 
 def _path(name: str) -> Path:
     """As typed, or quoted as for a shell, which is how a file dropped on a terminal arrives."""
-    path = Path(name).expanduser()
+    path = os.path.expanduser(name)  # unlike pathlib's, it leaves the home of nobody as it is
     with suppress(ValueError):
         if not os.path.lexists(path) and len(words := shlex.split(name)) == 1:
-            return Path(words[0]).expanduser()
-    return path
+            path = os.path.expanduser(words[0])
+    return Path(path)
 
 
 def _show_evidence(answer: Answer) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from dynfocus_cli.batch import videos as batch_videos
 from dynfocus_cli.batch.questions import Query, QuestionFile
+from dynfocus_cli.batch.shards import Shard
 from dynfocus_cli.batch.video_questions import VideoQuestions
 from dynfocus_cli.cli.errors import Failure, say
 from dynfocus_cli.cli.exporting import ExportFlags, Exporting
@@ -123,6 +124,12 @@ def run_each(
         exporting.conclude()
 
 
+def say_empty(shard: Shard, *, quiet: bool) -> None:
+    """Says that a part of a run has no videos."""
+    if not quiet:
+        say(f"There is no video for part {shard}: there are fewer videos than parts.")
+
+
 @contextmanager
 def gathered(
     arguments: Sequence[str],
@@ -166,8 +173,10 @@ def gathered(
         videos = shard.part((path for path in chain(first, paths) if queries.of(path)), str)
         # Names on standard input may take their time; what is in folders is soon known, and can be counted.
         listed = videos if batch_videos.STDIN in arguments else list(videos)
-        if not shard.is_whole and listed == [] and not output.quiet:
-            say(f"There is no video for part {shard}: there are fewer videos than parts.")
+        if not shard.is_whole and listed == []:
+            if results is not None:
+                results.stay_empty()
+            say_empty(shard, quiet=output.quiet)
         yield Job(
             listed, several, queries, run, output.format, output.quiet, results, questions.problems, shard
         )

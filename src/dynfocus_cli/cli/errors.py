@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import typer
 
 from dynfocus_cli.cli.flag_names import with_flags
 from dynfocus_cli.cli.output import visible
 from dynfocus_cli.errors import DynFocusError, OutOfMemory
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 UNEXPECTED = 1
 INTERRUPTED = 130
@@ -81,11 +85,11 @@ def leave(end: SystemExit) -> NoReturn:
 
 def say(line: str) -> None:
     """Writes a line to stderr, options named by their flags and control characters made visible; on a
-    terminal it is wrapped between words. A reader that has gone is no error."""
+    terminal it is wrapped between words. That it cannot be written is no error."""
     if sys.stderr is None:
         return
     line = with_flags(line)
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         if sys.stderr.isatty():
             from rich.text import Text
 
@@ -94,6 +98,28 @@ def say(line: str) -> None:
             stderr_console().print(Text(visible(line)))
         else:
             print(visible(line), file=sys.stderr, flush=True)
+
+
+class _Commentary(io.FileIO):
+    """A file whose writing may fail."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        with suppress(OSError):
+            return super().write(data)
+        return memoryview(data).nbytes
+
+
+def let_stderr_fail() -> None:
+    """Has this process go on where stderr cannot be written: its disk is full, or its reader has gone.
+
+    What stands there is commentary. Results go elsewhere, and a log that is full must not cost them.
+    """
+    with suppress(OSError, ValueError, AttributeError):  # there is none, or one that is no file
+        number = sys.stderr.fileno()
+        if not sys.stderr.isatty():
+            file = io.BufferedWriter(_Commentary(number, "w", closefd=False))
+            how = sys.stderr.encoding, sys.stderr.errors
+            sys.stderr = io.TextIOWrapper(file, *how, line_buffering=True, write_through=True)
 
 
 def trace(error: Exception) -> None:

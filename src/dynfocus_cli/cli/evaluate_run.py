@@ -13,6 +13,7 @@ import typer
 from dynfocus_cli.batch.results import ResultFile
 from dynfocus_cli.batch.shards import Shard
 from dynfocus_cli.cli import progress as display
+from dynfocus_cli.cli.each import say_empty
 from dynfocus_cli.cli.errors import failure_of, say, trace
 from dynfocus_cli.cli.flag_names import result_with_flags
 from dynfocus_cli.cli.interrupts import interruptible, uninterrupted
@@ -114,6 +115,9 @@ def evaluate(
     _say_problems(dataset)
     path = str(request.output / predictions_file(shard))
     with _opened(path, evaluation.settings(spec), quiet=quiet) as results:
+        if not items:
+            results.stays_empty = True
+            return say_empty(shard, quiet=quiet)
         if engine.engine == "ray":
             from dynfocus_cli.cli.evaluate_by_ray import evaluate_by_ray
 

@@ -73,6 +73,10 @@ class ResumableResults:
                 if not quiet and self.added:
                     say(f"{self.path} has {_results(file.count)}: {self.added} new, {self.done} made before.")
 
+    def stay_empty(self) -> None:
+        """Has the file stay though nothing was to be done: it is the part of a run that has no videos."""
+        self._file.stays_empty = True
+
     def has(self, video: str, query: Query | None) -> bool:
         """Whether the file has a result that will do."""
         return self._stored(video, self._content_of(video), query) is not None

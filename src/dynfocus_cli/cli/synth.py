@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,7 @@ def synth(
 
     Prints their paths.
     """
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not os.path.isdir(out):
         raise UsageError(f"{out} is a file; OUT must be a folder.")
     from dynfocus_cli.synth.look import LOOKS, WIDE_LOOKS
     from dynfocus_cli.synth.world import WORLDS

@@ -25,7 +25,9 @@ from dynfocus_cli.types import Answer, Timings
 PREDICTION = "dynfocus.prediction/1"
 RETRIEVAL = "dynfocus.retrieval/1"
 
-FREE = ("dynfocus", "model.device", "arms", "problems", "prompt")
+FOUND = ("questions", "videos", "problems")
+"""What of a data set was there to be asked: videos may come, and go."""
+FREE = ("dynfocus", "model.device", "arms", "prompt", *FOUND)
 """What may differ between two calls that go on with the same run."""
 
 
@@ -223,7 +225,7 @@ def run_record(
 
 
 def write_run_file(folder: Path, record: Record) -> None:
-    """Writes `run.json` where there is none, and adds arms to one that is there.
+    """Writes `run.json` where there is none, and adds arms and found videos to one that is there.
 
     Raises:
         UsageError: the folder holds a run of other conditions, or is none.
@@ -247,10 +249,12 @@ def write_run_file(folder: Path, record: Record) -> None:
                 f"{folder} holds a run of other settings ({'; '.join(differences)}): name another folder, or "
                 "repeat the settings that it was begun with."
             )
-        more = [arm for arm in record["arms"] if arm not in present.get("arms", [])]
-        if not more:
+        arms = list(dict.fromkeys([*present.get("arms", []), *record["arms"]]))
+        more_found = record["questions"] > present["questions"]
+        found = {name: record[name] for name in FOUND} if more_found else {}
+        record = present | {"arms": arms} | found
+        if record == present:
             return
-        record = present | {"arms": [*present.get("arms", []), *more]}
     try:
         write_json(path, record)
     except OSError as error:

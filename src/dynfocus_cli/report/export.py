@@ -78,7 +78,7 @@ class Destination:
             raise UsageError(f"{flag} - is for `dynfocus inspect`: here stdout has the answer. Name a file.")
         if out in ("", "-"):
             raise UsageError(f"{flag} needs the name of a file or folder, got {out!r}.")
-        if path.is_dir() or out.endswith("/") or not path.suffix:
+        if os.path.isdir(path) or out.endswith("/") or not path.suffix:
             return cls(format, made_folder(flag, out), format.suffixes[0])
         if path.suffix.lower() not in format.suffixes:
             raise UsageError(
@@ -224,7 +224,7 @@ def made_folder(flag: str, out: str) -> Path:
 
 
 def _require_writable(flag: str, folder: Path) -> None:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"{flag}: there is no folder {folder}.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{flag}: the folder {folder} cannot be written to.")

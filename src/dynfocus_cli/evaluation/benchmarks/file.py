@@ -96,7 +96,7 @@ def _item(query: Query, fields: Any, place: str, folders: Sequence[Path]) -> Ite
     if query.video is None or not isinstance(fields, dict):
         raise UsageError('It names no "video".')
     paths = [folder / query.video for folder in folders]
-    video = next((path for path in paths if path.exists()), None)
+    video = next((path for path in paths if os.path.exists(path)), None)
     if video is None:
         raise UsageError(f"There is no video {query.video} in {' or '.join(_names(folders))}.")
     if video.is_dir():
