@@ -169,6 +169,14 @@ def stamp_of(path: str | os.PathLike[str]) -> Stamp:
     return (name, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
+def state_of(path: str | os.PathLike[str]) -> Stamp | None:
+    """The same; None where the file has gone, or cannot be reached."""
+    try:
+        return stamp_of(path)
+    except (OSError, ValueError):
+        return None
+
+
 def digest_of(path: str | os.PathLike[str], progress: Callable[[int], object] | None = None) -> str:
     """SHA-256 of a file's content, in hex; `progress` is given the bytes of each piece as it is read."""
     with open(path, "rb") as file:

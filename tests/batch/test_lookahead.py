@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +15,12 @@ import dynfocus_cli
 from dynfocus_cli import RunOptions, SamplingOptions, VideoUnreadable, pipeline
 from dynfocus_cli.batch.lookahead import one_ahead
 from dynfocus_cli.features import encoding
+from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.options import DecodingOptions
 from dynfocus_cli.pipeline.prefetch import start_prefetch
 from dynfocus_cli.progress import Silent
+from dynfocus_cli.synth.write import Film, write_clips
+from dynfocus_cli.types import FrameBatch, VideoSource
 
 DEMO = str(Path(__file__).parents[2] / "examples" / "demo.mp4")
 OPTIONS = RunOptions(decoding=DecodingOptions(cache=False))
@@ -73,6 +79,59 @@ def test_what_was_begun_for_other_moments_is_begun_anew() -> None:
     found = pipeline.inspect(DEMO, None, model, few, Silent(), prefetch)
     assert len(found.frames) == 5
     assert prefetch.batches is None
+
+
+def test_a_video_that_is_replaced_meanwhile_is_begun_anew(tmp_path: Path) -> None:
+    """And what was decoded of the old one is never taken for the new one's."""
+    model, cached = dynfocus_cli.load(device="cpu").model, RunOptions(SamplingOptions(frames=4))
+    one, other = write_clips(tmp_path / "clips", 2, 1, film=Film(size=64, fps=4))
+    durations = [
+        pipeline.inspect(str(path), None, model, cached, Silent()).source.duration_s for path in (one, other)
+    ]
+    assert durations[0] != durations[1]
+    video = tmp_path / "video.mp4"
+    shutil.copy(one, video)
+    more = RunOptions(SamplingOptions(frames=5))
+    prefetch = start_prefetch(str(video), None, model, more)
+    os.replace(shutil.copy(other, tmp_path / "new.mp4"), video)
+    found = pipeline.inspect(str(video), None, model, more, Silent(), prefetch)
+    assert found.source.duration_s == durations[1]
+    again = pipeline.inspect(str(video), None, model, more, Silent())
+    assert again.frames == found.frames
+    assert (found.cache, again.cache) == ("partial", "hit")
+
+
+def test_a_video_that_is_replaced_while_it_is_decoded_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, options = dynfocus_cli.load(device="cpu").model, RunOptions(SamplingOptions(frames=6))
+    one, other = write_clips(tmp_path / "clips", 2, 1, film=Film(size=64, fps=4))
+    decode = encoding.decode_for
+
+    def replaced_then_decoded(source: VideoSource, *more: object) -> Iterator[FrameBatch]:
+        yield from decode(source, *more)
+        os.replace(other, one)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encoding, "decode_for", replaced_then_decoded)
+        pipeline.inspect(str(one), None, model, options, Silent())
+    assert pipeline.inspect(str(one), None, model, options, Silent()).cache == "miss"
+
+
+def test_a_file_that_cannot_be_read_whole_is_answered_without_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digest = FeatureCache.digest
+
+    def damaged_sector(self: FeatureCache, path: str) -> str:
+        if path == DEMO:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return digest(self, path)
+
+    monkeypatch.setattr(FeatureCache, "digest", damaged_sector)
+    found = pipeline.inspect(DEMO, None, dynfocus_cli.load(device="cpu").model, RunOptions(), Silent())
+    assert found.cache == "off"
+    assert "Features are not kept: not all of the file can be read (Input/output error)." in found.warnings
 
 
 def test_what_is_begun_can_be_given_up() -> None:

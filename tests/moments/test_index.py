@@ -173,6 +173,16 @@ def test_damage_is_a_miss_and_is_mended(tmp_path: Path) -> None:
     assert_equal(index.get("d1", "1.mp4"), entry_of(1))
 
 
+def test_vectors_that_are_no_numbers_are_refused_and_cost_no_other(tmp_path: Path) -> None:
+    index = index_in(tmp_path)
+    index.add("d1", entry_of(1))
+    bad = entry_of(2)
+    bad.vectors[1, 2] = np.nan
+    with pytest.raises(IndexUnwritable, match="not all numbers"):
+        index.add("d2", bad)
+    assert_equal(index.get("d1", "1.mp4"), entry_of(1))
+
+
 def test_details_of_another_version_are_a_miss(tmp_path: Path) -> None:
     index = index_in(tmp_path)
     index.add("d", entry_of(1))

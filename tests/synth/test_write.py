@@ -146,6 +146,14 @@ def test_questions_that_are_there_already_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / QUESTIONS_FILE).read_text() == "mine"
 
 
+def test_clips_that_are_there_already_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "clip-00001.mp4").write_text("mine")
+    with pytest.raises(UsageError, match=r"clip-00001\.mp4 exists already: name another folder"):
+        list(write_clips(tmp_path, 2, SHORT))
+    assert [path.name for path in tmp_path.iterdir()] == ["clip-00001.mp4"]
+    assert (tmp_path / "clip-00001.mp4").read_text() == "mine"
+
+
 def test_a_set_that_is_left_half_way_keeps_its_questions(tmp_path: Path) -> None:
     clips = write_clips(tmp_path, 2, SHORT)
     next(clips)

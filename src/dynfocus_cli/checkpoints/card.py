@@ -56,4 +56,5 @@ def write_card(folder: Path, name: str, source: Source, conversion: Conversion) 
     if conversion.dropped:
         lines += ["", "## Left out", "", "Without effect in the source:", ""]
         lines += [f"- `{key}`" for key in conversion.dropped]
-    (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # The folder's name need not be text.
+    (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")

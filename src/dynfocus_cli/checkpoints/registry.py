@@ -100,7 +100,7 @@ def find_model(name_or_path: str) -> tuple[str, Path]:
         return name, _whole_installed(name, local[name])
     # os.path, since pathlib raises for a name that is too long to be one.
     if name and os.path.isfile(os.path.join(name, "config.json")):
-        folder = Path(name)
+        folder = Path(name).absolute()  # parts of it are read later, wherever the process has gone by then
         return folder.resolve().name, _whole(folder.resolve().name, folder, "Copy it whole.")
     known = ", ".join(dict.fromkeys([*local, *ENTRIES]))
     if name and os.path.isdir(name):

@@ -14,6 +14,7 @@ from dynfocus_cli.features.cache import FeatureCache, feature_key
 from dynfocus_cli.features.encoded import EncodedFrames
 from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 from dynfocus_cli.features.preprocess import Scaling
+from dynfocus_cli.files import reason, state_of
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.types import CacheUse, Condition, FrameBatch, Hwaccel, VideoSource
@@ -74,11 +75,18 @@ def encode_video(
         batch_size = max(tower.together, batch_size - batch_size % tower.together)
     device, warning = open_hardware(hwaccel, source.codec)
     warnings = [] if warning is None else [warning]
-    key, known = "", None
+    key, known, state = "", None, None
     if cache is not None:
         with watch("decode"):
-            key = key_of(cache.digest(source.path), source, tower, device)
-            known = cache.look_up(key, moments_s)
+            state = state_of(source.path)
+            try:
+                digest = cache.digest(source.path)
+            except OSError as error:
+                cache = None
+                warnings.append(f"Features are not kept: not all of the file can be read ({reason(error)}).")
+            else:
+                key = key_of(digest, source, tower, device)
+                known = cache.look_up(key, moments_s)
     cached = set() if known is None else set(known.times_s)
     progress.advance(len(cached))
     missing = [moment_s for moment_s in moments_s if moment_s not in cached]
@@ -89,7 +97,7 @@ def encode_video(
             batches = decode_for(source, missing, tower, device, batch_size)
         fresh = _encode(batches, missing, tower, progress, watch)
         parts.append(fresh)
-        if cache is not None:
+        if cache is not None and state_of(source.path) == state:  # else nobody knows what was decoded
             with watch("encode"):
                 problem = cache.store(key, fresh)
             if problem is not None:

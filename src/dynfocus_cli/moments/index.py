@@ -143,11 +143,13 @@ class MomentIndex:
             IndexUnwritable: it cannot be kept.
         """
         data = np.ascontiguousarray(entry.vectors, dtype=np.float16)
+        if not np.isfinite(data).all():
+            raise IndexUnwritable("the vectors of its frames are not all numbers")
         width = str(data.shape[1])
         with _changing(self.folder.parent):
             try:
                 self._append(digest, entry, data, width)
-            except sqlite3.OperationalError:
+            except (sqlite3.OperationalError, sqlite3.IntegrityError):
                 raise
             except sqlite3.DatabaseError:  # it is damaged, and can only be made anew
                 shutil.rmtree(self.folder)

@@ -11,7 +11,7 @@ import torch
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.features import cache as feature_cache
 from dynfocus_cli.features.cache import FeatureCache
-from dynfocus_cli.files import Stamp, known_digest, reason, stamp_of
+from dynfocus_cli.files import known_digest, reason, state_of
 from dynfocus_cli.moments.embedding import VideoVectors, embed
 from dynfocus_cli.moments.index import IndexUnwritable, MomentIndex, VideoEntry
 from dynfocus_cli.moments.retriever import Retriever
@@ -93,7 +93,7 @@ def indexed(
     digest, stamp = "", None
     if index is not None:
         with watch("decode"):
-            digest, stamp = digest_of(video), _stamp(video)
+            digest, stamp = digest_of(video), state_of(video)
             known = index.get(digest, video)
         if known is not None:
             admit(known.departures)
@@ -109,7 +109,7 @@ def indexed(
     vectors: np.ndarray = frames.vectors.to(torch.float16).numpy()
     entry = VideoEntry(source, frames.times_s, vectors, frames.within, frames.warnings, departures)
     is_kept, problem = False, ""
-    if index is not None and _stamp(video) == stamp:  # else it was changed meanwhile: nobody knows what it is
+    if index is not None and state_of(video) == stamp:  # else nobody knows what was decoded
         try:
             with watch("encode"):
                 index.add(digest, entry)
@@ -130,14 +130,6 @@ def digest_of(video: str) -> str:
         return known_digest(video) if cache is None else cache.digest(video)
     except (OSError, ValueError) as error:
         raise VideoUnreadable(f"Cannot read {video}: {reason(error)}.") from error
-
-
-def _stamp(video: str) -> Stamp | None:
-    """What tells whether the file was changed; None where it is gone."""
-    try:
-        return stamp_of(video)
-    except (OSError, ValueError):
-        return None
 
 
 def _is_whole(sampling: SamplingOptions) -> bool:

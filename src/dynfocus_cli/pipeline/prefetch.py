@@ -8,6 +8,7 @@ from itertools import chain
 
 from dynfocus_cli.features.cache import FeatureCache
 from dynfocus_cli.features.encoding import decode_for, key_of
+from dynfocus_cli.files import Stamp, state_of
 from dynfocus_cli.models.protocol import Backend
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.planning.plan import plan_run
@@ -30,6 +31,12 @@ class Prefetch:
     batches: Iterator[FrameBatch] | None
     """What follows the first batch; None where the cache has the frames, and once they were taken."""
     first: FrameBatch | None = None
+    state: Stamp | None = None
+    """Of the file, before it was opened."""
+
+    def is_of_now(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return state_of(self.request.source.path) == self.state
 
     def frames(self, moments_s: Sequence[float], batch: int) -> Iterator[FrameBatch] | None:
         """The frames, once, where they are those at the moments in batches of that size."""
@@ -57,6 +64,7 @@ def start_prefetch(
 ) -> Prefetch:
     """Probes a video and begins to decode it in threads of their own, for `ask` or `inspect` to go on with.
     Raises as they do."""
+    state = state_of(video)
     request = read_request(video, question, model.spec, options, choices, prompt)
     plan = plan_run(request, model.spec, options, VAST)
     source, moments_s, batch = request.source, plan.sampling.times_s, plan.memory_plan.batch
@@ -66,7 +74,7 @@ def start_prefetch(
     if cache is not None:
         key = key_of(cache.digest(source.path), source, tower, device)
         if cache.look_up(key, moments_s) is not None:
-            return Prefetch(request, moments_s, batch, None)
+            return Prefetch(request, moments_s, batch, None, state=state)
     batches = decode_for(source, moments_s, tower, device, batch)
     first = next(batches)  # only now do the threads begin
-    return Prefetch(request, moments_s, batch, batches, first)
+    return Prefetch(request, moments_s, batch, batches, first, state)

@@ -74,7 +74,10 @@ def run_within_memory(
     """
     watch, spec = Stopwatch(), model.spec
     with watch("decode"):
-        if prefetch:
+        if prefetch is not None and not prefetch.is_of_now():  # the file was replaced meanwhile
+            prefetch.close()
+            prefetch = None
+        if prefetch is not None:
             request = prefetch.request
         else:
             request = read_request(video, question, spec, options, choices, prompt)

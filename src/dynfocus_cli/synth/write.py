@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -69,8 +70,8 @@ def write_clips(
     holds one set: clips of an earlier, longer one would be left without their questions.
 
     Raises:
-        UsageError: `clips`, `seed` or a number of `film` out of range, `out` has questions already, or a file
-            in it cannot be written.
+        UsageError: `clips`, `seed` or a number of `film` out of range, `out` has questions or such clips
+            already, or a file in it cannot be written.
     """
     if not 1 <= clips < 1 << 20:
         raise UsageError(f"`clips` must lie between 1 and {(1 << 20) - 1}, got {clips}.")
@@ -83,6 +84,9 @@ def write_clips(
     if not 0 <= film.crf <= 51:
         raise UsageError(f"`crf` must lie between 0 and 51, got {film.crf}.")
     questions = out / QUESTIONS_FILE
+    paths = [out / f"clip-{clip:05d}.mp4" for clip in range(clips)]
+    if not os.path.lexists(questions) and (present := next(filter(os.path.isfile, paths), None)):
+        raise UsageError(f"{present} exists already: name another folder for OUT, or remove it first.")
     try:
         out.mkdir(parents=True, exist_ok=True)
         records = questions.open("x", encoding="utf-8")
@@ -96,9 +100,8 @@ def write_clips(
         raise UsageError(f"{out} cannot be written to: {error.strerror}.") from error
     try:
         with records:
-            for clip in range(clips):
+            for clip, path in enumerate(paths):
                 script = write_script(clip_seed(seed, clip), world=world)
-                path = out / f"clip-{clip:05d}.mp4"
                 _write_or_say_why(script, path, film)
                 records.writelines(_records(script, path.name, questions_per_clip))
                 records.flush()

@@ -13,7 +13,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from dynfocus_cli.checkpoints.size import readable
-from dynfocus_cli.checkpoints.staging import commit, staging
+from dynfocus_cli.checkpoints.staging import clear, commit, staging
 from dynfocus_cli.device import ran_out
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
 from dynfocus_cli.features.familiarity import Familiarity
@@ -202,6 +202,7 @@ class TrainingRun:
                 ),
             )
         with staging(result.folder) as partial_folder:
+            clear(partial_folder)
             export(model, partial_folder, self.plan.settings.stage, self.progress)
             shutil.copyfile(self.work / LOG, partial_folder / "training_log.jsonl")
             losses = [line["loss"] for line in log_lines(self.work) if "loss" in line]

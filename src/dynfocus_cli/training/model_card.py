@@ -72,7 +72,8 @@ def write_card(
             [(size.part, f"{size.learning:,}", f"{size.frozen:,}") for size in plan.sizes],
         ),
     )
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    # A name need not be text.
+    (folder / "README.md").write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _settings(
