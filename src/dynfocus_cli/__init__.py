@@ -258,8 +258,8 @@ class DynFocus:
         Args:
             videos: a file, or files and folders that stand for the videos in them.
             options: borders are refined in a single file unless they say otherwise.
-            run: of these count sampling, decoding, subtitles (by default those that are found), `anyway` and
-                `strict`.
+            run: of these count sampling, decoding, `anyway`, `strict`, and subtitles: without `run` those
+                that are found are searched, with it what its `subtitles` says, "auto" or a file.
             search: what is taken of a folder.
 
         Raises:

@@ -53,7 +53,7 @@ class OutOfMemory(DynFocusError):
 
 
 class SomeVideosFailed(DynFocusError):
-    """Some of several videos failed; their own records say why."""
+    """Some of several videos or questions failed; their own records say why."""
 
     exit_code = 6
 

@@ -132,18 +132,21 @@ class SelectionOptions:
     cone_tokens: int | None = flag(
         "--cone-tokens N",
         QUERYING,
-        "Of a hub model: thin each key frame to N tokens. Default: all, or what fits.",
+        "Of a public model: thin each key frame to N tokens. Default: all, or what fits.",
         AT_LEAST_ONE,
     )
     rods: bool | None = flag(
         "--rods",
         QUERYING,
-        "Tokens of a frame that is no key frame. Default: two; of a hub model none.",
+        "Tokens of a frame that is no key frame. Default: two; of a public model none.",
         words=("two", "none"),
     )
     """None: as the model was trained."""
     stock: bool = flag(
-        "--stock", QUERYING, "Of a hub model: even sampling and all tokens, as its makers do.", default=False
+        "--stock",
+        QUERYING,
+        "Of a public model: even sampling and all tokens, as its makers do.",
+        default=False,
     )
 
     def __post_init__(self) -> None:

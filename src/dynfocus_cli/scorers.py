@@ -51,7 +51,7 @@ SCORERS: dict[Scorer, ScorerInfo] = {
 
 HELP = (
     "Rank events by a score trained on the picture (visual), or the question too; by attention; "
-    "by density, as hub models do."
+    "by density, as public models do."
 )
 """Of the option."""
 

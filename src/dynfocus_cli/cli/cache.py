@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="cache",
-    help="Show or remove what is kept of videos for follow-up questions.",
+    help="Show or remove what questions and searches kept of videos.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

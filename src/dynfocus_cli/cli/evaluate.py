@@ -126,9 +126,9 @@ def run(
         typer.Option(
             "--arms",
             metavar="NAME,NAME",
-            help="Ways of spending the tokens: dynfocus, even, key, stock, topk, aks, or a scorer's name; of "
-            "finding moments: find, frame, events, windows. Default: the first four, as far as the model can "
-            "do them.",
+            help="Ways of spending the tokens: dynfocus, even, key, stock, rods, topk, aks, or a scorer's "
+            "name; of finding moments: find, frame, events, windows. Default: the first four, as far as the "
+            "model can do them.",
         ),
     ] = None,
     tokens: Annotated[
@@ -148,7 +148,8 @@ def run(
         Literal["generate", "likelihood"] | None,
         typer.Option(
             "--scoring",
-            help="Answer options in the model's words, or by the likeliest one. Default: generate.",
+            help="Answer options in the model's words, or by the likeliest one. Default: generate; "
+            "for a file of your own likelihood.",
         ),
     ] = None,
     subtitles: Annotated[

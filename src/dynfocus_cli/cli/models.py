@@ -103,7 +103,7 @@ def pull(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fetch a model from the Hugging Face hub, and check it. No other command uses the network.
+    """Fetch a model from the Hugging Face hub, and check it. No other command downloads one.
 
     A public model stays in the hub's cache, for other programs too; one of ours is converted.
     """

@@ -47,10 +47,11 @@ class ModelRequest:
     selector: str | None = flag(
         "--selector-model NAME|PATH",
         MODELS,
-        "Of a hub model: choose frames for the question by this SigLIP or CLIP, as siglip2-base.",
+        "Of a public model: choose frames for the question by this SigLIP or CLIP, as siglip2-base.",
         help_by_command={
-            "find": "Of a hub model: compare frames with the text by this SigLIP or CLIP, as siglip2-base.",
-            "index": "Of a hub model: see frames as this SigLIP or CLIP does, as siglip2-base.",
+            "find": "Of a public model: compare frames with the text by this SigLIP or CLIP, as "
+            "siglip2-base.",
+            "index": "Of a public model: see frames as this SigLIP or CLIP does, as siglip2-base.",
         },
     )
 

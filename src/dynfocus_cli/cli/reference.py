@@ -146,11 +146,11 @@ def _commands() -> Iterator[tuple[str, ...]]:
 
 
 def _exit_codes() -> Iterator[tuple[str, str]]:
-    codes = {0: "All answered.", UNEXPECTED: "Something unexpected; `DYNFOCUS_DEBUG=1` shows where."}
+    codes = {0: ["All answered."], UNEXPECTED: ["Something unexpected; `DYNFOCUS_DEBUG=1` shows where."]}
     for kind in DynFocusError.__subclasses__():
-        codes[kind.exit_code] = (kind.__doc__ or "").strip().replace("\n", " ")
-    codes[INTERRUPTED] = "Interrupted."
-    return ((str(code), meaning) for code, meaning in sorted(codes.items()))
+        codes.setdefault(kind.exit_code, []).append(" ".join((kind.__doc__ or "").split()))
+    codes[INTERRUPTED] = ["Interrupted."]
+    return ((str(code), " ".join(meanings)) for code, meanings in sorted(codes.items()))
 
 
 def _setting_row(setting: Flag) -> tuple[str, ...]:

@@ -31,7 +31,9 @@ SETTINGS: dict[str, Flag] = {
 } | {
     "models-dir": Flag("--models-dir", "Folder of installed models."),
     "cache-dir": Flag("--cache-dir", "Folder of the cache."),
-    "cache-size": Flag("--cache-size", "Most that the cache may hold, as 5GiB; 0 keeps nothing."),
+    "cache-size": Flag(
+        "--cache-size", "Most that frames' features may take in the cache, as 5GiB; 0 keeps nothing."
+    ),
 }
 """What can be set: choices that outlast a run, and the folders, which no command has a flag for. A
 question, a time or a file to write is of one run alone, and `--json` is what a script relies on getting, or
