@@ -8,7 +8,13 @@ import pytest
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.flags import flags_of, values_of
-from dynfocus_cli.options import GenerationOptions, RunOptions, SamplingOptions, SelectionOptions
+from dynfocus_cli.options import (
+    DecodingOptions,
+    GenerationOptions,
+    RunOptions,
+    SamplingOptions,
+    SelectionOptions,
+)
 from dynfocus_cli.types import Scorer
 
 
@@ -45,9 +51,17 @@ def test_values_go_into_nested_options():
         (lambda: SelectionOptions(key_ratio=1.5), "`key_ratio` must lie above 0 and at most 1, got 1.5."),
         (lambda: SelectionOptions(budget=-3), "`budget` must be at least 1 token, got -3."),
         (lambda: GenerationOptions(temperature=11), "`temperature` must lie between 0 and 10, got 11."),
+        (
+            lambda: SelectionOptions(scorer="best"),  # type: ignore[arg-type]
+            "`scorer` must be one of visual, question, attention, density, got 'best'.",
+        ),
+        (
+            lambda: DecodingOptions(hwaccel="gpu"),  # type: ignore[arg-type]
+            "`hwaccel` must be one of none, auto, cuda, got 'gpu'.",
+        ),
     ],
 )
-def test_a_number_out_of_range_is_refused(make, said):
+def test_a_value_that_will_not_do_is_refused(make, said):
     with pytest.raises(UsageError) as error:
         make()
     assert str(error.value) == said

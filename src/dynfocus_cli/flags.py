@@ -5,7 +5,7 @@
         fps: float | None = setting("--fps F", VIDEOS, "Sample F frames a second.", ABOVE_ZERO)
 
         def __post_init__(self) -> None:
-            check_ranges(self)
+            check_values(self)
 
 What follows from these declarations: a command's parameters (`cli/parameters.py`), what a file or a
 variable can set (`cli/settings.py`), the key of a result, and what a training can be resumed with.
@@ -113,7 +113,9 @@ class Flag:
         return self.config_choices or (get_args(self.type) if get_origin(self.type) is Literal else ())
 
     def problem(self, value: Any) -> str | None:
-        """What a number out of range must be, as in `must be at least 1, got 0.`; None for one within."""
+        """What a wrong value must be, as in `must be at least 1, got 0.`; None for one that is not."""
+        if get_origin(self.type) is Literal and value not in get_args(self.type):
+            return f"must be one of {', '.join(get_args(self.type))}, got {value!r}."
         if self.range is None or value in self.range:
             return None
         return f"must {self.range.requirement}, got {format(value, 'g') if self.kind == 'number' else value}."
@@ -183,8 +185,8 @@ def values_of(options: Any) -> Iterator[tuple[Flag, Any]]:
             yield flags[each.name], value
 
 
-def check_ranges(options: Any) -> None:
-    """Raises UsageError for a number of a dataclass that is out of its flag's range."""
+def check_values(options: Any) -> None:
+    """Raises UsageError for a value that is out of its flag's range, or is none of its choices."""
     for flag, value in values_of(options):
         if value is not None and (problem := flag.problem(value)):
             raise UsageError(f"`{flag.field_name}` {problem}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dynfocus_cli import scorers
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.flags import AT_LEAST_ONE, SHARE, Range, check_ranges, flag, setting
+from dynfocus_cli.flags import AT_LEAST_ONE, SHARE, Range, check_values, flag, setting
 from dynfocus_cli.types import FrameSelector, Hwaccel, Scorer
 
 ANSWERING = ("ask", "chat", "eval")
@@ -95,7 +95,7 @@ class SamplingOptions:
     def __post_init__(self) -> None:
         if self.fps is not None and self.frames is not None:
             raise UsageError("`fps` and `frames` exclude each other: give a rate or a number of frames.")
-        check_ranges(self)
+        check_values(self)
         if self.start_s is not None and self.end_s is not None and not self.start_s < self.end_s:
             raise UsageError(
                 f"`start_s` must come before `end_s`, got {self.start_s:g} s and {self.end_s:g} s."
@@ -160,7 +160,7 @@ class SelectionOptions:
             "`rods=True`": self.rods,
         }
         _check_stock(self.stock, chosen)
-        check_ranges(self)
+        check_values(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class GenerationOptions:
     """Above 10 a language model's words are noise."""
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        check_values(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +212,9 @@ class DecodingOptions:
         default=True,
         affects_result=False,
     )
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +253,7 @@ class FindOptions:
     )
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        check_values(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,9 +276,15 @@ def test_a_folder_without_a_config_is_no_model(tmp_path: Path) -> None:
         find_model(str(tmp_path))
 
 
+def test_a_kind_of_weights_that_is_none_is_named(saved: Path) -> None:
+    with pytest.raises(UsageError, match="`quantize` must be one of none, int8, nf4, got 'int4'"):
+        load_model(str(saved), "cpu", "int4")  # type: ignore[arg-type]
+
+
 def test_a_folder_is_found_from_anywhere(saved: Path, monkeypatch) -> None:
     monkeypatch.chdir(saved.parent)
-    assert find_model("small")[0] == "small"
+    # Whole: parts of it are read later, wherever the process has gone by then.
+    assert find_model("small") == ("small", saved)
     monkeypatch.chdir(saved)
     assert find_model(".")[0] == "small"
     assert "small" not in bundled_models()

@@ -12,7 +12,7 @@ import typer
 
 from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.flags import AT_LEAST_ONE, Range, check_ranges, flag, setting, values_of
+from dynfocus_cli.flags import AT_LEAST_ONE, Range, check_values, flag, setting, values_of
 from dynfocus_cli.options import FINDING, LOOKING, RUNNING, SEARCHING, VIDEOS
 from dynfocus_cli.types import Device, Quantization
 
@@ -194,7 +194,7 @@ class EngineOptions:
     )
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        check_values(self)
         if self.engine == "local":
             for flag_, value in values_of(self):
                 if value != flag_.default:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -64,6 +65,8 @@ def read_model_spec(
         may_be_away: to plan with, published configs do for a model that has an entry and is still to be
             fetched.
     """
+    if quantize not in (None, *get_args(Quantization)):
+        raise UsageError(f"`quantize` must be one of {', '.join(get_args(Quantization))}, got {quantize!r}.")
     place = place_of(device)
     fallback = None
     if name_or_path is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.flags import AT_LEAST_ONE, SHARE, Range, check_ranges, flag
+from dynfocus_cli.flags import AT_LEAST_ONE, SHARE, Range, check_values, flag
 from dynfocus_cli.options import SEED, RunOptions
 from dynfocus_cli.types import Scorer
 
@@ -86,7 +86,7 @@ class TrainingSettings:
     seed: int = flag("--seed", TRAIN, "Decides on split, order and noise.", SEED, default=0)
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        check_values(self)
         if self.samples > MOST_SAMPLES:
             raise UsageError(f"`samples` must be at most {MOST_SAMPLES:,}, got {self.samples}.")
         if self.max_steps is not None and not 1 <= self.max_steps <= MOST_STEPS:
