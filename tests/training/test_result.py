@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -302,6 +304,20 @@ def test_what_is_settled_holds_for_training(
     more = run("train", data, tmp_path / "out", "--dry-run", "--json")
     tokens = [json.loads(result.stdout)["video_tokens"]["most"] for result in (said, settled, more)]
     assert tokens[0] == tokens[1] < tokens[2]
+
+
+def test_names_that_are_no_text_and_what_lay_there_cost_no_training(data: Path, tmp_path: Path) -> None:
+    videos, out = tmp_path / os.fsdecode(b"vid\xe9os"), tmp_path / "model"
+    videos.mkdir()
+    shutil.copy(data.with_name("0.mp4"), videos)
+    (videos / "0.txt").write_text("A wall.")
+    left = out.with_name(f"{out.name}.partial")
+    left.mkdir()
+    (left / "conversion.json").write_text("{}")
+    result = run("train", videos, out, *FRAMES, "--max-steps", 1, "--samples", 1, "--validation", "0")
+    assert result.exit_code == 0, result.stderr
+    assert "vid\\udce9os" in (out / "README.md").read_text()
+    assert not (out / "conversion.json").exists()
 
 
 def test_a_video_that_went_is_passed_over(tmp_path: Path) -> None:
