@@ -133,6 +133,7 @@ class DynFocusConfig:
                 setattr(self, name, kind.from_dict(given))
         self.qformer_config.encoder_hidden_size = self.vision_config.hidden_size
         self._check()
+        self.change_quantiles = tuple(self.change_quantiles)  # of JSON, a list; of a file without it, none
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
