@@ -52,7 +52,7 @@ def test_names_are_looked_up_in_order(models: Path, monkeypatch: pytest.MonkeyPa
     assert find_model("dynfocus-tiny")[1] == TINY
     assert find_model("mine")[1] == models / "mine"
     assert find_model("dynfocus-7b")[1] == Path("dynfocus-7b").absolute()
-    assert find_model("local")[1] == Path("local")
+    assert find_model("local")[1] == Path("local").absolute()
     assert find_model(str(tmp_path / "mine"))[1] == tmp_path / "mine"
 
 
