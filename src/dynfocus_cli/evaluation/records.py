@@ -250,7 +250,7 @@ def write_run_file(folder: Path, record: Record) -> None:
                 "repeat the settings that it was begun with."
             )
         arms = list(dict.fromkeys([*present.get("arms", []), *record["arms"]]))
-        more_found = record["questions"] > present["questions"]
+        more_found = record["questions"] > present.get("questions", 0)
         found = {name: record[name] for name in FOUND} if more_found else {}
         record = present | {"arms": arms} | found
         if record == present:
