@@ -55,6 +55,14 @@ def test_conditions_paint_what_they_are_named_after(wide) -> None:
     assert max(sizes) <= 0.085
 
 
+def test_no_two_conditions_film_one_script(wide) -> None:
+    scripts = [
+        sheet.script.seed for name in wide.CONDITIONS for sheet in wide.sheets_of(name, seed=41, questions=15)
+    ]
+    assert len(set(scripts)) == len(scripts)
+    assert wide.sheets_of("old world", 11, 15) == draw_balanced(11, 15)
+
+
 def test_as_many_unanswerable_questions_as_wanted(wide) -> None:
     sheets = wide.unanswerable_sheets(5, 40)
     questions = [question for sheet in sheets for question in sheet.questions]
