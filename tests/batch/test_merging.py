@@ -75,6 +75,15 @@ def test_an_error_of_a_file_that_was_not_there_gives_way_to_the_answer() -> None
     assert merged("1", "2") == [("b", None), ("a", "red")]
 
 
+def test_what_a_search_failed_at_gives_way_to_what_it_found() -> None:
+    found = {"schema": "dynfocus.moments/1", "video": "a", "query": "What?", "key": "k", "settings": SETTINGS}
+    write("1", record("a", None, "path"), found)
+    merge_results(["1"], "all.jsonl")
+    assert [json.loads(line)["schema"] for line in Path("all.jsonl").read_text().splitlines()] == [
+        "dynfocus.moments/1"
+    ]
+
+
 def test_a_copy_has_a_result_of_its_own() -> None:
     write("1", record("a", "red", key="k"), record("copy of a", "red", key="k"))
     assert len(merged("1")) == 2

@@ -297,6 +297,23 @@ def test_the_record_of_a_moved_video_has_its_new_path_in_the_same_place():
         assert find(file, "moved.mp4").video == "moved.mp4"
 
 
+def test_a_search_names_a_moved_video_by_its_new_path_throughout():
+    found = {"schema": "dynfocus.moments/1", "video": "a.mp4", "query": "What?", "vid": "a"}
+    write(found | {"moments": [{"rank": 1, "video": "a.mp4"}]})
+    os.rename("a.mp4", "moved.mp4")
+    with opened() as file:
+        follow(file, "moved.mp4")
+    (record,) = lines()
+    assert (record["video"], record["vid"]) == ("moved.mp4", "moved")
+    assert record["moments"] == [{"rank": 1, "video": "moved.mp4"}]
+
+
+def test_a_search_takes_the_place_of_its_failure():
+    write(failed("a.mp4"))
+    write({"schema": "dynfocus.moments/1", "video": "a.mp4", "query": "What?", "moments": []})
+    assert [record["schema"] for record in lines()] == ["dynfocus.moments/1"]
+
+
 def test_of_two_equal_videos_each_keeps_its_record(tmp_path):
     (tmp_path / "b.mp4").write_text("a.mp4")
     write(answered("a.mp4"), answered("b.mp4"))

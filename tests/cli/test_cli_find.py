@@ -277,13 +277,20 @@ def test_a_dual_encoder_searches_by_itself(run, tmp_path, dual_encoder) -> None:
 
     folder = dual_encoder("clip")
     write_clip(tmp_path / "a.mp4", range(0, 1000, 40))
-    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,400\nThe dog jumps.\n")
+    (tmp_path / "a.srt").write_text(
+        "1\n00:00:00,100 --> 00:00:00,400\nThe dog jumps.\n\n"
+        "2\n00:00:00,600 --> 00:00:09,000\nA cat sleeps.\n"
+    )
     result = run("find", "a.mp4", "When does the dog jump?", "--model", str(folder), "--json", "--fps", "5")
     assert result.exit_code == 0, result.stderr
     record = json.loads(result.stdout)
     validate(record)
     assert record["caption"] == "the dog jumps"
     assert "words" in {origin for each in record["moments"] for origin in each["origins"]}
+    said = ("find", "a.mp4", "a cat", "--model", str(folder), "--json", "--threshold", "1", "--end")
+    (moment,) = json.loads(run(*said, "5").stdout)["moments"]
+    assert (moment["origins"], moment["start_s"], moment["end_s"]) == (["words"], 0.6, 1.0), "not 5"
+    assert not json.loads(run(*said, "0").stdout)["moments"]
     refused = run("find", "a.mp4", "a dog", "--model", str(folder), "--verify", "1")
     assert refused.exit_code == 2
     assert "asks a language model" in refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import pytest
@@ -57,6 +58,13 @@ def test_bad_input_is_one_sentence(run, parts, tmp_path, monkeypatch):
         result = run("results", *arguments)
         assert result.exit_code == (0 if not said else 1 if "Cannot" in said else 2)
         assert said in result.stderr
+    os.mkfifo("pipe")
+    writer = os.open("pipe", os.O_RDWR)
+    for command in (["export", "pipe", "-o", "x.parquet"], ["merge", "pipe", "-o", "x"]):
+        result = run("results", *command)
+        assert result.exit_code == 2
+        assert "The results pipe cannot be read: it is a pipe" in result.stderr
+    os.close(writer)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     result = run("results", "export", "part-1.jsonl", "-o", "x.parquet")
     assert result.exit_code == 2

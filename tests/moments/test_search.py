@@ -127,6 +127,8 @@ def test_limits_of_what_is_reported(clip: str, retriever: Retriever) -> None:
     assert len(find(clip, "a red circle", retriever, FindOptions(top=1)).moments) == 1
     longer = find(clip, "a red circle", retriever, FindOptions(min_length_s=5))
     assert spans_of(longer) == [(0, pytest.approx(6, abs=FRAME_S))]
+    longest = find(clip, "a red circle", retriever, FindOptions(min_length_s=5.9))
+    assert spans_of(longest) == spans_of(longer), "between sampled frames it seems to be 5.5 s long"
     assert not find(clip, "the 7", retriever, FindOptions(min_length_s=2)).moments
     later = find(clip, "a red circle", retriever, sampling=SamplingOptions(start_s=7.0))
     assert spans_of(later) == [(pytest.approx(12, abs=FRAME_S), 16)]

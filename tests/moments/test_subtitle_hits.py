@@ -24,6 +24,21 @@ def test_words_match_in_other_forms_and_over_two_cues() -> None:
     assert hits[0].text == "Look at the dog! It is jumping."
 
 
+@pytest.mark.parametrize(
+    ("cues", "span"),
+    [
+        (
+            [Cue(1, 6, "now watch the dog jump"), Cue(3, 9, "because this dog jumps fast")],
+            (1, 9),
+        ),  # rolled up
+        ([Cue(5, 30, "a dog jumps"), Cue(10, 12, "The dog jumped!")], (5, 30)),
+        ([Cue(1, 9, "A dog is here"), Cue(2, 4, "and jumps.")], (1, 9)),
+    ],
+)
+def test_cues_that_are_on_screen_together_are_one_hit(cues: list[Cue], span: tuple[float, float]) -> None:
+    assert [(hit.start_s, hit.end_s) for hit in word_hits("the dog jumps", cues)] == [span]
+
+
 @pytest.mark.parametrize("caption", ["the dog sleeps", "a horse", "the", "?!", ""])
 def test_what_is_not_said_is_no_hit(caption: str) -> None:
     assert not word_hits(caption, [cue for cue in CUES if "the" not in cue.text.lower()])

@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -61,6 +62,14 @@ def test_cuts_and_chapters_are_in_time_order_with_titles(one: Moments, tmp_path:
     assert cuts == [["00:00:00:10", "00:00:00:20"], ["00:00:01:05", "00:00:01:15"]]
     assert "a red circle, no. 1" in (tmp_path / "x.otio").read_text()
     assert "a red circle, no. 1" in (tmp_path / "x.fcpxml").read_text()
+
+
+def test_a_control_character_leaves_files_that_can_be_read(one: Moments, tmp_path: Path) -> None:
+    odd = replace(one, query="a pink\x01 square", caption="a pink\x01 square")
+    project, chapters = tmp_path / "x.fcpxml", tmp_path / "x.vtt"
+    written(odd, {"--fcpxml": str(project), "--chapters": str(chapters)})
+    ElementTree.parse(project)
+    assert "a pink\ufffd square, no. 1" in chapters.read_text(encoding="utf-8")
 
 
 def test_a_table_has_all_videos_and_runs_no_formula(several: Moments, tmp_path: Path, monkeypatch) -> None:

@@ -40,7 +40,7 @@ def merge_results(paths: Sequence[str], output: str) -> Merge:
         DynFocusError: it cannot be written.
     """
     for path in paths:
-        if not os.path.isfile(path):
+        if not os.path.exists(path):
             raise UsageError(f"The results {path} cannot be read: there is no such file.")
     with ResultFile(output) as present:  # which no other run writes to until the block ends
         others = [path for path in paths if not is_same_file(path, output)]

@@ -35,6 +35,11 @@ def read_record_lines(path: str, warnings: list[str]) -> Iterator[RecordLine]:
     """
     try:
         with open(path, "rb") as file:
+            if not file.seekable():
+                raise UsageError(
+                    f"The results {path} cannot be read: it is a pipe, and results are read more than once. "
+                    "Save them to a file."
+                )
             yield from _lines(path, file, warnings)
     except (OSError, ValueError) as error:
         raise UsageError(f"The results {path} cannot be read: {reason(error)}.") from error
@@ -73,6 +78,12 @@ def record_in(line: bytes) -> Record | None:
         return None
     is_record = isinstance(record, dict) and isinstance(record.get("video"), str)
     return record if is_record and isinstance(record.get("schema"), str) else None
+
+
+def question_of(record: Record) -> tuple[str | None, str | int | None]:
+    """The text and the id of what a record answers, or failed to answer."""
+    text = record.get("question", record.get("query"))  # of a search
+    return text, record.get("question_id", record.get("id"))  # of a question file, or of a benchmark
 
 
 def is_torn(line: bytes) -> bool:

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from dynfocus_cli.batch.record_lines import BEGINNING, is_torn
+from dynfocus_cli.batch.record_lines import BEGINNING, is_torn, question_of
 from dynfocus_cli.batch.result_key import Content, key_of
 from dynfocus_cli.errors import DynFocusError, UsageError
 from dynfocus_cli.files import TEMPORARY, is_same_file, lock, reason
 from dynfocus_cli.report.json import Record, line_of
+from dynfocus_cli.report.spans import stem_of
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
@@ -161,7 +162,7 @@ class ResultFile:
             with open(os.dup(self._file), "rb") as file:
                 file.seek(stored.start)
                 record = json.loads(file.read(stored.length))
-            record["video"] = video
+            _rename(record, video)
             if content.subtitles is not None and record.get("subtitles"):
                 record["subtitles"]["origin"] = content.subtitles
             self._append(record, fresh=stored.fresh).replace(stored)
@@ -262,8 +263,7 @@ class ResultFile:
         failed = None if failure is None else failure["code"]
         stored = StoredResult(key, video, failed, fresh, self._size, length, len(self._results))
         self._size += length
-        id = record.get("question_id", record.get("id"))  # of a question file, or of a benchmark
-        question = (video, record.get("question"), id, record.get("arm", ""))
+        question = (video, *question_of(record), record.get("arm", ""))
         self._forget_failure(question, stored)
         for same in self._by_key.setdefault(key, []):
             if same.video == video and not same.replaced:
@@ -355,6 +355,15 @@ def _is_at(path: str, file: int) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(file))
     except OSError:
         return False
+
+
+def _rename(record: Record, video: str) -> None:
+    """Gives the record of one video another path, also where a search names it again."""
+    record["video"] = video
+    if "vid" in record:
+        record["vid"] = stem_of(video)
+    for moment in record.get("moments", ()):
+        moment["video"] = video
 
 
 def _is_record(line: bytes) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dynfocus_cli.batch.record_lines import RecordLine, no_record, read_record_lines
+from dynfocus_cli.batch.record_lines import RecordLine, no_record, question_of, read_record_lines
 
 if TYPE_CHECKING:
     from dynfocus_cli.report.json import Record
@@ -91,8 +91,7 @@ class ValidRecords:
             if settings not in self.settings:
                 self.settings.append(settings)
             self._identities += _digest(key, record["video"])
-            id = record.get("question_id", record.get("id"))  # of a question file, or of a benchmark
-            question = record.get("question"), id, record.get("arm"), settings
+            question = *question_of(record), record.get("arm"), settings
             self._questions += _digest(record["video"], *question)
         else:
             self.without_key = self.without_key or (self.paths[file], place)

@@ -18,6 +18,7 @@ from dynfocus_cli.moments.open import open_retriever
 from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.moments.screening import screen
 from dynfocus_cli.moments.search import find, frame_s, refuse_unlike
+from dynfocus_cli.moments.spans import JITTER_S
 from dynfocus_cli.moments.windows import find_by_windows
 from dynfocus_cli.moments.words import joined, word_hits
 from dynfocus_cli.options import FindOptions, RunOptions, check_query
@@ -290,9 +291,10 @@ class Finder:
         if subtitles is None:
             return result.moments, warnings
         hits = word_hits(caption, subtitles.cues)
-        within = run.sampling.start_s or 0.0, run.sampling.end_s or source.duration_s
+        start_s, end_s = run.sampling.start_s or 0.0, run.sampling.end_s
+        within = start_s, source.duration_s if end_s is None else min(end_s, source.duration_s)
         moments = joined(result.moments, hits, source.path, within, frame_s(source))
-        kept = [moment for moment in moments if moment.length_s >= options.min_length_s]
+        kept = [moment for moment in moments if moment.length_s >= options.min_length_s - JITTER_S]
         return tuple(sorted(kept, key=lambda moment: moment.rank)[: options.top]), warnings
 
 

@@ -13,7 +13,7 @@ from dynfocus_cli.moments.index import MomentIndex
 from dynfocus_cli.moments.indexing import Departures, indexed
 from dynfocus_cli.moments.moment import Curve, Moment, VideoMoments
 from dynfocus_cli.moments.retriever import Retriever
-from dynfocus_cli.moments.spans import ScoredSpan, ranked, spans
+from dynfocus_cli.moments.spans import JITTER_S, ScoredSpan, candidates, ranked, spans
 from dynfocus_cli.moments.verify import verified
 from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
 from dynfocus_cli.pipeline.domain import notices, refusal
@@ -121,13 +121,18 @@ def search(
     with watch("select"), retriever.threads():
         curve = curve_of(frames, caption, retriever)
         threshold = retriever.threshold_of(options)
-        found = ranked(spans(curve, frames.within, threshold.value, min_length_s=options.min_length_s))
-    kept = found[: max(options.top, options.verify)]
-    decoded, exact = 0, options.refine is not False and bool(kept)
+        exact, count = options.refine is not False, max(options.top, options.verify)
+        least_s = 0.0 if exact else options.min_length_s
+        kept = ranked(spans(curve, frames.within, threshold.value, min_length_s=least_s))
+    decoded = 0
     if exact:
-        with retriever.threads():
-            kept, decoded = refined(source, kept, caption, retriever, decoding, watch)
-        kept = [span for span in kept if span.length_s >= max(options.min_length_s, frame_s(source) / 2)]
+        kept = candidates(kept, count, options.min_length_s)
+        if kept:
+            with retriever.threads():
+                kept, decoded = refined(source, kept, caption, retriever, decoding, watch)
+        least_s = max(options.min_length_s, frame_s(source) / 2)
+        kept = [span for span in kept if span.length_s >= least_s - JITTER_S]
+    kept = kept[:count]
     moments = tuple(moment_of(span, source, exact=exact) for span in kept)
     if options.verify and load is not None and moments:
         moments = verified(moments, caption, load(), options.verify)

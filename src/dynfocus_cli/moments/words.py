@@ -41,18 +41,24 @@ def word_hits(caption: str, cues: Sequence[Cue]) -> list[WordHit]:
 
     A word counts in any form that English makes of it (Snowball's stemmer): "jumps" for "jumping". What has
     no spaces between its words, as Chinese, matches as it is written. Words may stand in two cues that
-    follow each other without a pause.
+    follow each other without a pause, where neither matches alone.
     """
     wanted = _stems(caption) - _stems(_UNSAID) or _stems(caption)
     as_written = _plain(caption)
     if not wanted:
         return []
-    hits = list[WordHit]()
-    for cues_together in _together(cues):
-        said = " ".join(cue.text for cue in cues_together)
-        share = 1.0 if _holds(_plain(said), as_written) else len(wanted & _stems(said)) / len(wanted)
-        if share >= LEAST_SHARE:
-            hits.append(WordHit(cues_together[0].start_s, cues_together[-1].end_s, share, said))
+
+    def matching(stretches: Iterable[tuple[Cue, ...]]) -> Iterator[WordHit]:
+        for stretch in stretches:
+            said = " ".join(cue.text for cue in stretch)
+            share = 1.0 if _holds(_plain(said), as_written) else len(wanted & _stems(said)) / len(wanted)
+            if share >= LEAST_SHARE:
+                yield WordHit(stretch[0].start_s, max(cue.end_s for cue in stretch), share, said)
+
+    hits = list(matching((cue,) for cue in cues))
+    for hit in sorted(matching(_pairs(cues)), key=lambda hit: hit.end_s - hit.start_s):
+        if not any(hit.start_s < other.end_s and other.start_s < hit.end_s for other in hits):
+            hits.append(hit)
     return list(_apart(hits))
 
 
@@ -91,25 +97,17 @@ def joined(
     return moments
 
 
-def _together(cues: Sequence[Cue]) -> Iterator[tuple[Cue, ...]]:
-    """Each cue, and each two that follow each other without a pause."""
-    yield from ((cue,) for cue in cues)
+def _pairs(cues: Sequence[Cue]) -> Iterator[tuple[Cue, Cue]]:
+    """Each two cues that follow each other without a pause."""
     for one, other in pairwise(cues):
         if other.start_s - one.end_s <= PAUSE_S:
             yield one, other
 
 
 def _apart(hits: Iterable[WordHit]) -> Iterator[WordHit]:
-    """Hits of single cues, those without a pause between them as one; hits of two cues where neither is one
-    alone."""
-    by_length = sorted(hits, key=lambda hit: hit.end_s - hit.start_s)
-    kept = list[WordHit]()
-    for hit in by_length:
-        if not any(hit.start_s < other.end_s and other.start_s < hit.end_s for other in kept):
-            kept.append(hit)
-    kept.sort(key=lambda hit: hit.start_s)
+    """The hits in time order, those without a pause between them as one."""
     run: WordHit | None = None
-    for hit in kept:
+    for hit in sorted(hits, key=lambda hit: hit.start_s):
         if run is not None and hit.start_s - run.end_s <= PAUSE_S:
             score = max(run.score, hit.score)
             run = WordHit(run.start_s, max(run.end_s, hit.end_s), score, f"{run.text} {hit.text}")

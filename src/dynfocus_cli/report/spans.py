@@ -95,8 +95,12 @@ def shown_name(path: str) -> str:
 
     "clips/a\\nb.mp4" -> "a\\ufffdb.mp4"
     """
-    name = os.fsencode(os.path.basename(path)).decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else "\ufffd" for char in name)
+    return printable(os.fsencode(os.path.basename(path)).decode("utf-8", "replace"))
+
+
+def printable(text: str) -> str:
+    """The text with U+FFFD for what is no printable character: XML knows no control characters."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def stem_of(video: str) -> str:
