@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import random
 import sys
@@ -39,6 +40,7 @@ def nobody() -> Callable[[], AbstractContextManager[None]]:
 
     @contextmanager
     def without_rights() -> Iterator[None]:
+        codecs.lookup("utf-8-sig")  # of settings: nobody may not load it from the home that Python is in
         before = os.geteuid()
         if before == 0:
             os.seteuid(65534)

@@ -215,6 +215,16 @@ def test_a_result_without_its_files_is_not_done(stand_in, run, video, monkeypatc
     assert json.loads(Path("o.jsonl").read_text().splitlines()[-1])["schema"] == "dynfocus.inspection/1"
 
 
+def test_files_of_what_was_made_before_are_said_to_be_missing(stand_in, run, video):
+    command = ("inspect", video("clip.mp4"), "--output", "o.jsonl")
+    assert run(*command).exit_code == 0
+    result = run(*command, "--html", "page.html")
+    assert result.exit_code == 0
+    assert "Of what was made before no other files were written" in result.stderr
+    assert not Path("page.html").exists()
+    assert "no other files" not in run(*command).stderr
+
+
 def test_of_several_the_others_go_on(stand_in, run, video, monkeypatch):
     names = [video("a.mp4"), video("b.mp4")]
     full_disk(monkeypatch, ".edl")

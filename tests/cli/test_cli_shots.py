@@ -111,6 +111,14 @@ def test_options_that_make_no_sense_cost_no_video(stand_in, run, clip, arguments
     assert message in result.stderr
 
 
+def test_the_shots_of_several_questions_are_not_cut_several_times(stand_in, run, clip):
+    Path("q.txt").write_text("What is it?\nWho is it?\n")
+    result = run("inspect", clip, "--questions", "q.txt", "--split", "parts")
+    assert (result.exit_code, stand_in.calls) == (2, [])
+    assert "The shots of a video are the same for each question" in result.stderr
+    assert not Path("parts").exists()
+
+
 def test_shots_of_a_video_that_goes_away_are_its_own_failure(stand_in, run, clip):
     Path(clip).rename("gone.mp4")
     write(Path("other.mp4"), still(3, 24))

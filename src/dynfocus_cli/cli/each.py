@@ -43,7 +43,7 @@ def run_each(
     engine: EngineOptions,
     work: Callable[[Job, str, Query | None, Backend, Progress, Prefetch | None], Evidence],
     show: Callable[[Job, str, Query | None, Evidence], None],
-    write_more: Callable[[Evidence], list[Failure]] = lambda result: [],
+    write_more: Callable[[Evidence], list[Failure]] | None = None,
 ) -> None:
     """Goes through the videos that `arguments` name, and writes results, exported files and records.
 
@@ -98,7 +98,7 @@ def run_each(
         def show_and_export(video: str, query: Query | None, result: Evidence) -> None:
             if job.results is None:
                 show(job, video, query, result)
-            failures = write_more(result) + exporting.write(result)
+            failures = [*(write_more(result) if write_more else ()), *exporting.write(result)]
             if job.results is not None:
                 if failures:  # a result in the file says that all of its video is done
                     put_failure(job, video, query, failures[0])
@@ -121,6 +121,8 @@ def run_each(
             if job.stream is not None:
                 job.stream.break_off()
             raise
+        if results is not None and results.done and (write_more or export_options) and not job.quiet:
+            say("Of what was made before no other files were written: for those run it without --output.")
         exporting.conclude()
 
 

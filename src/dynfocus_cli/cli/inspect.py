@@ -45,7 +45,7 @@ def inspect(
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
     questions = _questions(videos, question, batch.questions)
-    shots.check(dry_run=output.dry_run, ray=engine.engine == "ray")
+    shots.check(dry_run=output.dry_run, ray=engine.engine == "ray", questions=len(questions.queries))
     from dynfocus_cli.cli.each import run_each
     from dynfocus_cli.cli.splitting import Splitting
 
@@ -72,7 +72,7 @@ def inspect(
         _show(job, video, query, inspection, is_first, with_shots=shots.shots)
         is_first = False
 
-    split = splitting.write
+    split = None if shots.split is None else splitting.write
     run_each("inspect", videos, questions, batch, model, run, output, exports, engine, work, show, split)
     splitting.conclude()
 

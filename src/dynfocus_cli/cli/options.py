@@ -283,12 +283,16 @@ class ShotOptions:
         if self.exact and self.split is None:
             raise UsageError("--exact says how --split cuts: name a folder with --split.")
 
-    def check(self, *, dry_run: bool, ray: bool) -> None:
-        """Raises UsageError where no frame is looked at, or none on this machine."""
+    def check(self, *, dry_run: bool, ray: bool, questions: int) -> None:
+        """Raises UsageError where no frame is looked at, none on this machine, or a video is cut again."""
         if dry_run and self.wanted:
             raise UsageError("--dry-run looks at no frame: leave it out, or --shots and --split.")
         if ray and self.wanted:
             raise UsageError("--engine ray looks for no shots: leave it out, or --shots and --split.")
+        if questions > 1 and self.split is not None:
+            raise UsageError(
+                "The shots of a video are the same for each question: leave --questions or --split out."
+            )
 
     @property
     def wanted(self) -> bool:
