@@ -54,10 +54,25 @@ from dynfocus_cli.video.mentions import Mentions, find_mentions, with_time_codes
         ("At  01:00\n!", [60]),
         ("At 01:00: what does she hold?", [60]),
         ("After 30 seconds: who is it?", [30]),
+        ("at 20 seconds from the end?", [580]),
+        ("20 seconds before the end of the video", [580]),
+        ("at 1 minute and 5 seconds before the end", [535]),
+        ("at 0:20 from the end", [580]),
+        ("at the 10-second mark from the end", [590]),
+        ("at 10 seconds after the start", [10]),
+        ("in the last 10 seconds before 0:30", [30]),
+        ("within the first 10 seconds after 0:30", [30]),
+        ("at 5 s,10 s", [5, 10]),
     ],
 )
 def test_moments(question: str, moments: list[float]) -> None:
     assert find_mentions(question, 600.0) == Mentions(moments=tuple(map(float, moments)))
+
+
+def test_a_comma_between_thousands_is_part_of_the_number() -> None:
+    assert find_mentions("at 1,200 seconds", 4000.0).moments == (1200.0,)
+    assert with_time_codes("at 1,200 seconds") == "at 20:00"
+    assert with_time_codes("at 20 seconds from the end") == "at 20 seconds from the end"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +94,7 @@ def test_moments(question: str, moments: list[float]) -> None:
         ("in the first 2 minutes", (0, 120)),
         ("in the first minute", (0, 60)),
         ("the final ten seconds", (590, 600)),
+        ("in the last 10 seconds before the end", (590, 600)),
         ("between 0:00 and 10:00", (0, 600)),
     ],
 )
@@ -104,6 +120,12 @@ def test_spans(question: str, span: tuple[float, float]) -> None:
         "John 3:16",
         "the score was 1:15",
         "every 5 seconds",
+        "at 5 seconds before the end of the race",
+        "at 12 seconds after the cut",
+        "at second 20 from the end",
+        "the last 10 seconds before the goal",
+        "at 12,5 seconds",
+        "around .5 seconds in",
         "for 10 seconds",
         "at 5 m/s",
         "at 5 m",

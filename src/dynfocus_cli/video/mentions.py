@@ -24,7 +24,11 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 # What follows may make it something else: "5 s/m", "1:20:99:1", "90s-style", "4:305".
 _STOP = r"(?![\w/%]|[.:][0-9]|-[a-z])"
-_NUMBER = rf"\b(?:[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?|{'|'.join(_WORDS)})"
+# 1,200 is one number, and of 12,5 and .5 the 5 is none.
+_NUMBER = (
+    r"(?<![.0-9])(?<![0-9],)\b(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,6}(?:\.[0-9]{1,3})?"
+    rf"|{'|'.join(_WORDS)})(?!,[0-9])"
+)
 # A lone "m" or "h" is no unit here: "at 5 m" is a distance, "2h" seldom a position.
 _S, _M, _H = r"(?:seconds?|secs?|s)\b", r"(?:minutes?|mins?)\b", r"(?:hours?|hrs?)\b"
 _UNIT = rf"(?:{_S}|{_M}|{_H})"
@@ -48,18 +52,22 @@ _NAMED = r"(?:(?:minute|second)s? )?"  # "at minute 1:12"
 _FLAGS = re.ASCII | re.IGNORECASE  # ASCII: without it the long s of old print would be an "s"
 
 
-def _listed(time: str, *, also: str = "") -> str:
-    """`time`, or several of them: "0:05, 0:10 and 0:15". Those after the first must fit `also` too.
+def _listed(time: str) -> str:
+    """`time`, or several of them: "0:05, 0:10 and 0:15".
 
     Atomic groups and a bound: else a long list that leads to nothing is read again from each of its times,
     in each way to divide it.
     """
-    return rf"(?P<times>(?>{time})(?:(?:,? (?:and|or) |, ?)(?>{time}{also})){{0,15}})"
+    return rf"(?P<times>(?>{time})(?:(?:,? (?:and|or) |, ?)(?>{time})){{0,15}})"
 
 
 _NO_RATIO = r"(?! (?:aspect|ratio|format|screen|score)\b)"
 _NO_AMOUNT = r"(?! (?:of|per|each|long|later|earlier|apart|old)\b)"
-_NO_OFFSET = r"(?! (?:after|before)\b)"  # "at 1 minute and 5 seconds before the end"
+_THE_START = r"(?: the)? (?:start|beginning)\b"
+_NO_OFFSET = rf"(?! (?:after(?!{_THE_START})|before)\b)"  # "at 1 minute and 5 seconds before the cut"
+_OF_VIDEO = rf"(?! (?:after(?!{_THE_START})|before(?! the end\b))\b)"  # not "the last 10 seconds before 0:30"
+_THE_END = r"(?:from|before) the (?:very )?end\b(?! of (?!the (?:video|clip|film|movie|recording)\b))"
+_NOT_FROM_END = rf"(?! {_THE_END})"
 _EACH = re.compile(rf"{_CODE}|{_COMPACT}|{_LENGTH}", _FLAGS)
 
 _TIME_OF_DAY = re.compile(
@@ -85,13 +93,21 @@ _SPANS = (
     re.compile(rf"(?<![\w:.])(?P<start>{_CODE}) ?(?:to|[-–—]) ?(?P<end>{_CODE}{_STOP})", _FLAGS),
 )
 _EDGES = (
-    re.compile(rf"\b(?P<edge>first|opening|initial|last|final|closing) (?P<length>{_LENGTH}){_STOP}", _FLAGS),
+    re.compile(
+        rf"\b(?P<edge>first|opening|initial|last|final|closing) (?P<length>{_LENGTH}){_STOP}{_OF_VIDEO}",
+        _FLAGS,
+    ),
     # Only "in the last minute": a "last minute goal" and a "first, second and third" name no time.
     re.compile(
         r"\b(?:in|during|within|over|of) the (?:very )?(?P<edge>first|opening|initial|last|final|closing) "
-        rf"(?P<length>second|minute|hour){_STOP}",
+        rf"(?P<length>second|minute|hour){_STOP}{_OF_VIDEO}",
         _FLAGS,
     ),
+)
+_FROM_END = re.compile(
+    rf"(?:\b(?:at|around|about|near) (?:the )?{_ABOUT}|@ ?)?(?P<length>{_CODE}|{_COMPACT}|{_LENGTH}){_STOP}"
+    rf"(?:[ -](?:mark|point))? {_THE_END}",
+    _FLAGS,
 )
 _MOMENTS = (
     # A bare time code needs a cue, or to open the question or a bracket: scores and verses look alike.
@@ -102,14 +118,14 @@ _MOMENTS = (
     ),
     re.compile(
         rf"(?:\b(?:at|around|near|after|before|until|till|since) {_ABOUT}|@ ?)"
-        rf"{_listed(f'(?:{_COMPACT}|{_LENGTH}){_STOP}{_NO_AMOUNT}', also=_NO_OFFSET)}",
+        rf"{_listed(f'(?:{_COMPACT}|{_LENGTH}){_STOP}{_NO_AMOUNT}{_NO_OFFSET}')}",
         _FLAGS,
     ),
     re.compile(rf"{_listed(_LENGTH)}[ -](?:mark|point)s?\b", _FLAGS),
     re.compile(rf"{_listed(_LENGTH)} (?:into\b|in(?= ?[,.?!;]|$))", _FLAGS),
     re.compile(
         rf"\b(?:at|in|around|near|during) (?:the )?(?P<unit>second|minute) (?P<number>[0-9]{{1,6}}){_STOP}"
-        rf"(?! ?{_UNIT})",
+        rf"(?! ?{_UNIT}){_NOT_FROM_END}",
         _FLAGS,
     ),
     re.compile(
@@ -118,7 +134,7 @@ _MOMENTS = (
     ),
     # "at 12 and 20 seconds": the unit is said once.
     re.compile(
-        rf"\b(?:at|around|near|after|before) {_ABOUT}(?P<numbers>(?:{_NUMBER}(?:,? (?:and|or) |, ?)){{1,15}}"
+        rf"\b(?:at|around|near|after|before) {_ABOUT}(?P<numbers>(?:{_NUMBER}(?:,? (?:and|or) |, )){{1,15}}"
         rf"{_NUMBER})[ -]?(?P<unit>{_UNIT}){_STOP}{_NO_AMOUNT}{_NO_OFFSET}",
         _FLAGS,
     ),
@@ -143,6 +159,7 @@ def find_mentions(question: str, duration_s: float) -> Mentions:
         "at 08:00", "after 90s"  -> moment       "in the last 30 seconds"    -> span
         "12 seconds in"          -> moment       "between 1:20 and 2:05"     -> span
         "at 5 s, 10 s and 15 s"  -> 3 moments    "at 1 minute and 5 seconds" -> moment
+        "10 s before the end"    -> moment       "at 5 s after the cut"      -> nothing
         "at 8:00 am"             -> nothing      "a 16:10 screen", "John 3:16" -> nothing
 
     A time past the end is warned of and has no effect; a span that begins before the end keeps that part.
@@ -193,6 +210,8 @@ class _Reader:
         for pattern in _EDGES:
             for match in self._take(pattern):
                 self._add_edge(match["edge"].lower(), _seconds(match["length"]))
+        for match in self._take(_FROM_END):
+            self._add_from_end(_seconds(match["length"]))
         for pattern in _MOMENTS:
             for match in self._take(pattern):
                 times = _moments_of(match)
@@ -261,6 +280,14 @@ class _Reader:
         else:
             self.spans.add((self.duration_s - length_s, self.duration_s))
 
+    def _add_from_end(self, length_s: float | None) -> None:
+        if not length_s:
+            return
+        if length_s > self.duration_s:
+            self._warn(length_s, "that time is ignored")
+        else:
+            self._add_moment(self.duration_s - length_s)
+
     def _warn(self, time_s: float, consequence: str) -> None:
         sentence = (
             f"The question names {format_timecode(time_s)}, but the video is "
@@ -296,4 +323,4 @@ def _ends_in_unit(text: str) -> bool:
 
 def _number(text: str) -> float:
     word = _WORDS.get(text.lower())
-    return float(text) if word is None else float(word)
+    return float(text.replace(",", "")) if word is None else float(word)
