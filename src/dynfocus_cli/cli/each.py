@@ -98,7 +98,8 @@ def run_each(
         def show_and_export(video: str, query: Query | None, result: Evidence) -> None:
             if job.results is None:
                 show(job, video, query, result)
-            failures = [*(write_more(result) if write_more else ()), *exporting.write(result)]
+            failures = [] if write_more is None else write_more(result)
+            failures += exporting.write(result)
             if job.results is not None:
                 if failures:  # a result in the file says that all of its video is done
                     put_failure(job, video, query, failures[0])
