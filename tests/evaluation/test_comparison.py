@@ -6,6 +6,8 @@ import pytest
 from stored_runs import prediction, predictions, write_run
 
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.evaluation import comparison, scoring
+from dynfocus_cli.evaluation.benchmarks.file import OwnQuestions
 from dynfocus_cli.evaluation.comparison import compare_runs, comparison_record
 from dynfocus_cli.evaluation.summary import comparison_lines
 from strict_schema import validate
@@ -67,6 +69,43 @@ def test_the_same_id_with_other_words_is_another_question(tmp_path):
     second = write_run(tmp_path / "second", [prediction(0, "even", "red", question="What moves?")])
     with pytest.raises(UsageError, match="have no question in common"):
         compare_runs([first, second])
+
+
+@pytest.mark.parametrize("fields", [{"answer": "blue"}, {"options": {"A": "red", "B": "blue"}}])
+def test_other_options_or_another_answer_make_another_question(tmp_path, fields):
+    first = write_run(tmp_path / "first", [prediction(0, "even", "red"), prediction(1, "even", "red")])
+    second = write_run(
+        tmp_path / "second", [prediction(0, "even", "red", **fields), prediction(1, "even", "red")]
+    )
+    compared = compare_runs([first, second])
+    assert (compared.questions, compared.pairs[0].difference.gain.count) == (1, 1)
+
+
+def test_questions_of_ones_own_about_other_videos_are_others(tmp_path, monkeypatch):
+    """Their ids are numbers of lines; their wording is often the same."""
+    for module in (scoring, comparison):
+        monkeypatch.setattr(module, "find_benchmark", lambda name: OwnQuestions())
+
+    def run(name, *videos):
+        records = [
+            prediction(number, "even", "red", question="What moves?", video=f"/{name}/{video}")
+            for number, video in enumerate(videos)
+        ]
+        return write_run(tmp_path / name, records, benchmark="file")
+
+    first, second, third = run("a", "x.mp4", "y.mp4"), run("b", "x.mp4", "z.mp4"), run("c", "z.mp4")
+    compared = compare_runs([first, second])
+    assert (compared.questions, compared.pairs[0].difference.gain.count) == (1, 1)
+    with pytest.raises(UsageError, match="have no question in common"):
+        compare_runs([first, third])
+
+
+def test_an_official_video_may_have_another_file(tmp_path):
+    runs = [
+        write_run(tmp_path / name, [prediction(0, "even", "red", video=f"/{name}/{video}")])
+        for name, video in (("a", "v_x.mp4"), ("b", "x.webm"))
+    ]
+    assert compare_runs(runs).questions == 1
 
 
 def test_runs_of_other_benchmarks_or_splits_are_refused(tmp_path):

@@ -57,6 +57,24 @@ def test_videos_and_ids(reader: ItemReader) -> None:
     }
 
 
+@pytest.mark.parametrize("video", [None, True, ["a.mp4"], {}])
+def test_a_video_that_is_no_text_is_a_problem(reader: ItemReader, video: object) -> None:
+    reader.add("1", video, "What?", "A", FOUR)
+    assert problems(reader.dataset()) == {"1": f"Its video {video!r} is no text."}
+
+
+def test_a_video_may_be_called_by_a_number(put: Callable[..., Path]) -> None:
+    reader = ItemReader(VideoFolder(put("7.mp4")))
+    reader.add("1", 7, "What?", "A", FOUR)
+    assert [item.video.name for item in reader.dataset().items] == ["7.mp4"]
+
+
+def test_an_answer_that_is_needed(reader: ItemReader) -> None:
+    for id, answer in (("1", "a dog"), ("2", None), ("3", " ")):
+        reader.add(id, "a.mp4", "What?", answer, needs_answer=True)
+    assert problems(reader.dataset()) == {"2": "It has no answer.", "3": "It has no answer."}
+
+
 def test_the_last_of_equal_options_is_the_answer() -> None:
     assert letter_of("blue", ["blue", "red", "blue"]) == "C"
     assert letter_of("black", ["blue", "red"]) == "black"

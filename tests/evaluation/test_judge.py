@@ -50,6 +50,8 @@ def test_the_address_may_name_the_api_or_its_completions(end: str) -> None:
     [
         ({"OPENAI_API_KEY": "o"}, "o"),
         ({"OPENAI_API_KEY": "o", "DYNFOCUS_JUDGE_KEY": "d"}, "d"),
+        ({"OPENAI_API_KEY": "o", "DYNFOCUS_JUDGE_KEY": " \n"}, "o"),
+        ({"DYNFOCUS_JUDGE_KEY": " d\r\n"}, "d"),
     ],
 )
 def test_the_key_is_the_environments(
@@ -60,6 +62,14 @@ def test_the_key_is_the_environments(
     with judge_server(lambda text, n: Reply("x")) as server, Judge(server.url, "wise") as judge:
         judge.verdict("", "")
     assert server.headers[0]["Authorization"] == f"Bearer {key}"
+
+
+@pytest.mark.parametrize("key", ["sk-se\ncret", "sk-se\rcret", "sk-sécret", "\ufeffsk-secret", "sk-\tsecret"])
+def test_a_key_that_cannot_be_sent_is_not_repeated(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNFOCUS_JUDGE_KEY", key)
+    with pytest.raises(UsageError, match="DYNFOCUS_JUDGE_KEY holds characters") as raised:
+        Judge("http://localhost/v1", "wise")
+    assert "sk-" not in str(raised.value)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -113,6 +123,19 @@ def test_a_judge_that_closes_the_connection_is_asked_as_often_as_patience_lasts(
         judge.verdict("", "?")
     assert waits == list(WAITS_S)
     assert len(server.requests) == len(WAITS_S) + 1
+
+
+def test_a_damaged_reply_is_asked_for_again() -> None:
+    waits: list[float] = []
+    damaged = Reply(body=b"no gzip", headers={"Content-Encoding": "gzip"})
+    with (
+        judge_server(lambda text, n: damaged if text == "bad" or n < 3 else Reply("fine")) as server,
+        Judge(server.url, "wise", sleep=waits.append) as judge,
+    ):
+        assert judge.verdict("", "?") == "fine"
+        assert waits == list(WAITS_S[:2])
+        with pytest.raises(NoReply):
+            judge.verdict("", "bad")
 
 
 def test_nobody_at_the_address() -> None:

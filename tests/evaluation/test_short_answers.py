@@ -26,6 +26,13 @@ def test_msvd_with_the_original_mapping(tmp_path: Path) -> None:
     assert [item.answer for item in dataset.items] == ["cucumber", "woman", "dog"]
 
 
+def test_a_mapping_with_a_byte_order_mark(tmp_path: Path) -> None:
+    write_json(tmp_path / "test_qa.json", MSVD_ROWS[:1])
+    (tmp_path / "youtube_mapping.txt").write_text("-4wsuPCjDBc_5_15 vid1451\n", encoding="utf-8-sig")
+    touch_videos(tmp_path / "YouTubeClips", ["-4wsuPCjDBc_5_15.avi"])
+    assert ids(MSVD.read(tmp_path, "test")) == ["35989"]
+
+
 def test_msvd_by_numbers_and_by_names(tmp_path: Path) -> None:
     rows = [*MSVD_ROWS, {"id": 4, "video_id": "xyz_3_9", "question": "what?", "answer": "cat"}]
     write_json(tmp_path / "test_qa.json", rows)
@@ -96,6 +103,26 @@ def test_odd_entries_are_problems(tmp_path: Path) -> None:
     ]
     assert "ambiguous" in dataset.problems[0].message
     assert "twice" in dataset.problems[1].message
+
+
+def test_missing_questions_and_answers_are_problems(tmp_path: Path) -> None:
+    changes = [{"question": None}, {"answer": None}, {"answer": " "}, {"answer": 5}]
+    rows = [{**MSVD_ROWS[0], "id": id, **fields} for id, fields in enumerate(changes)]
+    write_json(tmp_path / "test_qa.json", rows)
+    touch_videos(tmp_path, ["vid1451.avi"])
+    dataset = MSVD.read(tmp_path, "test")
+    assert [(one.id, one.message) for one in dataset.problems] == [
+        ("0", "It has no question."),
+        ("1", "It has no answer."),
+        ("2", "It has no answer."),
+    ]
+    assert [item.answer for item in dataset.items] == ["5"]
+
+
+def test_missing_answers_in_a_file_of_their_own_are_problems(tmp_path: Path) -> None:
+    path = activitynet_qa(tmp_path) / "dataset" / "test_a.json"
+    write_json(path, [{**answer, "answer": None} for answer in json.loads(path.read_text())])
+    assert [one.message for one in ANET.read(tmp_path, "test").problems] == ["It has no answer."] * 2
 
 
 def test_a_file_of_another_version(tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ class Benchmark(ABC):
     """Those that ask and score in ways of their own; others have no code for it."""
     makes_videos: ClassVar[bool] = False
     """Whether it has no files to read, and makes its videos where a run writes to."""
+    names_files: ClassVar[bool] = False
+    """Whether its questions name files of videos. Those of others name videos, whose files may be called in
+    several ways."""
     data: Path | None = None
     """The folder that is read where none is named; None: one has to be named."""
     scoring: ClassVar[Scoring] = "generate"

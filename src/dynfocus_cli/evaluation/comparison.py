@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dynfocus_cli.errors import UsageError
-from dynfocus_cli.evaluation.benchmark import METRIC_TITLES, find_benchmark
+from dynfocus_cli.evaluation.benchmark import METRIC_TITLES, Benchmark, find_benchmark
 from dynfocus_cli.evaluation.report import ScoredPrediction, paired_scores
 from dynfocus_cli.evaluation.report_record import difference_record
-from dynfocus_cli.evaluation.run_folder import StoredRun, read_run
+from dynfocus_cli.evaluation.run_folder import StoredPrediction, StoredRun, read_run
 from dynfocus_cli.evaluation.scoring import score_predictions
 from dynfocus_cli.evaluation.settings import SettingDifference, setting_differences
 from dynfocus_cli.evaluation.statistics import PairedDifference
@@ -71,16 +71,16 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
                 f"{first.folder} is of {first.benchmark} ({first.split}) and {run.folder} of {run.benchmark} "
                 f"({run.split}): only runs of the same questions can be compared."
             )
-    questions = [{(stored.id, stored.question) for stored in run.predictions} for run in runs]
+    benchmark = find_benchmark(first.benchmark)
+    questions = [{_question(stored, benchmark) for stored in run.predictions} for run in runs]
     for run, theirs in zip(runs[1:], questions[1:], strict=True):
         if not questions[0] & theirs:
             raise UsageError(f"{first.folder} and {run.folder} have no question in common.")
-    benchmark = find_benchmark(first.benchmark)
     scored = [score_predictions(run, benchmark)[0] for run in runs]
     pairs = [
         pair
         for run, by_arm in zip(runs[1:], scored[1:], strict=True)
-        for pair in _pairs(first, scored[0], run, by_arm)
+        for pair in _pairs(benchmark, first, scored[0], run, by_arm)
     ]
     if not pairs:
         raise UsageError("None of the questions that these runs have in common is scored.")
@@ -124,6 +124,7 @@ def _rounded(tokens: float | None) -> float | None:
 
 
 def _pairs(
+    benchmark: Benchmark,
     first: StoredRun,
     first_by_arm: Mapping[str, Sequence[ScoredPrediction]],
     run: StoredRun,
@@ -133,7 +134,7 @@ def _pairs(
     theirs = [arm for arm in run.arms if by_arm.get(arm)]
     both = [(arm, arm) for arm in ours if arm in theirs]
     for first_arm, arm in both or zip(ours[:1], theirs[:1], strict=True):
-        shared = _shared(first_by_arm[first_arm], by_arm[arm])
+        shared = _shared(benchmark, first_by_arm[first_arm], by_arm[arm])
         difference = paired_scores(shared[1], shared[0])
         if difference is not None:
             yield RunPair(
@@ -143,15 +144,22 @@ def _pairs(
             )
 
 
-def _shared(
-    first: Sequence[ScoredPrediction], second: Sequence[ScoredPrediction]
-) -> tuple[list[ScoredPrediction], list[ScoredPrediction]]:
-    """The predictions of both for the same scored questions: the same id, and the same words."""
+def _question(stored: StoredPrediction, benchmark: Benchmark) -> Hashable:
+    """What is equal for predictions of the same question: its id, its words, the options, the right answer,
+    and the name of the video's file where the question gives it."""
+    item = stored.prediction.item
+    options = tuple((option.letter, option.text) for option in item.options)
+    video = item.video.name if benchmark.names_files else ""
+    return item.id, item.question, options, item.answer, video
 
-    def by_question(predictions: Sequence[ScoredPrediction]) -> dict[tuple[str, str], ScoredPrediction]:
-        return {
-            (one.stored.id, one.stored.question): one for one in predictions if one.scored.score is not None
-        }
+
+def _shared(
+    benchmark: Benchmark, first: Sequence[ScoredPrediction], second: Sequence[ScoredPrediction]
+) -> tuple[list[ScoredPrediction], list[ScoredPrediction]]:
+    """The predictions of both for the same scored questions."""
+
+    def by_question(predictions: Sequence[ScoredPrediction]) -> dict[Hashable, ScoredPrediction]:
+        return {_question(one.stored, benchmark): one for one in predictions if one.scored.score is not None}
 
     ours, theirs = by_question(first), by_question(second)
     questions = [question for question in ours if question in theirs]

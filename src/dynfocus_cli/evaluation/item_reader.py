@@ -27,11 +27,12 @@ class ItemReader:
     def add(
         self,
         id: str,
-        video: str,
-        question: str,
+        video: Any,
+        question: Any,
         answer: str | None,
         options: Sequence[str] | None = None,
         *,
+        needs_answer: bool = False,
         folder: str = "",
         task: str = "",
         duration: str = "",
@@ -43,17 +44,22 @@ class ItemReader:
         """Adds an entry as an item if it can be asked, else as a problem.
 
         Args:
-            video: its name or id, as the official file gives it.
+            video: its name or id, as the official file gives it: a text or a number.
+            question: its text; what is none is a problem, as an answer and options are.
             answer: the right option's letter; the answer in words where there are no options; None where the
                 makers withhold it.
             options: their texts, of A, B, C ... in this order; None where it is answered in words.
+            needs_answer: it cannot be scored without an answer: the makers withhold none, and it is judged.
             folder: name of the folder that the task's videos lie in, where tasks have folders of their own.
             spans_s: of a query for moments: starts and ends, seconds, as the official file gives them.
         """
-        paths = self.videos.paths(video, folder)
+        name = _video_name(video)
+        paths = [] if name is None else self.videos.paths(name, folder)
         message = self._message(id, question, answer, options) or _span_message(spans_s)
+        if not message and needs_answer and not (answer and answer.strip()):
+            message = "It has no answer."
         if not message and len(paths) != 1:
-            message = self.videos.problem(video, paths)
+            message = f"Its video {video!r} is no text." if name is None else self.videos.problem(name, paths)
         if message:
             self.problem(id, message, paths[0] if len(paths) == 1 else None)
             return
@@ -82,7 +88,7 @@ class ItemReader:
         """What was read, from these official files."""
         return Dataset(tuple(self._items), tuple(self._problems), files)
 
-    def _message(self, id: str, question: str, answer: str | None, options: Sequence[str] | None) -> str:
+    def _message(self, id: str, question: Any, answer: str | None, options: Sequence[str] | None) -> str:
         """What is wrong with an entry, its video aside; empty for nothing."""
         if id in self._ids:
             return f"The id {id} occurs twice; the first entry is asked."
@@ -98,6 +104,13 @@ class ItemReader:
         if answer is not None and answer not in list(self.letters[: len(options)]):
             return f"Its answer {answer!r} is none of its options."
         return ""
+
+
+def _video_name(video: Any) -> str | None:
+    """A video's name as a text; None for what is neither a text nor a number."""
+    if isinstance(video, int | float) and not isinstance(video, bool):
+        return str(video)
+    return video if isinstance(video, str) else None
 
 
 def _span_message(spans_s: Sequence[Any] | None) -> str:

@@ -49,7 +49,7 @@ class Judge:
         sleep: waits so many seconds; None waits until `stop` at most.
 
     Raises:
-        UsageError: `url` is no address of a web server, or `model` is empty.
+        UsageError: `url` is no address of a web server, `model` is empty, or the key cannot be sent.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Judge:
         self._url = address.copy_with(path=f"{path}/chat/completions")
         self._stopped = Event()
         self._sleep = sleep or self._stopped.wait
-        key = next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), "")
+        key = _key()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx2.Client(timeout=timeout_s, headers=headers)
 
@@ -104,7 +104,7 @@ class Judge:
                 response = self._client.post(self._url, json=body)
             except UnicodeEncodeError as error:
                 raise NoReply("it holds what is no text") from error
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 problem = first_line(error)
             else:
                 if response.is_success:
@@ -125,6 +125,21 @@ class Judge:
     def stop(self) -> None:
         """Ends all waiting: nothing is tried again."""
         self._stopped.set()
+
+
+def _key() -> str:
+    """The endpoint's key; empty where none is set.
+
+    Raises:
+        UsageError: it holds what no header may; the message does not repeat it.
+    """
+    for name in KEY_VARIABLES:
+        key = os.environ.get(name, "").strip()
+        if key and not (key.isascii() and key.isprintable()):
+            raise UsageError(f"The key in {name} holds characters that no key has: see how it is set.")
+        if key:
+            return key
+    return ""
 
 
 def _text(response: httpx2.Response) -> str:

@@ -140,6 +140,11 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def as_text(value: Any) -> str | None:
+    """A field that should be a text, or a number in its place; None where it is null."""
+    return None if value is None else str(value)
+
+
 def json_bytes(content: object) -> bytes:
     """A file of a submission."""
     return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()

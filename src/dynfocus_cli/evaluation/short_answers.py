@@ -19,6 +19,7 @@ from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scor
 from dynfocus_cli.evaluation.item_reader import ItemReader
 from dynfocus_cli.evaluation.judge_prompt import JudgePrompt
 from dynfocus_cli.evaluation.official_files import (
+    as_text,
     find_file,
     json_bytes,
     official_file,
@@ -36,8 +37,8 @@ class Question:
     id: Any
     """As the file gives it, a number or a text."""
     video: str
-    question: str
-    answer: str
+    question: str | None
+    answer: str | None
     type: str = ""
 
 
@@ -72,6 +73,7 @@ class ShortAnswers(QuestionBenchmark):
                 candidates[0] if candidates else question.video,
                 question.question,
                 question.answer,
+                needs_answer=True,
                 task=self.types.get(question.type, question.type),
                 official={"id": question.id, "video": question.video, "question": question.question},
             )
@@ -83,7 +85,7 @@ class ShortAnswers(QuestionBenchmark):
             rows = read_json_rows(together)
             require_fields(together, rows, ("id", "video_id", "question", "answer"))
             return [together], [
-                Question(row["id"], str(row["video_id"]), str(row["question"]), str(row["answer"]))
+                Question(row["id"], str(row["video_id"]), as_text(row["question"]), as_text(row["answer"]))
                 for row in rows
             ]
         question_file = official_file(self, data, "test_qa.json", "test_q.json")
@@ -95,8 +97,8 @@ class ShortAnswers(QuestionBenchmark):
             Question(
                 row["question_id"],
                 str(row["video_name"]),
-                str(row["question"]),
-                str(answer["answer"]),
+                as_text(row["question"]),
+                as_text(answer["answer"]),
                 str(answer.get("type", "")),
             )
             for row, answer in _joined(question_file, rows, answer_file, answers)

@@ -33,9 +33,44 @@ def test_ids_types_and_answers_are_read(tmp_path: Path) -> None:
     assert dataset.problems == ()
 
 
+def test_a_question_without_an_id_gets_one_that_is_free(tmp_path: Path) -> None:
+    dataset = read(
+        tmp_path, {**OPEN, "id": "2"}, OPEN, {**OPEN, "id": 4}, OPEN, {**OPEN, "id": "line 4"}, OPEN
+    )
+    assert [item.id for item in dataset.items] == ["2", "line 2", "4", "line 4, 2", "line 4", "6"]
+    assert dataset.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("choices", "answer", "letter"),
+    [
+        (["-5", "5"], "-5", "A"),
+        (["3.5", "35"], "3.5", "A"),
+        (["35", "3.5"], 3.5, "B"),
+        (["C++", "C"], "c++", "A"),
+        (["C++", "C"], "C.", "B"),
+        (["1:30", "130"], "1:30", "A"),
+        (["It's", "its"], "It's", "A"),
+        ({"a": "dog", "b": "cat"}, "B", "b"),
+        ({"a": "dog", "b": "cat"}, "(B)", "b"),
+        ({"A": "dog", "B": "cat"}, "b", "B"),
+        ({"A": "b", "B": "a"}, "a", "B"),
+    ],
+)
+def test_the_right_choice_is_the_one_that_the_answer_names_most_exactly(
+    tmp_path: Path, choices: Any, answer: Any, letter: str
+) -> None:
+    dataset = read(tmp_path, {**OPEN, "choices": choices, "answer": answer})
+    assert [item.answer for item in dataset.items] == [letter]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        (
+            {**OPEN, "choices": ["a cat", "the cat"], "answer": "cat"},
+            "Its answer 'cat' is several of its choices: give a letter (A, B).",
+        ),
         ({**OPEN, "answer": ["dog"]}, 'Its "answer" must be a text'),
         ({**CHOICE, "answer": "C"}, "Its answer 'C' is none of its choices (A, B)."),
         ({**OPEN, "video": "b.mp4"}, "There is no video b.mp4 in "),
@@ -103,6 +138,47 @@ def test_no_file_and_an_empty_one_are_errors(tmp_path: Path) -> None:
 def test_a_letter_is_found_in_the_models_words(tmp_path: Path, response: str, extracted: str | None) -> None:
     (item,) = read(tmp_path, CHOICE).items
     assert OwnQuestions().extract(item, response, "official") == extracted
+
+
+@pytest.mark.parametrize(
+    ("choices", "response", "extracted"),
+    [
+        (["-5", "5"], "5", "B"),
+        (["35", "3.5"], "3.5.", "B"),
+        (["C", "C++"], "C++", "B"),
+        (["1:30", "130"], "130", "B"),
+        (["a cat", "the cat"], "cat!", None),
+        ({"a": "dog", "b": "cat"}, "B", "b"),
+        ({"a": "dog", "b": "cat"}, "The answer is B", "b"),
+        ({"a": "dog", "b": "cat"}, "the answer is b.", "b"),
+        ({"a": "dog", "b": "cat"}, "(b) because", "b"),
+        ({"a": "dog", "b": "cat"}, "it is a bird", None),
+        ({"a": "dog", "b": "cat"}, "maybe", None),
+        ({"a": "dog", "A": "cat"}, "A", "A"),
+        ({"a": "dog", "A": "cat"}, "a", "a"),
+        ({"one": "dog", "two": "cat"}, "the answer is two", None),
+    ],
+)
+def test_a_response_is_the_choice_that_it_names_most_exactly(
+    tmp_path: Path, choices: Any, response: str, extracted: str | None
+) -> None:
+    (item,) = read(tmp_path, {"video": "a.mp4", "question": "Which?", "choices": choices}).items
+    assert OwnQuestions().extract(item, response, "official") == extracted
+
+
+@pytest.mark.parametrize(
+    ("answer", "other"),
+    [("3.5", "35"), ("-5", "5"), (".5", "5"), ("1:30", "130"), ("1/2", "12"), ("3-2", "32"), ("C#", "C")],
+)
+def test_marks_of_numbers_and_names_make_another_answer(tmp_path: Path, answer: str, other: str) -> None:
+    (item,) = read(tmp_path, {**OPEN, "answer": answer}).items
+    own = OwnQuestions()
+    assert own.is_right(item, f"{answer}.")
+    assert own.is_right(item, f"({answer})")
+    assert not own.is_right(item, other)
+    assert bare("\N{MINUS SIGN}1,000") == "-1000"
+    assert bare("A+") == "a+"
+    assert bare("well-known: 5!") == "wellknown 5"
 
 
 def test_words_are_compared_without_what_makes_no_difference(tmp_path: Path) -> None:

@@ -130,6 +130,18 @@ def test_bad_entries_are_problems(put: Callable[..., Path]) -> None:
     }
 
 
+def test_an_ability_alone_need_not_be_a_list(put: Callable[..., Path]) -> None:
+    data = write(put("a.mp4"), {"key": "a", "qa": [qa("0", question_type="reasoning")]})
+    (item,) = BENCHMARK.read(data, "test").items
+    assert (item.task, item.official["abilities"]) == ("reasoning", ["reasoning"])
+
+
+def test_a_json_file_beside_a_video_may_be_anything(put: Callable[..., Path]) -> None:
+    data = write(put("a.mp4"), {"key": "a", "qa": [qa("0")]})
+    (data / "1.json").write_text("[" * 200_000)
+    assert len(BENCHMARK.read(data, "test").items) == 1
+
+
 def test_videos_of_the_makers_download_script(put: Callable[..., Path]) -> None:
     data = write(put("scripts/videos/00000/000000007.mp4"), {"key": "Cm73ma6Ibcs", "qa": [qa("0")]})
     beside = data / "scripts/videos/00000/000000007.json"

@@ -219,6 +219,14 @@ def test_bad_entries_are_problems(put: Callable[..., Path]) -> None:
     }
 
 
+def test_a_summary_without_an_answer_is_a_problem(put: Callable[..., Path]) -> None:
+    """A summary is judged by the right one, a scene by its points."""
+    rows = {"sub_scene": [words("subPlot", answer=None)], "summary": [words("summary", answer=None)]}
+    dataset = BENCHMARK.read(write_dev(put("a.mp4"), **rows), "dev")
+    assert [item.id for item in dataset.items] == ["sub_scene_0"]
+    assert problems(dataset) == {"summary_0": "It has no answer."}
+
+
 def test_another_benchmarks_folder_is_recognised(put: Callable[..., Path]) -> None:
     data = put("videos/a.mp4")
     (data / "video_info.meta.jsonl").write_text("")

@@ -127,11 +127,18 @@ def test_qvhighlights(put: Put) -> None:
         qvhighlights_row(qid=3, relevant_clip_ids=[0, 9]),
         qvhighlights_row(qid=4, saliency_scores=[[4, 1], [2, 2, 2]]),
         qvhighlights_row(qid=5, vid="gone"),
+        qvhighlights_row(qid=6, saliency_scores=[["3", "b", 2], [2, 2, 2]]),
+        qvhighlights_row(qid=7, saliency_scores=[[4, 1, 10**400], [2, 2, 2]]),
+        qvhighlights_row(qid=8, duration=float("inf")),
+        qvhighlights_row(qid=9, duration=10**400),
+        qvhighlights_row(qid=10, relevant_clip_ids=[False, True]),
     ]
     (data / "highlight_val_release.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     benchmark = find_benchmark("qvhighlights")
     dataset = benchmark.read(data, "val")
-    assert set(problems(dataset)) == {"2", "3", "4", "5"}
+    assert set(problems(dataset)) == {str(number) for number in range(2, 11)}
+    assert problems(dataset)["6"] == "Its clips have grades that are no numbers from 0 to 4."
+    assert problems(dataset)["8"] == "Its duration inf is no number of seconds from 2 to 86400."
     (item,) = dataset.items
     assert benchmark.clips(item) == (4, 2)
     one = scored(benchmark, item, [(0, 3), (6, 8)], [0.9, 0.2, 0.3, 0.1])

@@ -97,6 +97,17 @@ def test_a_missing_video(tmp_path: Path) -> None:
     assert (problem.id, "no video v_b" in problem.message) == ("generic-1", True)
 
 
+def test_missing_questions_and_answers_are_problems(tmp_path: Path) -> None:
+    path = vcg_bench(tmp_path) / "Benchmarking_QA" / "generic_qa.json"
+    write_json(
+        path, [{"Q": None, "A": "A man.", "video_name": "v_a"}, {"Q": "?", "A": None, "video_name": "v_a"}]
+    )
+    assert [(one.id, one.message) for one in BENCHMARK.read(tmp_path, "test").problems] == [
+        ("generic-0", "It has no question."),
+        ("generic-1", "It has no answer."),
+    ]
+
+
 def test_files_that_are_missing_or_of_another_version(tmp_path: Path) -> None:
     vcg_bench(tmp_path)
     write_json(

@@ -119,6 +119,19 @@ def test_odd_entries_are_problems(tmp_path: Path) -> None:
     assert len(dataset.items) == 17
 
 
+def test_videos_that_are_no_text(tmp_path: Path) -> None:
+    path = videohallucer(tmp_path) / "temporal" / "temporal.json"
+    rows = json.loads(path.read_text())
+    rows[0]["basic"]["video"], rows[1]["basic"]["video"] = None, 1
+    write_json(path, rows)
+    dataset = BENCHMARK.read(tmp_path, "test")
+    assert [(one.id, one.message) for one in dataset.problems] == [
+        ("temporal-0-basic", "Its video None is no text.")
+    ]
+    (item,) = [item for item in dataset.items if item.id == "temporal-1-basic"]
+    assert item.video.name == "1.mp4"
+
+
 def test_a_folder_without_one_of_the_kinds(tmp_path: Path) -> None:
     videohallucer(tmp_path)
     (tmp_path / "temporal" / "temporal.json").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -127,21 +128,24 @@ class LongVideoBench(QuestionBenchmark):
         every = with_answer(scored)
         if not every:
             return {}
-        wrong = accuracy(every)
-        guesses = [1 / len(one.prediction.item.options) for one in every if one.extracted is None]
-        with_guesses = wrong + 100 * sum(guesses) / len(every)
-        figures = {"overall": wrong if protocol == "vlmevalkit" else with_guesses}
-        lengths = accuracy_by(every, lambda item: (item.duration,))
+        counted = every if protocol == "vlmevalkit" else [_with_guess(one) for one in every]
+        figures = {"overall": accuracy(counted)}
+        lengths = accuracy_by(counted, lambda item: (item.duration,))
         figures |= {f"{name} s": lengths[name] for name in sorted(lengths, key=_seconds)}
         if protocol != "vlmevalkit":
-            figures["overall, unparsed counted as wrong"] = wrong
+            figures["overall, unparsed counted as wrong"] = accuracy(every)
         figures["overall, unparsed left out"] = accuracy(with_extraction(every))
-        return figures | accuracy_by(every, lambda item: (item.task,))
+        return figures | accuracy_by(counted, lambda item: (item.task,))
 
     def submission(self, scored: Sequence[Scored]) -> dict[str, bytes]:
         """`longvideobench_test_for_submission.json`, as lmms-eval writes it for the makers' leaderboard."""
         responses = {one.prediction.item.id: one.prediction.response for one in scored}
         return {"longvideobench_test_for_submission.json": json_bytes(responses)} if responses else {}
+
+
+def _with_guess(one: Scored) -> Scored:
+    """Its score, or where no answer was found what a letter by chance is worth."""
+    return one if one.extracted is not None else replace(one, score=1 / len(one.prediction.item.options))
 
 
 # longvideobench/LongVideoBench, longvideobench/longvideobench_dataset.py, `insert_subtitles_into_frames`.

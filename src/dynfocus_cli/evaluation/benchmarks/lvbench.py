@@ -81,7 +81,8 @@ class LVBench(QuestionBenchmark):
         for key, question in questions:
             uid, text = str(question["uid"]), str(question["question"])
             stem, options = _options(text)
-            abilities = [str(ability) for ability in as_list(question["question_type"])]
+            types = question["question_type"]
+            abilities = [str(ability) for ability in ([types] if isinstance(types, str) else as_list(types))]
             if not options:
                 reader.problem(
                     uid, "Its options cannot be read: they should be lines that begin with (A), (B) ..."
@@ -152,7 +153,7 @@ def _downloads(data: Path) -> dict[str, str]:
     for path in sorted(data.glob("**/[0-9]*.json")):
         try:
             address = str(json.loads(path.read_bytes())["url"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         identifier = re.search(r"[?&]v=([\w-]+)", address)
         if identifier:

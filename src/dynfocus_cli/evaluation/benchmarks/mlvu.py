@@ -269,6 +269,7 @@ def _add(
         row["question"],
         letter_of(answer, options) if options and answer is not None else answer,
         options,
+        needs_answer=task == "summary",
         folder=folder,
         task=task,
         official={"split": split, "video": row["video"], "scoring_points": row.get("scoring_points", [])},

@@ -36,7 +36,7 @@ class MsvdQA(ShortAnswers):
 def _read_mapping(path: Path) -> dict[str, str]:
     """`vid1` -> `-4wsuPCjDBc_5_15`. Raises UsageError."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read ({reason(error)}).") from error
     pairs = [re.fullmatch(r"(\S+)\s+(vid\d+)", line.strip()) for line in lines]

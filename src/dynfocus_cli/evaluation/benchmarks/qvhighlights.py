@@ -29,6 +29,8 @@ from dynfocus_cli.evaluation.video_folder import VideoFolder
 CLIP_S = 2
 """Length of a clip that is graded, seconds."""
 FIELDS = ("qid", "query", "vid", "duration")
+LONGEST_S = 86_400
+"""A video that claims to last longer is none, seconds."""
 LENGTHS = {"short": (0, 10), "middle": (10, 30), "long": (30, 150), "full": (0, 150)}
 """Classes of moments: longer than the one and at most as long as the other, seconds; `full` takes all."""
 GRADES = {"Fair": 2, "Good": 3, "VeryGood": 4}
@@ -98,15 +100,25 @@ class QVHighlights(MomentBenchmark):
 def _problem(row: Mapping[str, Any], grades: Mapping[str, list[Any]]) -> str:
     """What is wrong with an entry's duration or grades; empty for nothing."""
     duration = row["duration"]
-    if isinstance(duration, bool) or not isinstance(duration, int | float) or not duration >= CLIP_S:
-        return f"Its duration {duration!r} holds no clip of {CLIP_S} s."
+    if not _is_number(duration, CLIP_S, LONGEST_S):
+        return f"Its duration {duration!r} is no number of seconds from {CLIP_S} to {LONGEST_S}."
     clips, of_clips = grades["relevant_clip_ids"], grades["saliency_scores"]
     count = int(duration / CLIP_S)
-    if len(clips) != len(of_clips) or not all(isinstance(one, int) and 0 <= one < count for one in clips):
+    if len(clips) != len(of_clips) or not all(_is_clip(one, count) for one in clips):
         return f"Its graded clips are not among the {count} of {CLIP_S} s that it has, each with its grades."
     if not all(isinstance(one, list) and len(one) == len(of_clips[0]) and one for one in of_clips):
         return "Its clips are not graded by equally many annotators."
+    if not all(_is_number(grade, 0, 4) for one in of_clips for grade in one):
+        return "Its clips have grades that are no numbers from 0 to 4."
     return ""
+
+
+def _is_clip(value: Any, count: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count
+
+
+def _is_number(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
 
 
 def _moment_figures(known: Sequence[Scored]) -> dict[str, float]:

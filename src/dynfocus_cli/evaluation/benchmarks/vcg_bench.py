@@ -16,6 +16,7 @@ from dynfocus_cli.evaluation.item import Dataset, Item, Prediction, Prompt, Scor
 from dynfocus_cli.evaluation.item_reader import ItemReader
 from dynfocus_cli.evaluation.judge_prompt import JudgePrompt
 from dynfocus_cli.evaluation.official_files import (
+    as_text,
     json_bytes,
     official_file,
     read_json_rows,
@@ -58,9 +59,10 @@ class VcgBench(QuestionBenchmark):
                 for question in questions:
                     reader.add(
                         f"{part}-{number}" if len(questions) == 1 else f"{part}-{number}-{question}",
-                        str(row["video_name"]),
-                        str(row[question]),
-                        str(row["A"]),
+                        row["video_name"],
+                        as_text(row[question]),
+                        as_text(row["A"]),
+                        needs_answer=True,
                         task=part,
                         group=f"{part}-{number}",
                         official={"asked": question, "row": dict(row)},

@@ -12,7 +12,7 @@ from dynfocus_cli.evaluation.benchmark import Protocol, PublishedRow, QuestionBe
 from dynfocus_cli.evaluation.extractors import first_letter, likely_letter
 from dynfocus_cli.evaluation.item import Dataset, Item, Prompt, Scored
 from dynfocus_cli.evaluation.item_reader import ItemReader
-from dynfocus_cli.evaluation.official_files import as_list, json_bytes, official_file
+from dynfocus_cli.evaluation.official_files import as_list, as_text, json_bytes, official_file
 from dynfocus_cli.evaluation.parquet import read_parquet
 from dynfocus_cli.evaluation.video_folder import VideoFolder
 
@@ -94,7 +94,7 @@ class VideoMME(QuestionBenchmark):
         subtitles = {file.stem: file for file in sorted(data.rglob("*.srt"))}
         reader = ItemReader(VideoFolder(data))
         for row in read_parquet(path, COLUMNS):
-            options = [str(option) for option in as_list(row["options"])]
+            options = [as_text(option) or "" for option in as_list(row["options"])]
             reader.add(
                 str(row["question_id"]),
                 str(row["videoID"]),
