@@ -192,11 +192,40 @@ def test_what_is_wrong_is_found(
         '{"sources": [3]}',
         '{"sources": [], "sizes": {"a": 1}, "shards": {}}',
         '{"sources": [], "shards": [1]}',
+        '{"sources": ' + "[" * 100_000,
     ],
 )
 def test_a_record_that_is_none(text: str, tmp_path: Path) -> None:
     (tmp_path / "conversion.json").write_text(text)
     assert Conversion.load(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"layout": 7},
+        {"licence": None},
+        {"dropped": [3]},
+        {"sizes": {"model.safetensors": "7"}},
+        {"sizes": {"model.safetensors": True}},
+        {"sizes": {"model.safetensors": 10**400}},
+        {"shards": {"model.safetensors": 7}},
+        {"sources": [{"name": "config.json", "bytes": "7", "sha256": "0"}]},
+        {"sources": [{"name": 7, "bytes": 7, "sha256": "0"}]},
+    ],
+)
+def test_a_record_with_a_value_of_another_type_is_none(
+    damage: dict[str, object], originals: Any, models: Path
+) -> None:
+    """And costs no other model its line in the list."""
+    folder = converted(originals["llama_vid"][0], models / "mine")
+    record = json.loads((folder / "conversion.json").read_text())
+    (folder / "conversion.json").write_text(json.dumps(record | damage))
+    assert Conversion.load(folder) is None
+    assert (list_models()[-1].name, list_models()[-1].what) == ("mine", "a model folder")
+    assert describe("mine", folder).sources == ()
+    with pytest.raises(ModelUnavailable, match=r"no conversion\.json"):
+        verify(folder, Silent())
 
 
 def test_weights_that_may_not_be_read(

@@ -162,6 +162,10 @@ def test_folders_hold_for_every_command_and_the_variables_beat_them(run, config,
         ("fps = 2\nframes = 3", "fps and frames exclude each other"),
         ("[ask]\nfps = 2\nframes = 3", "[ask] fps and frames exclude each other"),
         ('models-dir = "models"', "models-dir must be an absolute path, or begin with ~, got 'models'."),
+        (f"frames = 1{'0' * 400}", "frames must be a number of at most 308 digits."),
+        (f"fps = -1{'0' * 400}", "fps must be a number of at most 308 digits."),
+        ('models-dir = "/a\\u0000b"', r"models-dir must be a text without a zero character, got '/a\x00b'."),
+        ('model = "~a\\u0000b/c"', r"model must be a text without a zero character, got '~a\x00b/c'."),
         ('cache-size = "lots"', "cache-size must be a size like 5GiB, 500MB or 0, got 'lots'."),
     ],
 )
@@ -189,6 +193,14 @@ def test_a_broken_file_is_told_with_line_and_column(run, config, text, said):
         assert (result.exit_code, result.stderr) == (2, f"Error: {file} {said}\n")
 
 
+@pytest.mark.parametrize("text", ["frames = 1" + "0" * 5000, "frames = " + "[" * 100_000])
+def test_a_file_that_python_cannot_read_is_told(run, config, text):
+    file = config(text)
+    result = run("cache", "info")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert result.stderr.startswith(f"Error: {file} cannot be read: ")
+
+
 def test_a_file_that_is_named_and_not_there(run, tmp_path, monkeypatch):
     monkeypatch.setenv("DYNFOCUS_CONFIG", str(tmp_path / "gone.toml"))
     assert "gone.toml, and there is no such file" in run("cache", "info").stderr
@@ -203,6 +215,7 @@ def test_a_file_that_is_named_and_not_there(run, tmp_path, monkeypatch):
         ("DYNFOCUS_DEVICE", "gpu", 'DYNFOCUS_DEVICE must be "auto" or "cpu" or "cuda", got \'gpu\'.'),
         ("DYNFOCUS_FPS", "fast", "DYNFOCUS_FPS must be a number, got 'fast'."),
         ("DYNFOCUS_FRAMES", "0", "DYNFOCUS_FRAMES must be at least 1, got 0."),
+        ("DYNFOCUS_FRAMES", "1" + "0" * 400, "DYNFOCUS_FRAMES must be a number of at most 308 digits."),
         ("DYNFOCUS_QUIET", "maybe", "DYNFOCUS_QUIET must be true or false, got 'maybe'."),
     ],
 )

@@ -266,3 +266,41 @@ def test_a_quantization_that_cannot_be_is_told_by_the_run_and_not_as_memory(exam
     monkeypatch.setenv("DYNFOCUS_QUANTIZE", "nf4")
     code, found = examine()
     assert (code, found["memory"]["state"]) == (4, "ok")
+
+
+@pytest.mark.slow
+def test_a_model_that_is_stored_in_another_quantization(run, examine, monkeypatch, tmp_path):
+    folder = tmp_path / "tiny-nf4"
+    assert run("models", "quantize", "dynfocus-tiny", str(folder), "--to", "nf4", "-q").exit_code == 0
+    monkeypatch.setenv("DYNFOCUS_MODEL", str(folder))
+    assert examine()[0] == 0
+    monkeypatch.setenv("DYNFOCUS_QUANTIZE", "int8")
+    code, found = examine()
+    assert (code, found["model"]["state"], found["memory"]["state"]) == (2, "fix", "ok")
+    assert "tiny-nf4 is stored in nf4, and cannot run as int8: leave --quantize out" in found["model"]["said"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("DYNFOCUS_BUDGET", "39", "A budget of 39 video tokens holds no key frame: give --budget 40 or more"),
+        ("DYNFOCUS_MAX_NEW_TOKENS", "100000", "leave 0 of 2048 tokens for the video"),
+    ],
+)
+def test_settings_that_leave_no_room_for_a_key_frame(examine, monkeypatch, variable, value, said):
+    monkeypatch.setenv(variable, value)
+    code, found = examine()
+    assert (code, found["model"]["state"], found["model"]["code"]) == (2, "fix", 2)
+    assert said in found["model"]["said"]
+    monkeypatch.setenv(variable, "40")
+    assert examine()[0] == 0
+
+
+def test_a_model_without_its_tokenizer(examine, monkeypatch, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(bundled_models()["dynfocus-tiny"], folder)
+    (folder / "tokenizer.json").unlink()
+    monkeypatch.setenv("DYNFOCUS_MODEL", str(folder))
+    code, found = examine()
+    assert (code, found["model"]["state"]) == (4, "fix")
+    assert "tokenizer" in found["model"]["said"]

@@ -60,6 +60,34 @@ def test_llava(folder: Path) -> None:
     assert found.usable[1].where.endswith("data.json, item 1, turn 2")
 
 
+def test_fields_that_are_null_are_not_there(folder: Path) -> None:
+    """Tables that became JSON have every column in every row: null where the row has nothing."""
+    said = turns("<image>\nWhat is it?", "A hat.")
+    question = {"question": "What is it?", "answer": "A hat."}
+    part = {"type": "text", "text": "What is it?", "image": None}
+    parts = [{"type": "image", "image": None, "path": "c.jpg", "text": None}, part, part | {"text": None}]
+    messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": "A hat."}]
+    items = [
+        {"video": None, "image": "c.jpg", "conversations": said},
+        {"video": None, "image": "c.jpg", "conversations": None, "messages": None, **question},
+        {"video": None, "images": None, "conversations": None, "messages": messages},
+    ]
+    found = read_examples(write(folder / "data.json", items))
+    assert found.problems == ()
+    assert [(Path(one.video).name, one.question, one.answer) for one in found.usable] == [
+        ("c.jpg", "What is it?", "A hat.")
+    ] * 3
+
+
+@pytest.mark.parametrize(("text", "reason"), [(None, "The question is empty."), (7, 'no "question" that is')])
+def test_a_typed_part_that_is_no_text_is_no_question(folder: Path, text: object, reason: str) -> None:
+    parts = [{"type": "video", "video": "a.mp4"}, {"type": "text", "text": text}]
+    messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": "A cat."}]
+    found = read_examples(write(folder / "data.jsonl", [ITEM, {"messages": messages}]))
+    assert len(found.usable) == 1
+    assert reason in found.problems[0].reason
+
+
 def test_messages_of_typed_parts(folder: Path) -> None:
     """As TRL and Qwen's recipes have them: what is shown and what is said stand in one list."""
 

@@ -17,6 +17,9 @@ from dynfocus_cli.types import Quantization
 
 FILE_NAME = "conversion.json"
 
+_MOST_BYTES = (1 << 63) - 1
+"""Of a file, on any system."""
+
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -85,10 +88,21 @@ class Conversion:
             for name in ("dropped", "fresh", "origin"):
                 fields[name] = tuple(fields.get(name, ()))
             record = cls(**fields)
-            digests = all(isinstance(record.shards[file], str) for file in record.sizes)
-            return record if digests and record.shards.keys() == record.sizes.keys() else None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return record if record._is_sound() else None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
+
+    def _is_sound(self) -> bool:
+        """Whether the fields, which came from JSON, have the types that they are declared with."""
+        texts = [self.layout, self.quantization, self.licence, self.made_by, self.plan, self.run_as]
+        texts += [*self.dropped, *self.fresh, *self.origin, *self.shards.values()]
+        sizes = list(self.sizes.values())
+        for source in self.sources:
+            texts += [source.name, source.sha256]
+            sizes.append(source.bytes)
+        are_texts = all(isinstance(text, str) for text in texts)
+        are_sizes = all(type(size) is int and 0 <= size <= _MOST_BYTES for size in sizes)
+        return are_texts and are_sizes and self.shards.keys() == self.sizes.keys()
 
 
 def quantization_here(folder: Path) -> Quantization | None:

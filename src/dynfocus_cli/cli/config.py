@@ -36,6 +36,9 @@ from dynfocus_cli.flags import Flag
 
 FILE_NAME = "dynfocus.toml"
 
+_MOST_DIGITS = 308
+"""Of a whole number: one with more is beyond every float, and no setting means it."""
+
 
 def config_file() -> tuple[Path, bool]:
     """Where the file is, and whether DYNFOCUS_CONFIG says so."""
@@ -77,6 +80,8 @@ def _content(file: Path, is_named: bool) -> dict[str, object] | None:
         raise UsageError(f"{file} is no TOML: it is not written in UTF-8.") from None
     except tomllib.TOMLDecodeError as error:  # says line and column
         raise UsageError(f"{file} is no TOML: {first_line(error)}.") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets in brackets
+        raise UsageError(f"{file} cannot be read: {first_line(error)}.") from None
     except OSError as error:
         if not is_named and not _exists(file):
             return None
@@ -138,6 +143,16 @@ def _config_value(file: Path, command: str, key: str, value: object) -> ConfigVa
 
 def _checked(setting: Flag, value: Any, where: str) -> Value:
     """`value` where it is one that the option would take. Raises UsageError."""
+    if problem := _problem(setting, value):
+        raise UsageError(f"{where} {problem}")
+    checked: Value = os.path.expanduser(value) if setting.key == "model" else value
+    return checked
+
+
+def _problem(setting: Flag, value: Any) -> str | None:
+    """What a value must be that the option would not take, as `Flag.problem` has it; None for any other."""
+    if isinstance(value, int) and abs(value) >= 10**_MOST_DIGITS:
+        return f"must be a number of at most {_MOST_DIGITS} digits."
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     fits, expected = {
         "flag": (isinstance(value, bool), "true or false"),
@@ -147,15 +162,13 @@ def _checked(setting: Flag, value: Any, where: str) -> Value:
     }[setting.kind]
     if setting.choices:
         fits, expected = value in setting.choices, " or ".join(f'"{choice}"' for choice in setting.choices)
-    problem = setting.problem(value) if fits else f"must be {expected}, got {_toml(value)}."
-    if fits and setting.key.endswith("-dir") and not os.path.isabs(os.path.expanduser(value)):
-        problem = f"must be an absolute path, or begin with ~, got {value!r}."
-    if fits and setting.key == "cache-size":
-        problem = _size_problem(value)
-    if problem:
-        raise UsageError(f"{where} {problem}")
-    checked: Value = os.path.expanduser(value) if setting.key == "model" else value
-    return checked
+    if not fits:
+        return f"must be {expected}, got {_toml(value)}."
+    if isinstance(value, str) and "\0" in value:
+        return f"must be a text without a zero character, got {_toml(value)}."
+    if setting.key.endswith("-dir") and not os.path.isabs(os.path.expanduser(value)):
+        return f"must be an absolute path, or begin with ~, got {value!r}."
+    return _size_problem(value) if setting.key == "cache-size" else setting.problem(value)
 
 
 def _size_problem(size: str) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,7 +16,8 @@ from dynfocus_cli.cli.output import wrapped, write_line, write_record
 from dynfocus_cli.errors import DynFocusError, UsageError, first_line
 
 if TYPE_CHECKING:
-    from dynfocus_cli.cli.settings import Settings
+    from dynfocus_cli.cli.settings import ConfigValue, Settings
+    from dynfocus_cli.options import RunOptions
 
 SCHEMA = "dynfocus.doctor/1"
 
@@ -88,10 +89,28 @@ def _checks(settings: Settings | None) -> dict[str, Callable[[], Check]]:
         "torch": machine.torch,
         "cuda": lambda: machine.cuda(device),
         "models": storage.models_folder,
-        "model": lambda: storage.model(model, device),
+        "model": lambda: storage.model(model, device, quantize, _run_options(settled)),
         "memory": lambda: storage.memory(model, device, quantize),
         "cache": storage.cache,
     }
+
+
+def _run_options(settled: Mapping[str, ConfigValue]) -> RunOptions:
+    """What the settings ask of a run, as far as a model may refuse it before it has a video."""
+    from dynfocus_cli.cli.settings import SETTINGS
+    from dynfocus_cli.flags import flags_of
+    from dynfocus_cli.options import GenerationOptions, RunOptions, SelectionOptions
+
+    values = {SETTINGS[key].field_name: one.value for key, one in settled.items()}
+
+    def values_for(options: type) -> dict[str, Any]:
+        names = {flag.field_name for flag in flags_of(options)}
+        return {name: value for name, value in values.items() if name in names}
+
+    return RunOptions(
+        selection=SelectionOptions(**values_for(SelectionOptions)),
+        generation=GenerationOptions(**values_for(GenerationOptions)),
+    )
 
 
 def _configuration() -> tuple[Settings | None, Check]:

@@ -76,7 +76,7 @@ def parse_item(item: Any, media: Path, video: Path | None, where: str) -> Iterat
     """
     if not isinstance(item, dict):
         raise BrokenItem("it is no JSON object.")
-    layout = next((layout for layout in _LAYOUTS if layout.turns in item), None)
+    layout = next((layout for layout in _LAYOUTS if item.get(layout.turns) is not None), None)
     path = str(video) if video is not None else _media_path(item, layout, media)
     if layout is None:
         yield make_example(path, item.get("question"), item.get("answer"), where)
@@ -109,7 +109,7 @@ def make_example(video: str, question: Any, answer: Any, where: str) -> Example:
 
 
 def _media_path(item: dict[str, Any], layout: _Layout | None, media: Path) -> str:
-    name = item.get("video", item.get("image"))
+    name = _first(item, "video", "image")
     several = item.get("videos") or item.get("images")
     if name is None and not several and layout is not None:
         several = [path for turn in _objects(item[layout.turns]) for path in _media_in(turn, layout)]
@@ -147,19 +147,26 @@ def _turns(conversation: Any, layout: _Layout) -> Iterator[tuple[Any, Any]]:
 
 
 def _text(turn: dict[str, Any], layout: _Layout) -> Any:
-    """What is said in a turn: a text, or the texts of a list of typed parts."""
+    """What is said in a turn: a text, or the texts of a list of typed parts; else what is no text."""
     text = turn.get(layout.text)
     if not isinstance(text, list):
         return text
-    return "\n".join(str(part.get("text", "")) for part in _objects(text) if part.get("type") == "text")
+    parts = [part.get("text") for part in _objects(text) if part.get("type") == "text"]
+    said = [part for part in parts if part is not None]
+    return "\n".join(said) if all(isinstance(part, str) for part in said) else None
 
 
 def _media_in(turn: dict[str, Any], layout: _Layout) -> Iterator[Any]:
     """The videos and images among the typed parts of a turn: {"type": "video", "video": "a.mp4"}."""
     for part in _objects(turn.get(layout.text)):
         if (kind := part.get("type")) in ("video", "image"):
-            path = part.get(kind, part.get("path"))
+            path = _first(part, kind, "path")
             yield path.removeprefix("file://") if isinstance(path, str) else path
+
+
+def _first(item: dict[str, Any], *keys: str) -> Any:
+    """The first value that is there; tables that became JSON have null for the columns that a row lacks."""
+    return next((item[key] for key in keys if item.get(key) is not None), None)
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

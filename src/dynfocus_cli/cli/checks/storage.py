@@ -13,6 +13,7 @@ from dynfocus_cli.errors import DynFocusError, ModelUnavailable, OutOfMemory, fi
 
 if TYPE_CHECKING:
     from dynfocus_cli.checkpoints.choice import DeviceKind
+    from dynfocus_cli.options import RunOptions
     from dynfocus_cli.types import Quantization
 
 LITTLE_DISK = 1 << 30
@@ -27,17 +28,25 @@ def models_folder() -> Check:
     return _folder("models", folder, said, "Name another folder with DYNFOCUS_MODELS_DIR.")
 
 
-def model(name: str | None, device: str | None) -> Check:
-    """The model that a plain `ask` would take: its files are there and whole, as far as a look tells."""
+def model(name: str | None, device: str | None, quantize: str | None, options: RunOptions) -> Check:
+    """The model that a plain `ask` would take: its files are there and whole, as far as a look tells, and it
+    can run as the settings ask.
+
+    Raises:
+        ModelUnavailable: it is not here, damaged, or cannot run on this machine.
+        UsageError: it cannot run in `quantize`, or as `options` say.
+    """
     from dynfocus_cli.checkpoints.size import readable
     from dynfocus_cli.checkpoints.sources.config_file import read_config
 
-    name, folder, notice = _choice(name, *_place(device))
+    kind, free = _place(device)
+    called, folder, notice = _choice(name, kind, free)
     read_config(folder)
     size = sum(file.stat().st_size for file in _weights(folder))
     if size == 0:
         raise ModelUnavailable(f"{folder} holds no weights.")
-    return Check("model", "note" if notice else "ok", f"{name}, {readable(size)}, {folder}", notice)
+    _check_run(name, kind, quantize, options)
+    return Check("model", "note" if notice else "ok", f"{called}, {readable(size)}, {folder}", notice)
 
 
 def memory(name: str | None, device: str | None, quantize: str | None) -> Check:
@@ -59,6 +68,24 @@ def memory(name: str | None, device: str | None, quantize: str | None) -> Check:
         todo = "Close other programs, or take a smaller model or --quantize nf4."
         return Check("memory", "fix", said, todo, OutOfMemory.exit_code)
     return Check("memory", "ok", said)
+
+
+def _check_run(name: str | None, kind: DeviceKind, quantize: str | None, options: RunOptions) -> None:
+    """Raises what `ask` raises before it decodes an ordinary video: ModelUnavailable and UsageError."""
+    try:
+        from dynfocus_cli.cce.budget import most_frames
+        from dynfocus_cli.models.open import read_model_spec
+        from dynfocus_cli.planning.token_limit import token_limit
+        from dynfocus_cli.types import VideoSource
+
+        spec = read_model_spec(name, kind, cast("Quantization | None", quantize))
+    except (ImportError, OSError):  # of a package, which has a line of its own
+        return
+    video = VideoSource("video.mp4", 60.0, 1280, 720, 30.0, "h264", 0, False, 0, 0.0)
+    question = spec.scorer("What happens?", options.selection.scorer)
+    prompt = spec.text_tokens(question.text, prefix=question.prefix)
+    limit = token_limit(spec, video, options, prompt, None)
+    most_frames(limit.tokens, spec.price(video, 2, options.selection))
 
 
 def _choice(name: str | None, kind: DeviceKind, free: int) -> tuple[str, Path, str]:
