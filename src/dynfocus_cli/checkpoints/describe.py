@@ -166,7 +166,7 @@ def verify(folder: Path, progress: Progress) -> int:
         return _verify_cached(folder, progress)
     if record is None or not record.shards:
         raise ModelUnavailable(
-            f"{folder} cannot be verified: it has no conversion.json with the digests of its weights."
+            f"{folder} cannot be verified: it has no whole conversion.json with the digests of its weights."
         )
     from dynfocus_cli.checkpoints.sources.recipe import listed
 
