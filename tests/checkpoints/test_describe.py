@@ -170,10 +170,10 @@ def double(shard: Path) -> None:
         (lambda shard: os.truncate(shard, 100), "damaged: model.safetensors"),
         (Path.unlink, "damaged: model.safetensors"),
         (double, "damaged: model-2.safetensors"),
-        (lambda shard: shard.with_name("conversion.json").unlink(), "no conversion.json"),
-        (lambda shard: shard.with_name("conversion.json").write_text("{"), "no conversion.json"),
-        (lambda shard: shard.with_name("conversion.json").write_text('{"sources": 3}'), "no conversion.json"),
-        (lambda shard: shard.with_name("conversion.json").write_text("[]"), "no conversion.json"),
+        (lambda shard: shard.with_name("conversion.json").unlink(), "no whole conversion.json"),
+        (lambda shard: shard.with_name("conversion.json").write_text("{"), "no whole conversion.json"),
+        (lambda shard: shard.with_name("conversion.json").write_text('{"sources": 3}'), "no whole conversion.json"),
+        (lambda shard: shard.with_name("conversion.json").write_text("[]"), "no whole conversion.json"),
     ],
 )
 def test_what_is_wrong_is_found(
@@ -224,7 +224,7 @@ def test_a_record_with_a_value_of_another_type_is_none(
     assert Conversion.load(folder) is None
     assert (list_models()[-1].name, list_models()[-1].what) == ("mine", "a model folder")
     assert describe("mine", folder).sources == ()
-    with pytest.raises(ModelUnavailable, match=r"no conversion\.json"):
+    with pytest.raises(ModelUnavailable, match=r"no whole conversion\.json"):
         verify(folder, Silent())
 
 
