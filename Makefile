@@ -63,7 +63,7 @@ tiny: setup  ## train dynfocus-tiny from nothing; resumes where it stopped
 wide: setup  ## train the network of weights/wide further; resumes where it stopped
 	test -d runs/materials || "$(BIN)/python" -m dynfocus_tiny.gather runs/materials
 	"$(BIN)/python" -m torch.distributed.run --standalone --nproc-per-node $(WORKERS) -m -- dynfocus_tiny.wide --materials runs/materials \
-		--start weights/wide/model --first-clip 4304400 --vision-steps 0 --phase again=0
+		--start weights/wide/model --first-clip 4306800 --vision-steps 0 --phase again=0 --start-share 0.4
 	"$(BIN)/python" -m dynfocus_tiny.retrieval --model runs/wide-model --work runs/wide-retrieval --materials runs/materials
 
 wheel: setup  ## build the wheel, weights included

@@ -207,6 +207,22 @@ class WideRecipe(Run):
         )
 
 
+def blend(model: nn.Module, start: nn.Module, share: float) -> None:
+    """Moves the weights of `model` towards those of `start`, from which it was trained further: `share` of
+    the way. The mean of both answers more than either (Wortsman et al., Robust fine-tuning of zero-shot
+    models, CVPR 2022).
+
+    Raises:
+        SystemExit: they are networks of different sizes.
+    """
+    own, theirs = dict(model.named_parameters()), dict(start.named_parameters())
+    if {name: weight.shape for name, weight in own.items()} != {n: w.shape for n, w in theirs.items()}:
+        raise SystemExit("--start-share needs a --start of the same size as the network that was trained.")
+    with torch.no_grad():
+        for name, weight in own.items():
+            weight.lerp_(theirs[name].to(weight), share)
+
+
 def with_steps(curriculum: Sequence[Phase], given: Sequence[str]) -> tuple[Phase, ...]:
     """The curriculum with other numbers of steps, given as NAME=STEPS; without phases that have none.
 
@@ -251,6 +267,9 @@ def main() -> None:
         metavar="NAME=STEPS",
         help="of answers; repeats; 0 leaves it out",
     )
+    parser.add_argument(
+        "--start-share", type=float, default=0.0, help="0 to 1: of the weights written, that are the start's"
+    )
     arguments = parser.parse_args()
     set_up_torch()
     worker = join()
@@ -272,6 +291,8 @@ def main() -> None:
         recipe.train()
     leave()  # what is fitted from here on is the first worker's alone
     if worker.is_first:
+        if arguments.start_share:
+            blend(recipe.model, trained_model(arguments.start)[0], arguments.start_share)
         recipe.export(arguments.out)
 
 

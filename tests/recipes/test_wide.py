@@ -110,6 +110,17 @@ def test_a_run_that_goes_on_from_a_wide_network_sees_and_looks_as_that_did(
     assert again.load() == {"vision": 0, "grounding": 0, "answers": 2}
 
 
+def test_weights_are_moved_towards_those_that_training_began_with() -> None:
+    trained, begun = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    torch.nn.init.constant_(trained.weight, 10.0)
+    torch.nn.init.constant_(begun.weight, 0.0)
+    wide.blend(trained, begun, 0.4)
+    assert trained.weight.tolist() == [[6.0, 6.0]]
+    assert begun.weight.tolist() == [[0.0, 0.0]]
+    with pytest.raises(SystemExit, match="of the same size"):
+        wide.blend(trained, torch.nn.Linear(3, 1), 0.4)
+
+
 def test_phases_have_the_steps_that_are_given() -> None:
     few, many = Phase("few", 5, (4,), 4, (1,), 1e-3), Phase("many", 9, (8,), 4, (1,), 1e-3)
     assert wide.with_steps((few, many), []) == (few, many)
