@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dynfocus_cli.batch.questions import Query
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.multiple_choice import as_options
 from dynfocus_cli.types import Option
@@ -14,6 +15,9 @@ def test_letters_and_texts_or_texts_alone() -> None:
     assert as_options({"A": "a dog", " B ": "a cat "}) == options
     assert as_options(["a dog", "a cat"]) == options
     assert as_options(()) == ()
+    assert as_options(options) == options
+    assert as_options(text for text in ("a dog", "a cat")) == options
+    assert Query("What is it?", choices=["a dog", "a cat"]).choices == options  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,7 @@ def test_letters_and_texts_or_texts_alone() -> None:
         (["a dog"], "choosing takes at least two"),
         ({"A": "a dog", "A ": "a cat"}, "There are two choices A"),
         ({"A": "a dog", "B": ""}, "needs a letter and a text"),
+        ("a dog", "got the text 'a dog'"),
         (["x"] * 27, "There are 27 choices without letters, and 26 letters"),
     ],
 )

@@ -213,6 +213,8 @@ class DynFocus:
             assert query is not None, "there is no asking without a question"
             return self._ask(video, query.text, options, query.choices, progress)
 
+        if not questions.queries:
+            raise UsageError("There is no question to ask.")
         shared_out = VideoQuestions(questions, paths)
         files = batch.expand(paths, None, search or batch.Search())
         return batch.run(shared_out.with_missing(files), shared_out.of, work)

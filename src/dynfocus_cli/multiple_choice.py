@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, repeat
 from math import exp
 from string import ascii_uppercase
 
@@ -30,19 +31,28 @@ def check_options(options: Sequence[Option]) -> None:
         check_question(option.text)
 
 
-def as_options(choices: Mapping[str, str] | Sequence[str]) -> tuple[Option, ...]:
-    """Letters and texts as options; texts alone are A, B, C ... in their order.
+def as_options(choices: Mapping[str, str] | Iterable[str] | Iterable[Option]) -> tuple[Option, ...]:
+    """Letters and texts as options; texts alone are A, B, C ... in their order. Options stay as they are.
 
     Raises:
         UsageError: they are no choice, see `check_options`, or more than there are letters.
     """
-    if not isinstance(choices, Mapping):
-        if len(choices) > len(ascii_uppercase):
+    if isinstance(choices, str):
+        raise UsageError(f"`choices` are several answers to choose from, got the text {choices!r}.")
+    pairs: list[tuple[str, str | Option]]
+    if isinstance(choices, Mapping):
+        pairs = list(choices.items())
+    else:
+        given: list[str | Option] = [*choices]
+        if len(given) > len(ascii_uppercase) and not all(isinstance(each, Option) for each in given):
             raise UsageError(
-                f"There are {len(choices)} choices without letters, and {len(ascii_uppercase)} letters."
+                f"There are {len(given)} choices without letters, and {len(ascii_uppercase)} letters."
             )
-        choices = dict(zip(ascii_uppercase, choices, strict=False))
-    options = tuple(Option(letter.strip(), text.strip()) for letter, text in choices.items())
+        letters = chain(ascii_uppercase, repeat(""))
+        pairs = list(zip(letters, given, strict=False))
+    options = tuple(
+        each if isinstance(each, Option) else Option(letter.strip(), each.strip()) for letter, each in pairs
+    )
     check_options(options)
     return options
 

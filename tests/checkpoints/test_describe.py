@@ -172,7 +172,7 @@ def double(shard: Path) -> None:
         (double, "damaged: model-2.safetensors"),
         (lambda shard: shard.with_name("conversion.json").unlink(), "no whole conversion.json"),
         (lambda shard: shard.with_name("conversion.json").write_text("{"), "no whole conversion.json"),
-        (lambda shard: shard.with_name("conversion.json").write_text('{"sources": 3}'), "no whole conversion.json"),
+        (lambda shard: shard.with_name("conversion.json").write_text('{"sources": 3}'), "no whole"),
         (lambda shard: shard.with_name("conversion.json").write_text("[]"), "no whole conversion.json"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -130,6 +131,24 @@ def test_a_folder_that_cannot_be_written_is_told_and_no_more(tmp_path: Path) -> 
     assert problem is not None
     assert str(tmp_path) in problem
     assert "`cache=False`" in problem
+
+
+def test_clear_goes_on_where_other_processes_remove_and_add(tmp_path: Path, monkeypatch) -> None:
+    cache = FeatureCache(tmp_path, GENEROUS)
+    cache.store(KEY, encoded([0.0]))
+    remove, tries = shutil.rmtree, []
+
+    def disturbed(entry: Path) -> None:
+        tries.append(entry)
+        if len(tries) == 1:
+            raise FileNotFoundError(errno.ENOENT, "gone", str(entry))
+        if len(tries) == 2:
+            raise OSError(errno.ENOTEMPTY, "one more", str(entry))
+        remove(entry)
+
+    monkeypatch.setattr(shutil, "rmtree", disturbed)
+    cache.clear()
+    assert (len(tries), cache.info().videos) == (3, 0)
 
 
 def test_clear_leaves_what_is_not_the_caches(tmp_path: Path) -> None:

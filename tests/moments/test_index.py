@@ -10,6 +10,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 import torch
 
 from dynfocus_cli.moments import index as moment_index
-from dynfocus_cli.moments.catalogue import Catalogue
+from dynfocus_cli.moments.catalogue import FILE_NAME, Catalogue
 from dynfocus_cli.moments.index import IndexUnwritable, MomentIndex, VideoEntry, clear, indexes
 from dynfocus_cli.types import VideoSource
 
@@ -171,6 +172,25 @@ def test_damage_is_a_miss_and_is_mended(tmp_path: Path) -> None:
     assert info.videos == 0
     index.add("d1", entry_of(1))
     assert_equal(index.get("d1", "1.mp4"), entry_of(1))
+
+
+def test_vectors_that_are_gone_take_no_later_video_with_them(tmp_path: Path) -> None:
+    index = index_in(tmp_path)
+    index.add("d1", entry_of(1))
+    (index.folder / vectors_of(index)).unlink()
+    index.add("d2", entry_of(2))
+    assert index.get("d1", "a.mp4") is None
+    assert_equal(index.get("d2", "2.mp4"), entry_of(2))
+
+
+def test_an_index_that_does_not_say_where_its_vectors_are_is_made_anew(tmp_path: Path) -> None:
+    index = index_in(tmp_path)
+    index.add("d1", entry_of(1))
+    with closing(sqlite3.connect(index.folder / FILE_NAME)) as connection, connection:
+        connection.execute("DELETE FROM about WHERE name = 'vectors'")
+    assert index.get("d1", "a.mp4") is None
+    index.add("d2", entry_of(2))
+    assert_equal(index.get("d2", "2.mp4"), entry_of(2))
 
 
 def test_vectors_that_are_no_numbers_are_refused_and_cost_no_other(tmp_path: Path) -> None:

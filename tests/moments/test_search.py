@@ -167,7 +167,9 @@ def test_what_counts_as_found_is_told(clip: str, model: Backend, retriever: Retr
     lower = find(clip, "a blue circle", retriever, FindOptions(refine=False, threshold=1e-9))
     assert lower.threshold == Threshold(1e-9, "option")
     assert lower.moments
-    asked = find_by_windows(clip, "the 7", model, FindOptions(threshold=1.0), SamplingOptions(), Silent())
+    asked = find_by_windows(
+        clip, "the 7", model, FindOptions(threshold=1.0), SamplingOptions(), NO_CACHE, Silent()
+    )
     assert (asked.threshold, asked.moments) == (Threshold(1.0, "option"), ())
 
 
@@ -198,7 +200,7 @@ def test_the_language_model_ranks_what_was_found(clip: str, model: Backend, retr
 
 
 def test_windows_are_asked_about_where_there_are_no_vectors(clip: str, model: Backend) -> None:
-    result = find_by_windows(clip, "a blue star", model, FindOptions(), SamplingOptions(), Silent())
+    result = find_by_windows(clip, "a blue star", model, FindOptions(), SamplingOptions(), NO_CACHE, Silent())
     assert spans_of(result) == [(4, 12)]
     assert result.moments[0].tolerance_s == 2
     assert list(divided((0, 9))) == [(0, 4.5), (4.5, 9)]

@@ -15,7 +15,7 @@ from dynfocus_cli.errors import UsageError
 from dynfocus_cli.moments.moment import Moments, VideoMoments
 from dynfocus_cli.report.export import ExportOptions
 from dynfocus_cli.report.moment_clips import cut_clips
-from dynfocus_cli.report.moments_export import MomentsExporter
+from dynfocus_cli.report.moments_export import MomentsExporter, write_moments
 from dynfocus_cli.video.probing import probe
 from report.found import moment, search, video_moments
 from video.clips import write_clip
@@ -70,6 +70,12 @@ def test_a_control_character_leaves_files_that_can_be_read(one: Moments, tmp_pat
     written(odd, {"--fcpxml": str(project), "--chapters": str(chapters)})
     ElementTree.parse(project)
     assert "a pink\ufffd square, no. 1" in chapters.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", ["html", "csv", "jpg", "edl"])
+def test_a_search_without_videos_has_nothing_to_write(several: Moments, tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(UsageError, match="no video was searched"):
+        write_moments(replace(several, videos=()), tmp_path / f"x.{suffix}")
 
 
 def test_a_table_has_all_videos_and_runs_no_formula(several: Moments, tmp_path: Path, monkeypatch) -> None:

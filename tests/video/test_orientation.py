@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import Placement, read_barcode, write_clip
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import decode_frames, probe
@@ -37,6 +37,21 @@ def test_a_picture_is_upright_as_its_exif_says(tmp_path: Path, suffix: str, orie
     source = probe(path)
     assert (source.height, source.width) == expected.shape[:2]
     assert corners(first_picture(source)) == corners(expected)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff"])
+def test_a_photograph_is_read_with_all_that_stands_in_it(tmp_path: Path, suffix: str) -> None:
+    """EXIF and a colour profile in one picture end a process that looks at its frame's side data."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    noise = np.random.default_rng(0).integers(0, 256, (900, 1600, 3), dtype=np.uint8)
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(noise).save(path, exif=exif, icc_profile=profile, dpi=(300, 300))
+    source = probe(path)
+    assert (source.width, source.height, source.rotation) == (900, 1600, 90)
+    (batch,) = decode_frames(source, [0.0], width=90, height=160, fit="squash", batch_size=1)
+    assert batch.conditions == ("sound",)
 
 
 @pytest.mark.parametrize("clockwise", [0, 90, 180, 270])

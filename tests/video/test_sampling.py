@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -40,6 +41,15 @@ def test_one_frame_a_second_ends_before_the_end() -> None:
     made = plan()
     assert made.times_s == tuple(map(float, range(60)))
     assert (made.policy, made.fps, made.focus, made.warnings) == ("fps", 1.0, (), ())
+
+
+def test_before_the_first_frame_is_looked_at_where_that_is_asked_for() -> None:
+    late = replace(video(8.0), first_frame_s=2.0)
+    assert plan(late).start_s == 2.0
+    assert plan(late, end_s=1.0).times_s == (0.0,)
+    for named in (plan(late, moments=(1.0,)), plan(late, spans=((1.0, 3.0),)), plan(late, at_s=1.0)):
+        assert (named.start_s, named.warnings) == (1.0, ())
+        assert named.focus
 
 
 def test_too_many_frames_are_spread_over_the_span() -> None:

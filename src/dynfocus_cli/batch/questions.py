@@ -42,6 +42,12 @@ class Query:
     video: str | None = None
     """The one video that it is about, as the file names it; None asks it of each."""
 
+    def __post_init__(self) -> None:
+        """Raises UsageError where `choices`, which may be given as `ask` takes them, are none."""
+        from dynfocus_cli.multiple_choice import as_options
+
+        object.__setattr__(self, "choices", as_options(self.choices))
+
 
 @dataclass(frozen=True, slots=True)
 class QuestionFile:

@@ -10,6 +10,7 @@ or removed whole, so processes share a cache without locks: at worst two decode 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -36,6 +37,8 @@ from dynfocus_cli.files import (
 if TYPE_CHECKING:
     from dynfocus_cli.types import Condition
 
+ATTEMPTS = 20
+"""At removing a folder to which another process keeps adding."""
 FORMAT = 2
 """Of the files below, and of how a file becomes pictures. Another number makes other keys."""
 
@@ -172,7 +175,7 @@ class FeatureCache:
         """
         removed = self.info()
         for entry in self._entries():
-            shutil.rmtree(entry)
+            _remove(entry)
         for folder, kind in ((self._files, _MEMO), (self._files, _TEMPORARY)):
             for file in _files(folder, kind):
                 file.unlink(missing_ok=True)
@@ -195,6 +198,23 @@ class FeatureCache:
                 if total > self.limit:
                     _evict(entry)
                     total -= sizes[entry]
+
+
+def _remove(entry: Path) -> None:
+    """Removes a folder in which other processes may write and remove, too.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return shutil.rmtree(entry)
+        except OSError as error:
+            if not entry.exists():
+                return
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
+    shutil.rmtree(entry)
 
 
 def _files(folder: Path, kind: re.Pattern[str]) -> list[Path]:

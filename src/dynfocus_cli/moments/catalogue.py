@@ -85,8 +85,15 @@ class Catalogue:
 
     @property
     def about(self) -> dict[str, str]:
-        """What the index is of; `vectors` is the name of its file of vectors, and `width` their width."""
-        return dict(self._connection.execute("SELECT name, value FROM about"))
+        """What the index is of; `vectors` is the name of its file of vectors, and `width` their width.
+
+        Raises:
+            sqlite3.DatabaseError: one of the two is missing, for it is damaged.
+        """
+        about = dict(self._connection.execute("SELECT name, value FROM about"))
+        if about and not ("vectors" in about and str(about.get("width")).isdecimal()):
+            raise sqlite3.DatabaseError("it does not say where its vectors are")
+        return about
 
     def row(self, digest: str) -> Row | None:
         """The video with this content."""

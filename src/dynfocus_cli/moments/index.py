@@ -202,7 +202,8 @@ class MomentIndex:
                 return
             first, path = catalogue.end(), self.folder / about["vectors"]
             is_new = not path.exists()
-            with open(path, "ab" if is_new else "r+b") as file:
+            path.touch()  # videos stand before the new one also where their vectors are gone
+            with open(path, "r+b") as file:
                 file.seek(first * data.itemsize * data.shape[1])
                 file.write(data.tobytes())
             flush(path)

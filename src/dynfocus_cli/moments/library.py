@@ -261,7 +261,9 @@ class Finder:
         """What the frames show."""
         if self.retriever is None:
             assert self._load is not None, "without a retriever there is a language model"
-            found = find_by_windows(video, caption, self._load(), options, run.sampling, progress)
+            found = find_by_windows(
+                video, caption, self._load(), options, run.sampling, run.decoding, progress
+            )
             return replace(found, warnings=(_SLOW.format(name=self.name), *found.warnings))
         return find(
             video,

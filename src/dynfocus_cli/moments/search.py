@@ -135,7 +135,7 @@ def search(
     kept = kept[:count]
     moments = tuple(moment_of(span, source, exact=exact) for span in kept)
     if options.verify and load is not None and moments:
-        moments = verified(moments, caption, load(), options.verify)
+        moments = verified(moments, caption, load(), options.verify, decoding)
     moments = tuple(sorted(moments, key=lambda moment: moment.rank))[: options.top]
     return VideoMoments(source, moments, curve, frames.warnings, frames_refined=decoded, threshold=threshold)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dynfocus_cli.models.protocol import Backend
 from dynfocus_cli.moments.moment import Moment
-from dynfocus_cli.options import RunOptions, SamplingOptions
+from dynfocus_cli.options import DecodingOptions, RunOptions, SamplingOptions
 from dynfocus_cli.pipeline.spine import ask
 from dynfocus_cli.progress import Silent
 from dynfocus_cli.types import Option, Span
@@ -18,7 +18,9 @@ LEAST_FRAMES = 4
 """Of a moment, however short it is."""
 
 
-def verified(moments: Sequence[Moment], caption: str, model: Backend, most: int) -> tuple[Moment, ...]:
+def verified(
+    moments: Sequence[Moment], caption: str, model: Backend, most: int, decoding: DecodingOptions
+) -> tuple[Moment, ...]:
     """The moments, the first `most` of them with the log-odds of "yes": the model is asked whether the part
     of the video within their borders shows what the caption says.
 
@@ -26,13 +28,16 @@ def verified(moments: Sequence[Moment], caption: str, model: Backend, most: int)
         VideoUnreadable: the file is gone, or no frame of it can be decoded any more.
     """
     asked = (
-        replace(moment, log_odds=log_odds_of(moment.video, (moment.start_s, moment.end_s), caption, model))
+        replace(
+            moment,
+            log_odds=log_odds_of(moment.video, (moment.start_s, moment.end_s), caption, model, decoding),
+        )
         for moment in moments[:most]
     )
     return (*asked, *moments[most:])
 
 
-def log_odds_of(video: str, span: Span, caption: str, model: Backend) -> float:
+def log_odds_of(video: str, span: Span, caption: str, model: Backend, decoding: DecodingOptions) -> float:
     """The logarithm of how many times as likely "yes" is as "no", when the model is asked whether this
     stretch of the file `video` shows what `caption` says.
 
@@ -43,7 +48,7 @@ def log_odds_of(video: str, span: Span, caption: str, model: Backend) -> float:
     fps = max(model.spec.defaults.fps, LEAST_FRAMES / (end_s - start_s))
     sampling = SamplingOptions(start_s=start_s, end_s=end_s, fps=fps)
     question = QUESTION.format(caption=caption)
-    options = RunOptions(sampling=sampling, anyway=True)
+    options = RunOptions(sampling=sampling, decoding=decoding, anyway=True)
     answer = ask(video, question, model, options, Silent(), (YES, NO))
     yes, no = (option.log_likelihood for option in answer.options)
     return yes - no

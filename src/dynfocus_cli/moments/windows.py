@@ -13,7 +13,7 @@ from dynfocus_cli.models.protocol import Backend
 from dynfocus_cli.moments.moment import Curve, Moment, Threshold, VideoMoments
 from dynfocus_cli.moments.spans import ranked, spans
 from dynfocus_cli.moments.verify import log_odds_of
-from dynfocus_cli.options import FindOptions, SamplingOptions
+from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
 from dynfocus_cli.progress import Progress
 from dynfocus_cli.types import Span
 from dynfocus_cli.video import Mentions, plan_sampling, probe
@@ -30,6 +30,7 @@ def find_by_windows(
     model: Backend,
     options: FindOptions,
     sampling: SamplingOptions,
+    decoding: DecodingOptions,
     progress: Progress,
 ) -> VideoMoments:
     """When the file `video` shows what `caption` says, to the window: each is as likely as "yes" is against
@@ -47,7 +48,7 @@ def find_by_windows(
     progress.stage("generate", len(windows))
     times_s, scores = [], []
     for window in windows:
-        odds = log_odds_of(video, window, caption, model)
+        odds = log_odds_of(video, window, caption, model, decoding)
         times_s.append(sum(window) / 2)
         scores.append(1 / (1 + math.exp(-max(-700.0, min(700.0, odds)))))
         progress.advance(1)

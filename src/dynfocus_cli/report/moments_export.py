@@ -29,14 +29,16 @@ def write_moments(moments: Moments, path: str | os.PathLike[str], *, embed: bool
         embed: put the videos into the page.
 
     Raises:
-        UsageError: another suffix, a file that holds one video for a search of several, or one that cannot be
-            written.
+        UsageError: another suffix, a file that holds one video for a search of several, one that cannot be
+            written, or a search in which no video could be read.
         VideoUnreadable: a video is needed for pictures, and can no longer be read.
     """
     file = Path(path)
     by_suffix = {suffix: each for each in FORMATS if each.moments for suffix in each.suffixes}
     if (format := by_suffix.get(file.suffix.lower())) is None:
         raise UsageError(f"{file}: give a name that ends in one of {', '.join(by_suffix)}.")
+    if not moments.videos:
+        raise UsageError(f"{file}: no video was searched, so there is nothing to write.")
     options = ExportOptions({format.flag: str(file)}, frozenset([EMBED.flag] if embed else []))
     videos = [video.source.path for video in moments.videos]
     exported = MomentsExporter(options, videos).write(moments)

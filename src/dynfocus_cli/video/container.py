@@ -60,6 +60,8 @@ _PICTURES = (
 _SOUND = (
     "mp3,wav,w64,flac,aac,ac3,eac3,aiff,caf,amr,ape,wv,tta,au"  # opened to be told that there is no picture
 )
+_JPEG = b"\xff\xd8\xff"
+"""How each begins."""
 _TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"})
 _OPTIONS = {
     "protocol_whitelist": "file",
@@ -92,19 +94,34 @@ def open_container(path: str | os.PathLike[str], *, hwaccel: HWAccel | None = No
     if status.st_size == 0:
         raise VideoUnreadable(f"{name} is empty. Copy or download the video again.")
     try:
+        return _opened(name, hwaccel)
+    except PermissionError as error:
+        raise VideoUnreadable(denied) from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise not_opened(name) from error
+
+
+def _opened(name: str, hwaccel: HWAccel | None) -> InputContainer:
+    def opened(format: str | None) -> InputContainer:
         # An absolute path has no protocol in front, even where the name holds a colon.
         return av.open(
             os.path.abspath(name),
             "r",
+            format,
             options=_OPTIONS,
             metadata_errors="replace",
             timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
             hwaccel=hwaccel,
         )
-    except PermissionError as error:
-        raise VideoUnreadable(denied) from error
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise not_opened(name) from error
+
+    try:
+        return opened(None)
+    except av.error.ArgumentError:
+        # For .jpg FFmpeg would rather have image2, which reads series of files and is not allowed here.
+        with open(name, "rb") as file:
+            if file.read(len(_JPEG)) != _JPEG:
+                raise
+        return opened("jpeg_pipe")
 
 
 def text_streams(container: InputContainer) -> list[SubtitleStream]:

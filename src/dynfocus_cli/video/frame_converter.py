@@ -27,7 +27,7 @@ class FrameConverter:
 
     def __init__(self, source: VideoSource, width: int, height: int, fit: Fit) -> None:
         self.width, self.height = width, height
-        self._path = source.path
+        self._path, self._container = source.path, source.container
         self._orientation = Orientation(source.rotation, source.mirrored)
         self._margins = source.margins
         self._cropped = any(source.margins)
@@ -40,7 +40,7 @@ class FrameConverter:
 
     def __call__(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
         """Shape: (height, width, 3), RGB."""
-        orientation = frame_orientation(picture, self._orientation)
+        orientation = frame_orientation(picture, self._container, self._orientation)
         width, height = self._scaled[::-1] if orientation.swaps_sides else self._scaled
         try:
             scaled = self._rgb(picture, width, height)

@@ -58,14 +58,25 @@ _OF_EXIF = {
 }
 
 
+def is_picture_file(container: str) -> bool:
+    """Whether a container, by FFmpeg's name, is that of a picture: JPEG, PNG, TIFF, GIF and the like."""
+    return container.endswith("_pipe") or container in ("apng", "gif", "jpegxl_anim")
+
+
 def frame_orientation(
-    picture: av.VideoFrame, otherwise: Orientation = UPRIGHT, packet: bytes = b""
+    picture: av.VideoFrame, container: str, otherwise: Orientation = UPRIGHT, packet: bytes = b""
 ) -> Orientation:
     """From the display matrix of the container, the stream or the picture; `otherwise` where there is none.
 
     A matrix in an H.264 or HEVC stream holds on for the pictures after it, and is not repeated in each.
-    `packet` is what a picture with EXIF was decoded from: a JPEG, PNG or WebP file.
+
+    Args:
+        container: FFmpeg's name of it. Of a picture file EXIF tells, in `packet`: PyAV 18 ends the process
+            where a frame has both EXIF and a colour profile, and its side data is looked at.
+        packet: what the picture was decoded from.
     """
+    if is_picture_file(container):
+        return _packet_orientation(packet) or otherwise
     try:
         matrix = cast("SideData | None", picture.side_data.get("DISPLAYMATRIX"))
     except ValueError:

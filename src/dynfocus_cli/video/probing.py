@@ -51,7 +51,7 @@ def probe(path: str | os.PathLike[str]) -> VideoSource:
         if first is None:
             raise not_decoded(name, container.format.name)
         timeline = read_timeline(container, stream, head, first.pts)
-        orientation = frame_orientation(first, packet=packet)
+        orientation = frame_orientation(first, container.format.name, packet=packet)
         aspect = stream.sample_aspect_ratio or Fraction(1)
         left, top, right, bottom = margins = _margins(first, header)
         width, height = max(1, round((first.width - left - right) * aspect)), first.height - top - bottom

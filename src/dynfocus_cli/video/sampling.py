@@ -102,7 +102,7 @@ def plan_sampling(
         UsageError: `start_s` or `at_s` past the end, or `at_s` outside of `start_s` to `end_s`.
     """
     warnings: list[str] = []
-    span = _span(source, options, warnings)
+    span = _span(source, options, mentions, warnings)
     base = _base(source, options, span, default_fps, default_max_frames, warnings, frames_option)
     most = base.count if base.exact else base.limit
     pinned = _pinned(source, options, mentions, base, most, warnings)
@@ -124,14 +124,18 @@ def plan_sampling(
     )
 
 
-def _span(source: VideoSource, options: SamplingOptions, warnings: list[str]) -> Span:
+def _span(source: VideoSource, options: SamplingOptions, mentions: Mentions, warnings: list[str]) -> Span:
     """The span from `start_s` to `end_s` that lies inside the video."""
     length = f"the video is {format_timecode(source.duration_s)} long"
     start = options.start_s
     if start is None:
-        # Before the first frame a player shows nothing, and we the frame that comes.
-        at_s = source.first_frame_s if options.at_s is None else options.at_s
-        start = min(source.first_frame_s, max(0.0, at_s))
+        # Before the first frame a player shows nothing, and we the frame that comes, to who asks for it.
+        named = [*mentions.moments, *(begin_s for begin_s, _ in mentions.spans)]
+        if options.at_s is not None:
+            named.append(options.at_s)
+        if options.end_s is not None and options.end_s <= source.first_frame_s:
+            named.append(0.0)
+        start = max(0.0, min([source.first_frame_s, *named]))
     end = source.duration_s if options.end_s is None else options.end_s
     for flag, value in (("`start_s`", start), ("`end_s`", end), ("`at_s`", options.at_s or 0.0)):
         if not (math.isfinite(value) and value >= 0):

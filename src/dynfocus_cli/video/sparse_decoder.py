@@ -162,7 +162,9 @@ class SparseDecoder(StreamReader):
     def _open(self) -> None:
         super()._open()
         # Damage raises instead of being painted over, so that it is known which frames to doubt.
-        self._decoder.options = {**self._decoder.options, "err_detect": "explode"}
+        # Of a TIFF file it would be a tag that FFmpeg does not know.
+        if self._decoder.name != "tiff":
+            self._decoder.options = {**self._decoder.options, "err_detect": "explode"}
 
     def _begin(self, *, after_seek: bool) -> None:
         self._packets = timed_packets(self._container, self._stream, self._source.timing)
