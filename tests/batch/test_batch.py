@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import dynfocus_cli
 from dynfocus_cli.batch import videos as batch
 from dynfocus_cli.batch.questions import Query
 from dynfocus_cli.batch.videos import Search
@@ -348,3 +349,9 @@ def test_an_address_is_looked_up_where_workers_fetch_it(folder, tmp_path):
         f"local://{folder}/a.MKV",
         f"local://{folder}/b.mp4",
     ]
+
+
+def test_no_question_is_no_run() -> None:
+    model = dynfocus_cli.DynFocus(None)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="There is no question to ask"):
+        model.ask_each("a.mp4", [])

@@ -199,6 +199,15 @@ def test_the_language_model_ranks_what_was_found(clip: str, model: Backend, retr
     assert (result.moments[0].start_s, result.moments[0].end_s) == (5.5, 11.5)
 
 
+def test_who_keeps_nothing_has_nothing_kept_by_the_language_model_either(
+    clip: str, model: Backend, retriever: Retriever, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DYNFOCUS_CACHE_DIR", str(tmp_path / "cache"))
+    options = FindOptions(verify=1, refine=False)
+    assert find(clip, "a blue star", retriever, options, decoding=NO_CACHE, load=lambda: model).moments
+    assert not (tmp_path / "cache").exists()
+
+
 def test_windows_are_asked_about_where_there_are_no_vectors(clip: str, model: Backend) -> None:
     result = find_by_windows(clip, "a blue star", model, FindOptions(), SamplingOptions(), NO_CACHE, Silent())
     assert spans_of(result) == [(4, 12)]
