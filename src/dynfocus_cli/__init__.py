@@ -202,6 +202,7 @@ class DynFocus:
         from dynfocus_cli.batch import videos as batch
         from dynfocus_cli.batch.questions import Query, QuestionFile
         from dynfocus_cli.batch.video_questions import VideoQuestions
+        from dynfocus_cli.errors import UsageError
 
         paths = [fspath(path) for path in ([videos] if isinstance(videos, str | PathLike) else videos)]
         if not isinstance(questions, QuestionFile):
