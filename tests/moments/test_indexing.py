@@ -66,6 +66,16 @@ def test_a_second_search_and_a_moved_file_encode_nothing(
     assert second.source == replace(first.source, path=str(moved))
 
 
+def test_what_was_in_the_way_of_one_run_is_not_told_by_the_next(clip: Path, encoder: Encoder) -> None:
+    retriever, by_gpu = encoder.retriever, DecodingOptions(hwaccel="cuda")
+    index = open_index(retriever, SAMPLING, by_gpu)
+    assert index is not None
+    first = find(str(clip), "a dog", retriever, FOUND, decoding=by_gpu, index=index)
+    if not torch.cuda.is_available():
+        assert "`hwaccel=cuda`" in " ".join(first.warnings)
+    assert "hwaccel" not in " ".join(find(str(clip), "a dog", retriever, FOUND, index=index).warnings)
+
+
 def test_a_changed_file_is_indexed_again(clip: Path, encoder: Encoder, tmp_path: Path) -> None:
     retriever, index = encoder.retriever, open_index(encoder.retriever, SAMPLING, DECODING)
     other = write_clip(tmp_path / "other.mp4", range(0, 2000, 40))

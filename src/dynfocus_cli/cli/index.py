@@ -108,7 +108,7 @@ def _show(job: Job, video: str, kept: IndexedVideo, finder: Finder, *, is_first:
     """A line on stdout, for a reader or tab-separated, or a record."""
     from dynfocus_cli.report.index_record import index_line, index_record, separated_index
 
-    warnings = tuple(map(with_flags, kept.entry.warnings))
+    warnings = tuple(map(with_flags, (*kept.entry.warnings, *kept.run_warnings)))
     if job.as_records:
         job.put(video, None, index_record(kept, finder.info, warnings))
     elif on_terminal():

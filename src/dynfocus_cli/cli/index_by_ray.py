@@ -82,7 +82,7 @@ class SharedIndex(SharedJob):
         kept = self._finder.take(replace(kept, entry=entry), self._job.options)
         if kept.problem:
             raise unwritable(video, kept, self._finder, self._job)
-        warnings = tuple(map(with_flags, entry.warnings))
+        warnings = tuple(map(with_flags, (*entry.warnings, *kept.run_warnings)))
         return replace(result, record=index_record(kept, self._finder.info, warnings), warnings=warnings)
 
 

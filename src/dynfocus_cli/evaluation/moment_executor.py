@@ -98,7 +98,7 @@ class MomentExecutor(Executor):
             frames_refined=findings.frames_refined,
             timings=watch.timings(),
             peak_memory=peak_memory(model),
-            warnings=frames.warnings,
+            warnings=(*frames.warnings, *frames.run_warnings),
         )
 
     def _embedded(

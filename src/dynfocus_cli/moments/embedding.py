@@ -32,6 +32,9 @@ class VideoVectors:
     within: Span
     """Where the sampled part begins and ends, seconds."""
     warnings: tuple[str, ...] = ()
+    """What holds whenever these frames are taken."""
+    run_warnings: tuple[str, ...] = ()
+    """What was in the way of this run alone, as a GPU that decodes no such video."""
 
 
 def embed(
@@ -54,9 +57,9 @@ def embed(
         encoding = encode_video(
             source, plan.times_s, retriever.tower, cache, decoding.hwaccel, progress, watch, batch_size=BATCH
         )
-    warnings = (*plan.warnings, *encoding.warnings)
     within = plan.start_s, max(plan.end_s, plan.times_s[-1])
-    return VideoVectors(plan.times_s, encoding.frames.patches[:, 0], within, warnings=warnings)
+    patches = encoding.frames.patches[:, 0]
+    return VideoVectors(plan.times_s, patches, within, plan.warnings, encoding.warnings)
 
 
 def planned(source: VideoSource, retriever: Retriever, sampling: SamplingOptions) -> SamplingPlan:

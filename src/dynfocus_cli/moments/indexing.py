@@ -37,13 +37,15 @@ class IndexedVideo:
     """Whether the index has it now."""
     problem: str = ""
     """Why the index could not be written, as a clause."""
+    run_warnings: tuple[str, ...] = ()
+    """See `VideoVectors`."""
 
     @property
     def frames(self) -> VideoVectors:
         """Its frames as the retriever sees them."""
         entry = self.entry
         vectors = torch.from_numpy(entry.vectors)
-        return VideoVectors(entry.times_s, vectors, entry.within, entry.warnings)
+        return VideoVectors(entry.times_s, vectors, entry.within, entry.warnings, self.run_warnings)
 
 
 def open_index(
@@ -116,7 +118,7 @@ def indexed(
             is_kept = True
         except IndexUnwritable as error:
             problem = str(error)
-    return IndexedVideo(entry, digest, is_new=True, is_kept=is_kept, problem=problem)
+    return IndexedVideo(entry, digest, True, is_kept, problem, frames.run_warnings)
 
 
 def digest_of(video: str) -> str:

@@ -137,7 +137,8 @@ def search(
     if options.verify and load is not None and moments:
         moments = verified(moments, caption, load(), options.verify, decoding)
     moments = tuple(sorted(moments, key=lambda moment: moment.rank))[: options.top]
-    return VideoMoments(source, moments, curve, frames.warnings, frames_refined=decoded, threshold=threshold)
+    warnings = (*frames.warnings, *frames.run_warnings)
+    return VideoMoments(source, moments, curve, warnings, frames_refined=decoded, threshold=threshold)
 
 
 def curve_of(frames: VideoVectors, caption: str, retriever: Retriever) -> Curve:
