@@ -117,6 +117,12 @@ def test_the_shots_of_several_questions_are_not_cut_several_times(stand_in, run,
     assert (result.exit_code, stand_in.calls) == (2, [])
     assert "The shots of a video are the same for each question" in result.stderr
     assert not Path("parts").exists()
+    write(Path("other.mp4"), still(1, 10) + still(3, 10), Fraction(10))
+    Path("q.jsonl").write_text(
+        "".join(json.dumps({"video": video, "question": "What?"}) + "\n" for video in (clip, "other.mp4"))
+    )
+    result = run("inspect", clip, "other.mp4", "--questions", "q.jsonl", "--split", "parts")
+    assert result.exit_code == 0, result.stderr
 
 
 def test_shots_of_a_video_that_goes_away_are_its_own_failure(stand_in, run, clip):

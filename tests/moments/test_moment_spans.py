@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynfocus_cli.moments.moment import Curve
-from dynfocus_cli.moments.spans import ScoredSpan, candidates, merged, overlap, ranked, spans
+from dynfocus_cli.moments.spans import ScoredSpan, may_be_as_long, merged, overlap, ranked, spans
 
 
 def curve(*scores: float, step_s: float = 1.0) -> Curve:
@@ -50,17 +50,12 @@ def test_what_is_too_short_is_left_out() -> None:
     assert len(spans(scores, (0, 6), 0.5, min_length_s=1.0)) == 2
 
 
-def test_candidates_hold_the_best_wherever_their_borders_turn_out_to_be() -> None:
-    found = ranked(
-        spans(curve(0, 0.9, 0, 0.8, 0.8, 0.8, 0, 0.7, 0.7, 0, 0.6, 0.6, 0.6, 0.6, 0), (0, 15), 0.5)
-    )
-    assert [(span.shortest_s, span.longest_s) for span in found] == [(0, 2), (2, 4), (1, 3), (3, 5)]
-    assert [span.score for span in candidates(found, 1, 0.0)] == [0.9]
-    assert [span.score for span in candidates(found, 1, 2.0)] == [0.9, 0.8]
-    assert [span.score for span in candidates(found, 1, 2.5)] == [0.8, 0.7, 0.6], (
-        "the one of 0.9 is too short"
-    )
-    assert candidates(found, 2, 6.0) == []
+def test_a_span_may_turn_out_to_be_longer_than_it_seems() -> None:
+    found = ranked(spans(curve(0, 0.9, 0, 0.8, 0.8, 0.8, 0), (0, 7), 0.5))
+    assert [(span.length_s, span.longest_s) for span in found] == [(1, 2), (3, 4)]
+    assert [span.score for span in may_be_as_long(found, 2.0)] == [0.9, 0.8]
+    assert [span.score for span in may_be_as_long(found, 4.0)] == [0.8]
+    assert may_be_as_long(found, 4.1) == []
 
 
 def test_frames_far_below_the_best_are_no_part_of_its_span() -> None:

@@ -65,11 +65,11 @@ def test_cuts_and_chapters_are_in_time_order_with_titles(one: Moments, tmp_path:
 
 
 def test_a_control_character_leaves_files_that_can_be_read(one: Moments, tmp_path: Path) -> None:
-    odd = replace(one, query="a pink\x01 square", caption="a pink\x01 square")
+    odd = replace(one, query="a pink\x01 square", caption="a pink\x01 square \U0001f469\u200d\U0001f373")
     project, chapters = tmp_path / "x.fcpxml", tmp_path / "x.vtt"
     written(odd, {"--fcpxml": str(project), "--chapters": str(chapters)})
     ElementTree.parse(project)
-    assert "a pink\ufffd square, no. 1" in chapters.read_text(encoding="utf-8")
+    assert "a pink\ufffd square \U0001f469\u200d\U0001f373, no. 1" in chapters.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("suffix", ["html", "csv", "jpg", "edl"])

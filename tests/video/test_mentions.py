@@ -63,6 +63,8 @@ from dynfocus_cli.video.mentions import Mentions, find_mentions, with_time_codes
         ("in the last 10 seconds before 0:30", [30]),
         ("within the first 10 seconds after 0:30", [30]),
         ("at 5 s,10 s", [5, 10]),
+        ("at 5 seconds after the video starts", [5]),
+        ("from 30 seconds to 10 seconds before the end", [590]),
     ],
 )
 def test_moments(question: str, moments: list[float]) -> None:
@@ -95,6 +97,8 @@ def test_a_comma_between_thousands_is_part_of_the_number() -> None:
         ("in the first minute", (0, 60)),
         ("the final ten seconds", (590, 600)),
         ("in the last 10 seconds before the end", (590, 600)),
+        ("in the last 10 seconds before the video ends", (590, 600)),
+        ("in the first 10 seconds after the video starts", (0, 10)),
         ("between 0:00 and 10:00", (0, 600)),
     ],
 )
@@ -122,6 +126,10 @@ def test_spans(question: str, span: tuple[float, float]) -> None:
         "every 5 seconds",
         "at 5 seconds before the end of the race",
         "at 12 seconds after the cut",
+        "at 1 minute and 5 seconds before the cut",
+        "around 2 minutes and 30 seconds after the goal",
+        "at 1 hour, 2 minutes and 3 seconds after he leaves",
+        f"at {','.join(['111'] * 500)} seconds",
         "at second 20 from the end",
         "the last 10 seconds before the goal",
         "at 12,5 seconds",

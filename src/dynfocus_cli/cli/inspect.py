@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,7 +46,9 @@ def inspect(
 ) -> None:
     """Show which frames of a video would be judged meaningful, and what they cost, without an answer."""
     questions = _questions(videos, question, batch.questions)
-    shots.check(dry_run=output.dry_run, ray=engine.engine == "ray", questions=len(questions.queries))
+    of_each = Counter(query.video for query in questions.queries)  # None: of every video
+    of_one = of_each.pop(None, 0) + max(of_each.values(), default=0)
+    shots.check(dry_run=output.dry_run, ray=engine.engine == "ray", questions=of_one)
     from dynfocus_cli.cli.each import run_each
     from dynfocus_cli.cli.splitting import Splitting
 

@@ -13,7 +13,7 @@ from dynfocus_cli.moments.index import MomentIndex
 from dynfocus_cli.moments.indexing import Departures, indexed
 from dynfocus_cli.moments.moment import Curve, Moment, VideoMoments
 from dynfocus_cli.moments.retriever import Retriever
-from dynfocus_cli.moments.spans import JITTER_S, ScoredSpan, candidates, ranked, spans
+from dynfocus_cli.moments.spans import JITTER_S, ScoredSpan, may_be_as_long, ranked, spans
 from dynfocus_cli.moments.verify import verified
 from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
 from dynfocus_cli.pipeline.domain import notices, refusal
@@ -126,12 +126,13 @@ def search(
         kept = ranked(spans(curve, frames.within, threshold.value, min_length_s=least_s))
     decoded = 0
     if exact:
-        kept = candidates(kept, count, options.min_length_s)
-        if kept:
-            with retriever.threads():
-                kept, decoded = refined(source, kept, caption, retriever, decoding, watch)
+        waiting, kept = may_be_as_long(kept, options.min_length_s), []
         least_s = max(options.min_length_s, frame_s(source) / 2)
-        kept = [span for span in kept if span.length_s >= least_s - JITTER_S]
+        while waiting and len(kept) < count:  # how long they are is known once they are looked at
+            with retriever.threads():
+                looked_at, frames_read = refined(source, waiting[:count], caption, retriever, decoding, watch)
+            kept += [span for span in looked_at if span.length_s >= least_s - JITTER_S]
+            waiting, decoded = waiting[count:], decoded + frames_read
     kept = kept[:count]
     moments = tuple(moment_of(span, source, exact=exact) for span in kept)
     if options.verify and load is not None and moments:

@@ -38,11 +38,6 @@ class ScoredSpan:
         return self.end_s - self.start_s
 
     @property
-    def shortest_s(self) -> float:
-        """Seconds that it is long wherever its borders turn out to be."""
-        return self.end_within[0] - self.start_within[1]
-
-    @property
     def longest_s(self) -> float:
         """Seconds that it may turn out to be long."""
         return self.end_within[1] - self.start_within[0]
@@ -108,17 +103,9 @@ def ranked(found: Sequence[ScoredSpan]) -> list[ScoredSpan]:
     return sorted(found, key=lambda span: (-span.score, span.start_s))
 
 
-def candidates(found: Sequence[ScoredSpan], count: int, min_length_s: float) -> list[ScoredSpan]:
-    """Those of a ranking whose borders are to be found: the best `count` that are at least `min_length_s`
-    long are among them, whatever comes of the borders."""
-    taken, certain = list[ScoredSpan](), 0
-    for span in found:
-        if certain == count:
-            break
-        if span.longest_s >= min_length_s - JITTER_S:
-            taken.append(span)
-            certain += span.shortest_s >= min_length_s
-    return taken
+def may_be_as_long(found: Sequence[ScoredSpan], min_length_s: float) -> list[ScoredSpan]:
+    """Those that are at least `min_length_s` long if their borders are as far apart as they can be."""
+    return [span for span in found if span.longest_s >= min_length_s - JITTER_S]
 
 
 def _joined(one: ScoredSpan, other: ScoredSpan) -> ScoredSpan:

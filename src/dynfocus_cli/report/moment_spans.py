@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dynfocus_cli.moments.moment import Moment, Moments, VideoMoments
-from dynfocus_cli.report.spans import printable
+from dynfocus_cli.report.spans import without_controls
 
 LONGEST_CAPTION = 60
 """Characters of what was looked for, in a title."""
@@ -33,7 +33,7 @@ class MomentSpan:
     @property
     def title(self) -> str:
         """a red circle, no. 1, score 0.93."""
-        said = printable(" ".join(self.caption.split())).replace("-->", "->")
+        said = without_controls(" ".join(self.caption.split())).replace("-->", "->")
         if len(said) > LONGEST_CAPTION:
             said = f"{said[: LONGEST_CAPTION - 1].rstrip()}…"
         return f"{said}, no. {self.rank}, score {self.moment.score:.2f}"

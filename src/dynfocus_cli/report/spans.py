@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -95,12 +96,16 @@ def shown_name(path: str) -> str:
 
     "clips/a\\nb.mp4" -> "a\\ufffdb.mp4"
     """
-    return printable(os.fsencode(os.path.basename(path)).decode("utf-8", "replace"))
+    name = os.fsencode(os.path.basename(path)).decode("utf-8", "replace")
+    return "".join(char if char.isprintable() else "\ufffd" for char in name)
 
 
-def printable(text: str) -> str:
-    """The text with U+FFFD for what is no printable character: XML knows no control characters."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+def without_controls(text: str) -> str:
+    """The text with U+FFFD for what XML knows not: control characters, halves of pairs, what is no character.
+
+    What joins the letters of a script, or the parts of an emoji, stays.
+    """
+    return "".join("\ufffd" if unicodedata.category(char) in ("Cc", "Cs", "Cn") else char for char in text)
 
 
 def stem_of(video: str) -> str:

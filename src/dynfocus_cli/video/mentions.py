@@ -26,7 +26,7 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 _STOP = r"(?![\w/%]|[.:][0-9]|-[a-z])"
 # 1,200 is one number, and of 12,5 and .5 the 5 is none.
 _NUMBER = (
-    r"(?<![.0-9])(?<![0-9],)\b(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,6}(?:\.[0-9]{1,3})?"
+    r"(?<![.0-9])(?<![0-9],)\b(?:[0-9]{1,3}(?:,[0-9]{3}){1,2}|[0-9]{1,6}(?:\.[0-9]{1,3})?"
     rf"|{'|'.join(_WORDS)})(?!,[0-9])"
 )
 # A lone "m" or "h" is no unit here: "at 5 m" is a distance, "2h" seldom a position.
@@ -63,10 +63,13 @@ def _listed(time: str) -> str:
 
 _NO_RATIO = r"(?! (?:aspect|ratio|format|screen|score)\b)"
 _NO_AMOUNT = r"(?! (?:of|per|each|long|later|earlier|apart|old)\b)"
-_THE_START = r"(?: the)? (?:start|beginning)\b"
-_NO_OFFSET = rf"(?! (?:after(?!{_THE_START})|before)\b)"  # "at 1 minute and 5 seconds before the cut"
-_OF_VIDEO = rf"(?! (?:after(?!{_THE_START})|before(?! the end\b))\b)"  # not "the last 10 seconds before 0:30"
-_THE_END = r"(?:from|before) the (?:very )?end\b(?! of (?!the (?:video|clip|film|movie|recording)\b))"
+_VIDEO = r"the (?:video|clip|film|movie|recording)"
+_THE_START = rf"(?: (?:the )?(?:start|beginning)| {_VIDEO} (?:starts|begins))\b"
+_OFFSET = rf" (?:after(?!{_THE_START})|before)\b"  # "at 1 minute and 5 seconds before the cut"
+_NO_OFFSET = rf"(?!{_OFFSET})"
+# "in the last 10 seconds before the end", but not "before 0:30"
+_OF_VIDEO = rf"(?! (?:after(?!{_THE_START})|before(?! the (?:very )?end\b| {_VIDEO} ends\b))\b)"
+_THE_END = rf"(?:from|before) the (?:very )?end\b(?! of (?!{_VIDEO}\b))"
 _NOT_FROM_END = rf"(?! {_THE_END})"
 _EACH = re.compile(rf"{_CODE}|{_COMPACT}|{_LENGTH}", _FLAGS)
 
@@ -78,7 +81,9 @@ _TIME_OF_DAY = re.compile(
 )
 _SPANS = (
     re.compile(
-        rf"\b(?:between|from) (?:the )?{_NAMED}(?P<start>{_TIME}) ?{_TO} ?{_NAMED}(?P<end>{_TIME})", _FLAGS
+        rf"\b(?:between|from) (?:the )?{_NAMED}(?P<start>{_TIME}) ?{_TO} ?{_NAMED}(?P<end>{_TIME})"
+        rf"{_NOT_FROM_END}",
+        _FLAGS,
     ),
     re.compile(
         rf"\b(?:between|from) (?P<unit>(?:second|minute)s?) (?P<start>{_NUMBER}) ?{_TO} ?{_NAMED}"
@@ -87,7 +92,8 @@ _SPANS = (
     ),
     # "between 20 and 30 seconds": the unit is said once.
     re.compile(
-        rf"\b(?:between|from) (?P<start>{_NUMBER}) ?{_TO} ?(?P<end>{_NUMBER}[ -]?(?P<unit>{_UNIT}){_STOP})",
+        rf"\b(?:between|from) (?P<start>{_NUMBER}) ?{_TO} ?(?P<end>{_NUMBER}[ -]?(?P<unit>{_UNIT}){_STOP})"
+        rf"{_NOT_FROM_END}",
         _FLAGS,
     ),
     re.compile(rf"(?<![\w:.])(?P<start>{_CODE}) ?(?:to|[-–—]) ?(?P<end>{_CODE}{_STOP})", _FLAGS),
@@ -118,7 +124,7 @@ _MOMENTS = (
     ),
     re.compile(
         rf"(?:\b(?:at|around|near|after|before|until|till|since) {_ABOUT}|@ ?)"
-        rf"{_listed(f'(?:{_COMPACT}|{_LENGTH}){_STOP}{_NO_AMOUNT}{_NO_OFFSET}')}",
+        rf"{_listed(f'(?!(?>{_COMPACT}|{_LENGTH}){_OFFSET})(?:{_COMPACT}|{_LENGTH}){_STOP}{_NO_AMOUNT}')}",
         _FLAGS,
     ),
     re.compile(rf"{_listed(_LENGTH)}[ -](?:mark|point)s?\b", _FLAGS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import warnings
 from dataclasses import dataclass
 from typing import cast
 
@@ -89,7 +90,8 @@ def _packet_orientation(packet: bytes) -> Orientation | None:
     from PIL import ExifTags, Image
 
     try:
-        with Image.open(io.BytesIO(packet)) as picture:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(packet)) as picture:
+            warnings.simplefilter("ignore")  # of EXIF that is cut off
             return _OF_EXIF.get(picture.getexif().get(ExifTags.Base.Orientation, 0))
     except (Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         return None
