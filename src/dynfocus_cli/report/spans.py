@@ -101,7 +101,7 @@ def shown_name(path: str) -> str:
 
 
 def without_controls(text: str) -> str:
-    """The text with U+FFFD for what XML does not know: control characters, halves of pairs, what is no character.
+    """The text with U+FFFD for what XML does not know: control characters, halves of pairs, no characters.
 
     What joins the letters of a script, or the parts of an emoji, stays.
     """
