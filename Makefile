@@ -5,7 +5,7 @@ VENV ?= .venv
 DIST ?= dist
 # More arguments for pytest, as in: make test ARGS="tests/dpe -x"
 ARGS ?=
-# Processes that train weights/wide together: as many as there are cores to spare. A run keeps to its number.
+# Processes that train dynfocus-tiny together: as many as there are cores to spare. A run keeps to its number.
 WORKERS ?= 2
 
 VIDEO := examples/demo.mp4
@@ -14,9 +14,11 @@ QUESTION_2 ?= What color is the 7 at 00:20?
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+WIDE := "$(BIN)/python" -m torch.distributed.run --standalone --nproc-per-node $(WORKERS) -m -- \
+	dynfocus_tiny.wide --materials runs/materials
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint types docs bench tiny wide wheel
+.PHONY: help setup demo test test-fast lint types docs bench tiny further materials wheel
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,15 +58,18 @@ bench: setup  ## measure accuracy, frame selection and start-up time
 	"$(BIN)/python" benchmarks/selection.py
 	"$(BIN)/python" benchmarks/startup.py
 
-tiny: setup  ## train dynfocus-tiny from nothing; resumes where it stopped
+tiny: setup materials  ## train dynfocus-tiny from nothing; resumes where it stopped
 	"$(BIN)/python" -m dynfocus_tiny
-	"$(BIN)/python" -m dynfocus_tiny.retrieval
+	$(WIDE)
+	"$(BIN)/python" -m dynfocus_tiny.retrieval --materials runs/materials
 
-wide: setup  ## train the network of weights/wide further; resumes where it stopped
+further: setup materials  ## train dynfocus-tiny further, into runs/further-model; resumes
+	$(WIDE) --start weights/dynfocus-tiny --work runs/further --out runs/further-model \
+		--first-clip 4306800 --vision-steps 0 --phase again=0 --start-share 0.4
+	"$(BIN)/python" -m dynfocus_tiny.retrieval --model runs/further-model --work runs/further-retrieval --materials runs/materials
+
+materials: setup
 	test -d runs/materials || "$(BIN)/python" -m dynfocus_tiny.gather runs/materials
-	"$(BIN)/python" -m torch.distributed.run --standalone --nproc-per-node $(WORKERS) -m -- dynfocus_tiny.wide --materials runs/materials \
-		--start weights/wide/model --first-clip 4306800 --vision-steps 0 --phase again=0 --start-share 0.4
-	"$(BIN)/python" -m dynfocus_tiny.retrieval --model runs/wide-model --work runs/wide-retrieval --materials runs/materials
 
 wheel: setup  ## build the wheel, weights included
 	"$(BIN)/python" -m pip wheel --quiet --no-deps --wheel-dir "$(DIST)" .

@@ -108,7 +108,7 @@ def main() -> None:
         "--model",
         type=Path,
         nargs="+",
-        default=[Path("weights/second-seed/model"), Path("weights/dynfocus-tiny")],
+        default=[Path("weights/second-seed/model"), Path("weights/old-world/model")],
         help="folders that `make tiny` wrote; several are taken in turn, one a seed",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the batches")

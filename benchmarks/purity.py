@@ -5,7 +5,7 @@ Frames of generated clips; of each thing that they show, what share of its pures
 by the thing's width in pixels of the encoder's picture): with features divided by some numbers, and with each
 patch divided by its own deviation.
 
-    python benchmarks/purity.py [--model weights/wide/model] [--materials FOLDER | --old] [--out FILE]
+    python benchmarks/purity.py [--model weights/dynfocus-tiny] [--materials FOLDER | --old] [--out FILE]
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=Path, default=Path("weights/wide/model"), help="a tiny model folder")
+    parser.add_argument("--model", type=Path, default=Path("weights/dynfocus-tiny"), help="a tiny one")
     parser.add_argument("--materials", type=Path, default=None, help="a folder with fonts/ and pictures/")
-    parser.add_argument("--old", action="store_true", help="clips of the world that dynfocus-tiny knows")
+    parser.add_argument("--old", action="store_true", help="clips of the old world alone")
     parser.add_argument("--frames", type=int, default=400)
     parser.add_argument("--out", type=Path, default=None, help="write the result here as JSON too")
     arguments = parser.parse_args()

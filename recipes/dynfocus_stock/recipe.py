@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train a small SmolVLM on full frames; resumes by itself.")
     parser.add_argument("--work", type=Path, default=Path("runs/stock"), help="checkpoints, caches, logs")
     parser.add_argument("--out", type=Path, default=Path("weights/stock/model"), help="the model folder")
-    parser.add_argument("--tiny", type=Path, default=Path("weights/dynfocus-tiny"))
+    parser.add_argument("--tiny", type=Path, default=Path("weights/old-world/model"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clips", type=int, default=CLIPS)
     parser.add_argument("--share", type=float, default=1.0, help="of each phase's steps")

@@ -1,7 +1,7 @@
 """Stage 1: SmolVLM's vision encoder on single frames with dense labels.
 
-It begins with the encoder of `dynfocus-tiny`, which learned the same way before any rod or key frame was made
-of its features; a class token and other colours are what tells the two apart.
+It begins with the encoder of `weights/old-world`, which learned the same way before any rod or key frame was
+made of its features; a class token and other colours are what tells the two apart.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RATE = 8e-4
 
 
 def begin_with(vision: nn.Module, tiny: VisionTransformer, colours: Preprocessing) -> None:
-    """Takes the encoder of `dynfocus-tiny`, and its colours into the first layer."""
+    """Takes the encoder of a tiny network, and its colours into the first layer."""
     own: dict[str, Tensor] = {}
     mean, std = torch.tensor(colours.mean), torch.tensor(colours.std)
     patches = tiny.embeddings.patch_embedding

@@ -1,9 +1,10 @@
 """The tiny network's domain, measured once it is trained: how frames of its world look to it, and which
 videos and questions it learned from.
 
-    python -m dynfocus_tiny.domain FOLDER
+    python -m dynfocus_tiny.domain FOLDER [--materials FOLDER]
 
-measures the network of a model folder, and writes `familiarity.safetensors` and `domain.json` into it.
+measures the network of a model folder, and writes `familiarity.safetensors` and `domain.json` into it. With
+`--materials` its world is the widened one.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ from dynfocus_cli.synth.backdrops import BACKDROPS
 from dynfocus_cli.synth.look import PLAIN
 from dynfocus_cli.synth.questions import ask, observe
 from dynfocus_cli.synth.render import render_frame
-from dynfocus_cli.synth.world import SHORT, Background, Script, World, write_script
+from dynfocus_cli.synth.world import SHORT, WIDE, Background, Script, World, write_script
 from dynfocus_cli.synth.write import SIZE
 from dynfocus_cli.video.frame_converter import contained, letterboxed
-from dynfocus_tiny.frames import DrawWorld, augment, film
+from dynfocus_tiny.frames import DrawWorld, augment, draw_wide, film
 from dynfocus_tiny.looks import training_look
+from dynfocus_tiny.materials import Materials, load_materials
 from dynfocus_tiny.wordings import TRAINING
 
 if TYPE_CHECKING:
@@ -48,13 +50,18 @@ CLIPS = 400
 FRAMES = 12
 """Of each clip, evenly spaced."""
 ASPECT_RATIOS = (0.8, 1.25)
+WIDE_ASPECT_RATIOS = (0.5, 2.3)
+"""Of what `wide_looks` draws."""
 QUESTION_CLIPS = 1500
 """Clips whose questions give the words: all things in all wordings."""
 SMALLER, LARGER = (0.3, 0.6), (1.8, 2.6)
 """Sizes of things, as multiples of the world's, that are foreign to it."""
-FOOTAGE = 3
+FOOTAGE = 6
 """Views over pictures without a thing, for each clip of a wide world."""
-LEFT_OUT = 0.02
+DULL = 0.5
+"""Share of them that are of less contrast, most of these grey: a dull view is nearest to the plain grounds of
+the world's own clips."""
+LEFT_OUT = 0.03
 """Share of a wide world's held-out clips that may be taken for foreign, so that fewer foreign ones are taken
 for its own."""
 DISTANCE_MARGIN = 1.25
@@ -76,6 +83,11 @@ class TrainedWorld:
     """Draws a clip's world and look; None has the old world's."""
     backdrop: str | None = None
     """Pictures that its things stood before, which alone are none of its clips."""
+
+
+def widened(materials: Materials) -> TrainedWorld:
+    """The widened world, painted with these fonts and pictures."""
+    return TrainedWorld(WIDE, WIDE_ASPECT_RATIOS, draw_wide(materials), materials.backdrop)
 
 
 def measure_familiarity(
@@ -153,14 +165,25 @@ def footage(seed: int, count: int, size: int, backdrop: str) -> Iterator[NDArray
         ground = Background("plain", ((0, 0, 0), (0, 0, 0)), rng.getrandbits(31))
         picture = BACKDROPS[backdrop](ground, 2 * width, 2 * height).astype(np.float32)
         picture *= np.float32(rng.uniform(0.8, 1.6))
+        if rng.random() < DULL:
+            picture = _dulled(picture, rng)
         frames = []
         for _ in range(4):
-            share = rng.uniform(0.6, 1.0)
+            share = rng.uniform(0.35, 1.0)
             wide, high = round(2 * width * share), round(2 * height * share)
             left, top = rng.randint(0, 2 * width - wide), rng.randint(0, 2 * height - high)
             view = picture[top : top + high, left : left + wide].clip(0, 255).astype(np.uint8)
             frames.append(letterboxed(augment(view, (width, height), rng), size, size))
         yield np.stack(frames)
+
+
+def _dulled(picture: NDArray[np.float32], rng: random.Random) -> NDArray[np.float32]:
+    if rng.random() < 0.6:
+        picture = picture.mean(-1, keepdims=True).repeat(3, axis=-1)
+    mean = picture.mean((0, 1))
+    level = mean if rng.random() < 0.5 else np.float32(rng.uniform(40, 200))
+    dulled: NDArray[np.float32] = level + (picture - mean) * np.float32(rng.uniform(0.15, 1.0))
+    return dulled
 
 
 def world_frames(
@@ -245,11 +268,13 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="Measure the domain of a tiny network.")
     parser.add_argument("folder", type=Path, help="the model folder")
-    folder = parser.parse_args().folder
+    parser.add_argument("--materials", type=Path, help="fonts and pictures of the widened world")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    model = load_model(str(folder), "cpu")
+    model = load_model(str(arguments.folder), "cpu")
     assert isinstance(model, LoadedModel)
-    write_domain(folder, model.network, model.spec.preprocessing)
+    trained = TrainedWorld() if arguments.materials is None else widened(load_materials(arguments.materials))
+    write_domain(arguments.folder, model.network, model.spec.preprocessing, trained)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def main() -> None:
         "--work", type=Path, default=Path("runs/plain"), help="checkpoints, caches and the logs"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/plain-model"), help="the model folder")
-    parser.add_argument("--start", type=Path, default=Path("weights/dynfocus-tiny"))
+    parser.add_argument("--start", type=Path, default=Path("weights/old-world/model"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", type=float, default=1.0, help="of each phase's steps of answers")
     parser.add_argument("--change", action="store_true", help="rods that also say what is around their frame")

@@ -1,6 +1,7 @@
-"""`make tiny`: the whole recipe of `dynfocus-tiny`, from nothing to a model folder.
+"""The recipe of the old world, from nothing to the network that `wide.py` goes on with: the first half of
+`make tiny`.
 
-    python -m dynfocus_tiny --work runs/tiny --out weights/dynfocus-tiny
+    python -m dynfocus_tiny --work runs/old-world --out weights/old-world/model
 
 Every stage resumes from its last checkpoint, so the command may be killed and given again at any time.
 `--start FOLDER` goes on from a model folder instead, with its vision encoder as it is: fewer steps of
@@ -142,11 +143,11 @@ class Recipe(Run):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Train dynfocus-tiny from nothing; resumes by itself.")
+    parser = argparse.ArgumentParser(description="Train a network on the old world; resumes by itself.")
     parser.add_argument(
-        "--work", type=Path, default=Path("runs/tiny"), help="checkpoints, caches and the logs"
+        "--work", type=Path, default=Path("runs/old-world"), help="checkpoints, caches and the logs"
     )
-    parser.add_argument("--out", type=Path, default=Path("weights/dynfocus-tiny"), help="the model folder")
+    parser.add_argument("--out", type=Path, default=Path("weights/old-world/model"), help="the model folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, default=None, help="a model folder to go on from")
     parser.add_argument("--share", type=float, default=1.0, help="of each phase's steps of answers")

@@ -1,6 +1,7 @@
-"""The recipe of the widened world: `dynfocus-tiny` goes on where drawings, sizes and proportions vary.
+"""The recipe of the widened world, the second half of `make tiny`: the network of the old world goes on where
+drawings, sizes and proportions vary, and becomes `dynfocus-tiny`.
 
-    python -m dynfocus_tiny.wide --work runs/wide --materials materials --out runs/wide-model
+    python -m dynfocus_tiny.wide --work runs/wide --materials materials --out weights/dynfocus-tiny
     torchrun --standalone --nproc-per-node 2 -m -- dynfocus_tiny.wide ...
 
 The network of `--start` grows (`growth.py`), its vision encoder learns from frames of the widened world, then
@@ -27,9 +28,9 @@ from dynfocus_cli.synth.unanswerable import CANNOT_TELL, UNANSWERABLE
 from dynfocus_cli.synth.world import WIDE
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.curriculum import TYPES, CurriculumModel, Phase, train_answers
-from dynfocus_tiny.domain import TrainedWorld
+from dynfocus_tiny.domain import widened
 from dynfocus_tiny.feature_scale import DEVIATION, deviation, divide_features
-from dynfocus_tiny.frames import draw_wide, more_small
+from dynfocus_tiny.frames import more_small
 from dynfocus_tiny.grounding import GroundingModel, train_grounding
 from dynfocus_tiny.growth import grown
 from dynfocus_tiny.materials import load_materials
@@ -51,8 +52,6 @@ READ_OUT_STEPS = 200
 """Of the heads alone, before the encoder moves: what it sees already is not to be unlearned."""
 VISION_STEPS, VISION_BATCH, ENCODER_SHARE = 6000, 32, 0.5
 GROUNDING_STEPS = 1400
-ASPECT_RATIOS = (0.5, 2.3)
-"""Of what `wide_looks` draws."""
 PREPROCESSING = Preprocessing(size=IMAGE_SIZE, fit="letterbox")
 WIDE_TYPES = (*TYPES, UNANSWERABLE)
 CURRICULUM = (
@@ -101,8 +100,9 @@ class WideRecipe(Run):
         self._vision_steps = VISION_STEPS if vision_steps is None else vision_steps
         self._grounding_steps = GROUNDING_STEPS if grounding_steps is None else grounding_steps
         self._curriculum = CURRICULUM if curriculum is None else curriculum
-        free = load_materials(materials)
-        self.draw = draw_wide(free)
+        trained = widened(load_materials(materials))
+        assert trained.draw is not None
+        self.draw = trained.draw
         begun, prompt = trained_model(start)
         torch.manual_seed(seed)  # of what a new layer begins with
         model = grown(
@@ -122,7 +122,6 @@ class WideRecipe(Run):
             "workers": worker.world_size,
             "change_quantiles": list(CHANGE_QUANTILES),
         }
-        trained = TrainedWorld(WIDE, ASPECT_RATIOS, self.draw, free.backdrop)
         own = worker.folder(work)
         super().__init__(own, settings, model, prompt, PREPROCESSING, trained, WIDE.scenes[1])
         share, left = divmod(clips, worker.world_size)
@@ -241,14 +240,12 @@ def with_steps(curriculum: Sequence[Phase], given: Sequence[str]) -> tuple[Phase
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Train dynfocus-tiny on the widened world; resumes by itself."
-    )
+    parser = argparse.ArgumentParser(description="Train a network on the widened world; resumes by itself.")
     parser.add_argument(
         "--work", type=Path, default=Path("runs/wide"), help="checkpoints, caches and the logs"
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/wide-model"), help="the model folder")
-    parser.add_argument("--start", type=Path, default=Path("weights/dynfocus-tiny"))
+    parser.add_argument("--out", type=Path, default=Path("weights/dynfocus-tiny"), help="the model folder")
+    parser.add_argument("--start", type=Path, default=Path("weights/old-world/model"))
     parser.add_argument("--materials", type=Path, required=True, help="a folder with fonts/ and pictures/")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")

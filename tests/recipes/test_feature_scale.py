@@ -16,13 +16,13 @@ from dynfocus_tiny.frames import draw_old
 from dynfocus_tiny.run import trained_model
 from dynfocus_tiny.vision import draw_batch
 
-SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
+OLD_WORLD = Path(__file__).parents[2] / "weights" / "old-world" / "model"
 PREPROCESSING = Preprocessing(64, "squash")
 
 
 @pytest.fixture
 def model() -> DynFocusModel:
-    return trained_model(SHIPPED)[0]
+    return trained_model(OLD_WORLD)[0]
 
 
 @torch.no_grad()

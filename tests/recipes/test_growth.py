@@ -11,11 +11,11 @@ from dynfocus_cli.cce.change import KINDS
 from dynfocus_tiny.growth import grown
 from dynfocus_tiny.run import trained_model
 
-SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
+OLD_WORLD = Path(__file__).parents[2] / "weights" / "old-world" / "model"
 
 
 def test_new_layers_and_frames_change_nothing() -> None:
-    model, _ = trained_model(SHIPPED)
+    model, _ = trained_model(OLD_WORLD)
     larger = grown(model, image_size=64, layers=6, max_frames=300)
     pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -25,7 +25,7 @@ def test_new_layers_and_frames_change_nothing() -> None:
 
 
 def test_new_quantiles_of_change_say_nothing_yet_and_are_read() -> None:
-    model, _ = trained_model(SHIPPED)
+    model, _ = trained_model(OLD_WORLD)
     larger = grown(model, image_size=64, layers=4, max_frames=128, change_quantiles=(0.5, 0.8))
     noise = torch.Generator().manual_seed(0)
     rods, patches = torch.randn(1, 5, 2, 128, generator=noise), torch.randn(1, 5, 64, 128, generator=noise)
@@ -40,13 +40,13 @@ def test_new_quantiles_of_change_say_nothing_yet_and_are_read() -> None:
 
 
 def test_a_network_with_plain_rods_grows_without_change() -> None:
-    model, _ = trained_model(SHIPPED.parent / "plain-rods" / "model")
+    model, _ = trained_model(OLD_WORLD.parents[1] / "plain-rods" / "model")
     larger = grown(model, image_size=96, layers=4, max_frames=300, change_quantiles=(0.5,))
     assert larger.connector.change is None
 
 
 def test_a_larger_picture_has_more_patches_at_places_in_between() -> None:
-    model, _ = trained_model(SHIPPED)
+    model, _ = trained_model(OLD_WORLD)
     larger = grown(model, image_size=96, layers=4, max_frames=300)
     assert larger.config.patches == 144
     before, after = (m.vision.embeddings.position_embedding[0] for m in (model, larger))

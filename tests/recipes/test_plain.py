@@ -14,7 +14,7 @@ from dynfocus_tiny.grounding import grounded_parts
 from dynfocus_tiny.plain import PlainRecipe
 from dynfocus_tiny.run import trained_model
 
-SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
+OLD_WORLD = Path(__file__).parents[2] / "weights" / "old-world" / "model"
 PHASES = (Phase("few", 2, (4, 8), 4, (1,), 1e-3),)
 
 
@@ -30,11 +30,11 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PlainRecipe:
         monkeypatch.setattr(plain, name, value)
     monkeypatch.setattr(domain, "CLIPS", 8)
     monkeypatch.setattr(domain, "QUESTION_CLIPS", 8)
-    return PlainRecipe(tmp_path / "run", 1, SHIPPED, PHASES)
+    return PlainRecipe(tmp_path / "run", 1, OLD_WORLD, PHASES)
 
 
 def test_rods_hold_their_own_frame_alone_and_what_sees_and_looks_is_taken(small: PlainRecipe) -> None:
-    trained, _ = trained_model(SHIPPED)
+    trained, _ = trained_model(OLD_WORLD)
     model = small.model
     assert model.connector.change is None
     assert (model.config.change_window, model.config.change_shots) == (0, 0)
@@ -52,8 +52,8 @@ def test_rods_hold_their_own_frame_alone_and_what_sees_and_looks_is_taken(small:
 
 
 def test_the_other_side_begins_alike_with_change(small: PlainRecipe, tmp_path: Path) -> None:
-    model = PlainRecipe(tmp_path / "other", 1, SHIPPED, PHASES, change=True).model
-    trained, _ = trained_model(SHIPPED)
+    model = PlainRecipe(tmp_path / "other", 1, OLD_WORLD, PHASES, change=True).model
+    trained, _ = trained_model(OLD_WORLD)
     assert model.config == trained.config
     assert model.connector.change is not None
     assert torch.equal(
@@ -64,11 +64,11 @@ def test_the_other_side_begins_alike_with_change(small: PlainRecipe, tmp_path: P
 
 
 def test_a_folder_is_one_run_s(small: PlainRecipe) -> None:
-    PlainRecipe(small.work, 1, SHIPPED, PHASES)
+    PlainRecipe(small.work, 1, OLD_WORLD, PHASES)
     with pytest.raises(SystemExit, match="is a run of"):
-        PlainRecipe(small.work, 1, SHIPPED, PHASES, change=True)
+        PlainRecipe(small.work, 1, OLD_WORLD, PHASES, change=True)
     with pytest.raises(SystemExit, match=r"is a run of .* name another --work"):
-        PlainRecipe(small.work, 1, SHIPPED, (*PHASES, *PHASES))
+        PlainRecipe(small.work, 1, OLD_WORLD, (*PHASES, *PHASES))
 
 
 @pytest.mark.slow
@@ -80,7 +80,7 @@ def test_what_is_new_learns_and_what_sees_stays(small: PlainRecipe, tmp_path: Pa
     assert not any("question_encoder" in name or "connector.rods" in name for name in moved)
     for part in ("fine", "coarse", "language_model", "score_network"):
         assert any(part in name for name in moved), part
-    again = PlainRecipe(small.work, 1, SHIPPED, PHASES)
+    again = PlainRecipe(small.work, 1, OLD_WORLD, PHASES)
     assert again.load() == {"vision": 2, "answers": 2}
     assert all(
         value.equal(small.model.state_dict()[name]) for name, value in again.model.state_dict().items()

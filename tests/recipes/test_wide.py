@@ -23,8 +23,8 @@ from dynfocus_tiny.growth import COMPARE
 from dynfocus_tiny.wide import WideRecipe
 from dynfocus_tiny.workers import Worker
 
+OLD_WORLD = Path(__file__).parents[2] / "weights" / "old-world" / "model"
 SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
-WIDE = SHIPPED.with_name("wide") / "model"
 
 
 @pytest.fixture
@@ -43,25 +43,25 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WideRecipe:
         monkeypatch.setattr(wide, name, value)
     monkeypatch.setattr(domain, "CLIPS", 8)
     monkeypatch.setattr(domain, "QUESTION_CLIPS", 8)
-    return WideRecipe(tmp_path / "run", 1, SHIPPED, tmp_path / "no materials")
+    return WideRecipe(tmp_path / "run", 1, OLD_WORLD, tmp_path / "no materials")
 
 
 def test_a_folder_is_one_run_s(small: WideRecipe, tmp_path: Path) -> None:
-    WideRecipe(small.work, 1, SHIPPED, tmp_path)
+    WideRecipe(small.work, 1, OLD_WORLD, tmp_path)
     with pytest.raises(SystemExit, match=r"is a run of .* name another --work"):
-        WideRecipe(small.work, 2, SHIPPED, tmp_path)
+        WideRecipe(small.work, 2, OLD_WORLD, tmp_path)
 
 
 def test_workers_have_clips_and_checkpoints_of_their_own(small: WideRecipe, tmp_path: Path) -> None:
     shared, clips = tmp_path / "shared", {"clips": 8, "first_clip": 70}
-    recipes = [WideRecipe(shared, 1, SHIPPED, tmp_path, **clips, worker=Worker(rank, 2)) for rank in (0, 1)]
+    recipes = [WideRecipe(shared, 1, OLD_WORLD, tmp_path, **clips, worker=Worker(rank, 2)) for rank in (0, 1)]
     assert [recipe.training.first_seed for recipe in recipes] == [70, 74]
     assert [len(recipe.training.scripts) for recipe in recipes] == [4, 4]
     assert [recipe.work for recipe in recipes] == [shared, shared / "worker-1"]
     with pytest.raises(SystemExit, match="name another --work"):
-        WideRecipe(shared, 1, SHIPPED, tmp_path, **clips)
+        WideRecipe(shared, 1, OLD_WORLD, tmp_path, **clips)
     with pytest.raises(SystemExit, match="7 clips cannot be shared equally among 2 workers"):
-        WideRecipe(tmp_path / "uneven", 1, SHIPPED, tmp_path, clips=7, worker=Worker(0, 2))
+        WideRecipe(tmp_path / "uneven", 1, OLD_WORLD, tmp_path, clips=7, worker=Worker(0, 2))
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_every_stage_learns_and_what_comes_out_answers_wide_clips(small: WideRec
     moved = {name for name, value in small.model.state_dict().items() if not value.equal(before[name])}
     for part in ("vision", "question_encoder", "rods", "score_network", "language_model"):
         assert any(part in name for name in moved), part
-    again = WideRecipe(small.work, 1, SHIPPED, tmp_path)
+    again = WideRecipe(small.work, 1, OLD_WORLD, tmp_path)
     assert again.load() == {"vision": 2, "grounding": 2, "answers": 2}
     assert all(
         value.equal(small.model.state_dict()[name]) for name, value in again.model.state_dict().items()
@@ -131,8 +131,8 @@ def test_phases_have_the_steps_that_are_given() -> None:
 
 
 def test_what_is_kept_of_a_run_is_what_the_next_one_begins_with(tmp_path: Path) -> None:
-    kept = load_file(WIDE / "model.safetensors")
-    begun = WideRecipe(tmp_path / "run", 2, WIDE, tmp_path / "no materials").model
+    kept = load_file(SHIPPED / "model.safetensors")
+    begun = WideRecipe(tmp_path / "run", 2, SHIPPED, tmp_path / "no materials").model
     assert begun.config.abstention == CANNOT_TELL
     for name, value in begun.state_dict().items():
         if name in kept:
@@ -144,7 +144,7 @@ def test_what_is_kept_of_a_run_is_what_the_next_one_begins_with(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_it_cannot_tell_what_no_clip_says(tmp_path: Path) -> None:
-    model = dynfocus_cli.load(str(WIDE), device="cpu")
+    model = dynfocus_cli.load(str(SHIPPED), device="cpu")
     clip = tmp_path / "clip.mp4"
     write_video(write_script(1), clip, look=WIDE_LOOKS["16:9"])
     nonsense = model.ask(str(clip), "Who is the president of France?")

@@ -17,7 +17,7 @@ from dynfocus_tiny.domain import write_domain
 from dynfocus_tiny.run import trained_model
 from dynfocus_tiny.workers import ALONE, Worker, join, leave, lesson_rng
 
-SHIPPED = Path(__file__).parents[2] / "weights" / "dynfocus-tiny"
+OLD_WORLD = Path(__file__).parents[2] / "weights" / "old-world" / "model"
 
 
 def test_a_process_that_nothing_started_beside_others_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_two_processes_come_to_one_network(tmp_path: Path) -> None:
         first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
         assert all(value.equal(second[name]) for name, value in first.items())
         shutil.rmtree(tmp_path / "run" / "worker-1" / "answers")
-    begun, _ = trained_model(SHIPPED)
+    begun, _ = trained_model(OLD_WORLD)
     name = "language_model.model.layers.0.mlp.up_proj.weight"
     assert not first[name].equal(begun.state_dict()[name])
 
@@ -94,7 +94,7 @@ def _train(rank: int, port: int, folder: Path) -> None:
     recipe = wide.WideRecipe(
         folder / "run",
         1,
-        SHIPPED,
+        OLD_WORLD,
         folder / "no materials",
         clips=4,
         vision_steps=2,

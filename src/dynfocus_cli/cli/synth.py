@@ -29,8 +29,7 @@ def synth(
         typer.Option(
             "--look",
             metavar="NAME",
-            help="plain, smooth, hue+15, hue-15, digits; or beyond dynfocus-tiny's training: 16:9, 4:3, "
-            "9:16, bars, textures, drawings.",
+            help="plain, smooth, hue+15, hue-15, digits, 16:9, 4:3, 9:16, bars, textures, drawings.",
         ),
     ] = "plain",
     world: Annotated[
@@ -38,8 +37,8 @@ def synth(
         typer.Option(
             "--world",
             metavar="NAME",
-            help="short: up to two minutes and 6 scenes; or beyond dynfocus-tiny's training, long: 2 to 5 "
-            "minutes of up to 24 scenes; wide: up to 5 minutes and 10 scenes, things of all sizes.",
+            help="short: up to two minutes and 6 scenes; wide: up to 5 minutes and 10 scenes, things of all "
+            "sizes; or beyond dynfocus-tiny's training, long: 2 to 5 minutes of up to 24 scenes.",
         ),
     ] = "short",
 ) -> None:

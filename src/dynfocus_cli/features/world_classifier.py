@@ -15,7 +15,7 @@ from torch import Tensor
 
 FARTHEST = 6.0
 """Standard deviations at which a feature is cut: beyond them nothing was measured."""
-PENALTY = 3e-3
+PENALTY = 1e-3
 """Of the squared weights, in the fit."""
 
 
