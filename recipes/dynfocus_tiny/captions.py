@@ -120,7 +120,7 @@ def _parts(things: Sequence[Thing], rng: random.Random) -> tuple[Part, ...]:
         elif drawn < 0.7:
             other = _nearly(other, one, rng)
     first = _named(one, rng)
-    if rng.random() < 0.7:
+    if rng.random() < 0.5:
         return (first,)
     second = _named(other, rng)
     # Otherwise one thing could be both.
