@@ -198,7 +198,7 @@ def test_json_says_what_was_done() -> None:
     assert record["source"]["duration_s"] == SECONDS
     assert record["source"]["codec"] == "h264"
     assert record["tokens"]["generated"] >= 1
-    assert record["tokens"]["all_patches"] == 64 * len(record["frames"])
+    assert record["tokens"]["all_patches"] == 144 * len(record["frames"])
     assert record["warnings"] == []
 
 

@@ -2,12 +2,12 @@
 
     python -m dynfocus_tiny.plain --work runs/plain --out runs/plain-model
 
-The rods of `dynfocus-tiny` say besides how a frame differs from those around it, and in which shot it is
+The rods of `--start` say besides how a frame differs from those around it, and in which shot it is
 (`change_window`, `change_shots`). What such a network learned it cannot do without, so the paper's method is
 measured with one that never had it (`benchmarks/ablation.py`, `docs/experiments.md`). Vision encoder,
 Q-Former and the rods' attention, which know single frames, are those of `--start`; score network, projectors
 and language model begin anew, and go through the curriculum of `recipe.py`. `--change` trains the other side
-of the comparison: the same lessons from the same beginning, with the rods of `dynfocus-tiny`.
+of the comparison: the same lessons from the same beginning, with the rods of `--start`.
 """
 
 from __future__ import annotations

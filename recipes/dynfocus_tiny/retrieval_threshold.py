@@ -19,8 +19,8 @@ from dynfocus_tiny.frames import DrawWorld, film
 
 CLIPS, SEED = 250, 6_000_000
 FALSE_ALARMS = 0.05
-"""Share of captions of absent things, most of them near misses, for which something may be found. In the widened
-world 0.03 would leave out a quarter of the pairs that are there."""
+"""Share of captions of absent things, most of them near misses, for which something may be found. In the
+widened world 0.03 would leave out a quarter of the pairs that are there."""
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from dynfocus_cli.errors import ModelUnavailable
 from dynfocus_cli.features.familiarity import Familiarity
+from dynfocus_cli.features.world_classifier import WorldClassifier
 
 WIDTH = 6
 
@@ -69,3 +71,16 @@ def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "familiarity.safetensors").write_bytes(b"damaged" * 9)
     with pytest.raises(ModelUnavailable, match=r"familiarity\.safetensors cannot be used"):
         Familiarity.load(tmp_path)
+
+
+def test_what_a_model_has_learned_from_since_is_familiar_and_what_lies_beyond_is_not() -> None:
+    known = Familiarity.measure(videos(20), margin=1.25)
+    others = [known.whitened(video) for video in videos(10, seed=5, offset=3.0)]
+    inside = [known.whitened(video) for video in videos(20)]
+    known = replace(known, classifier=WorldClassifier.fit(inside, others))
+    learned = videos(1, seed=6, offset=3.0)[0]
+    assert not known.is_familiar(learned)
+    wider = known.widened(known.distance(learned), known.log_odds(learned))
+    assert wider.is_familiar(learned)
+    assert all(wider.is_familiar(video) for video in videos(20))
+    assert not wider.is_familiar(videos(1, seed=7, offset=9.0)[0])

@@ -179,7 +179,7 @@ def test_damaged_videos_and_those_of_another_world_are_told(tmp_path: Path) -> N
 def test_what_made_nothing_better_makes_no_world_familiar(data: Path, tmp_path: Path) -> None:
     from unittest import mock
 
-    known = load_model("dynfocus-tiny", "cpu").familiarity.threshold
+    known = load_model("dynfocus-tiny", "cpu").familiarity.classifier.least
     for right, name in ((1, "equal"), (2, "better")):
         score = mock.Mock(side_effect=[finetune.Score(2, 1, 40.0), finetune.Score(2, right, 40.0)])
         with (
@@ -188,8 +188,8 @@ def test_what_made_nothing_better_makes_no_world_familiar(data: Path, tmp_path: 
         ):
             done = trained(data, tmp_path / name, validation="0.25", max_steps=1)
         assert done.better == (name == "better")
-        found = load_model(str(tmp_path / name), "cpu").familiarity.threshold
-        assert (found > known) == (name == "better")
+        found = load_model(str(tmp_path / name), "cpu").familiarity.classifier.least
+        assert (found < known) == (name == "better")
 
 
 def test_what_is_held_back_makes_no_world_more_familiar(data: Path, tmp_path: Path) -> None:
@@ -203,7 +203,8 @@ def test_what_is_held_back_makes_no_world_more_familiar(data: Path, tmp_path: Pa
     for name, validation in (("alone", "0"), ("beside", str(other / "data.jsonl"))):
         out = tmp_path / name
         trained(data, out, validation=validation, max_steps=1)
-        thresholds.append(load_model(str(out), "cpu").familiarity.threshold)
+        familiarity = load_model(str(out), "cpu").familiarity
+        thresholds.append((familiarity.threshold, familiarity.classifier.least))
     assert thresholds[0] == thresholds[1]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,9 @@ from dynfocus_cli.features.world_classifier import WorldClassifier
 
 FILE_NAME = "familiarity.safetensors"
 _PREFIX = "classifier."
+WIDER_DISTANCE, WIDER_ODDS = 1.25, 1.0
+"""A video counts as unfamiliar beyond so many times the distance of the farthest known one, and so far below
+the least log odds of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,18 @@ class Familiarity:
 
     def is_familiar(self, patches: Tensor) -> bool:
         """Whether the video lies where held-out videos of the training world do. Shape: (T, N, D_v)."""
-        if self.distance(patches) > self.threshold:
-            return False
-        return self.classifier is None or self.log_odds(patches) >= self.classifier.least
+        return self.covers(self.distance(patches), self.log_odds(patches))
+
+    def covers(self, distance: float, log_odds: float) -> bool:
+        """Whether a video of such a distance and such log odds is familiar."""
+        return distance <= self.threshold and (self.classifier is None or log_odds >= self.classifier.least)
+
+    def widened(self, distance: float, log_odds: float) -> Familiarity:
+        """The same with videos up to this distance, and down to these log odds, and some way beyond."""
+        classifier = self.classifier
+        if classifier is not None:
+            classifier = replace(classifier, least=min(classifier.least, log_odds - WIDER_ODDS))
+        return replace(self, threshold=max(self.threshold, WIDER_DISTANCE * distance), classifier=classifier)
 
     def log_odds(self, patches: Tensor) -> float:
         """Of the video's frames being of the training world, by the classifier; 0 without one.

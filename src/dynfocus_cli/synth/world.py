@@ -43,7 +43,7 @@ NEEDLE_DURATIONS_S = (1, 2)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What clips are drawn from; the default is the world of `dynfocus-tiny`."""
+    """What clips are drawn from; the default is the old world, which `dynfocus-tiny` began with."""
 
     durations_s: tuple[int, int] = (MIN_DURATION_S, MAX_DURATION_S)
     scenes: tuple[int, int] = (1, MAX_SCENES)

@@ -7,6 +7,7 @@ is larger than memory works all the same.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,8 +61,8 @@ class FeatureStore:
     def __init__(self, folder: Path, model: LoadedModel, options: RunOptions) -> None:
         self._folder, self._model, self._options = folder, model, options
         self._videos: dict[str, _StoredVideo] = {}
-        self.greatest_distance = 0.0
-        """Of the videos' frames from those that the model was trained on."""
+        self.greatest_distance, self.least_log_odds = 0.0, math.inf
+        """Of the videos' frames from, and of being, such as the model was trained on: see `Familiarity`."""
         self.damaged: dict[str, str] = {}
         """Damaged videos, each with how many of its frames are in doubt."""
 
@@ -119,6 +120,7 @@ class FeatureStore:
         with safe_open(path, "pt") as file:
             self._videos[video] = _StoredVideo(path, times_s, tuple(file.get_tensor("pts_s").tolist()))
             self.greatest_distance = max(self.greatest_distance, float(file.get_tensor("distance")))
+            self.least_log_odds = min(self.least_log_odds, float(file.get_tensor("log_odds")))
             if doubtful := int(file.get_tensor("doubtful")):
                 self.damaged[video] = f"{doubtful} of {len(times_s)} frames"
 
@@ -152,10 +154,14 @@ class FeatureStore:
             batch_size=FRAMES_AT_ONCE,
         ).frames
         familiarity = self._model.familiarity
+        distance, log_odds = 0.0, math.inf
+        if familiarity is not None:
+            distance, log_odds = familiarity.distance(frames.patches), familiarity.log_odds(frames.patches)
         return {
             **self._prepared(frames.patches),
             "pts_s": torch.tensor(frames.pts_s, dtype=torch.float64),
-            "distance": torch.tensor(0.0 if familiarity is None else familiarity.distance(frames.patches)),
+            "distance": torch.tensor(distance),
+            "log_odds": torch.tensor(log_odds),
             "doubtful": torch.tensor(len(times_s) - frames.conditions.count("sound")),
         }
 

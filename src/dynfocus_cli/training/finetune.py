@@ -16,7 +16,6 @@ from dynfocus_cli.checkpoints.size import readable
 from dynfocus_cli.checkpoints.staging import clear, commit, staging
 from dynfocus_cli.device import ran_out
 from dynfocus_cli.errors import ModelUnavailable, OutOfMemory, UsageError
-from dynfocus_cli.features.familiarity import Familiarity
 from dynfocus_cli.files import reason, write_json
 from dynfocus_cli.models.dynfocus.model import LoadedModel
 from dynfocus_cli.progress import Progress
@@ -38,8 +37,6 @@ from dynfocus_cli.training.trainer import Schedule, parameter_groups, steps_done
 from dynfocus_cli.training.validation import Score, validate, validation_loss
 
 BEFORE = "before.json"
-FAMILIAR_MARGIN = 1.25
-"""A video counts as unfamiliar beyond this many times the distance of the farthest training video."""
 NAMED_VIDEOS = 10
 """Damaged videos that are named; the others are counted."""
 ADVICE = "try `batch=1` with `accumulate`, `checkpointing`, `tune=qlora`, or fewer frames."
@@ -91,11 +88,12 @@ def _train(plan: TrainingPlan, work: Path, progress: Progress, tell: Tell, warn:
     train, broken = feature_store.encode(plan.train, progress)
     if not train:
         raise UsageError(f"No video of {plan.request.data} can be decoded: {broken[0]}")
-    distance = feature_store.greatest_distance  # of training videos, not of those to validate on
+    # Of training videos, not of those to validate on.
+    extremes = feature_store.greatest_distance, feature_store.least_log_odds
     held_out, broken_too = feature_store.encode(plan.validation, progress)
     if plan.validation and not held_out:
         raise UsageError(f"No video to validate on can be decoded: {broken_too[0]}")
-    warnings = [*_damage_warnings(feature_store.damaged), *_familiarity_warnings(model, distance)]
+    warnings = [*_damage_warnings(feature_store.damaged), *_familiarity_warnings(model, *extremes)]
     for warning in warnings:
         warn(warning)
     make_trainable(model, plan)
@@ -121,7 +119,7 @@ def _train(plan: TrainingPlan, work: Path, progress: Progress, tell: Tell, warn:
         tuple(warnings),
         time.monotonic() - start,
     )
-    run.write(result, distance)
+    run.write(result, *extremes)
     return result
 
 
@@ -185,16 +183,15 @@ class TrainingRun:
         load_trained(self.loss, self.work / BEST)
         return best
 
-    def write(self, result: TrainingResult, distance: float) -> None:
-        """Writes the model folder, whole or not at all; `distance` is the farthest training video's."""
+    def write(self, result: TrainingResult, distance: float, log_odds: float) -> None:
+        """Writes the model folder, whole or not at all; `distance` is the farthest training video's,
+        `log_odds` the least familiar one's."""
         model, familiarity = self.model, self.model.familiarity
         # The training videos belong to the model's domain now, unless validation got no better.
         if familiarity is not None and (result.better or not self.validation):
-            threshold = max(familiarity.threshold, FAMILIAR_MARGIN * distance)
             model = replace(
                 model,
-                # Without its classifier, which was fitted against other videos, which these may be.
-                familiarity=Familiarity(familiarity.mean, familiarity.whitening, threshold),
+                familiarity=familiarity.widened(distance, log_odds),
                 domain=model.domain.widened(
                     [one.source for one in self.train],
                     max((one.sampling.times_s[-1] for one in self.train), default=0.0),
@@ -240,9 +237,9 @@ def _damage_warnings(damaged: dict[str, str]) -> list[str]:
     return [f"Damaged, and learned from all the same, frames in doubt included: {videos}{more}."]
 
 
-def _familiarity_warnings(model: LoadedModel, distance: float) -> list[str]:
+def _familiarity_warnings(model: LoadedModel, distance: float, log_odds: float) -> list[str]:
     """On videos that look unlike those that the model has seen."""
-    if model.familiarity is None or distance <= model.familiarity.threshold:
+    if model.familiarity is None or model.familiarity.covers(distance, log_odds):
         return []
     return [
         f"Of the videos not all look like those that {model.info.name} was trained on, and its vision "
