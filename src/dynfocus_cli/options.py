@@ -242,7 +242,7 @@ class FindOptions:
         Range("be at least 0", 0),
         default=0,
     )
-    """0, because of 600 queries that dynfocus-tiny was put 3 and 5 changed one, for the worse
+    """0, because of 600 queries that dynfocus-tiny was put 3 and 5 changed two, one for the worse
     (`benchmarks/moments.py`)."""
     threshold: float | None = flag(
         "--threshold P",
