@@ -61,6 +61,7 @@ bench: setup  ## measure accuracy, frame selection and start-up time
 tiny: setup materials  ## train dynfocus-tiny from nothing; resumes where it stopped
 	"$(BIN)/python" -m dynfocus_tiny
 	$(WIDE)
+	mv weights/dynfocus-tiny/training_log.jsonl weights/dynfocus-tiny-training_log.jsonl
 	"$(BIN)/python" -m dynfocus_tiny.retrieval --materials runs/materials
 
 further: setup materials  ## train dynfocus-tiny further, into runs/further-model; resumes
@@ -69,7 +70,8 @@ further: setup materials  ## train dynfocus-tiny further, into runs/further-mode
 	"$(BIN)/python" -m dynfocus_tiny.retrieval --model runs/further-model --work runs/further-retrieval --materials runs/materials
 
 materials: setup
-	test -d runs/materials || "$(BIN)/python" -m dynfocus_tiny.gather runs/materials
+	test -d runs/materials || { rm -rf runs/materials.partial && \
+		"$(BIN)/python" -m dynfocus_tiny.gather runs/materials.partial && mv runs/materials.partial runs/materials; }
 
 wheel: setup  ## build the wheel, weights included
 	"$(BIN)/python" -m pip wheel --quiet --no-deps --wheel-dir "$(DIST)" .

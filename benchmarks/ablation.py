@@ -109,7 +109,7 @@ def main() -> None:
         type=Path,
         nargs="+",
         default=[Path("weights/second-seed/model"), Path("weights/old-world/model")],
-        help="folders that `make tiny` wrote; several are taken in turn, one a seed",
+        help="folders of the old world's recipe; several are taken in turn, one a seed",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the batches")
     parser.add_argument("--arms", nargs="+", choices=tuple(WAYS), help="all of the experiment")

@@ -1,10 +1,10 @@
 """Hypothesis: what dynfocus-tiny was not trained on is told from what it was, videos and questions alike.
 
-Videos drawn here, with seeds that nothing was fitted to, and those of --videos; per cent that are taken for
-videos of its world. Questions in the generator's wordings that training never saw, and ones that no clip of
-its world answers.
+Videos drawn here, with seeds that nothing was fitted to, of the old world, of things of other sizes and, with
+--materials, of the widened world, and those of --videos; per cent that are taken for videos of its world.
+Questions in the generator's wordings that training never saw, and ones that no clip of its world answers.
 
-    python benchmarks/domain.py [--clips 200] [--videos FOLDER] [--out FILE]
+    python benchmarks/domain.py [--clips 200] [--materials FOLDER] [--videos FOLDER] [--out FILE]
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--clips", type=int, default=200, help="of each kind")
+    parser.add_argument("--materials", type=Path, default=None, help="fonts and pictures")
     parser.add_argument("--videos", type=Path, default=None, help="a folder of real ones")
     parser.add_argument("--model", default="dynfocus-tiny")
     parser.add_argument("--out", type=Path, default=None, help="write the result here as JSON too")
@@ -51,7 +52,7 @@ def main() -> None:
     assert isinstance(model, LoadedModel)
     assert model.familiarity is not None
     looks = {}
-    for kind, videos in drawn(arguments.clips, model.spec.preprocessing.size):
+    for kind, videos in drawn(arguments.clips, model.spec.preprocessing.size, arguments.materials):
         familiar = [model.familiarity.is_familiar(encoded(model, frames)) for frames in videos]
         looks[kind] = {"videos": len(familiar), "in_domain": round(sum(familiar) / len(familiar), 4)}
         print(f"{kind:24} {looks[kind]['in_domain']:.1%} of {len(familiar)}")
@@ -76,11 +77,16 @@ def main() -> None:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def drawn(clips: int, size: int) -> Iterator[tuple[str, Iterator[NDArray[np.uint8]]]]:
+def drawn(clips: int, size: int, materials: Path | None) -> Iterator[tuple[str, Iterator[NDArray[np.uint8]]]]:
     """Kinds of videos by name; only how frames look, not their shape, length or cuts."""
     from dynfocus_tiny import domain
+    from dynfocus_tiny.materials import load_materials
 
-    yield "its world", domain.world_frames(SEED, clips, size)
+    if materials is not None:
+        trained = domain.widened_world(load_materials(materials))
+        assert trained.draw is not None
+        yield "widened world", domain.drawn_frames(SEED, clips, size, trained.draw)
+    yield "old world", domain.world_frames(SEED, clips, size)
     for scale in (0.4, 0.5, 0.6, 0.8, 1.3, 2.0):
         seed = SEED + 10_000 * round(10 * scale)
         yield f"things {scale} times as large", domain.world_frames(seed, clips, size, (scale, scale))

@@ -199,8 +199,8 @@ def main() -> None:
                     tally.seconds += time.perf_counter() - began
                 for most in arguments.verify:
                     began, name = time.perf_counter(), f"verify {most}"
-                    judged = verified(result.moments, query.text, model, most, decoding)
-                    ranked = sorted(judged, key=lambda m: m.rank)
+                    checked = verified(result.moments, query.text, model, most, decoding)
+                    ranked = sorted(checked, key=lambda m: m.rank)
                     tallies[name].seconds += time.perf_counter() - began
                     tallies[name].add(query, ranked)
                     kept = [m for m in ranked if m.log_odds is None or m.log_odds > 0]

@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=Path, default=Path("weights/dynfocus-tiny"), help="a tiny one")
+    parser.add_argument("--model", type=Path, default=Path("weights/dynfocus-tiny"), help="a tiny network's")
     parser.add_argument("--materials", type=Path, default=None, help="a folder with fonts/ and pictures/")
     parser.add_argument("--old", action="store_true", help="clips of the old world alone")
     parser.add_argument("--frames", type=int, default=400)

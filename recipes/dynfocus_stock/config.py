@@ -40,7 +40,7 @@ def stock_config(tokenizer: PreTrainedTokenizerFast) -> SmolVLMConfig:
             "num_key_value_heads": HEADS,
             "head_dim": TEXT_WIDTH // HEADS,
             "rms_norm_eps": 1e-5,
-            # As in the tiny network: by the usual base few dimensions of so small a head turn slowly enough.
+            # As in the tiny network: by the usual base too few dimensions of so small a head turn slowly.
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
             "max_position_embeddings": CONTEXT,
             "vocab_size": len(tokenizer),

@@ -1,4 +1,4 @@
-"""The sizes of `dynfocus-tiny`: the paper's network with small numbers."""
+"""The sizes of the network of the old world: the paper's with small numbers. `growth.py` enlarges it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONTEXT = 2048
 
 
 def tiny_config(tokenizer: PreTrainedTokenizerFast) -> DynFocusConfig:
-    """The configuration of `dynfocus-tiny` around the tokenizer that `train_tokenizer` makes."""
+    """The configuration of that network around the tokenizer that `train_tokenizer` makes."""
     vocab_size, ids = len(tokenizer), tokenizer.get_vocab()
     return DynFocusConfig(
         vision_config=VisionConfig(

@@ -85,7 +85,7 @@ class TrainedWorld:
     """Pictures that its things stood before, which alone are none of its clips."""
 
 
-def widened(materials: Materials) -> TrainedWorld:
+def widened_world(materials: Materials) -> TrainedWorld:
     """The widened world, painted with these fonts and pictures."""
     return TrainedWorld(WIDE, WIDE_ASPECT_RATIOS, draw_wide(materials), materials.backdrop)
 
@@ -273,7 +273,9 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_model(str(arguments.folder), "cpu")
     assert isinstance(model, LoadedModel)
-    trained = TrainedWorld() if arguments.materials is None else widened(load_materials(arguments.materials))
+    trained = (
+        TrainedWorld() if arguments.materials is None else widened_world(load_materials(arguments.materials))
+    )
     write_domain(arguments.folder, model.network, model.spec.preprocessing, trained)
 
 

@@ -1,7 +1,7 @@
 """The recipe of the old world, from nothing to the network that `wide.py` goes on with: the first half of
 `make tiny`.
 
-    python -m dynfocus_tiny --work runs/old-world --out weights/old-world/model
+    python -m dynfocus_tiny --work runs/old-world --out runs/old-world-model
 
 Every stage resumes from its last checkpoint, so the command may be killed and given again at any time.
 `--start FOLDER` goes on from a model folder instead, with its vision encoder as it is: fewer steps of
@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("runs/old-world"), help="checkpoints, caches and the logs"
     )
-    parser.add_argument("--out", type=Path, default=Path("weights/old-world/model"), help="the model folder")
+    parser.add_argument("--out", type=Path, default=Path("runs/old-world-model"), help="the model folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, default=None, help="a model folder to go on from")
     parser.add_argument("--share", type=float, default=1.0, help="of each phase's steps of answers")

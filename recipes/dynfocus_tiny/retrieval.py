@@ -1,6 +1,6 @@
 """The retrieval head of a tiny network: frames of its world and captions in one space, for `dynfocus find`.
 
-    python -m dynfocus_tiny.retrieval --model weights/dynfocus-tiny --work runs/retrieval
+    python -m dynfocus_tiny.retrieval --model weights/dynfocus-tiny --materials runs/materials
 
 The network stays as it is: its features of single frames are made once. The head learns from them to tell the
 colour and shape of each patch, then which captions are true of a frame, by SigLIP's loss (Zhai et al., ICCV
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dynfocus_cli.checkpoints.identity import revision
 from dynfocus_cli.features.preprocess import Preprocessing
 from dynfocus_cli.files import write_atomically
 from dynfocus_cli.models.dynfocus.model import LoadedModel
@@ -40,6 +42,7 @@ from dynfocus_tiny.frames import DrawWorld, draw_old, draw_wide, film
 from dynfocus_tiny.materials import load_materials
 from dynfocus_tiny.precision import training_precision
 from dynfocus_tiny.retrieval_threshold import measure
+from dynfocus_tiny.run import claim
 from dynfocus_tiny.vision import WEIGHT_DECAY, dense_labels
 
 CLIPS, SEED = 3000, 5_000_000
@@ -190,6 +193,17 @@ def train_retrieval(folder: Path, model: nn.Module, *, steps: int, seed: int) ->
     train_model(folder, model, range(steps), [ParameterGroup(learned)], schedule, on_step)
 
 
+def claim_features(work: Path, settings: Mapping[str, object]) -> None:
+    """As `claim`; features that are there already have to be those of a run that is known.
+
+    Raises:
+        SystemExit: the folder is another run's, or holds features of nobody knows which.
+    """
+    if (work / "frames").exists() and not (work / "run.json").exists():
+        raise SystemExit(f"{work} has features, but no run.json that says of what: name another --work.")
+    claim(work, settings)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description="Train the retrieval head of a tiny network; resumes by itself."
@@ -203,6 +217,12 @@ def main() -> None:
     model = load_model(str(arguments.model), "cpu")
     assert isinstance(model, LoadedModel)
     draw = draw_old if arguments.materials is None else draw_wide(load_materials(arguments.materials))
+    settings = {
+        "model": revision(arguments.model),
+        "widened": arguments.materials is not None,
+        "seed": arguments.seed,
+    }
+    claim_features(arguments.work, settings)
     store = FrameStore(arguments.work / "frames", CLIPS, draw)
     store.build(model.network, model.spec.preprocessing)
     torch.manual_seed(arguments.seed)

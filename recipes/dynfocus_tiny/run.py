@@ -44,6 +44,22 @@ def trained_model(folder: Path) -> tuple[DynFocusModel, PromptWriter]:
     return model.network, model.prompt
 
 
+def claim(work: Path, settings: Mapping[str, object]) -> None:
+    """Makes the folder `work` that of a run of these settings, or finds that it is.
+
+    Raises:
+        SystemExit: the folder is another run's.
+    """
+    record = work / "run.json"
+    if record.exists():
+        recorded = json.loads(record.read_text())
+        if recorded != settings:
+            raise SystemExit(f"{work} is a run of {recorded}, not of {dict(settings)}: name another --work.")
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(settings))
+
+
 class Run:
     """The stages of a recipe in the folder `work`, one after the other on one network.
 
@@ -70,12 +86,7 @@ class Run:
     ) -> None:
         self.work, self.model, self.prompt = work, model, prompt
         self.preprocessing, self.trained, self._scenes = preprocessing, trained, scenes
-        record = work / "run.json"
-        if not record.exists():
-            work.mkdir(parents=True, exist_ok=True)
-            record.write_text(json.dumps(settings))
-        elif (recorded := json.loads(record.read_text())) != settings:
-            raise SystemExit(f"{work} is a run of {recorded}, not of {dict(settings)}: name another --work.")
+        claim(work, settings)
 
     def stages(self) -> dict[str, Callable[[], nn.Module]]:
         """The network in each stage that this run has, by the stage's name, in order."""

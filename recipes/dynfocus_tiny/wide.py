@@ -28,7 +28,7 @@ from dynfocus_cli.synth.unanswerable import CANNOT_TELL, UNANSWERABLE
 from dynfocus_cli.synth.world import WIDE
 from dynfocus_tiny.clips import ClipStore
 from dynfocus_tiny.curriculum import TYPES, CurriculumModel, Phase, train_answers
-from dynfocus_tiny.domain import widened
+from dynfocus_tiny.domain import widened_world
 from dynfocus_tiny.feature_scale import DEVIATION, deviation, divide_features
 from dynfocus_tiny.frames import more_small
 from dynfocus_tiny.grounding import GroundingModel, train_grounding
@@ -100,7 +100,7 @@ class WideRecipe(Run):
         self._vision_steps = VISION_STEPS if vision_steps is None else vision_steps
         self._grounding_steps = GROUNDING_STEPS if grounding_steps is None else grounding_steps
         self._curriculum = CURRICULUM if curriculum is None else curriculum
-        trained = widened(load_materials(materials))
+        trained = widened_world(load_materials(materials))
         assert trained.draw is not None
         self.draw = trained.draw
         begun, prompt = trained_model(start)
@@ -245,7 +245,7 @@ def main() -> None:
         "--work", type=Path, default=Path("runs/wide"), help="checkpoints, caches and the logs"
     )
     parser.add_argument("--out", type=Path, default=Path("weights/dynfocus-tiny"), help="the model folder")
-    parser.add_argument("--start", type=Path, default=Path("weights/old-world/model"))
+    parser.add_argument("--start", type=Path, default=Path("runs/old-world-model"))
     parser.add_argument("--materials", type=Path, required=True, help="a folder with fonts/ and pictures/")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--so-far", action="store_true", help="train no further: write the folder alone")

@@ -242,8 +242,8 @@ class FindOptions:
         Range("be at least 0", 0),
         default=0,
     )
-    """0, because of 600 queries that dynfocus-tiny was put 3 and 5 changed two, one for the worse
-    (`benchmarks/moments.py`)."""
+    """0: of 600 queries put to dynfocus-tiny, 3 and 5 each changed two, one for the better and one for the
+    worse (`benchmarks/moments.py`)."""
     threshold: float | None = flag(
         "--threshold P",
         FINDING,

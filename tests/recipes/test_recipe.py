@@ -30,12 +30,12 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recipe:
 
 
 def test_it_begins_with_what_the_folder_has(small: Recipe) -> None:
-    shipped = load_file(OLD_WORLD / "model.safetensors")
+    begun_with = load_file(OLD_WORLD / "model.safetensors")
     begun = small.model.state_dict()
     assert {value.dtype for value in begun.values()} == {torch.float32}
-    for name, value in shipped.items():
+    for name, value in begun_with.items():
         torch.testing.assert_close(begun[name], value.float(), rtol=0, atol=0)
-    untied = begun.keys() - shipped.keys()
+    untied = begun.keys() - begun_with.keys()
     assert untied == {"language_model.lm_head.weight"}
 
 

@@ -16,7 +16,7 @@ from dynfocus_cli.training.run_log import log_lines
 from dynfocus_tiny import retrieval
 from dynfocus_tiny.frames import draw_old
 from dynfocus_tiny.recipe import fresh_model
-from dynfocus_tiny.retrieval import CaptionModel, FrameStore, PatchModel, train_retrieval
+from dynfocus_tiny.retrieval import CaptionModel, FrameStore, PatchModel, claim_features, train_retrieval
 from dynfocus_tiny.retrieval_threshold import admitting, logistic
 
 pytestmark = pytest.mark.slow
@@ -91,6 +91,16 @@ def test_a_head_learns_and_goes_on_after_a_kill(tmp_path: Path, monkeypatch: pyt
     train_retrieval(tmp_path / "parted", parted, steps=24, seed=1)
     for name, tensor in whole.state_dict().items():
         torch.testing.assert_close(parted.state_dict()[name], tensor)
+
+
+def test_features_are_of_one_network(tmp_path: Path) -> None:
+    claim_features(tmp_path / "run", {"model": "one"})
+    claim_features(tmp_path / "run", {"model": "one"})
+    with pytest.raises(SystemExit, match=r"is a run of .* name another --work"):
+        claim_features(tmp_path / "run", {"model": "other"})
+    (tmp_path / "unknown" / "frames").mkdir(parents=True)
+    with pytest.raises(SystemExit, match=r"no run\.json .* name another --work"):
+        claim_features(tmp_path / "unknown", {"model": "one"})
 
 
 def test_moments_of_brief_events_are_drawn_often(tmp_path: Path) -> None:

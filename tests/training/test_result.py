@@ -176,6 +176,18 @@ def test_damaged_videos_and_those_of_another_world_are_told(tmp_path: Path) -> N
     assert "not all look like those that dynfocus-tiny was trained on" in foreign
 
 
+def test_a_few_odd_videos_are_no_other_world(data: Path, tmp_path: Path) -> None:
+    """Of four clips the classifier takes one for foreign."""
+    store = FeatureStore(
+        tmp_path, load_model("dynfocus-tiny", "cpu"), prepared(data, tmp_path / "out").request.options
+    )
+    store.encode(prepared(data, tmp_path / "out").train, Silent())
+    assert store.unfamiliar_share == 0.25
+    model = load_model("dynfocus-tiny", "cpu")
+    assert finetune.familiarity_warnings(model, store.unfamiliar_share)
+    assert not finetune.familiarity_warnings(model, 0.1)
+
+
 def test_what_made_nothing_better_makes_no_world_familiar(data: Path, tmp_path: Path) -> None:
     from unittest import mock
 

@@ -42,7 +42,7 @@ def synth(
         ),
     ] = "short",
 ) -> None:
-    """Write generated video clips with questions: by default of the world that dynfocus-tiny was trained on.
+    """Write generated video clips with questions: by default the simplest that dynfocus-tiny was trained on.
 
     Prints their paths.
     """

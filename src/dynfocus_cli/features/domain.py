@@ -1,6 +1,6 @@
 """The domain of a model: which videos and questions it was trained on, by what can be measured of them.
 
-A departure from it is a clause of a sentence, such as "it has 8 scenes, where training had at most 6".
+A departure from it is a clause of a sentence, such as "it has 12 scenes, where training had at most 10".
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ KNOWN_PAIRS = 0.6
 """Share of neighbouring words in a question that training must have had side by side. Of the generator's
 wordings that training never saw the least have 0.625."""
 COUNTED_WRONG = 1
-"""Shots by which the network's count may be off: of 60 clips 3 had one too many, one had one too few."""
+"""Shots by which the network's count may be off: of 60 clips the network of `weights/old-world` counted one
+too many in 3, and one too few in one."""
 MOST_NAMED = 3
 """Unknown words that are named."""
 

@@ -16,8 +16,8 @@ from dynfocus_cli.features.world_classifier import WorldClassifier
 FILE_NAME = "familiarity.safetensors"
 _PREFIX = "classifier."
 WIDER_DISTANCE, WIDER_ODDS = 1.25, 1.0
-"""A video counts as unfamiliar beyond so many times the distance of the farthest known one, and so far below
-the least log odds of one."""
+"""What `widened` leaves beyond the videos that it takes in: a factor on the greatest distance, and what is
+taken off the least log odds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class Familiarity:
         return distance <= self.threshold and (self.classifier is None or log_odds >= self.classifier.least)
 
     def widened(self, distance: float, log_odds: float) -> Familiarity:
-        """The same with videos up to this distance, and down to these log odds, and some way beyond."""
+        """The same, with videos up to this distance and down to these log odds counted as familiar, and a
+        margin beyond them."""
         classifier = self.classifier
         if classifier is not None:
             classifier = replace(classifier, least=min(classifier.least, log_odds - WIDER_ODDS))

@@ -30,7 +30,7 @@ from dynfocus_cli.stopwatch import Stopwatch
 from dynfocus_cli.training.example_items import Problem
 from dynfocus_cli.training.planned_example import PlannedExample
 
-FORMAT = 3
+FORMAT = 4
 """Of the files."""
 FRAMES_AT_ONCE = 32
 """Frames that are encoded together."""
@@ -62,7 +62,8 @@ class FeatureStore:
         self._folder, self._model, self._options = folder, model, options
         self._videos: dict[str, _StoredVideo] = {}
         self.greatest_distance, self.least_log_odds = 0.0, math.inf
-        """Of the videos' frames from, and of being, such as the model was trained on: see `Familiarity`."""
+        """The greatest distance and the least log odds of a video so far, as `Familiarity` measures them."""
+        self._unfamiliar: set[str] = set()
         self.damaged: dict[str, str] = {}
         """Damaged videos, each with how many of its frames are in doubt."""
 
@@ -107,6 +108,11 @@ class FeatureStore:
         features = VideoFeatures(parts["patches"], prototypes, parts.get("class_token"))
         return FeatureSample(features, tuple(video.times_s[row] for row in rows))
 
+    @property
+    def unfamiliar_share(self) -> float:
+        """Of the videos so far, how many look unlike those that the model was trained on."""
+        return len(self._unfamiliar) / max(1, len(self._videos))
+
     def _add(self, example: PlannedExample, times_s: tuple[float, ...]) -> None:
         video = example.example.video
         path = self._folder / f"{self._digest(video, times_s)}.safetensors"
@@ -119,8 +125,12 @@ class FeatureStore:
                 )
         with safe_open(path, "pt") as file:
             self._videos[video] = _StoredVideo(path, times_s, tuple(file.get_tensor("pts_s").tolist()))
-            self.greatest_distance = max(self.greatest_distance, float(file.get_tensor("distance")))
-            self.least_log_odds = min(self.least_log_odds, float(file.get_tensor("log_odds")))
+            distance, log_odds = float(file.get_tensor("distance")), float(file.get_tensor("log_odds"))
+            self.greatest_distance = max(self.greatest_distance, distance)
+            self.least_log_odds = min(self.least_log_odds, log_odds)
+            known = self._model.familiarity
+            if known is not None and not known.covers(distance, log_odds):
+                self._unfamiliar.add(video)
             if doubtful := int(file.get_tensor("doubtful")):
                 self.damaged[video] = f"{doubtful} of {len(times_s)} frames"
 
@@ -133,7 +143,7 @@ class FeatureStore:
         tower = self._model.vision_tower
         place = os.fsencode(os.path.realpath(video)).hex()
         file = [place, status.st_size, status.st_mtime_ns, times_s, FORMAT]
-        encoder = [tower.revision, str(tower.dtype), tower.device.type, self._gated]
+        encoder = [tower.revision, self._model.info.config, str(tower.dtype), tower.device.type, self._gated]
         return json_digest(file + encoder)
 
     @property

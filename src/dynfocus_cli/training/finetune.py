@@ -39,6 +39,9 @@ from dynfocus_cli.training.validation import Score, validate, validation_loss
 BEFORE = "before.json"
 NAMED_VIDEOS = 10
 """Damaged videos that are named; the others are counted."""
+USUAL_SHARE = 0.1
+"""Up to so many of the videos may look unlike those that the model was trained on: of its own some 3 % do, by
+the classifier's limit."""
 ADVICE = "try `batch=1` with `accumulate`, `checkpointing`, `tune=qlora`, or fewer frames."
 
 Tell = Callable[[str], None]
@@ -90,10 +93,11 @@ def _train(plan: TrainingPlan, work: Path, progress: Progress, tell: Tell, warn:
         raise UsageError(f"No video of {plan.request.data} can be decoded: {broken[0]}")
     # Of training videos, not of those to validate on.
     extremes = feature_store.greatest_distance, feature_store.least_log_odds
+    unfamiliar_share = feature_store.unfamiliar_share
     held_out, broken_too = feature_store.encode(plan.validation, progress)
     if plan.validation and not held_out:
         raise UsageError(f"No video to validate on can be decoded: {broken_too[0]}")
-    warnings = [*_damage_warnings(feature_store.damaged), *_familiarity_warnings(model, *extremes)]
+    warnings = [*_damage_warnings(feature_store.damaged), *familiarity_warnings(model, unfamiliar_share)]
     for warning in warnings:
         warn(warning)
     make_trainable(model, plan)
@@ -184,8 +188,8 @@ class TrainingRun:
         return best
 
     def write(self, result: TrainingResult, distance: float, log_odds: float) -> None:
-        """Writes the model folder, whole or not at all; `distance` is the farthest training video's,
-        `log_odds` the least familiar one's."""
+        """Writes the model folder, whole or not at all; `distance` and `log_odds` are the greatest and the
+        least of the training videos."""
         model, familiarity = self.model, self.model.familiarity
         # The training videos belong to the model's domain now, unless validation got no better.
         if familiarity is not None and (result.better or not self.validation):
@@ -237,9 +241,9 @@ def _damage_warnings(damaged: dict[str, str]) -> list[str]:
     return [f"Damaged, and learned from all the same, frames in doubt included: {videos}{more}."]
 
 
-def _familiarity_warnings(model: LoadedModel, distance: float, log_odds: float) -> list[str]:
+def familiarity_warnings(model: LoadedModel, unfamiliar_share: float) -> list[str]:
     """On videos that look unlike those that the model has seen."""
-    if model.familiarity is None or model.familiarity.covers(distance, log_odds):
+    if unfamiliar_share <= USUAL_SHARE:
         return []
     return [
         f"Of the videos not all look like those that {model.info.name} was trained on, and its vision "

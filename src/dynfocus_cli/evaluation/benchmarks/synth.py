@@ -1,5 +1,5 @@
-"""Generated clips, which need no download: the world that dynfocus-tiny was trained on, in clips that nobody
-trained on."""
+"""Generated clips, which need no download: the simplest of the world that dynfocus-tiny was trained on, and
+such as nobody trained on."""
 
 from __future__ import annotations
 
