@@ -111,7 +111,10 @@ def test_seconds_in_another_order(tmp_path: Path) -> None:
     assert np.abs(batch.pixels - painted).mean() < 6
 
 
-@pytest.mark.parametrize("film", [Film(size=255), Film(size=2), Film(fps=0), Film(crf=52)])
+@pytest.mark.parametrize(
+    "film",
+    [Film(size=255), Film(size=2), Film(size=10**6), Film(fps=0), Film(fps=10**10), Film(crf=52)],
+)
 def test_films_that_cannot_be(tmp_path: Path, film: Film) -> None:
     with pytest.raises(UsageError, match=r"`(size|fps|crf)` must"):
         next(write_clips(tmp_path / "out", 1, 0, film=film))

@@ -25,6 +25,7 @@ FPS = 12
 CRF = 20
 QUESTIONS_PER_CLIP = 12
 QUESTIONS_FILE = "questions.jsonl"
+MAX_SIZE, MAX_FPS = 4096, 240
 
 _FIRST_SEED = 1 << 42
 """Scripts written here never share a seed with those that `dynfocus-tiny` was trained on."""
@@ -77,10 +78,12 @@ def write_clips(
         raise UsageError(f"`clips` must lie between 1 and {(1 << 20) - 1}, got {clips}.")
     if seed < 0:
         raise UsageError(f"`seed` must be at least 0, got {seed}.")
-    if film.size < 16 or film.size % 2:
-        raise UsageError(f"`size` must be an even number of at least 16 pixels, got {film.size}.")
-    if film.fps < 1:
-        raise UsageError(f"`fps` must be at least 1, got {film.fps}.")
+    if not 16 <= film.size <= MAX_SIZE or film.size % 2:
+        raise UsageError(
+            f"`size` must be an even number of pixels between 16 and {MAX_SIZE}, got {film.size}."
+        )
+    if not 1 <= film.fps <= MAX_FPS:
+        raise UsageError(f"`fps` must lie between 1 and {MAX_FPS}, got {film.fps}.")
     if not 0 <= film.crf <= 51:
         raise UsageError(f"`crf` must lie between 0 and 51, got {film.crf}.")
     questions = out / QUESTIONS_FILE
