@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import every_frame, on_screen, read_barcode, write_clip
+from clips import barcode, every_frame, on_screen, read_barcode, write_clip
 from matrix import CASES
+from PIL import Image
 
 from dynfocus_cli.errors import VideoUnreadable
 from dynfocus_cli.types import VideoSource
@@ -65,6 +66,20 @@ def test_every_moment_gives_the_frame_on_screen(tmp_path: Path, case: str) -> No
         sorted(draw.uniform(0, end) for _ in range(60)),
     ):
         assert shown(source, moments) == [numbers[on_screen(times, moment)] for moment in moments]
+
+
+def test_an_animated_png_whose_pictures_are_all_sync_points_is_no_damage(tmp_path: Path) -> None:
+    pictures = []
+    for number in range(60):
+        picture = barcode(number)
+        picture[0, 0] = picture[-1, -1] = 255 * (number % 2)  # so that each replaces the whole one before it
+        pictures.append(Image.fromarray(picture))
+    clip = tmp_path / "clip.png"
+    pictures[0].save(clip, save_all=True, append_images=pictures[1:], duration=40, blend=0)
+    moments = [0.0, 0.5, 1.0, 2.3]
+    batches = list(decode_frames(probe(clip), moments, width=48, height=48, fit="squash", batch_size=4))
+    assert [read_barcode(row) for batch in batches for row in batch.pixels] == [0, 12, 25, 57]
+    assert {condition for batch in batches for condition in batch.conditions} == {"sound"}
 
 
 @pytest.mark.parametrize("broken", ["late", "refused"])

@@ -190,7 +190,8 @@ def prepare(container: InputContainer, stream: VideoStream, *, workers: int | No
     select(container, stream)
     # Most HEVC is written so that rows of one picture can be decoded side by side, and these threads do not
     # mind frames that are left out: 1.6 times as fast on two cores, where frame threads are 1.1 times.
-    stream.thread_type = "SLICE" if stream.codec_context.name == "hevc" else "AUTO"
+    # The frame threads of animated PNG have lost its header after a flush (seen in FFmpeg 8).
+    stream.thread_type = "SLICE" if stream.codec_context.name in ("hevc", "apng") else "AUTO"
     cores = usable_cores() // workers if workers else 1
     stream.thread_count = min(THREADS_A_CORE * cores, MAX_THREADS) if cores > 1 else 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
