@@ -287,7 +287,8 @@ class RunOptions:
         default=False,
         affects_result=False,
         help_by_command={
-            "find": "Search by the shipped dynfocus-tiny also where it was not trained on such a video.",
+            "find": "Search by the shipped dynfocus-tiny also where it was not trained on such a video or "
+            "text.",
             "index": "By the shipped dynfocus-tiny, also keep videos unlike those of its training.",
         },
     )
@@ -299,7 +300,8 @@ class RunOptions:
         default=False,
         affects_result=False,
         help_by_command={
-            "find": "Find nothing where the model was not trained on such a video, also if it was named.",
+            "find": "Find nothing where the model was not trained on such a video or text, also if it was "
+            "named.",
             "index": "Keep no video unlike those of the model's training, also if the model was named.",
         },
     )
