@@ -186,15 +186,16 @@ def driver(records: int) -> dict[str, Any]:
     from dynfocus_cli.cli.each_by_ray import SharedJob
     from dynfocus_cli.cli.job import Job
     from dynfocus_cli.cli.resuming import ResumableResults
-    from dynfocus_cli.options import RunOptions
+    from dynfocus_cli.options import DecodingOptions, RunOptions
 
     videos = [f"local:///videos/{number:07}.mp4" for number in range(records)]
     questions = VideoQuestions(QuestionFile((Query("Is it there?"),), ()))
-    results = ResumableResults("out.jsonl", False, lambda: "ask model=m", False, False)
+    options = RunOptions(decoding=DecodingOptions(cache=False))
+    results = ResumableResults("out.jsonl", False, lambda several: "ask model=m", options, remote=True)
     memory: list[int] = []
     own = psutil.Process()
     setup = WorkerSetup(None, None, {}, "/")  # type: ignore[arg-type]
-    with results.opened(quiet=True), cluster(None, 2) as ray:
+    with results.opened(several_videos=True, quiet=True), cluster(None, 2) as ray:
         run = SharedJob(Job(videos, True, questions, RunOptions(), "text", True, results))
         pool = WorkerPool(ray, setup, PoolSize(2, 2, 1, 0), 2, TinyWorker)
         began, cpu = time.monotonic(), sum(own.cpu_times()[:2])

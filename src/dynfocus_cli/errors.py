@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from dynfocus_cli.types import ModelOffer
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
 class DynFocusError(Exception):
@@ -61,3 +63,17 @@ class SomeVideosFailed(DynFocusError):
 def first_line(error: Exception) -> str:
     """What another library's error says, as far as it goes into a sentence of ours."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def without_frames(error: ErrorT) -> ErrorT:
+    """The error, which no longer tells the calls that led to it: their variables are a video's features and
+    pictures, and a run that keeps its failures would keep those with them."""
+    known: list[BaseException] = []
+    rest: list[BaseException | None] = [error]
+    while rest:
+        each = rest.pop()
+        if each is not None and each not in known:
+            known.append(each)
+            each.__traceback__ = None
+            rest += [each.__cause__, each.__context__]
+    return error

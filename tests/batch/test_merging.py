@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dynfocus_cli.batch import valid_records
 from dynfocus_cli.batch.merging import merge_results
 from dynfocus_cli.batch.questions import Query
 from dynfocus_cli.batch.result_key import Content
@@ -47,6 +48,13 @@ def test_parts_are_joined_in_the_order_of_files_and_lines() -> None:
     write("1", record("a", "red"), record("c", "blue"))
     write("2", record("b", "green"), record("d", None))
     assert merged("1", "2") == [("a", "red"), ("c", "blue"), ("b", "green"), ("d", None)]
+
+
+def test_more_parts_than_files_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valid_records, "MAX_OPEN", 2)
+    write("old", *(record(name, "red") for name in "abcde"))
+    parts = [write(name + ".jsonl", record(name, "blue")) for name in "edcba"]
+    assert merged("old", *parts) == [(name, "blue") for name in "abcde"]
 
 
 def test_lines_stay_as_they_are_byte_for_byte() -> None:

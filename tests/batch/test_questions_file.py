@@ -57,6 +57,7 @@ def test_objects_with_and_without_an_id(read):
         ('{"question": "\\ud800"}', "The question is not valid text"),
         ('{"id": true, "question": "Who?"}', 'Its "id" must be a text or a whole number, got true'),
         ('{"id": 1.5, "question": "Who?"}', 'Its "id" must be a text or a whole number, got 1.5'),
+        (r'{"question": "Who?", "video": "\ud83d.mp4"}', 'Its "video" must be the path of one'),
         ('{"id": "first", "question": "Who?"}', "The id 'first' is line 1's already"),
         (b"\xff", "It is no text: byte 1 of it is not UTF-8"),
     ],
@@ -124,6 +125,15 @@ def test_a_list_of_objects(read, name, indent):
 
 def test_an_object_over_several_lines(read):
     assert read(json.dumps({"id": 1, "question": "Who?"}, indent=2))[0] == (Query("Who?", 1),)
+
+
+def test_a_broken_object_is_said_once(read):
+    with pytest.raises(UsageError, match=r"all of it: It is no JSON \(.*line 4"):
+        read('{\n "id": "q1",\n "question": "Who?",\n}\n', "questions.json")
+    lines = '{"question": "Who?"}\n{"question": \n{"question": "What?"}\n'
+    queries, problems = read(lines, "questions.json")
+    assert [query.text for query in queries] == ["Who?", "What?"]
+    assert len(problems) == 1
 
 
 def test_a_broken_list_is_said_and_a_question_in_brackets_is_one(read):

@@ -43,6 +43,9 @@ class StandIn:
     """Name of a file -> what asking about it raises."""
     load_error: Exception | None = None
     model: ModelInfo = MODEL
+    in_domain: bool | None = None
+    meanwhile: Callable[[str], object] = lambda video: None
+    """Called with the path of each video that is asked about."""
     loads: list[tuple[str | None, str, str | None]] = field(default_factory=list)
     calls: list[tuple[str, str | None, Any]] = field(default_factory=list)
 
@@ -70,6 +73,7 @@ class StandIn:
         memory_cache: Any = None,
     ) -> Inspection:
         self.calls.append((video, question, options))
+        self.meanwhile(video)
         progress.stage("encode", 2)
         progress.advance(2)
         for name, error in self.errors.items():
@@ -78,6 +82,7 @@ class StandIn:
         return Inspection(
             source=VideoSource(video, 2.0, 64, 48, 10.0, "h264", 0, False, 0, 0.0),
             question=question,
+            in_domain=self.in_domain,
             model=self.model,
             sampling=SamplingPlan("fps", 1.0, (0.0, 1.0), 0.0, 2.0),
             selection=SelectionInfo("visual", 2, 1, "dpc_knn"),

@@ -221,8 +221,14 @@ def test_a_file_of_results_is_gone_on_with(run, clip, finder) -> None:
     other = run("find", "a.mp4", "b.mp4", "a dog", "--output", "o.jsonl", "--top", "9")
     assert other.exit_code == 2
     assert "other settings" in other.stderr
-    run("find", "a.mp4", "a cat", "--output", "o.jsonl")
-    assert len(finder.calls) == 4, "another text is another result"
+    run("find", "a.mp4", "b.mp4", "a cat", "--output", "o.jsonl")
+    assert len(finder.calls) == 5, "another text is another result"
+    alone = run("find", "a.mp4", "a dog", "--output", "o.jsonl")
+    assert alone.exit_code == 2, "the borders of a single video are exact, and these are not"
+    assert "(there the default; here refine=True)" in alone.stderr
+    assert run("find", "a.mp4", "a dog", "--output", "one.jsonl", "--refine").exit_code == 0
+    assert run("find", "a.mp4", "a dog", "--output", "one.jsonl").stderr.startswith("one.jsonl has 1 result")
+    assert len(finder.calls) == 6
 
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--jsonl",)], ids=str)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from dynfocus_cli.batch.results import ResultFile
-from dynfocus_cli.errors import ModelUnavailable, VideoUnreadable
+from dynfocus_cli.errors import ModelUnavailable, OutOfDomain, VideoUnreadable
 from strict_schema import validate
 
 ASK = ("ask", "d", "What?", "--output", "out.jsonl")
@@ -232,3 +232,50 @@ def test_no_video_is_hashed_twice(stand_in, run, folder, monkeypatch, more):
     assert run(*arguments).exit_code == 0
     assert sorted(hashed) == [f"d/{name}.mp4" for name in "abcd"]
     assert len(written(folder)) == 8
+
+
+def test_an_answer_belongs_to_what_it_was_made_from(stand_in, run, folder):
+    def grow(video):
+        if video.endswith("b.mp4"):
+            (folder / video).write_text("more of it")
+
+    stand_in.meanwhile = grow
+    run(*ASK)
+    again = run(*ASK)
+    assert again.stderr.endswith("out.jsonl has 4 results: 1 new, 2 made before.\n")
+    assert stand_in.calls[-1][0] == "d/b.mp4"
+
+
+@pytest.mark.parametrize("address", ["https://example.com/v.mp4", "s3://bucket/v.mp4", "nowhere://v.mp4"])
+def test_an_address_fails_alone(stand_in, run, folder, address):
+    result = run("ask", "d/a.mp4", address, "d/b.mp4", "What?", "--output", "out.jsonl")
+    assert result.exit_code == 6
+    assert videos(folder) == [("d/a.mp4", False), (address, True), ("d/b.mp4", False)]
+    assert written(folder)[1]["error"]["code"] == 3
+
+
+def test_what_was_refused_is_guessed_where_a_guess_is_wanted(stand_in, run, folder):
+    stand_in.errors = {"b.mp4": OutOfDomain("Not such a video.")}
+    assert run(*ASK).exit_code == 6
+    stand_in.errors.clear()
+    assert run(*ASK).exit_code == 6
+    assert len(stand_in.calls) == 3
+    assert run(*ASK, "--anyway").exit_code == 0
+    assert videos(folder) == [("d/a.mp4", False), ("d/b.mp4", False), ("d/c.mp4", False)]
+    assert len(stand_in.calls) == 4
+
+
+def test_a_guess_is_no_answer_where_none_is_wanted(stand_in, run, folder):
+    stand_in.in_domain = False
+    assert run("ask", "d/a.mp4", "What?", "--output", "out.jsonl", "--anyway").exit_code == 0
+    stand_in.errors = {"a.mp4": OutOfDomain("Not such a video.")}
+    assert run("ask", "d/a.mp4", "What?", "--output", "out.jsonl").exit_code == 0
+    assert run("ask", "d/a.mp4", "What?", "--output", "out.jsonl", "--strict").exit_code == 4
+    assert videos(folder) == [("d/a.mp4", True)]
+
+
+def test_shots_are_a_setting_of_the_record(stand_in, run, folder):
+    run("inspect", "d", "--output", "out.jsonl")
+    result = run("inspect", "d", "--output", "out.jsonl", "--shots")
+    assert result.exit_code == 2
+    assert "(there the default; here shots=True)" in result.stderr

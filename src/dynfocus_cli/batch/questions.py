@@ -112,7 +112,7 @@ def _items(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
         if isinstance(whole, dict):
             yield "line 1", whole
             return
-        if path.lower().endswith(".json") and data.lstrip().startswith(b"["):
+        if path.lower().endswith(".json") and (data.lstrip().startswith(b"[") or not _has_object(data)):
             yield "all of it", whole
             return
     lines = [
@@ -156,9 +156,26 @@ def query_of(item: Any) -> Query:
     question, video = item.get("question"), item.get("video")
     if not isinstance(question, str):
         raise UsageError('It has no "question" that is a text.')
-    if video is not None and (not isinstance(video, str) or not video.strip() or "\0" in video):
+    if video is not None and not _may_be_path(video):
         raise UsageError(f'Its "video" must be the path of one, got {json.dumps(video)}.')
     return Query(question, _id(item), _choices(item), video)
+
+
+def _has_object(data: bytes) -> bool:
+    """Whether one of the lines is an object, as in JSON lines under another name."""
+    return any(isinstance(_parsed(line), dict) for line in _LINE_END.split(data))
+
+
+def _may_be_path(value: object) -> bool:
+    """Whether a file can be called so. Half of a surrogate pair stands for no character, but a byte of a name
+    that is no UTF-8 is written as one from U+DC80 on."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        return False
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _field(item: dict[str, Any], *names: str) -> tuple[str, Any]:

@@ -15,7 +15,7 @@ from dynfocus_cli.flags import values_of
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
-    from dynfocus_cli.options import FindOptions, RunOptions
+    from dynfocus_cli.options import RunOptions
     from dynfocus_cli.types import ModelInfo
     from dynfocus_cli.video import Subtitles
 
@@ -35,14 +35,14 @@ class Content:
     the key, since it may be moved with the video."""
 
 
-def settings_of(command: str, model: ModelInfo, options: RunOptions, find: FindOptions | None = None) -> str:
+def settings_of(command: str, model: ModelInfo, options: RunOptions, more: object | None = None) -> str:
     """The settings that an answer depends on, without video and question, as `name=value` words.
 
     Of the options those that are not at their default. Where and how an answer is computed is no part of it
     (device, decoding, cache): a run may go on elsewhere.
 
     Args:
-        find: what is asked of a search.
+        more: further options that a record depends on, such as what is asked of a search.
 
     Raises:
         UsageError: the subtitle file cannot be read, or holds no cues.
@@ -57,7 +57,7 @@ def settings_of(command: str, model: ModelInfo, options: RunOptions, find: FindO
     options = replace(options, subtitles=_subtitles(options.subtitles))
     changed = {
         flag.field_name: value
-        for flag, value in (*values_of(options), *(() if find is None else values_of(find)))
+        for flag, value in (*values_of(options), *(() if more is None else values_of(more)))
         if flag.affects_result and value != flag.default
     }
     words = [f"{name}={value}" for name, value in (named | changed).items() if value != ""]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from dynfocus_cli.batch.record_lines import BEGINNING, is_torn, question_of
 from dynfocus_cli.batch.result_key import Content, key_of
-from dynfocus_cli.errors import DynFocusError, UsageError
+from dynfocus_cli.errors import DynFocusError, OutOfDomain, UsageError
 from dynfocus_cli.files import TEMPORARY, is_same_file, lock, reason
 from dynfocus_cli.report.json import Record, line_of
 from dynfocus_cli.report.spans import stem_of
@@ -54,6 +54,10 @@ class StoredResult:
     """Of its line, in bytes."""
     place: int
     """Which result it is among all, that of the one that it replaced."""
+    is_guess: bool
+    """Made where the model was not trained on such a video or question."""
+    is_refusal: bool
+    """A failure because no guess was made there."""
     replaced: bool = False
 
     def replace(self, old: StoredResult) -> None:
@@ -82,7 +86,8 @@ class ResultFile:
         self._settings = ""
         self._size = 0
         """Bytes, up to the end of the last whole line."""
-        self._synced = time.monotonic()
+        self._synced = -SYNC_S
+        """When fsync was last called; the first result goes to the disk at once."""
         self._made = False
         self.stays_empty = False
         """Whether the file is kept though nothing was written, as the part of a run that has no videos."""
@@ -261,7 +266,17 @@ class ResultFile:
         """Takes note of a line at the end of the file."""
         key, video, failure = record["key"], record["video"], record.get("error")
         failed = None if failure is None else failure["code"]
-        stored = StoredResult(key, video, failed, fresh, self._size, length, len(self._results))
+        stored = StoredResult(
+            key,
+            video,
+            failed,
+            fresh,
+            self._size,
+            length,
+            len(self._results),
+            is_guess=record.get("in_domain") is False,
+            is_refusal=failure is not None and failure.get("kind") == OutOfDomain.__name__,
+        )
         self._size += length
         question = (video, *question_of(record), record.get("arm", ""))
         self._forget_failure(question, stored)

@@ -11,7 +11,7 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dynfocus_cli.report.json import Record
 
 DIGEST_BYTES = 16
+
+MAX_OPEN = 100
+"""Files at a time: a process may have as few as 256, and there may be a thousand parts."""
 
 
 class ValidRecords:
@@ -68,9 +71,15 @@ class ValidRecords:
     def lines(self) -> Iterator[bytes]:
         """Each record that counts as a line of JSON, without its line break."""
         with ExitStack() as stack:
-            files = [stack.enter_context(open(path, "rb")) for path in self.paths]
+            opened: dict[int, BinaryIO] = {}
             for place in self._order:
-                file = files[self._files[place]]
+                number = self._files[place]
+                if number not in opened:
+                    if len(opened) == MAX_OPEN:
+                        opened.clear()
+                        stack.close()
+                    opened[number] = stack.enter_context(open(self.paths[number], "rb"))
+                file = opened[number]
                 if file.tell() != self._starts[place]:
                     file.seek(self._starts[place])
                 line = file.read(self._lengths[place] + 1)

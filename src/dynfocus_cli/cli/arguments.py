@@ -29,11 +29,13 @@ def videos_and_text(
 
 
 def may_be_video(argument: str) -> bool:
-    """Whether it exists, or has the name of a video, which is then reported as missing."""
+    """Whether it exists, has the name of a video, which is then reported as missing, or is an address."""
+    from dynfocus_cli.batch.remote_videos import is_remote
     from dynfocus_cli.batch.video_files import has_video_name
-    from dynfocus_cli.batch.videos import STDIN
+    from dynfocus_cli.batch.videos import STDIN, local_path
 
-    return argument == STDIN or has_video_name(argument) or os.path.exists(argument)
+    exists = os.path.exists(local_path(argument))
+    return argument == STDIN or has_video_name(argument) or exists or is_remote(argument)
 
 
 def is_video(argument: str) -> bool:

@@ -16,7 +16,14 @@ from dynfocus_cli.batch.video_questions import VideoQuestions
 from dynfocus_cli.cli.errors import Failure, say
 from dynfocus_cli.cli.exporting import ExportFlags, Exporting
 from dynfocus_cli.cli.job import Job, for_each, put_failure
-from dynfocus_cli.cli.options import BatchOptions, EngineOptions, ModelRequest, OutputOptions, check_subtitles
+from dynfocus_cli.cli.options import (
+    BatchOptions,
+    EngineOptions,
+    ModelRequest,
+    OutputOptions,
+    ShotOptions,
+    check_subtitles,
+)
 from dynfocus_cli.cli.output import AnswerStream, on_terminal
 from dynfocus_cli.errors import UsageError, VideoUnreadable
 from dynfocus_cli.options import RunOptions
@@ -44,11 +51,13 @@ def run_each(
     work: Callable[[Job, str, Query | None, Backend, Progress, Prefetch | None], Evidence],
     show: Callable[[Job, str, Query | None, Evidence], None],
     write_more: Callable[[Evidence], list[Failure]] | None = None,
+    more: ShotOptions | None = None,
 ) -> None:
     """Goes through the videos that `arguments` name, and writes results, exported files and records.
 
     Args:
         write_more: writes further files of a result, and says and returns what could not be written.
+        more: further options that a record depends on.
 
     Raises:
         UsageError: options that contradict each other.
@@ -61,7 +70,10 @@ def run_each(
     shared_out = engine.engine == "ray"
     if shared_out and batch.output is None and not output.dry_run:
         raise UsageError("--engine ray writes results into a file: name it with --output.")
-    results, rows = results_of(command, batch, lambda: model.spec().info, run, output), None
+    results = results_of(
+        command, batch, lambda: model.spec().info, run, output, lambda several: more, remote=shared_out
+    )
+    rows = None
     if command == "inspect":
         exports, rows = exports.without_stdout(batch, output)
     export_options = exports.options(questions, dry_run=output.dry_run)
@@ -161,8 +173,6 @@ def gathered(
     for problem in questions.problems:
         say(f"Error: {problem}")
     with ExitStack() as stack:
-        if results is not None:
-            stack.enter_context(results.opened(quiet=output.quiet))
         if batch.null and batch_videos.STDIN not in arguments:
             raise UsageError("-0 says how paths on standard input end: give - as the video.")
         stdin = None if sys.stdin is None else sys.stdin.buffer
@@ -173,6 +183,8 @@ def gathered(
         several = len(first) > 1
         if output.format == "json" and several and not one_object:
             raise UsageError("--json prints one object and there are several videos: use --jsonl.")
+        if results is not None:
+            stack.enter_context(results.opened(several_videos=several, quiet=output.quiet))
         videos = shard.part((path for path in chain(first, paths) if queries.of(path)), str)
         # Names on standard input may take their time; what is in folders is soon known, and can be counted.
         listed = videos if batch_videos.STDIN in arguments else list(videos)

@@ -72,7 +72,11 @@ def find(
     from dynfocus_cli.moments.library import with_borders
     from dynfocus_cli.moments.moment import Moments, VideoFailure
 
-    results = results_of("find", batch, lambda: model.finder().info, run, output, search)
+    def of_record(several: bool) -> FindOptions:
+        refined = search.refine if several else with_borders(search, exact=True).refine
+        return replace(search, refine=refined or None)  # borders as they come are no option
+
+    results = results_of("find", batch, lambda: model.finder().info, run, output, of_record)
     questions = QuestionFile((Query(text),), ())
     export_options = exports.options(questions, dry_run=output.dry_run)
     writes = export_options is not None or clips.clips is not None

@@ -64,7 +64,9 @@ def index(
         except VideoUnreadable:
             return False  # its turn comes, and says why
 
-    results = results_of("index", batch, lambda: finder().info, run, output, still_holds=is_kept)
+    results = results_of(
+        "index", batch, lambda: finder().info, run, output, still_holds=is_kept, remote=shared_out
+    )
     with gathered(videos, QuestionFile((), ()), batch, results, run, output, remote=shared_out) as job:
         job = replace(job, onward=ONWARD)
         if output.dry_run:

@@ -76,7 +76,9 @@ def inspect(
         is_first = False
 
     split = None if shots.split is None else splitting.write
-    run_each("inspect", videos, questions, batch, model, run, output, exports, engine, work, show, split)
+    run_each(
+        "inspect", videos, questions, batch, model, run, output, exports, engine, work, show, split, shots
+    )
     splitting.conclude()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +20,7 @@ from dynfocus_cli.cli.errors import Failure, failure_of, say, trace
 from dynfocus_cli.cli.interrupts import interruptible
 from dynfocus_cli.cli.output import AnswerStream, Format, name_of, on_terminal, one_line, write_record
 from dynfocus_cli.cli.tally import Tally, Warnings
-from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError
+from dynfocus_cli.errors import DynFocusError, SomeVideosFailed, UsageError, without_frames
 from dynfocus_cli.features.memory_cache import MemoryFeatureCache
 from dynfocus_cli.options import RunOptions
 from dynfocus_cli.report.writers import ExportFormat
@@ -208,8 +209,11 @@ def for_each(
         own, prefetched = prefetched if query is job.questions.of(video)[0] else None, None
         write = None if job.stream is None else job.stream.write
         run = tally.line() if job.several else ""
-        with display.shown(job.where(video, query), with_bars, write, run) as progress, interruptible():
-            return work(job, video, query, loaded, progress, own)
+        with ExitStack() as started:
+            if own is not None:
+                started.callback(own.close)  # what refuses the question takes no frames
+            with display.shown(job.where(video, query), with_bars, write, run) as progress, interruptible():
+                return work(job, video, query, loaded, progress, own)
 
     def is_done(video: str, query: Query | None) -> bool:
         if job.results is None:
@@ -232,6 +236,7 @@ def for_each(
                 failure = failure_of(outcome.error)
                 report_failure(job, outcome.video, outcome.query, failure)
                 failures.append(failure.code)
+                without_frames(outcome.error)
                 failed.append(outcome)
     except KeyboardInterrupt as interrupt:
         if job.results is not None:

@@ -276,8 +276,15 @@ class ShotOptions:
         "--split DIR",
         ("inspect",),
         "Cut each shot into a file in DIR, copied from the sync point before it.",
+        affects_result=False,
     )
-    exact: bool = flag("--exact", ("inspect",), "With --split: to the frame, encoded anew.", default=False)
+    exact: bool = flag(
+        "--exact",
+        ("inspect",),
+        "With --split: to the frame, encoded anew.",
+        default=False,
+        affects_result=False,
+    )
 
     def __post_init__(self) -> None:
         if self.exact and self.split is None:

@@ -17,7 +17,7 @@ from dynfocus_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from dynfocus_cli.batch.questions import Query
-    from dynfocus_cli.cli.options import BatchOptions, OutputOptions
+    from dynfocus_cli.cli.options import BatchOptions, OutputOptions, ShotOptions
     from dynfocus_cli.options import FindOptions, RunOptions
     from dynfocus_cli.report.json import Record
     from dynfocus_cli.types import ModelInfo
@@ -30,12 +30,11 @@ class ResumableResults:
     path: str
     """As the user named it."""
     retry_failed: bool
-    settings: Callable[[], str]
-    """Those of this run, worked out once it is sure that the file can be written."""
-    subtitles_beside: bool
-    """Whether subtitle files beside the videos are looked for."""
-    cache: bool
-    """Whether digests of videos may be remembered in the cache."""
+    settings: Callable[[bool], str]
+    """Those of a run over several videos or one, worked out once it is sure that the file can be written."""
+    options: RunOptions
+    remote: bool = False
+    """Whether addresses of videos in object stores are looked up there."""
     still_holds: Callable[[str], bool] | None = None
     """Whether what came of a video is still there, where that is more than its line in the file."""
     done: int = 0
@@ -46,9 +45,12 @@ class ResumableResults:
     had_results: bool = False
     """Whether the file has results of earlier runs; else no video has to be read to look it up there."""
     _file: ResultFile = field(init=False)
+    _begun: tuple[str, Content] | None = None
+    """The video that was looked up last, and what was in it then: an answer is filed under what it was made
+    from, also where the file has been written to since."""
 
     @contextmanager
-    def opened(self, *, quiet: bool) -> Iterator[ResumableResults]:
+    def opened(self, *, several_videos: bool, quiet: bool) -> Iterator[ResumableResults]:
         """This run alone has the file until the block ends; says what it holds, before and after.
 
         Raises:
@@ -56,7 +58,7 @@ class ResumableResults:
         """
         with ResultFile(self.path) as file:
             self._file = file
-            file.resume(self.settings())
+            file.resume(self.settings(several_videos))
             self.had_results = file.count > 0
             self._warn()
             if file.count and not quiet:
@@ -84,6 +86,7 @@ class ResumableResults:
     def pass_over(self, video: str, query: Query | None) -> bool:
         """Whether the file has a result that will do; counts it if it has."""
         content = self._content_of(video)
+        self._begun = video, content
         stored = self._stored(video, content, query)
         if stored is None:
             return False
@@ -101,6 +104,8 @@ class ResumableResults:
         Args:
             content: the video's identity, where it is known already.
         """
+        if content is None and self._begun is not None and self._begun[0] == video:
+            content = self._begun[1]
         with uninterrupted():
             self._file.add(video, content or self._content_of(video), query, record)
             self.added += 1
@@ -110,16 +115,22 @@ class ResumableResults:
         if stored is None or stored.fresh:
             return stored
         if stored.failed is None:
+            if self.options.strict and stored.is_guess:
+                return None
             return stored if self.still_holds is None or self.still_holds(video) else None
+        if self.options.anyway and stored.is_refusal:
+            return None
         # The message of a failure speaks of the place where the video was.
         moved = stored.video != video and not os.path.exists(stored.video)
         return None if self.retry_failed or moved else stored
 
     def _content_of(self, video: str) -> Content:
-        if is_remote(video):
+        if self.remote and is_remote(video):
             return remote_content(video)
         return content_of(
-            video, digest=digest_function(cache=self.cache), subtitles_beside=self.subtitles_beside
+            video,
+            digest=digest_function(cache=self.options.decoding.cache),
+            subtitles_beside=self.options.subtitles == "auto",
         )
 
     def _warn(self) -> None:
@@ -133,15 +144,17 @@ def results_of(
     info: Callable[[], ModelInfo],
     options: RunOptions,
     form: OutputOptions,
-    find: FindOptions | None = None,
+    more: Callable[[bool], FindOptions | ShotOptions | None] = lambda several_videos: None,
     still_holds: Callable[[str], bool] | None = None,
+    *,
+    remote: bool = False,
 ) -> ResumableResults | None:
     """Where results go, or None for stdout. Raises UsageError for options that contradict each other.
 
     Args:
         info: of the model, which is read once it is sure that the file can be written.
-        find: what is asked of a search.
-        still_holds: see `ResumableResults`.
+        more: further options that a record depends on, of a run over several videos or one.
+        still_holds, remote: see `ResumableResults`.
     """
     if batch.output is None:
         if batch.retry_failed:
@@ -152,13 +165,12 @@ def results_of(
     if form.dry_run:
         raise UsageError("--dry-run makes no result that --output could keep: leave one of them out.")
 
-    def settings() -> str:
+    def settings(several_videos: bool) -> str:
         from dynfocus_cli.batch.result_key import settings_of
 
-        return settings_of(command, info(), options, find)
+        return settings_of(command, info(), options, more(several_videos))
 
-    subtitles_beside, cache = options.subtitles == "auto", options.decoding.cache
-    return ResumableResults(batch.output, batch.retry_failed, settings, subtitles_beside, cache, still_holds)
+    return ResumableResults(batch.output, batch.retry_failed, settings, options, remote, still_holds)
 
 
 def _results(count: int) -> str:
