@@ -36,8 +36,10 @@ def with_library(more: str = "", main: str = "app") -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def in_terminal(command: list[str], *, columns: int = 80, **environment: str) -> tuple[str, int]:
-    """What `command` writes to a terminal on both streams, and its exit code."""
+def in_terminal(
+    command: list[str], *, columns: int = 80, typed: bytes = b"", **environment: str
+) -> tuple[str, int]:
+    """What `command` writes to a terminal on both streams, and its exit code; `typed` is typed there."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LC_ALL")}
@@ -49,6 +51,7 @@ def in_terminal(command: list[str], *, columns: int = 80, **environment: str) ->
         env={**inherited, "TERM": "xterm-256color", **environment},
     )
     os.close(theirs)
+    os.write(ours, typed)
     parts = []
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

@@ -46,6 +46,31 @@ def test_strip_and_progress_fit_the_width(tmp_path, columns):
     assert "circle." in output
 
 
+OFFER = """
+from dynfocus_cli.cli import progress
+from dynfocus_cli.cli.errors import reported
+from dynfocus_cli.cli.offer import fetched_offer
+from dynfocus_cli.errors import OutOfDomain
+from dynfocus_cli.types import ModelOffer
+
+error = OutOfDomain("m", "It was not trained on this", ModelOffer("smolvlm", "none", 10**9))
+with reported(), progress.shown("a.mp4", True) as shown:
+    shown.stage("encode", None)
+    print("fetched:", fetched_offer(error, shown))
+"""
+
+
+@pytest.mark.parametrize("typed", [b"n\n", b"\n", b"\x04"], ids=["no", "return", "end"])
+def test_a_model_is_offered_where_nothing_draws_over_it(typed):
+    output, code = in_terminal([sys.executable, "-c", OFFER], typed=typed)
+    assert code == 0
+    _, said, after = output.partition("Warning: It was not trained on this.")
+    assert said
+    assert "Fetch smolvlm (1.0 GB) now? [y/N]:" in after
+    assert "Looking at" not in after
+    assert "fetched: None" in after
+
+
 def test_a_dumb_terminal_is_written_to_line_by_line(tmp_path):
     output, code = in_terminal(ask(tmp_path), TERM="dumb")
     assert code == 0

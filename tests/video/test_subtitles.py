@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynfocus_cli.errors import UsageError
+from dynfocus_cli.report.writers.chapters import webvtt_chapters
 from dynfocus_cli.types import VideoSource
 from dynfocus_cli.video import cues_on_screen, find_subtitles, probe, subtitles
 from dynfocus_cli.video.cues import MAX_CUE_CHARACTERS, Cue
@@ -129,6 +131,22 @@ def test_files_beside_the_video(tmp_path: Path) -> None:
     assert found.origin == "my film.en.srt"
     assert len(warnings) == 1
     assert "my film.VTT hold no cues" in warnings[0]
+
+
+def test_chapters_beside_the_video_are_no_subtitles(tmp_path: Path) -> None:
+    video = write_clip(tmp_path / "a.mp4", range(0, 400, 40))
+    shots = [SimpleNamespace(start_s=0.0, end_s=0.2, title="Shot 1")]
+    (tmp_path / "a.vtt").write_text(webvtt_chapters(shots))
+    assert find_subtitles(probe(video), "auto") == (None, ())
+    (tmp_path / "a.en.vtt").write_bytes(
+        b"\xef\xbb\xbfWEBVTT\r\nKind: captions\r\n\r\n00:00.000 --> 00:01.000\r\nHi.\r\n"
+    )
+    found, _ = find_subtitles(probe(video), "auto")
+    assert found is not None
+    assert (found.origin, found.cues[0].text) == ("a.en.vtt", "Hi.")
+    named, _ = find_subtitles(probe(video), str(tmp_path / "a.vtt"))
+    assert named is not None
+    assert named.cues[0].text == "Shot 1"
 
 
 def test_a_folder_is_read_once_while_nothing_in_it_changes(

@@ -128,11 +128,13 @@ def find(
             return Moments(text, caption_of(text), opened[0].info, videos, options.top)
 
         def show(video: str, query: Query | None, result: VideoMoments) -> None:
-            if job.format == "jsonl" or job.results is not None:
+            has_record = job.format == "jsonl" or job.results is not None
+            if has_record:
                 from dynfocus_cli.report.moments_record import moments_record
 
                 job.put(video, query, moments_record(moments_of((result,))))
-            found[video] = result
+            if writes or not has_record:  # a curve takes memory, of ten thousand videos a good part of it
+                found[video] = result
             job.warn(result.warnings, job.where(video, query))
 
         def finish(failed: Sequence[Outcome[VideoMoments]]) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from dynfocus_cli.cli.errors import say
+
 if TYPE_CHECKING:
     from dynfocus_cli.errors import OutOfDomain
     from dynfocus_cli.progress import Progress
@@ -29,11 +31,23 @@ def fetched_offer(error: OutOfDomain, progress: Progress) -> str | None:
     from dynfocus_cli.checkpoints.size import readable
     from dynfocus_cli.cli import progress as display
 
-    progress.notice(f"{error.reason}.")
-    if not typer.confirm(f"Fetch {offer.name} ({readable(offer.bytes)}) now?", err=True):
+    display.step_aside(progress)
+    say(f"Warning: {error.reason}.")
+    if not _agrees(f"Fetch {offer.name} ({readable(offer.bytes)}) now?"):
         return None
     hub_id, entry = find_pullable(offer.name)
     assert hub_id is not None, "what is offered is a public model"
     with display.shown(offer.name, display.is_visible(quiet=False)) as bar:
         pull_public(hub_id, entry, None if offer.quantization == "none" else offer.quantization, bar)
     return offer.name
+
+
+def _agrees(question: str) -> bool:
+    """Whether the answer at the terminal is yes; an end of input is a no."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        typer.echo(err=True)
+        return False

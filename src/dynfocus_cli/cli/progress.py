@@ -42,6 +42,12 @@ def shown(title: str, enabled: bool, write: Writer | None = None, run: str = "")
         yield _Seen(display, write)
 
 
+def step_aside(progress: Progress) -> None:
+    """Removes the display of `progress`, so that it does not draw over what is asked at the terminal."""
+    if isinstance(progress, _Seen):
+        progress.stop()
+
+
 class _Unseen(Silent):
     """No display, and the answer's text as it comes."""
 
@@ -74,6 +80,9 @@ class _Seen(_Unseen):
     def stage(self, name: str, total: int | None) -> None:
         super().stage(name, total)
         self._display.stage(name, total)
+
+    def stop(self) -> None:
+        self._display.stop()
 
     def advance(self, n: int) -> None:
         self._display.advance(n)

@@ -46,6 +46,8 @@ _NEXT_NUMBER = "\n\n0\n"
 """pysubs2 takes a number at the end of a cue for the next one's; after this the last cue keeps its own."""
 
 _LESS_WANTED = Disposition.forced | Disposition.hearing_impaired | Disposition.comment
+_CHAPTERS = re.compile(r"\ufeff?WEBVTT[^\r\n]*(?:\r?\n[^\r\n]+)*?\r?\nKind: *chapters", re.IGNORECASE)
+"""The header of WebVTT whose cues nobody says: they are titles."""
 _ASS_SECTION = re.compile(r"^\[(?:Script Info|V4\+? Styles|Events)\]", re.MULTILINE | re.IGNORECASE)
 
 
@@ -78,13 +80,14 @@ def find_subtitles(source: VideoSource, option: str) -> tuple[Subtitles | None, 
 
 
 def subtitles_beside(video: Path) -> tuple[Subtitles | None, tuple[str, ...]]:
-    """The first file of the video's name beside it that can be read, or None; and what is wrong with those
-    before it."""
+    """The first file of the video's name beside it that can be read and has no chapters, or None; and what is
+    wrong with those before it."""
     problems: list[str] = []
     for path in subtitle_files(video):
         try:
-            cues, doubts = _read(path)
-            return Subtitles(cues, path.name), (*problems, *doubts)
+            text, doubts = _text(path)
+            if not _CHAPTERS.match(text):
+                return Subtitles(_cues(path, text), path.name), (*problems, *doubts)
         except UsageError as error:
             problems.append(str(error))
     return None, tuple(problems)
@@ -112,6 +115,16 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
 
 def _read(path: Path) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
     """The cues of a file, and a warning where its letters may be wrong; raises UsageError as `read_cues`."""
+    text, doubts = _text(path)
+    return _cues(path, text), doubts
+
+
+def _text(path: Path) -> tuple[str, tuple[str, ...]]:
+    """What a file holds, and a warning where its letters may be wrong.
+
+    Raises:
+        UsageError: it is no regular file, or too large.
+    """
     name = f"The subtitles {path}"
     try:
         status = path.stat()
@@ -124,10 +137,14 @@ def _read(path: Path) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{name} cannot be read ({reason}): give off, auto, or an existing file.") from error
     text, doubt = decode_text(data)
+    return text, (f"{name}: {doubt}",) if doubt else ()
+
+
+def _cues(path: Path, text: str) -> tuple[Cue, ...]:
     cues = parse_cues(text)
     if not cues:
-        raise UsageError(f"{name} hold no cues: give a .srt, .vtt or .ass file.")
-    return cues, (f"{name}: {doubt}",) if doubt else ()
+        raise UsageError(f"The subtitles {path} hold no cues: give a .srt, .vtt or .ass file.")
+    return cues
 
 
 def parse_cues(text: str) -> tuple[Cue, ...]:

@@ -15,7 +15,7 @@ HOSTILE = 'clips/<b>"&;=#\\\n\x1b[2J\udcff.mp4'
 def test_webvtt_chapters(make_inspection):
     made = make_inspection()
     text = webvtt_chapters(event_spans(made))
-    assert text.startswith("WEBVTT\n\n1\n00:00:00.000 --> ")
+    assert text.startswith("WEBVTT\nKind: chapters\n\n1\n00:00:00.000 --> ")
     cues = pysubs2.SSAFile.from_string(text, format_="vtt")
     assert [(cue.start / 1000, cue.end / 1000) for cue in cues] == [
         (span.start_s, span.end_s) for span in event_spans(made)

@@ -11,13 +11,17 @@ from dynfocus_cli.report.writers import ExportFormat, ExportSource, MomentsForma
 from dynfocus_cli.video.timecode import format_timecode
 
 
+HEADER = "WEBVTT\nKind: chapters"
+"""So that nobody takes them for subtitles, `video/subtitles.py` least of all."""
+
+
 def webvtt_chapters(spans: Sequence[TitledSpan]) -> str:
     """The spans as WebVTT chapters, for `<track kind="chapters">`."""
     cues = [
         f"{number}\n{format_timecode(span.start_s)} --> {format_timecode(span.end_s)}\n{span.title}\n"
         for number, span in enumerate(_lasting(spans), start=1)
     ]
-    return "\n".join(["WEBVTT\n", *cues])
+    return "\n".join([f"{HEADER}\n", *cues])
 
 
 def ffmetadata_chapters(of: Sourced, spans: Sequence[TitledSpan]) -> str:
