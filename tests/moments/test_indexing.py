@@ -11,6 +11,7 @@ import torch
 
 from dynfocus_cli.features.encoding import VisionTower
 from dynfocus_cli.models.vlm.selector import read_selector_spec
+from dynfocus_cli.moments import indexing
 from dynfocus_cli.moments.dual_encoder import DualEncoderRetriever
 from dynfocus_cli.moments.index import indexes
 from dynfocus_cli.moments.indexing import IndexedVideo, indexed, open_index
@@ -89,6 +90,26 @@ def test_a_changed_file_is_indexed_again(clip: Path, encoder: Encoder, tmp_path:
     info = index.info()
     assert info is not None
     assert (info.videos, info.about["model"]) == (2, retriever.name)
+
+
+def test_what_replaces_a_file_while_it_is_read_is_not_kept_as_its_content(
+    clip: Path, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copy(clip, tmp_path / "copy.mp4")
+    other = write_clip(tmp_path / "other.mp4", range(0, 2000, 40))
+    digest_of = indexing.digest_of
+
+    def digest_of_replaced(video: str) -> str:
+        digest = digest_of(video)
+        if other.exists():
+            other.rename(clip)
+        return digest
+
+    monkeypatch.setattr(indexing, "digest_of", digest_of_replaced)
+    assert not kept(clip, encoder).is_kept
+    of_copy = kept(Path(copy), encoder)
+    assert of_copy.is_new
+    assert len(of_copy.entry.times_s) == 3
 
 
 def kept(clip: Path, encoder: Encoder) -> IndexedVideo:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import pytest
+from boxes import insert_box
 from clips import write_clip
 from matrix import CASES
 from mutations import mutate, write_bases
@@ -84,6 +85,10 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "text": ("a.mkv", lambda: b"There is no video in here.\n" * 100),
     "zeros": ("a.mp4", lambda: bytes(100_000)),
     "a box that never ends": ("a.mp4", lambda: b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\xff\xff\xff\xffmoov"),
+    "a box of 16 exabytes": (
+        "a.mp4",
+        lambda: b"\0\0\0\x10ftypmp42\0\0\0\0" + b"\0\0\0\x01free" + b"\xff" * 8 + bytes(4000),
+    ),
     "boxes within boxes": ("a.mp4", lambda: b"\0\0\0\x14ftypmp42\0\0\0\0isom" + b"\0\x0f\0\0moov" * 20_000),
 }
 
@@ -94,6 +99,13 @@ def test_bombs(tmp_path: Path, process: ReadingProcess, name: str) -> None:
     path = tmp_path / file_name
     path.write_bytes(make())
     assert read_alone(process, path).startswith(str(path))
+
+
+def test_a_box_of_exabytes_inside_the_index(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", [0, 40, 80])
+    insert_box(clip, b"avc1", b"junk", b"\xff" * 8)
+    clip.write_bytes(clip.read_bytes().replace(b"\0\0\0\x10junk", b"\0\0\0\x01junk"))
+    assert read(clip) == "frames"
 
 
 def test_a_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:

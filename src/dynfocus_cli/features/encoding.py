@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 
+import numpy as np
 import torch
 from av.codec.hwaccel import HWAccel
 from torch import Tensor
@@ -95,6 +96,8 @@ def encode_video(
         batches = prefetched
         if batches is None or known is not None:
             batches = decode_for(source, missing, tower, device, batch_size)
+        if tower.together > 1:
+            batches = _in_whole_groups(batches, tower.together)
         fresh = _encode(batches, missing, tower, progress, watch)
         parts.append(fresh)
         if cache is not None and state_of(source.path) == state:  # else nobody knows what was decoded
@@ -131,6 +134,38 @@ def decode_for(
     size = {"width": tower.preprocessing.width, "height": tower.preprocessing.height}
     fit = tower.preprocessing.fit
     return decode_frames(source, moments_s, **size, fit=fit, batch_size=batch_size, hwaccel=device)
+
+
+def _in_whole_groups(batches: Iterator[FrameBatch], together: int) -> Iterator[FrameBatch]:
+    """The same frames in batches of a multiple of `together` frames, all but the last: decoders share their
+    work by time alone, and their batches may end within a group of frames that are encoded as one.
+
+        5, 5 and 1 frames, 2 together -> 4, 6 and 1
+    """
+    rest: FrameBatch | None = None
+    for decoded in batches:
+        batch = decoded if rest is None else _joined(rest, decoded)
+        whole = len(batch.times_s) // together * together
+        if whole:
+            yield _part(batch, 0, whole)
+        rest = _part(batch, whole, None) if whole < len(batch.times_s) else None
+    if rest is not None:
+        yield rest
+
+
+def _joined(first: FrameBatch, second: FrameBatch) -> FrameBatch:
+    return FrameBatch(
+        np.concatenate((first.pixels, second.pixels)),
+        first.times_s + second.times_s,
+        first.pts_s + second.pts_s,
+        first.conditions + second.conditions,
+    )
+
+
+def _part(batch: FrameBatch, start: int, end: int | None) -> FrameBatch:
+    """The frames from `start` on, up to `end`."""
+    part = slice(start, end)
+    return FrameBatch(batch.pixels[part], batch.times_s[part], batch.pts_s[part], batch.conditions[part])
 
 
 def _encode(

@@ -95,7 +95,8 @@ def indexed(
     digest, stamp = "", None
     if index is not None:
         with watch("decode"):
-            digest, stamp = digest_of(video), state_of(video)
+            stamp = state_of(video)  # before the digest: the file may be replaced while it is read
+            digest = digest_of(video)
             known = index.get(digest, video)
         if known is not None:
             admit(known.departures)

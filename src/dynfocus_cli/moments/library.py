@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dynfocus_cli.errors import UsageError, VideoUnreadable
+from dynfocus_cli.errors import UsageError, VideoUnreadable, without_frames
 from dynfocus_cli.models.protocol import Backend, ModelSpec
 from dynfocus_cli.moments.captions import caption_of
 from dynfocus_cli.moments.embedding import MOST_FRAMES
@@ -19,7 +19,7 @@ from dynfocus_cli.moments.retriever import Retriever
 from dynfocus_cli.moments.screening import screen
 from dynfocus_cli.moments.search import find, frame_s, refuse_unlike
 from dynfocus_cli.moments.spans import JITTER_S
-from dynfocus_cli.moments.windows import find_by_windows
+from dynfocus_cli.moments.windows import find_by_windows, plan_windows
 from dynfocus_cli.moments.words import joined, word_hits
 from dynfocus_cli.options import FindOptions, RunOptions, check_query
 from dynfocus_cli.pipeline.domain import refuses
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
     from dynfocus_cli.models.vlm.selector import SelectorSpec
 
 _SLOW = (
-    "{name} does not compare frames with texts: it was asked about a few seconds at a time, which takes "
-    "longer. A `selector` beside it does."
+    "{name} does not compare frames with texts, so it was asked about a few seconds at a time: that takes "
+    "longer, and borders are not refined. A `selector` beside it compares them."
+)
+_NOTHING_TO_VERIFY = (
+    "`verify` has a language model judge what frames alone have found, and {name} alone is asked about every "
+    "few seconds anyway: leave it out, or name a `selector` beside it."
 )
 _NOTHING_TO_KEEP = (
     "{name} does not compare frames with texts, so there is nothing to keep for searches: name a SigLIP or "
@@ -96,6 +100,8 @@ class Finder:
                 f"`verify` asks a language model, and {self.name} has none: leave it out, or name another "
                 "`model`."
             )
+        if options.verify and self.retriever is None:
+            raise UsageError(_NOTHING_TO_VERIFY.format(name=self.name))
 
     def check_text(self, text: str, run: RunOptions = DEFAULT_RUN) -> None:
         """Raises OutOfDomain where no video could be searched for the text: nobody named the model, and it
@@ -115,7 +121,7 @@ class Finder:
 
         Raises:
             UsageError: the text is empty, too long or no text; a time past the end; a subtitle file that
-                cannot be read; `verify` without a language model.
+                cannot be read; `verify` without a language model, or with one alone.
             VideoUnreadable: no frame can be had of the file.
             OutOfDomain: nobody named the model, and it was not trained on such a video or text.
         """
@@ -243,8 +249,9 @@ class Finder:
             VideoUnreadable: it is no video.
             UsageError: a time past the end.
         """
-        source = probe(video)
-        fps = self.fps
+        source, fps = probe(video), self.fps
+        if self.retriever is None:
+            return source, plan_windows(source, run.sampling, self.name, fps)
         return source, plan_sampling(
             source, run.sampling, Mentions(), default_fps=fps, default_max_frames=MOST_FRAMES
         )
@@ -353,7 +360,7 @@ def find_all(
         except Exception as error:
             if len(videos) == 1:
                 raise
-            failures.append(VideoFailure(video, error))
+            failures.append(VideoFailure(video, without_frames(error)))
     return Moments(text, caption_of(text), finder.info, tuple(found), options.top, tuple(failures))
 
 

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from dynfocus_cli.models.protocol import Backend
+from dynfocus_cli.moments.embedding import MOST_FRAMES
 from dynfocus_cli.moments.moment import Curve, Moment, Threshold, VideoMoments
 from dynfocus_cli.moments.spans import ranked, spans
 from dynfocus_cli.moments.verify import log_odds_of
 from dynfocus_cli.options import DecodingOptions, FindOptions, SamplingOptions
 from dynfocus_cli.progress import Progress
-from dynfocus_cli.types import Span
+from dynfocus_cli.types import SamplingPlan, Span, VideoSource
 from dynfocus_cli.video import Mentions, plan_sampling, probe
 
 WINDOW_S = 4.0
 """Length of a stretch that is asked about."""
 THRESHOLD = 0.5
 """From here on "yes" is likelier than "no"."""
+_IGNORED = (
+    "{options} {are} ignored: {name} alone is asked about a few seconds at a time, and sees their frames at "
+    "its own rate."
+)
 
 
 def find_by_windows(
@@ -41,8 +47,7 @@ def find_by_windows(
         UsageError: a time past the end.
     """
     source = probe(video)
-    fps = model.spec.defaults.fps
-    plan = plan_sampling(source, sampling, Mentions(), default_fps=fps, default_max_frames=1 << 30)
+    plan = plan_windows(source, sampling, model.spec.name, model.spec.defaults.fps)
     within = plan.start_s, max(plan.end_s, plan.start_s + 1e-3)
     windows = list(divided(within))
     progress.stage("generate", len(windows))
@@ -62,6 +67,28 @@ def find_by_windows(
         for span in found[: options.top]
     )
     return VideoMoments(source, moments, curve, plan.warnings, threshold=threshold)
+
+
+def plan_windows(source: VideoSource, sampling: SamplingOptions, name: str, fps: float) -> SamplingPlan:
+    """The part of the video that is asked for, at the model's own rate; where `sampling` says how many frames
+    to look at, a warning.
+
+    Args:
+        name: the model's.
+        fps: its rate.
+
+    Raises:
+        UsageError: a time past the end.
+    """
+    counts = {"fps": sampling.fps, "frames": sampling.frames, "max_frames": sampling.max_frames}
+    ignored = [f"`{option}`" for option, value in counts.items() if value is not None]
+    part = replace(sampling, fps=None, frames=None, max_frames=None)
+    plan = plan_sampling(source, part, Mentions(), default_fps=fps, default_max_frames=MOST_FRAMES)
+    if not ignored:
+        return plan
+    are = "is" if len(ignored) == 1 else "are"
+    warning = _IGNORED.format(options=" and ".join(ignored), are=are, name=name)
+    return replace(plan, warnings=(warning, *plan.warnings))
 
 
 def divided(within: Span) -> Iterator[Span]:

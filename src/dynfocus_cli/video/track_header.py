@@ -198,7 +198,14 @@ def _mp4(file: BinaryIO, track: int) -> TrackHeader:
 
 
 def _top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Kinds and sizes of contents; the file is at the beginning of each content in turn."""
+    """Kinds and sizes of contents; the file is at the beginning of each content in turn.
+
+    A content ends with the file at the latest: a damaged box claims up to 2^64 bytes, and Python cannot seek
+    so far.
+    """
+    begin = file.tell()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(begin)
     for _ in range(MAX_ELEMENTS):
         head = file.read(8)
         if len(head) < 8:
@@ -207,11 +214,12 @@ def _top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         header = 8
         if size == 1:
             size, header = struct.unpack(">Q", file.read(8))[0], 16
-        if size < header:
+        content_at = file.tell()
+        if size < header or content_at > end:
             return
-        after = file.tell() + size - header
-        yield kind, size - header
-        file.seek(after)
+        content = min(size - header, end - content_at)
+        yield kind, content
+        file.seek(content_at + content)
 
 
 def _boxes(content: bytes, kind: bytes) -> Iterator[bytes]:
