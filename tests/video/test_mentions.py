@@ -65,6 +65,21 @@ from dynfocus_cli.video.mentions import Mentions, find_mentions, with_time_codes
         ("at 5 s,10 s", [5, 10]),
         ("at 5 seconds after the video starts", [5]),
         ("from 30 seconds to 10 seconds before the end", [590]),
+        ("30 seconds into the recording", [30]),
+        ("30 seconds into this clip, what?", [30]),
+        ("at 1:30 into the film", [90]),
+        ("What happens 30 seconds into it?", [30]),
+        ("Which man at 12 seconds left the room?", [12]),
+        ("at 12 seconds, left or right?", [12]),
+        ("around 30 seconds", [30]),
+        ("What happens around 2 minutes?", [120]),
+        ("Which exit does he take at 30 seconds?", [30]),
+        ("for around 5 seconds at 0:30", [30]),
+        ("Is the door closing 5 seconds into the video?", [5]),
+        ("at the 2nd minute mark", [120]),
+        ("What does he look for around 30 seconds into the video?", [30]),
+        ("What is at 0:12 in the upper half of the picture?", [12]),
+        ("in the third second", [3]),
     ],
 )
 def test_moments(question: str, moments: list[float]) -> None:
@@ -100,6 +115,20 @@ def test_a_comma_between_thousands_is_part_of_the_number() -> None:
         ("in the last 10 seconds before the video ends", (590, 600)),
         ("in the first 10 seconds after the video starts", (0, 10)),
         ("between 0:00 and 10:00", (0, 600)),
+        ("What happens in the 2nd minute?", (60, 120)),
+        ("in the 1st minute", (0, 60)),
+        ("in the second minute", (60, 120)),
+        ("during the third minute of the video", (120, 180)),
+        ("at the 10th minute", (540, 600)),
+        ("last 10 seconds?", (590, 600)),
+        ("Last 10 seconds: who is it?", (590, 600)),
+        ("during the last minute", (540, 600)),
+        ("the last 10 seconds", (590, 600)),
+        ("the video's last 10 seconds", (590, 600)),
+        ("in these last 10 seconds", (590, 600)),
+        ("In short, the very last 10 seconds", (590, 600)),
+        ("opening 10 seconds", (0, 10)),
+        ("Compare the first or last 10 seconds", (590, 600)),
     ],
 )
 def test_spans(question: str, span: tuple[float, float]) -> None:
@@ -147,6 +176,37 @@ def test_spans(question: str, span: tuple[float, float]) -> None:
         "at 12 and 20 seconds apart",
         "in the second 10 minutes",
         "a 5 minute clip at 16:9",
+        "Does the applause last 10 seconds?",
+        "Does the match last 90 minutes?",
+        "Does this last 10 seconds?",
+        "Could it last ten seconds?",
+        "Is the shop closing 10 minutes later?",
+        "Does he hold his breath for around 30 seconds?",
+        "Does it take around 2 minutes?",
+        "Does it take him exactly 30 seconds to dress?",
+        "Does it last around 10 seconds?",
+        "a break of roughly 1:30",
+        "Does she hold it for about 1:30?",
+        "Is it about to end in around 30 seconds?",
+        "Does he stay around 30 seconds longer?",
+        "Did he leave around 5 minutes ago?",
+        "What happens 30 seconds into the second half?",
+        "at 1:30 into the second half",
+        "from 0:10 to 0:20 into the race",
+        "30 seconds into the video game",
+        "at 30 seconds of the second half",
+        "at 1:30 in the first half",
+        "in the first 10 seconds of the second half",
+        "in the last minute of the first half",
+        "in the 2nd minute of the second half",
+        "at minute 2 of the second half",
+        "Does the clock stop at 10 seconds left?",
+        "at 0:10 left on the clock",
+        "at 10 seconds remaining",
+        "at 10 seconds to go",
+        "at 1:30 on the clock",
+        "in 5 minutes",
+        "in the second 10 minutes of it",
     ],
 )
 def test_what_names_no_position(question: str) -> None:
@@ -159,6 +219,13 @@ def test_a_time_past_the_end_is_warned_of_and_changes_nothing(question: str) -> 
     assert (found.moments, found.spans) == ((), ())
     assert len(found.warnings) == 1
     assert "00:01:00.000 long" in found.warnings[0]
+
+
+def test_of_a_numbered_minute_there_is_what_the_video_has() -> None:
+    assert find_mentions("in the 2nd minute", 90.0) == Mentions(spans=((60.0, 90.0),))
+    assert find_mentions("in the 1st minute", 30.0) == find_mentions("in the first minute", 30.0)
+    late = find_mentions("in the 2nd minute", 50.0)
+    assert (late.spans, len(late.warnings)) == ((), 1)
 
 
 def test_a_span_that_runs_past_the_end_keeps_its_part_of_the_video() -> None:
@@ -235,6 +302,16 @@ def test_a_long_question_is_read_in_no_time(question: str) -> None:
         ("What is shown at the 2-minute mark?", "What is shown at 02:00?"),
         ("What is there at minute 1:12?", "What is there at 01:12?"),
         ("What is there in the 12th second?", "What is there at 00:12?"),
+        ("30 seconds into the recording, what?", "at 00:30, what?"),
+        ("What is in the 2nd minute?", "What is in the 2nd minute?"),
+        ("Does the applause last 10 seconds?", "Does the applause last 10 seconds?"),
+        ("Does it take around 2 minutes?", "Does it take around 2 minutes?"),
+        ("for around 5 seconds at 12 seconds", "for around 5 seconds at 00:12"),
+        ("Is it 30 seconds into the second half?", "Is it 30 seconds into the second half?"),
+        ("¿Corre en 10 segundos?", "¿Corre en 10 segundos?"),
+        ("画面の3分の1には", "画面の3分の1には"),
+        ("午前10時30分に何が", "午前10時30分に何が"),
+        ("午前10時30分の、在12秒有什么", "午前10時30分の、 at 00:12 有什么"),
         ("What is there at 5 and 10 seconds?", "What is there at 00:05 and 00:10?"),
         ("after 90s what", "after 01:30 what"),
         ("(1:20) who", "(01:20) who"),

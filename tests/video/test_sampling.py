@@ -134,6 +134,20 @@ def test_a_moment_outside_of_start_and_end_is_warned_of() -> None:
     assert "outside of `start_s` and `end_s`" in made.warnings[0]
 
 
+@pytest.mark.parametrize("options", [{"start_s": 20.0}, {"end_s": 5.0}])
+def test_a_span_outside_of_start_and_end_is_warned_of(options: dict[str, float]) -> None:
+    made = plan(spans=((10.0, 20.0),), **{"start_s": 0.0, **options})
+    assert made.focus == ()
+    assert made.warnings == (
+        "00:00:10.000 to 00:00:20.000 lies outside of `start_s` and `end_s`: that time is ignored.",
+    )
+
+
+def test_a_span_that_lies_partly_outside_of_start_and_end_keeps_its_part() -> None:
+    made = plan(spans=((10.0, 20.0),), start_s=15.0)
+    assert (made.focus, made.warnings) == (((15.0, 20.0),), ())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -13,9 +13,17 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_ASKING = r"(?:(?:can|could|would|will) you (?:please )?|i(?:'d| would) like to |i want to )"
+_POLITE = rf"(?:please\b[ ,]*{_ASKING}?|{_ASKING})"
+_WHAT_IS_ASKED_FOR = (
+    r"(?:a|an|the|this|that|these|those|his|her|its|my|our|their|your|some|any|every|each|all|both|another|"
+    r"most|many|several|one|two|three|four|five|six|seven|eight|nine|ten|[0-9]+|only|just|exactly|who|what|"
+    r"which|where|when|how|scenes|moments|times|timestamps|parts|clips|places|points|instances|frames|shots)\b"
+)
 _REQUEST = re.compile(
-    r"^(?:please\b[ ,]*)?(?:(?:can|could|would|will) you (?:please )?|i(?:'d| would) like to |i want to )?"
-    r"(?:(?:tell|show|give|find) me|find|show|search for|look for|locate|list|see) ",
+    rf"^(?:{_POLITE}?(?:(?:tell|show|give|find) (?:me|us)|find out|find(?! of\b)|search for|look for|locate)"
+    # Things are called so as well: "show jumping", "list of names", "see saw".
+    rf"|{_POLITE}(?:show|list|see)|(?:show|list|see)(?= {_WHAT_IS_ASKED_FOR})) ",
     re.IGNORECASE,
 )
 _MOMENT = (
@@ -40,7 +48,12 @@ _SEE = re.compile(
     r"(?:see|notice|find|show|spot|watch|hear)|does it show|is shown|is visible)\b ?",
     re.IGNORECASE,
 )
-_HAVE = re.compile(r"^(has|have|had|will|would|can|could|should|must|may|might)\b ?", re.IGNORECASE)
+_HAVE = re.compile(r"^(has|have|had|will|would|can|could|should|must|may|might)\b(?!['’]) ?", re.IGNORECASE)
+_NEGATED = re.compile(
+    r"^((?:can|do|does|did|is|are|was|were|could|will|would|has|have)n?['’]t) "
+    r"(i|you|he|she|it|we|they|one)\b",
+    re.IGNORECASE,
+)
 _SOMEBODY = re.compile(r"^(who|what|which one)(?:'s|(?= ))", re.IGNORECASE)
 _APPEARS = re.compile(
     r"(?: (?:first|last|then|also))?(?: (?:is|are|was|were|be|being|can be|could be|gets?|becomes?))? "
@@ -98,6 +111,8 @@ def caption_of(text: str) -> str:
 
 def _statement(text: str, *, asked: bool) -> str:
     """A question, or what is left of one, as a statement."""
+    if _NEGATED.match(text):
+        return _NEGATED.sub(r"\2 \1", text)
     seen, rest = _without(_SEE, text)
     if seen:
         return rest

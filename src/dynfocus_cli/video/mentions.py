@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.types import Span
-from dynfocus_cli.video.time_wordings import in_english
+from dynfocus_cli.video.time_wordings import in_english, with_plain_digits
 from dynfocus_cli.video.timecode import format_timecode, parse_time
 
 _CUE_CHARACTERS = 20
@@ -19,6 +19,10 @@ _LONGEST_S = 100 * 60
 _WORDS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90,
+}  # fmt: skip
+_ORDINALS = {
+    "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
+    "tenth": 10,
 }  # fmt: skip
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -42,6 +46,7 @@ _SECONDS = rf"{_NUMBER}[ -]?{_S}"
 _MINUTES = rf"{_NUMBER}[ -]?{_M}(?:{_JOIN}{_SECONDS})?"
 _LENGTH = rf"(?:{_NUMBER}[ -]?{_H}(?:{_JOIN}(?:{_MINUTES}|{_SECONDS}))?|{_MINUTES}|{_SECONDS})"
 _TIME = rf"(?:{_CODE}|{_COMPACT}|{_LENGTH}){_STOP}"
+_ORDINAL = rf"(?:(?P<number>[1-9][0-9]{{0,5}})(?:st|nd|rd|th)|(?P<word>{'|'.join(_ORDINALS)}))"
 _TO = r"(?:to|until|till|through|and|-|–|—)"
 _ABOUT = r"(?:about |around |roughly |exactly )?"
 _VAGUE = re.compile(
@@ -62,13 +67,18 @@ def _listed(time: str) -> str:
 
 
 _NO_RATIO = r"(?! (?:aspect|ratio|format|screen|score)\b)"
-_NO_AMOUNT = r"(?! (?:of|per|each|long|later|earlier|apart|old)\b)"
-_VIDEO = r"the (?:video|clip|film|movie|recording)"
+_NO_AMOUNT = r"(?! (?:of|per|each|long|longer|later|earlier|apart|old|ago)\b)"
+_VIDEO = r"(?:the|this) (?:video|clip|film|movie|recording|footage)\b(?! game)"
+# "in the first minute of the second half"
+_OF_PART = (
+    r" (?:of|in) the (?:first|second|third|fourth|1st|2nd|3rd|4th|last|final|next|other) "
+    r"(?:half|period|quarter|inning|set|round|lap)\b"
+)
 _THE_START = rf"(?: (?:the )?(?:start|beginning)| {_VIDEO} (?:starts|begins))\b"
 _OFFSET = rf" (?:after(?!{_THE_START})|before)\b"  # "at 1 minute and 5 seconds before the cut"
 _NO_OFFSET = rf"(?!{_OFFSET})"
 # "in the last 10 seconds before the end", but not "before 0:30"
-_OF_VIDEO = rf"(?! (?:after(?!{_THE_START})|before(?! the (?:very )?end\b| {_VIDEO} ends\b))\b)"
+_OF_VIDEO = rf"(?!{_OF_PART}| (?:after(?!{_THE_START})|before(?! the (?:very )?end\b| {_VIDEO} ends\b))\b)"
 _THE_END = rf"(?:from|before) the (?:very )?end\b(?! of (?!{_VIDEO}\b))"
 _NOT_FROM_END = rf"(?! {_THE_END})"
 _EACH = re.compile(rf"{_CODE}|{_COMPACT}|{_LENGTH}", _FLAGS)
@@ -78,6 +88,28 @@ _TIME_OF_DAY = re.compile(
     r"(?: ?(?:[ap]\.? ?m\b|o['’]?clock\b)"
     r"| (?:in the (?:morning|afternoon|evening)|at night|today|tonight)\b)",
     _FLAGS,
+)
+_DURATION = re.compile(
+    r"\b(?:for|in|within|of|over|every|than|takes?|took|taking|lasts?|lasted|lasting|spends?|spent|spending|"
+    r"needs?|needed|requires?|waits?|waited)(?: (?:him|her|it|them|us|you|me))?(?: (?:only|just|at least))? "
+    rf"(?:about|around|near|roughly|exactly) (?>{_TIME})(?! in(?:to\b| ?[,.?!;]| ?$)|[ -](?:mark|point))",
+    _FLAGS,
+)
+"""How long something lasts: "for around 30 seconds"."""
+_ELSEWHERE = re.compile(
+    rf"(?:\b(?:between|from) (?:{_TIME}|{_NUMBER}) ?{_TO} ?)?{_TIME}(?:{_OF_PART}"
+    rf"| into\b(?! {_VIDEO}| it\b| ?[,.?!;]| ?$)"
+    # Not "the man who at 12 seconds left the room", nor "left of the tree".
+    r"| left(?= (?:on|in|until|before|when|to (?:go|play))\b| ?[,.?!;:)]| ?$)| (?:remaining|to go)\b"
+    r"| on the (?:clock|timer|stopwatch|scoreboard|countdown)\b)",
+    _FLAGS,
+)
+"""Counted from something else than the start of the video: "30 seconds into the second half"."""
+# Else they are verbs: "does it last 10 seconds", "the door closing 10 seconds later".
+_EDGE_OR_VERB = (
+    r"(?:^|(?<=[^\w ])|(?<=[^\w ] )|(?<=['’]s )|(?<=\bfirst and )|(?<=\bfirst or )|(?<=\bseconds and )"
+    r"|(?<=\bminutes and )|\b(?:(?:in|during|within|over|of|for|from|throughout)(?: (?:this|these|those))?"
+    r"|the|its|his|her|their|my|our|your) (?:(?:very|entire|whole) )?)(?:last|opening|closing)"
 )
 _SPANS = (
     re.compile(
@@ -100,16 +132,23 @@ _SPANS = (
 )
 _EDGES = (
     re.compile(
-        rf"\b(?P<edge>first|opening|initial|last|final|closing) (?P<length>{_LENGTH}){_STOP}{_OF_VIDEO}",
+        rf"(?P<edge>\b(?:first|initial|final)|{_EDGE_OR_VERB}) (?P<length>{_LENGTH}){_STOP}{_OF_VIDEO}",
         _FLAGS,
     ),
     # Only "in the last minute": a "last minute goal" and a "first, second and third" name no time.
     re.compile(
-        r"\b(?:in|during|within|over|of) the (?:very )?(?P<edge>first|opening|initial|last|final|closing) "
+        r"\b(?:in|during|within|over|of) the (?:very )?"
+        r"(?P<edge>first|1st|opening|initial|last|final|closing) "
         rf"(?P<length>second|minute|hour){_STOP}{_OF_VIDEO}",
         _FLAGS,
     ),
 )
+_NUMBERED = re.compile(
+    rf"\b(?:at|in|around|near|during|within|throughout) the {_ORDINAL} (?P<unit>minute|hour)"
+    rf"{_STOP}(?![ -](?:mark|point)){_OF_VIDEO}",
+    _FLAGS,
+)
+"""A minute is long, and the first begins at 0; a numbered second is a moment, the one that a player shows."""
 _FROM_END = re.compile(
     rf"(?:\b(?:at|around|about|near) (?:the )?{_ABOUT}|@ ?)?(?P<length>{_CODE}|{_COMPACT}|{_LENGTH}){_STOP}"
     rf"(?:[ -](?:mark|point))? {_THE_END}",
@@ -128,14 +167,15 @@ _MOMENTS = (
         _FLAGS,
     ),
     re.compile(rf"{_listed(_LENGTH)}[ -](?:mark|point)s?\b", _FLAGS),
-    re.compile(rf"{_listed(_LENGTH)} (?:into\b|in(?= ?[,.?!;]|$))", _FLAGS),
+    re.compile(rf"{_listed(_LENGTH)} (?:into\b(?: {_VIDEO}| it\b)?|in(?= ?[,.?!;]|$))", _FLAGS),
     re.compile(
         rf"\b(?:at|in|around|near|during) (?:the )?(?P<unit>second|minute) (?P<number>[0-9]{{1,6}}){_STOP}"
-        rf"(?! ?{_UNIT}){_NOT_FROM_END}",
+        rf"(?! ?{_UNIT}){_NOT_FROM_END}(?!{_OF_PART})",
         _FLAGS,
     ),
     re.compile(
-        r"\b(?:at|in|around|near|during) the (?P<number>[0-9]{1,6})(?:st|nd|rd|th) (?P<unit>second|minute)\b",
+        rf"\b(?:at|in|around|near|during) the {_ORDINAL} "
+        rf"(?P<unit>second\b(?!{_OF_PART})|minute[ -](?:mark|point)\b)",
         _FLAGS,
     ),
     # "at 12 and 20 seconds": the unit is said once.
@@ -167,6 +207,9 @@ def find_mentions(question: str, duration_s: float) -> Mentions:
         "at 5 s, 10 s and 15 s"  -> 3 moments    "at 1 minute and 5 seconds" -> moment
         "10 s before the end"    -> moment       "at 5 s after the cut"      -> nothing
         "at 8:00 am"             -> nothing      "a 16:10 screen", "John 3:16" -> nothing
+        "in the 12th second"     -> moment       "in the 2nd minute"         -> span, 60 to 120 s
+        "30 seconds into it"     -> moment       "30 seconds into the race"  -> nothing
+        "the last 10 seconds"    -> span         "does it last 10 seconds"   -> nothing
 
     A time past the end is warned of and has no effect; a span that begins before the end keeps that part.
     """
@@ -185,7 +228,7 @@ def with_time_codes(question: str) -> str:
     text = reader.question
     for start, end, code in sorted(reader.codes, reverse=True):
         text = text[:start] + code + text[end:]
-    return text if reader.codes and not reader.warnings else question
+    return with_plain_digits(text) if reader.codes and not reader.warnings else question
 
 
 @dataclass(slots=True)
@@ -206,7 +249,8 @@ class _Reader:
         self.question = self.text
 
     def read(self) -> Mentions:
-        self._take(_TIME_OF_DAY)
+        for pattern in (_TIME_OF_DAY, _DURATION, _ELSEWHERE):
+            self._take(pattern)
         for pattern in _SPANS:
             for match in self._take(pattern):
                 unit = match.groupdict().get("unit")
@@ -216,6 +260,8 @@ class _Reader:
         for pattern in _EDGES:
             for match in self._take(pattern):
                 self._add_edge(match["edge"].lower(), _seconds(match["length"]))
+        for match in self._take(_NUMBERED):
+            self._add_numbered(_ordinal(match), _UNIT_SECONDS[match["unit"][0].lower()])
         for match in self._take(_FROM_END):
             self._add_from_end(_seconds(match["length"]))
         for pattern in _MOMENTS:
@@ -260,9 +306,7 @@ class _Reader:
             # "the 2-minute mark", "30 seconds into the video"
             cue = self.question[max(start - _CUE_CHARACTERS, 0) : start]
             before = re.search(r"(?:\bat )?(?:\bthe )?$", cue, _FLAGS)
-            after = re.match(r" the (?:video|clip|film|movie)\b", self.question[end : end + 12], _FLAGS)
             start -= len(before[0]) if before else 0
-            end += len(after[0]) if after else 0
             self.codes.append((start, end, f"at {times_text}"))
 
     def _add_span(self, start_s: float | None, end_s: float | None) -> None:
@@ -281,10 +325,18 @@ class _Reader:
             return
         if length_s > self.duration_s:
             self._warn(length_s, "that time is ignored")
-        elif edge in ("first", "opening", "initial"):
+        elif edge.endswith(("first", "1st", "opening", "initial")):
             self.spans.add((0.0, length_s))
         else:
             self.spans.add((self.duration_s - length_s, self.duration_s))
+
+    def _add_numbered(self, number: int, unit_s: int) -> None:
+        """The `number`-th minute or hour, or what the video has of it."""
+        start_s = float((number - 1) * unit_s)
+        if start_s < self.duration_s:
+            self.spans.add((start_s, min(start_s + unit_s, self.duration_s)))
+        else:
+            self._add_moment(start_s)
 
     def _add_from_end(self, length_s: float | None) -> None:
         if not length_s:
@@ -319,8 +371,14 @@ def _moments_of(match: re.Match[str]) -> list[float | None]:
     parts = match.groupdict()
     if "times" in parts:
         return [_seconds(time) for time in _EACH.findall(parts["times"])]
+    if "word" in parts:
+        return [float(_ordinal(match) * _UNIT_SECONDS[parts["unit"][0].lower()])]
     numbers = re.findall(_NUMBER, parts.get("numbers") or parts["number"], _FLAGS)
     return [_seconds(f"{number} {parts['unit']}") for number in numbers]
+
+
+def _ordinal(match: re.Match[str]) -> int:
+    return int(match["number"] or _ORDINALS[match["word"].lower()])
 
 
 def _ends_in_unit(text: str) -> bool:

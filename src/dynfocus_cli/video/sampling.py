@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynfocus_cli.errors import UsageError
@@ -107,8 +108,7 @@ def plan_sampling(
     most = base.count if base.exact else base.limit
     pinned = _pinned(source, options, mentions, base, most, warnings)
     around = [(moment - FOCUS_HALF_WIDTH_S, moment + FOCUS_HALF_WIDTH_S) for moment in pinned]
-    clipped = [_within(part, span) for part in (*around, *mentions.spans)]
-    focus = union([part for part in clipped if part is not None])
+    focus = union(_clipped(around, span) + _named_spans(mentions, span, warnings))
     times, fps = _place(base, focus, pinned, most)
     if base.frame_times_s and not base.follows_rate:
         times = _one_a_frame(base, times, pinned)
@@ -216,9 +216,21 @@ def _pinned(
     return sorted(pinned)
 
 
-def _within(part: Span, span: Span) -> Span | None:
-    start, end = max(part[0], span[0]), min(part[1], span[1])
-    return (start, end) if end > start else None
+def _named_spans(mentions: Mentions, span: Span, warnings: list[str]) -> list[Span]:
+    """What `span` has of each span that the question names."""
+    for part in mentions.spans:
+        if not _clipped([part], span):
+            warnings.append(
+                f"{format_timecode(part[0])} to {format_timecode(part[1])} lies outside of `start_s` and "
+                "`end_s`: that time is ignored."
+            )
+    return _clipped(mentions.spans, span)
+
+
+def _clipped(parts: Sequence[Span], span: Span) -> list[Span]:
+    """What of `parts` lies in `span`."""
+    clipped = [(max(start, span[0]), min(end, span[1])) for start, end in parts]
+    return [(start, end) for start, end in clipped if end > start]
 
 
 def _place(base: _Base, focus: list[Span], pinned: list[float], most: int) -> tuple[list[float], float]:

@@ -3,6 +3,7 @@
     bei 12 Sekunden    -> at 12 seconds      entre el minuto 1:20 y el 2:05 -> between 1:20 and 2:05
     al minuto 1:12     -> at 1:12            dans les 30 dernières secondes -> in the last 30 seconds
     在12秒的时候        -> at 12 seconds      最後の30秒                      -> in the last 30 seconds
+    in der 2. Minute   -> in the 2nd minute  第2分钟                         -> in the 2nd minute
 
 Only what stands around a number is translated; the rest of a question stays as it is.
 """
@@ -14,10 +15,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９：．～", "0123456789:.~")
+_FULL_WIDTH_DIGITS = str.maketrans("0123456789", "０１２３４５６７８９")
+"""What is no time of the video gets full-width digits, which nothing reads."""
 _NUMBER = r"(?<![\w.,:])[0-9]{1,6}(?:[.,][0-9]{1,3})?(?![0-9:])"
 _CODE = r"(?<![\w.,:])(?:[0-9]{1,2}:)?[0-9]{1,3}:[0-9]{2}(?:[.,][0-9]{1,3})?(?![\w:])"
 _ORDINAL = r"(?<![\w.,:])(?P<ordinal>[0-9]{1,6})"
 _UNITS = ("hour", "minute", "second")
+_NO_LENGTH = r"(?! (?:die )?[0-9]{1,6}(?:[.,][0-9]{1,3})? ?[a-z])"
+"""After a word that says how long, or how long ago, where a length follows: "en 10 segundos"."""
+_OF_A_HALF = r"(?:del|de la|della|do|da) \w+ (?:tiempo|tempo|parte|mitad|metade|metà)"
+"""Of three languages that share words: one must not read what another leaves alone."""
 _LIST = r"(?:, | (?:{also}) )"
 _MOST = 15
 """Times in a list, beside the first."""
@@ -47,6 +54,8 @@ class Language:
     article: str
     ordinal: str
     """What makes a number an ordinal, after it."""
+    elsewhere: str
+    """After a time: what says that it is not counted from the start of the video."""
 
     def translate(self, text: str) -> str:
         """The text with this language's times in English."""
@@ -105,7 +114,7 @@ class Language:
         return re.compile(
             rf"\b(?:(?P<after>{self.after})|(?P<before>{self.before})|(?:{self.at}|{self.within})) {article}"
             rf"(?:(?P<unit>{self._any_unit}) (?P<time>{_CODE}|{_NUMBER}(?! ?{self._any_unit}))"
-            rf"|{_ORDINAL}(?:{self.ordinal}) (?P<ordinal_unit>{self._any_unit}))",
+            rf"|{_ORDINAL}(?:{self.ordinal}) (?P<ordinal_unit>{self._any_unit}))(?! (?:{self.elsewhere})\b)",
             re.IGNORECASE,
         )
 
@@ -117,7 +126,7 @@ class Language:
         bare = rf"(?:{_NUMBER}{between}){{1,{_MOST}}}{_NUMBER} ?{self._any_unit}"
         return re.compile(
             rf"\b(?:(?P<after>{self.after})|(?P<before>{self.before})|{self.at}) "
-            rf"(?P<times>(?>{one})(?:{between}(?>{one})){{0,{_MOST}}}|{bare})",
+            rf"(?P<times>(?>{one})(?:{between}(?>{one})){{0,{_MOST}}}|{bare})(?! (?:{self.elsewhere})\b)",
             re.IGNORECASE,
         )
 
@@ -141,7 +150,12 @@ class Language:
     def _translate_numbered(self, match: re.Match[str]) -> str:
         cue = "after" if match["after"] else "before" if match["before"] else "at"
         if match["ordinal"]:
-            return f"{cue} {match['ordinal']} {self._english(match['ordinal_unit'])}s"
+            number, unit = int(match["ordinal"]), self._english(match["ordinal_unit"])
+            if unit != "second" and cue == "at":
+                return _numbered(number, unit)
+            if unit != "second" and cue == "before":
+                number = max(number - 1, 0)  # where it begins
+            return f"{cue} {number} {unit}s"
         time = match["time"].replace(",", ".")
         return f"{cue} {time}" if ":" in time else f"{cue} {time} {self._english(match['unit'])}s"
 
@@ -192,10 +206,10 @@ GERMAN = Language(
     second=r"sekunden?|sek\.?|s",
     minute=r"minuten?|min\.?",
     hour=r"stunden?|std\.?",
-    at="bei|um|gegen|ab|seit|zum zeitpunkt",
+    at=f"bei|um{_NO_LENGTH}|gegen|ab|seit{_NO_LENGTH}|zum zeitpunkt",
     within="in|zu|zur|während",
     after="nach",
-    before="vor|bis",
+    before=f"vor{_NO_LENGTH}|bis",
     between="zwischen",
     also="und|oder",
     start="von|ab",
@@ -204,6 +218,8 @@ GERMAN = Language(
     last="letzten?",
     article="der|die|den|dem",
     ordinal=r"\.|te|ten|ste|sten",
+    elsewhere=r"lang|rest\w*|verbleib\w*|übrig|später|vor (?:dem )?(?:ende|schluss)"
+    r"|(?:in )?der (?:ersten|zweiten) (?:halbzeit|hälfte)",
 )
 FRENCH = Language(
     second="secondes?|sec|s",
@@ -220,13 +236,15 @@ FRENCH = Language(
     first="premières?",
     last="dernières?",
     article="les|la|le",
-    ordinal="e|è|ère|ème|ième",
+    ordinal="e|è|re|er|ère|ème|ième",
+    elsewhere=r"de la fin|du terme|avant|après|restant\w*|plus tard"
+    r"|de la \w+ (?:mi-temps|période|partie|moitié)",
 )
 SPANISH = Language(
     second="segundos?|seg",
     minute="minutos?",
     hour="horas?",
-    at="a los|a las|a la|al|en|en el|hacia|sobre",
+    at=f"a los|a las|a la|al|en{_NO_LENGTH}|en el|hacia|sobre{_NO_LENGTH}",
     within="durante",
     after="después de|despues de|tras",
     before="antes de|hasta",
@@ -238,12 +256,14 @@ SPANISH = Language(
     last="[úu]ltimos?",
     article="los|las|el|la",
     ordinal="º|°|o|er",
+    elsewhere=r"del final|antes|después|más tarde|finales|iniciales|restantes|siguientes|anteriores"
+    rf"|{_OF_A_HALF}",
 )
 PORTUGUESE = Language(
     second="segundos?|seg",
     minute="minutos?",
     hour="horas?",
-    at="aos|às|ao|em|nos|no|por volta dos",
+    at=f"aos|às|ao|em{_NO_LENGTH}|nos|no|por volta dos",
     within="durante",
     after="após|depois de|depois dos",
     before="antes de|antes dos|até",
@@ -255,6 +275,8 @@ PORTUGUESE = Language(
     last="[úu]ltimos?",
     article="nos|os|as|no|o|a",
     ordinal="º|°|o",
+    elsewhere=r"do (?:fim|final)|antes|depois|mais tarde|finais|iniciais|restantes|seguintes|anteriores"
+    rf"|{_OF_A_HALF}",
 )
 ITALIAN = Language(
     second="second[oi]",
@@ -272,6 +294,7 @@ ITALIAN = Language(
     last="ultim[io]",
     article="negli|nei|nel|gli|il|i|le|la",
     ordinal="º|°|o",
+    elsewhere=rf"dalla fine|prima|dopo|più tardi|rimanenti|{_OF_A_HALF}",
 )
 LANGUAGES = (GERMAN, FRENCH, SPANISH, PORTUGUESE, ITALIAN)
 """Words of one must not turn English into a time: "a 5 s clip" is no Italian."""
@@ -282,6 +305,12 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 """A time of day."""
+_DURATION = re.compile(
+    r"\b(?:dura\w*|duró|dure\w*|tarda\w*|demora\w*|leva\w*|dauer\w+) "
+    rf"(?:sobre|hacia|cerca|por volta|vers|intorno|gegen)(?: (?:los|dos|de|a|ai))? {_NUMBER}",
+    re.IGNORECASE,
+)
+"""How long something lasts: "dura intorno ai 30 secondi"."""
 
 # Chinese and Japanese write no spaces, and most of what says "at" stands behind the time.
 _HAN_PART = r"[0-9]{1,6}(?:\.[0-9]{1,3})? ?(?:小时|小時|時間|分钟|分鐘|分|秒钟|秒鐘|秒)"
@@ -296,7 +325,26 @@ _HAN_EDGE = re.compile(
     r"(?:(?P<first>最初の?|最初的|开头的?|開頭的?|前|冒頭の?)|(?:最后的?|最後的?|最後の|ラスト)) ?"
     rf"(?P<length>{_HAN_LENGTH})"
 )
-_HAN_CLOCK = re.compile(rf"(?:上午|下午|早上|晚上|凌晨|午前|午後|朝|夜) ?の?{_HAN_CODE}")
+_HAN_OCLOCK = r"(?<![0-9])[0-9]{1,2} ?(?:時(?!間)|时|点|點) ?[0-9]{1,2} ?分(?: ?[0-9]{1,2} ?秒)?"
+_HAN_DAY = (
+    r"(?:上午|下午|早上|晚上|凌晨|中午|傍晚|深夜|午前|午後|朝|夜|夕方) ?の?"
+    rf"(?:{_HAN_OCLOCK}|{_HAN_CODE})(?: ?(?:到|至|から|~|〜|-|—) ?{_HAN_CODE})?"
+)
+_HAN_FRACTION = r"(?<![0-9])[0-9]{1,6} ?分(?:の|之) ?[0-9一二三四五六七八九十]+(?! ?秒)"  # 3分の1: a third
+_HAN_NO_POSITION = re.compile(rf"{_HAN_DAY}|{_HAN_OCLOCK}|{_HAN_FRACTION}")
+_HAN_DURATION = re.compile(
+    r"(?:(?:持续|持續|长达|長達|历时|歷時|需要|(?<![到过過])了|还剩|還剩|剩下|剩余|剩餘|还有|還有|倒计时|残り|あと)"
+    rf"(?:了|大约|大約|大概|约|約)? ?|(?:[上下]半[场場]|前半|[後后]半)(?:的|の)? ?第?){_HAN_TIME}"
+    rf"|(?<!第){_HAN_TIME} ?(?:(?:の|的)(?:间|間|动画|動画|ビデオ|映像|クリップ|映画|録画|ムービー|休憩"
+    r"|长度|長さ|视频|視頻|影片|短片|片段|电影|電影|录像|錄像|时间(?!点)|時間(?!點)|休息)"
+    r"|(?:之|以)?[内內间間]|に(?:わた|渡)(?:り|って(?!い))|に ?[0-9一二三]+ ?[回度])"
+)
+"""How long something lasts, or what is left: 这个5分钟的视频, 残り10秒, 10秒に1回."""
+_HAN_WHEN = r"(?:的时候|的時候|时候|時候|の時点|时|時|处|處|左右)"
+_HAN_NUMBERED = re.compile(
+    rf"(?:在|于|於)? ?(?:第 ?(?P<a>[1-9][0-9]{{0,5}}) ?(?P<unit>小|時(?=間)|分)[时時間钟鐘]*+"
+    rf"(?! ?[0-9]| ?[后後])|(?<![0-9:.分間])(?P<b>[1-9][0-9]{{0,5}}) ?分目){_HAN_WHEN}?"
+)
 _HAN_MOMENT = re.compile(
     rf"(?:在|第|到|于|於) ?第?(?P<a>{_HAN_TIME})(?:的时候|的時候|时候|時候|の時点|时|時|处|處|左右|后|後|目)?"
     rf"|(?P<b>{_HAN_TIME}) ?"
@@ -307,16 +355,38 @@ _HAN_UNITS = {"小": "hours", "時": "hours", "分": "minutes", "秒": "seconds"
 
 def in_english(text: str) -> str:
     """The text with its times in the forms that `find_mentions` reads; other words stay as they are."""
-    text = _CLOCK.sub(r"\1 o'clock", text.translate(_FULL_WIDTH))
+    text = _DURATION.sub(_in_full_width, _CLOCK.sub(r"\1 o'clock", text.translate(_FULL_WIDTH)))
     for language in LANGUAGES:
         text = language.translate(text)
-    text = _HAN_CLOCK.sub("|", text)
+    text = _HAN_NO_POSITION.sub(_in_full_width, text)
     text = _HAN_EDGE.sub(
         lambda match: f" in the {'first' if match['first'] else 'last'} {_han_time(match['length'])} ", text
     )
     text = _HAN_SPAN.sub(lambda match: f" between {_han_time(match['a'])} and {_han_time(match['b'])} ", text)
+    text = _HAN_DURATION.sub(_in_full_width, text)
+    text = _HAN_NUMBERED.sub(_han_numbered, text)
     text = _HAN_MOMENT.sub(lambda match: f" at {_han_time(match['a'] or match['b'])} ", text)
     return " ".join(text.split())
+
+
+def with_plain_digits(text: str) -> str:
+    """A text of `in_english` with the digits as they were."""
+    return text.translate(_FULL_WIDTH)
+
+
+def _in_full_width(match: re.Match[str]) -> str:
+    return match[0].translate(_FULL_WIDTH_DIGITS)
+
+
+def _numbered(number: int, unit: str) -> str:
+    """2, minute -> in the 2nd minute."""
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"in the {number}{ending} {unit}"
+
+
+def _han_numbered(match: re.Match[str]) -> str:
+    unit = "minute" if match["unit"] in (None, "分") else "hour"
+    return f" {_numbered(int(match['a'] or match['b']), unit)} "
 
 
 def _han_time(time: str) -> str:
