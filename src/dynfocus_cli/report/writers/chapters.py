@@ -10,7 +10,6 @@ from dynfocus_cli.report.spans import Sourced, TitledSpan, shown_name
 from dynfocus_cli.report.writers import ExportFormat, ExportSource, MomentsFormat, MomentsSource
 from dynfocus_cli.video.timecode import format_timecode
 
-
 HEADER = "WEBVTT\nKind: chapters"
 """So that nobody takes them for subtitles, `video/subtitles.py` least of all."""
 
