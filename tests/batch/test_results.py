@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dynfocus_cli.batch.questions import Query
-from dynfocus_cli.batch.result_key import content_of, key_of, settings_of
+from dynfocus_cli.batch.result_key import Content, content_of, key_of, settings_of
 from dynfocus_cli.batch.results import ResultFile
 from dynfocus_cli.errors import UsageError
 from dynfocus_cli.options import RunOptions
@@ -99,6 +99,25 @@ def test_a_torn_line_is_cut_off_wherever_it_tore():
             assert bool(file.warnings) == (length > first and not complete)
         expected = whole if complete else whole[:first]
         assert content() == expected
+
+
+def test_an_answer_about_an_object_counts_where_its_store_is_not_asked():
+    address = "s3://bucket/film.mp4"
+    with opened() as file:
+        file.add(address, Content(f"object:{address} etag"), WHAT, answered(address))
+    with opened() as file:
+        assert file.find(address, content_of(address), WHAT) is not None
+        assert file.find(address, Content(f"object:{address} other etag"), WHAT) is None
+        assert file.find(address, content_of(address), Query("Who?")) is None
+
+
+def test_a_guess_about_a_video_that_moved_gives_way():
+    with opened() as file:
+        file.add("a.mp4", Content("film"), WHAT, answered("a.mp4") | {"in_domain": False})
+    with opened() as file:
+        Path("a.mp4").unlink()
+        file.add("b.mp4", Content("film"), WHAT, error_record("b.mp4", 4, "OutOfDomain", "No.", WHAT.text))
+    assert [json.loads(line)["video"] for line in content().splitlines()] == ["b.mp4"]
 
 
 def test_zero_bytes_after_a_power_cut_are_cut_off():

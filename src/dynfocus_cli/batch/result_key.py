@@ -24,6 +24,10 @@ FORMAT = 3
 program comes to answer otherwise."""
 
 
+PATH = "path:"
+"""How the identity of a video begins whose content cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What an answer depends on in a video, and beside it."""
@@ -94,7 +98,7 @@ def content_of(
         digest: SHA-256 of a file's content.
         subtitles_beside: an answer also depends on the subtitle file beside the video, if there is one.
     """
-    key = f"path:{os.fsencode(video).hex()}"
+    key = f"{PATH}{os.fsencode(video).hex()}"
     if os.path.isfile(video):  # a pipe or a device would be read for ever
         with suppress(OSError):
             key = f"sha256:{digest(video)}"

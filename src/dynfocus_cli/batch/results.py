@@ -20,7 +20,8 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from dynfocus_cli.batch.record_lines import BEGINNING, is_torn, question_of
-from dynfocus_cli.batch.result_key import Content, key_of
+from dynfocus_cli.batch.remote_videos import is_remote
+from dynfocus_cli.batch.result_key import PATH, Content, key_of
 from dynfocus_cli.errors import DynFocusError, OutOfDomain, UsageError
 from dynfocus_cli.files import TEMPORARY, is_same_file, lock, reason
 from dynfocus_cli.report.json import Record, line_of
@@ -83,6 +84,8 @@ class ResultFile:
         self._results: list[StoredResult] = []
         self._by_key: dict[str, list[StoredResult]] = {}
         self._failures: dict[QuestionKey, StoredResult] = {}
+        self._of_addresses: dict[QuestionKey, StoredResult] = {}
+        """Results of videos in object stores."""
         self._settings = ""
         self._size = 0
         """Bytes, up to the end of the last whole line."""
@@ -150,9 +153,10 @@ class ResultFile:
             stored = next((one for one in same if one.video == video), None)
             stored = stored or next((one for one in same if is_same_file(one.video, video)), None)
             stored = stored or next((one for one in same if not os.path.exists(one.video)), None)
+            if stored is None and is_remote(video) and content.key.startswith(PATH):  # nobody looked there
+                stored = self._of_addresses.get(_question_key(video, query, arm))
             if stored is not None and stored.failed is None:
-                question = (None, None) if query is None else (query.text, query.id)
-                self._forget_failure((video, *question, arm), stored)
+                self._forget_failure(_question_key(video, query, arm), stored)
             return stored
 
     def follow(self, stored: StoredResult, video: str, content: Content) -> None:
@@ -175,7 +179,7 @@ class ResultFile:
     def add(self, video: str, content: Content, query: Query | None, record: Record, arm: str = "") -> None:
         """Appends a result, marked with its key; it is in the file when this returns.
 
-        The failure of a video that was moved since gives way to it.
+        The failure of a video that was moved since gives way to it, and so does a guess.
 
         Raises:
             DynFocusError: it cannot be written, and nothing of it is in the file.
@@ -184,7 +188,8 @@ class ResultFile:
         with self._lock:
             stored = self._append({**record, "key": key, "settings": self._settings}, fresh=True)
             for other in self._by_key[key]:
-                if other.failed is not None and other is not stored and not os.path.exists(other.video):
+                gives_way = other.failed is not None or other.is_guess
+                if gives_way and other is not stored and not os.path.exists(other.video):
                     stored.replace(other)
 
     def _append(self, record: Record, *, fresh: bool) -> StoredResult:
@@ -286,6 +291,8 @@ class ResultFile:
         self._by_key[key] = [same for same in self._by_key[key] if not same.replaced] + [stored]
         if failed is not None:
             self._failures[question] = stored
+        elif is_remote(video):
+            self._of_addresses[question] = stored
         self._results.append(stored)
         return stored
 
@@ -363,6 +370,10 @@ class ResultFile:
             f"`output` {self.path} holds results of other settings (there {there}; here {here}): name "
             "another file, or repeat the settings that it was begun with."
         )
+
+
+def _question_key(video: str, query: Query | None, arm: str) -> QuestionKey:
+    return (video, None, None, arm) if query is None else (video, query.text, query.id, arm)
 
 
 def _is_at(path: str, file: int) -> bool:

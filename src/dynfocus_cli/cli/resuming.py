@@ -104,8 +104,9 @@ class ResumableResults:
         Args:
             content: the video's identity, where it is known already.
         """
-        if content is None and self._begun is not None and self._begun[0] == video:
-            content = self._begun[1]
+        begun = self._begun  # which another thread may replace
+        if content is None and begun is not None and begun[0] == video:
+            content = begun[1]
         with uninterrupted():
             self._file.add(video, content or self._content_of(video), query, record)
             self.added += 1
