@@ -15,15 +15,11 @@ def _words(text: str) -> frozenset[str]:
 
 _ASKING = r"(?:(?:can|could|would|will) you (?:please )?|i(?:'d| would) like to |i want to )"
 _POLITE = rf"(?:please\b[ ,]*{_ASKING}?|{_ASKING})"
-_WHAT_IS_ASKED_FOR = (
-    r"(?:a|an|the|this|that|these|those|his|her|its|my|our|their|your|some|any|every|each|all|both|another|"
-    r"most|many|several|one|two|three|four|five|six|seven|eight|nine|ten|[0-9]+|only|just|exactly|who|what|"
-    r"which|where|when|how|scenes|moments|times|timestamps|parts|clips|places|points|instances|frames|shots)\b"
-)
+# Things are called so: "show jumping", "list of names", "see saw".
+_NO_NAME = r"(?!(?:show (?:of|jump(?:ing|ers?)|room|business|biz|tunes?)|(?:list|find) of|see saws?)\b)"
 _REQUEST = re.compile(
-    rf"^(?:{_POLITE}?(?:(?:tell|show|give|find) (?:me|us)|find out|find(?! of\b)|search for|look for|locate)"
-    # Things are called so as well: "show jumping", "list of names", "see saw".
-    rf"|{_POLITE}(?:show|list|see)|(?:show|list|see)(?= {_WHAT_IS_ASKED_FOR})) ",
+    rf"^(?:{_POLITE}|{_NO_NAME})"
+    r"(?:(?:tell|show|give|find) (?:me|us)|find out|find|show|search for|look for|locate|list|see) ",
     re.IGNORECASE,
 )
 _MOMENT = (
@@ -49,11 +45,7 @@ _SEE = re.compile(
     re.IGNORECASE,
 )
 _HAVE = re.compile(r"^(has|have|had|will|would|can|could|should|must|may|might)\b(?!['’]) ?", re.IGNORECASE)
-_NEGATED = re.compile(
-    r"^((?:can|do|does|did|is|are|was|were|could|will|would|has|have)n?['’]t) "
-    r"(i|you|he|she|it|we|they|one)\b",
-    re.IGNORECASE,
-)
+_CANNOT = re.compile(r"^(can['’]t) (i|you|he|she|it|we|they|one)\b", re.IGNORECASE)
 _SOMEBODY = re.compile(r"^(who|what|which one)(?:'s|(?= ))", re.IGNORECASE)
 _APPEARS = re.compile(
     r"(?: (?:first|last|then|also))?(?: (?:is|are|was|were|be|being|can be|could be|gets?|becomes?))? "
@@ -111,8 +103,8 @@ def caption_of(text: str) -> str:
 
 def _statement(text: str, *, asked: bool) -> str:
     """A question, or what is left of one, as a statement."""
-    if _NEGATED.match(text):
-        return _NEGATED.sub(r"\2 \1", text)
+    if _CANNOT.match(text):
+        return _CANNOT.sub(lambda match: f"{match[2]} {match[1].lower()}", text)
     seen, rest = _without(_SEE, text)
     if seen:
         return rest

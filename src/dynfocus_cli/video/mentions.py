@@ -57,6 +57,10 @@ _NAMED = r"(?:(?:minute|second)s? )?"  # "at minute 1:12"
 _FLAGS = re.ASCII | re.IGNORECASE  # ASCII: without it the long s of old print would be an "s"
 
 
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, _FLAGS)
+
+
 def _listed(time: str) -> str:
     """`time`, or several of them: "0:05, 0:10 and 0:15".
 
@@ -81,108 +85,112 @@ _NO_OFFSET = rf"(?!{_OFFSET})"
 _OF_VIDEO = rf"(?!{_OF_PART}| (?:after(?!{_THE_START})|before(?! the (?:very )?end\b| {_VIDEO} ends\b))\b)"
 _THE_END = rf"(?:from|before) the (?:very )?end\b(?! of (?!{_VIDEO}\b))"
 _NOT_FROM_END = rf"(?! {_THE_END})"
-_EACH = re.compile(rf"{_CODE}|{_COMPACT}|{_LENGTH}", _FLAGS)
+_EACH = _pattern(rf"{_CODE}|{_COMPACT}|{_LENGTH}")
 
-_TIME_OF_DAY = re.compile(
+_TIME_OF_DAY = _pattern(
     rf"(?:(?:between|from) {_CODE} ?{_TO} ?|{_CODE} ?[-–—] ?)?{_CODE}"
     r"(?: ?(?:[ap]\.? ?m\b|o['’]?clock\b)"
-    r"| (?:in the (?:morning|afternoon|evening)|at night|today|tonight)\b)",
-    _FLAGS,
+    r"| (?:in the (?:morning|afternoon|evening)|at night|today|tonight)\b)"
 )
-_DURATION = re.compile(
-    r"\b(?:for|in|within|of|over|every|than|takes?|took|taking|lasts?|lasted|lasting|spends?|spent|spending|"
-    r"needs?|needed|requires?|waits?|waited)(?: (?:him|her|it|them|us|you|me))?(?: (?:only|just|at least))? "
-    rf"(?:about|around|near|roughly|exactly) (?>{_TIME})(?! in(?:to\b| ?[,.?!;]| ?$)|[ -](?:mark|point))",
-    _FLAGS,
+# "What does he take around 1:20" and "what is he waiting for around 1:20" ask about a position.
+_NO_THING = "".join(
+    rf"(?<!\b{word} )"
+    for word in ("he", "she", "they", "who", "you", "we", "i", "looking", "reach", "reaching", "waiting")
+)
+_DURATION = _pattern(
+    rf"(?:{_NO_THING}\b(?:for|takes?|took|taking)|\b(?:takes?|took|taking) (?:him|her|it|them|us|you|me)"
+    r"|\blast(?:s|ed|ing)?|\bspen(?:ds?|t|ding)|\ban? [\w-]+ of|\b(?:ends?|starts?|begins?|stops?) in)"
+    rf"(?: (?:only|just|at least))? (?:(?:about|around) (?>{_LENGTH})|about (?>{_CODE}|{_COMPACT})){_STOP}"
+    r"(?! in(?:to\b| ?[,.?!;]| ?$)|[ -](?:mark|point))"
 )
 """How long something lasts: "for around 30 seconds"."""
-_ELSEWHERE = re.compile(
-    rf"(?:\b(?:between|from) (?:{_TIME}|{_NUMBER}) ?{_TO} ?)?{_TIME}(?:{_OF_PART}"
-    rf"| into\b(?! {_VIDEO}| it\b| ?[,.?!;]| ?$)"
-    # Not "the man who at 12 seconds left the room", nor "left of the tree".
-    r"| left(?= (?:on|in|until|before|when|to (?:go|play))\b| ?[,.?!;:)]| ?$)| (?:remaining|to go)\b"
-    r"| on the (?:clock|timer|stopwatch|scoreboard|countdown)\b)",
-    _FLAGS,
+_LASTING = _pattern(
+    r"\b((?:(?:do|does|did|will|can|could|would|must|should|may|might)(?:n['’]t)? (?:not )?"
+    r"(?:(?:the|an?|its|his|her|their|our|my|your|this|that|these|those|each|every) (?:[\w:.'’-]+ ){0,4})?"
+    r"(?!(?:the|an?|its|his|her|their|our|my|your|these|those|each|every|very|entire|whole|first|and|or|in|to"
+    r"|during|within|over|of|for|from|throughout|with|at|on|than|about|show|see) )[\w:'’-]+(?<!['’]s) "
+    r"(?:only |just |really |still |ever |also |at least )?"
+    r"|(?:seems?|appears?|has|have|had|needs?|going|able|supposed|expected|likely|meant|enough) to ))"
+    rf"last(?= {_LENGTH})"
+)
+"""A verb, after an auxiliary and its subject: "does the applause last 10 seconds"."""
+_GAME = (
+    r"(?:half|halftime|period|quarter|inning|set|round|lap|race|game|match|fight|bout|song|overtime)\b"
+    r"(?! (?:video|clip|film|movie|recording|footage|tape|trailer|stream|room|area)\b)"
+)
+_ELSEWHERE = _pattern(
+    rf"(?:\b(?:between|from) (?:{_TIME}|{_NUMBER}) ?{_TO} ?)?(?:{_TIME}(?:{_OF_PART}"
+    rf"| into (?:(?:the|this|that|his|her|their|its|an?) (?:[\w'’-]+ )?{_GAME}|overtime\b|extra time\b)"
+    rf"| (?:left|to go) (?:on|in) (?:the|this) (?:clock|timer|(?:[\w-]+ )?{_GAME})| remaining\b)"
+    # Not "who is at 0:15 left?", nor "who gets up at 30 seconds to go out?".
+    rf"|(?>{_LENGTH}) (?:left|to go|left to (?:go|play))(?= ?[,.?!;:)]| ?$))"
 )
 """Counted from something else than the start of the video: "30 seconds into the second half"."""
-# Else they are verbs: "does it last 10 seconds", "the door closing 10 seconds later".
-_EDGE_OR_VERB = (
-    r"(?:^|(?<=[^\w ])|(?<=[^\w ] )|(?<=['’]s )|(?<=\bfirst and )|(?<=\bfirst or )|(?<=\bseconds and )"
-    r"|(?<=\bminutes and )|\b(?:(?:in|during|within|over|of|for|from|throughout)(?: (?:this|these|those))?"
-    r"|the|its|his|her|their|my|our|your) (?:(?:very|entire|whole) )?)(?:last|opening|closing)"
+# Else a participle: "is the door closing 10 seconds later", "... 5 seconds into the video".
+_NO_PARTICIPLE = (
+    rf"(?! (?>{_LENGTH}) (?:(?:later|earlier|apart|into|from the (?:very )?end)\b|in(?= ?[,.?!;]|$)))"
 )
 _SPANS = (
-    re.compile(
+    _pattern(
         rf"\b(?:between|from) (?:the )?{_NAMED}(?P<start>{_TIME}) ?{_TO} ?{_NAMED}(?P<end>{_TIME})"
-        rf"{_NOT_FROM_END}",
-        _FLAGS,
+        rf"{_NOT_FROM_END}"
     ),
-    re.compile(
+    _pattern(
         rf"\b(?:between|from) (?P<unit>(?:second|minute)s?) (?P<start>{_NUMBER}) ?{_TO} ?{_NAMED}"
-        rf"(?P<end>{_NUMBER}){_STOP}",
-        _FLAGS,
+        rf"(?P<end>{_NUMBER}){_STOP}"
     ),
     # "between 20 and 30 seconds": the unit is said once.
-    re.compile(
+    _pattern(
         rf"\b(?:between|from) (?P<start>{_NUMBER}) ?{_TO} ?(?P<end>{_NUMBER}[ -]?(?P<unit>{_UNIT}){_STOP})"
-        rf"{_NOT_FROM_END}",
-        _FLAGS,
+        rf"{_NOT_FROM_END}"
     ),
-    re.compile(rf"(?<![\w:.])(?P<start>{_CODE}) ?(?:to|[-–—]) ?(?P<end>{_CODE}{_STOP})", _FLAGS),
+    _pattern(rf"(?<![\w:.])(?P<start>{_CODE}) ?(?:to|[-–—]) ?(?P<end>{_CODE}{_STOP})"),
 )
 _EDGES = (
-    re.compile(
-        rf"(?P<edge>\b(?:first|initial|final)|{_EDGE_OR_VERB}) (?P<length>{_LENGTH}){_STOP}{_OF_VIDEO}",
-        _FLAGS,
+    _pattern(
+        rf"\b(?P<edge>first|initial|last|final|(?:opening|closing){_NO_PARTICIPLE}) (?P<length>{_LENGTH})"
+        rf"{_STOP}{_OF_VIDEO}"
     ),
     # Only "in the last minute": a "last minute goal" and a "first, second and third" name no time.
-    re.compile(
+    _pattern(
         r"\b(?:in|during|within|over|of) the (?:very )?"
         r"(?P<edge>first|1st|opening|initial|last|final|closing) "
-        rf"(?P<length>second|minute|hour){_STOP}{_OF_VIDEO}",
-        _FLAGS,
+        rf"(?P<length>second|minute|hour){_STOP}{_OF_VIDEO}"
     ),
 )
-_NUMBERED = re.compile(
+_NUMBERED = _pattern(
     rf"\b(?:at|in|around|near|during|within|throughout) the {_ORDINAL} (?P<unit>minute|hour)"
-    rf"{_STOP}(?![ -](?:mark|point)){_OF_VIDEO}",
-    _FLAGS,
+    rf"{_STOP}(?![ -](?:mark|point)){_OF_VIDEO}"
 )
 """A minute is long, and the first begins at 0; a numbered second is a moment, the one that a player shows."""
-_FROM_END = re.compile(
+_FROM_END = _pattern(
     rf"(?:\b(?:at|around|about|near) (?:the )?{_ABOUT}|@ ?)?(?P<length>{_CODE}|{_COMPACT}|{_LENGTH}){_STOP}"
-    rf"(?:[ -](?:mark|point))? {_THE_END}",
-    _FLAGS,
+    rf"(?:[ -](?:mark|point))? {_THE_END}"
 )
 _MOMENTS = (
     # A bare time code needs a cue, or to open the question or a bracket: scores and verses look alike.
-    re.compile(
+    _pattern(
         r"(?:\b(?:at|around|about|near|after|before|until|till|since|from|past|by|time|timestamp|minute) "
-        rf"(?:the )?{_ABOUT}{_NAMED}|@ ?|^|[\[(]){_listed(_CODE + _STOP + _NO_RATIO)}",
-        _FLAGS,
+        rf"(?:the )?{_ABOUT}{_NAMED}|@ ?|^|[\[(]){_listed(_CODE + _STOP + _NO_RATIO)}"
     ),
-    re.compile(
+    _pattern(
         rf"(?:\b(?:at|around|near|after|before|until|till|since) {_ABOUT}|@ ?)"
-        rf"{_listed(f'(?!(?>{_COMPACT}|{_LENGTH}){_OFFSET})(?:{_COMPACT}|{_LENGTH}){_STOP}{_NO_AMOUNT}')}",
-        _FLAGS,
+        rf"{_listed(f'(?!(?>{_COMPACT}|{_LENGTH}){_OFFSET})(?:{_COMPACT}|{_LENGTH}){_STOP}{_NO_AMOUNT}')}"
     ),
-    re.compile(rf"{_listed(_LENGTH)}[ -](?:mark|point)s?\b", _FLAGS),
-    re.compile(rf"{_listed(_LENGTH)} (?:into\b(?: {_VIDEO}| it\b)?|in(?= ?[,.?!;]|$))", _FLAGS),
-    re.compile(
+    _pattern(rf"{_listed(_LENGTH)}[ -](?:mark|point)s?\b"),
+    _pattern(rf"{_listed(_LENGTH)} (?:into\b(?: {_VIDEO}| it\b)?|in(?= ?[,.?!;]|$))"),
+    _pattern(
         rf"\b(?:at|in|around|near|during) (?:the )?(?P<unit>second|minute) (?P<number>[0-9]{{1,6}}){_STOP}"
-        rf"(?! ?{_UNIT}){_NOT_FROM_END}(?!{_OF_PART})",
-        _FLAGS,
+        rf"(?! ?{_UNIT}){_NOT_FROM_END}(?!{_OF_PART})"
     ),
-    re.compile(
+    _pattern(
         rf"\b(?:at|in|around|near|during) the {_ORDINAL} "
-        rf"(?P<unit>second\b(?!{_OF_PART})|minute[ -](?:mark|point)\b)",
-        _FLAGS,
+        rf"(?P<unit>second\b(?!{_OF_PART})|minute[ -](?:mark|point)\b)"
     ),
     # "at 12 and 20 seconds": the unit is said once.
-    re.compile(
+    _pattern(
         rf"\b(?:at|around|near|after|before) {_ABOUT}(?P<numbers>(?:{_NUMBER}(?:,? (?:and|or) |, )){{1,15}}"
-        rf"{_NUMBER})[ -]?(?P<unit>{_UNIT}){_STOP}{_NO_AMOUNT}{_NO_OFFSET}",
-        _FLAGS,
+        rf"{_NUMBER})[ -]?(?P<unit>{_UNIT}){_STOP}{_NO_AMOUNT}{_NO_OFFSET}"
     ),
 )
 
@@ -251,6 +259,7 @@ class _Reader:
     def read(self) -> Mentions:
         for pattern in (_TIME_OF_DAY, _DURATION, _ELSEWHERE):
             self._take(pattern)
+        self.text = _LASTING.sub(r"\1||||", self.text)
         for pattern in _SPANS:
             for match in self._take(pattern):
                 unit = match.groupdict().get("unit")
@@ -325,7 +334,7 @@ class _Reader:
             return
         if length_s > self.duration_s:
             self._warn(length_s, "that time is ignored")
-        elif edge.endswith(("first", "1st", "opening", "initial")):
+        elif edge in ("first", "1st", "opening", "initial"):
             self.spans.add((0.0, length_s))
         else:
             self.spans.add((self.duration_s - length_s, self.duration_s))

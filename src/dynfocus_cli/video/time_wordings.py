@@ -23,8 +23,13 @@ _ORDINAL = r"(?<![\w.,:])(?P<ordinal>[0-9]{1,6})"
 _UNITS = ("hour", "minute", "second")
 _NO_LENGTH = r"(?! (?:die )?[0-9]{1,6}(?:[.,][0-9]{1,3})? ?[a-z])"
 """After a word that says how long, or how long ago, where a length follows: "en 10 segundos"."""
-_OF_A_HALF = r"(?:del|de la|della|do|da) \w+ (?:tiempo|tempo|parte|mitad|metade|metà)"
+_FROM_ELSEWHERE = (
+    r"(?:del|de la|della|do|da) \w+ (?:tiempo|tempo|parte|mitad|metade|metà)"
+    r"|(?:antes )?(?:del|do) (?:final|fin|fim)|(?:dalla|prima della) fine"
+)
 """Of three languages that share words: one must not read what another leaves alone."""
+_SINCE_OR_UNTIL = re.compile("(?:ab|seit|bis|dès|jusqu|hasta|até|fino)", re.IGNORECASE)
+"""Before an ordinal: these speak of one end of a minute, not of all of it."""
 _LIST = r"(?:, | (?:{also}) )"
 _MOST = 15
 """Times in a list, beside the first."""
@@ -133,9 +138,8 @@ class Language:
     def _translate_edge(self, match: re.Match[str]) -> str:
         edge = "first" if match["first"] else "last"
         length = f"{match['number']} {match['length']}" if match["number"] else match["length"]
-        return (
-            f"in the {edge} {self._translate_time(length) if length[0].isdigit() else self._english(length)}"
-        )
+        english = self._translate_time(length) if length[0].isdigit() else self._english(length)
+        return f"in the {edge} {english}"
 
     def _translate_span(self, match: re.Match[str]) -> str:
         times = [match["a"] or match["c"], match["b"] or match["d"]]
@@ -151,10 +155,10 @@ class Language:
         cue = "after" if match["after"] else "before" if match["before"] else "at"
         if match["ordinal"]:
             number, unit = int(match["ordinal"]), self._english(match["ordinal_unit"])
-            if unit != "second" and cue == "at":
-                return _numbered(number, unit)
-            if unit != "second" and cue == "before":
-                number = max(number - 1, 0)  # where it begins
+            if unit != "second" and not _SINCE_OR_UNTIL.match(match[0]):
+                if cue == "at":
+                    return _numbered(number, unit)
+                number = max(number - 1, 0) if cue == "before" else number  # where it begins
             return f"{cue} {number} {unit}s"
         time = match["time"].replace(",", ".")
         return f"{cue} {time}" if ":" in time else f"{cue} {time} {self._english(match['unit'])}s"
@@ -194,12 +198,8 @@ class Language:
         return re.sub(rf" (?:{self.also}) ", " and ", tail, flags=re.IGNORECASE)
 
     def _english(self, unit: str) -> str:
-        patterns = (self.hour, self.minute, self.second)
-        return next(
-            name
-            for name, words in zip(_UNITS, patterns, strict=True)
-            if re.fullmatch(words, unit, re.IGNORECASE)
-        )
+        units = zip(_UNITS, (self.hour, self.minute, self.second), strict=True)
+        return next(name for name, words in units if re.fullmatch(words, unit, re.IGNORECASE))
 
 
 GERMAN = Language(
@@ -209,7 +209,7 @@ GERMAN = Language(
     at=f"bei|um{_NO_LENGTH}|gegen|ab|seit{_NO_LENGTH}|zum zeitpunkt",
     within="in|zu|zur|während",
     after="nach",
-    before=f"vor{_NO_LENGTH}|bis",
+    before=f"vor{_NO_LENGTH}|bis zur|bis",
     between="zwischen",
     also="und|oder",
     start="von|ab",
@@ -218,8 +218,7 @@ GERMAN = Language(
     last="letzten?",
     article="der|die|den|dem",
     ordinal=r"\.|te|ten|ste|sten",
-    elsewhere=r"lang|rest\w*|verbleib\w*|übrig|später|vor (?:dem )?(?:ende|schluss)"
-    r"|(?:in )?der (?:ersten|zweiten) (?:halbzeit|hälfte)",
+    elsewhere=r"restzeit|vor (?:dem )?(?:ende|schluss)|(?:in )?der (?:ersten|zweiten) (?:halbzeit|hälfte)",
 )
 FRENCH = Language(
     second="secondes?|sec|s",
@@ -237,8 +236,7 @@ FRENCH = Language(
     last="dernières?",
     article="les|la|le",
     ordinal="e|è|re|er|ère|ème|ième",
-    elsewhere=r"de la fin|du terme|avant|après|restant\w*|plus tard"
-    r"|de la \w+ (?:mi-temps|période|partie|moitié)",
+    elsewhere=r"(?:de|avant) la fin|du terme|restantes|de la \w+ (?:mi-temps|période|partie|moitié)",
 )
 SPANISH = Language(
     second="segundos?|seg",
@@ -256,8 +254,7 @@ SPANISH = Language(
     last="[úu]ltimos?",
     article="los|las|el|la",
     ordinal="º|°|o|er",
-    elsewhere=r"del final|antes|después|más tarde|finales|iniciales|restantes|siguientes|anteriores"
-    rf"|{_OF_A_HALF}",
+    elsewhere=rf"finales|iniciales|restantes|siguientes|anteriores|{_FROM_ELSEWHERE}",
 )
 PORTUGUESE = Language(
     second="segundos?|seg",
@@ -275,8 +272,7 @@ PORTUGUESE = Language(
     last="[úu]ltimos?",
     article="nos|os|as|no|o|a",
     ordinal="º|°|o",
-    elsewhere=r"do (?:fim|final)|antes|depois|mais tarde|finais|iniciais|restantes|seguintes|anteriores"
-    rf"|{_OF_A_HALF}",
+    elsewhere=rf"finais|iniciais|restantes|seguintes|anteriores|{_FROM_ELSEWHERE}",
 )
 ITALIAN = Language(
     second="second[oi]",
@@ -294,7 +290,7 @@ ITALIAN = Language(
     last="ultim[io]",
     article="negli|nei|nel|gli|il|i|le|la",
     ordinal="º|°|o",
-    elsewhere=rf"dalla fine|prima|dopo|più tardi|rimanenti|{_OF_A_HALF}",
+    elsewhere=rf"rimanenti|{_FROM_ELSEWHERE}",
 )
 LANGUAGES = (GERMAN, FRENCH, SPANISH, PORTUGUESE, ITALIAN)
 """Words of one must not turn English into a time: "a 5 s clip" is no Italian."""
@@ -306,7 +302,7 @@ _CLOCK = re.compile(
 )
 """A time of day."""
 _DURATION = re.compile(
-    r"\b(?:dura\w*|duró|dure\w*|tarda\w*|demora\w*|leva\w*|dauer\w+) "
+    r"\b(?:dura(?:n|m|no|rá)?|duró|durou|dure(?:nt)?|tardan?|tardó|demoram?|dauer(?:t|te|n)) "
     rf"(?:sobre|hacia|cerca|por volta|vers|intorno|gegen)(?: (?:los|dos|de|a|ai))? {_NUMBER}",
     re.IGNORECASE,
 )
@@ -330,20 +326,27 @@ _HAN_DAY = (
     r"(?:上午|下午|早上|晚上|凌晨|中午|傍晚|深夜|午前|午後|朝|夜|夕方) ?の?"
     rf"(?:{_HAN_OCLOCK}|{_HAN_CODE})(?: ?(?:到|至|から|~|〜|-|—) ?{_HAN_CODE})?"
 )
-_HAN_FRACTION = r"(?<![0-9])[0-9]{1,6} ?分(?:の|之) ?[0-9一二三四五六七八九十]+(?! ?秒)"  # 3分の1: a third
+_HAN_FRACTION = r"(?<![0-9])[0-9]{1,6} ?分[の之] ?[0-9一二三四五六七八九十]++(?! ?[秒人番回つ])"  # 3分の1
 _HAN_NO_POSITION = re.compile(rf"{_HAN_DAY}|{_HAN_OCLOCK}|{_HAN_FRACTION}")
+_HAN_ONE = rf"(?<![0-9:.第时時间間钟鐘分])(?<![时時间間钟鐘分] ){_HAN_PART}"  # not of 1分20秒 the 20秒
 _HAN_DURATION = re.compile(
-    r"(?:(?:持续|持續|长达|長達|历时|歷時|需要|(?<![到过過])了|还剩|還剩|剩下|剩余|剩餘|还有|還有|倒计时|残り|あと)"
-    rf"(?:了|大约|大約|大概|约|約)? ?|(?:[上下]半[场場]|前半|[後后]半)(?:的|の)? ?第?){_HAN_TIME}"
-    rf"|(?<!第){_HAN_TIME} ?(?:(?:の|的)(?:间|間|动画|動画|ビデオ|映像|クリップ|映画|録画|ムービー|休憩"
-    r"|长度|長さ|视频|視頻|影片|短片|片段|电影|電影|录像|錄像|时间(?!点)|時間(?!點)|休息)"
-    r"|(?:之|以)?[内內间間]|に(?:わた|渡)(?:り|って(?!い))|に ?[0-9一二三]+ ?[回度])"
+    r"(?:(?:持[续續]|[长長][达達]|[历歷][时時]|需要|[还還]剩|剩[下余餘]|倒计时|残り|(?<![たの])あと)"
+    rf"(?:了|大约|大約|大概|约|約)? ?|(?:[上下]半[场場]|前半|[後后]半)[的の]? ?第?){_HAN_LENGTH}"
+    rf"|(?<![到过過])了(?:大约|大約|大概|约|約)? ?(?>{_HAN_LENGTH})(?!时|時|的时|的時|处|處)"
+    rf"|(?:(?:[こそ]の|[这這那][个個段部]?) ?{_HAN_LENGTH}[の的]|{_HAN_ONE} ?[の的]"
+    r"(?!(?:动画|動画|ビデオ|映像|クリップ|映画|録画|ムービー) ?に|(?:视频|視頻)[画畫]面))"
+    r"(?:[间間]|[动動]画|ビデオ|映像|クリップ|映画|録画|ムービー|休[憩息]|长度|長さ"
+    r"|视频|視頻|影片|短片|片段|[电電]影|录像|錄像|[时時][间間](?![点點码碼]))"
+    rf"|(?<![0-9:.第]){_HAN_LENGTH}(?:[之以]?[内內间間](?![容部])|に(?:わた|渡)(?:り|って(?!い)))"
+    rf"|{_HAN_ONE} ?に ?[0-9一二三]+ ?[回度](?!目)"
 )
 """How long something lasts, or what is left: 这个5分钟的视频, 残り10秒, 10秒に1回."""
-_HAN_WHEN = r"(?:的时候|的時候|时候|時候|の時点|时|時|处|處|左右)"
+# Neither what is since, until or after a minute, nor a minute and some seconds.
 _HAN_NUMBERED = re.compile(
-    rf"(?:在|于|於)? ?(?:第 ?(?P<a>[1-9][0-9]{{0,5}}) ?(?P<unit>小|時(?=間)|分)[时時間钟鐘]*+"
-    rf"(?! ?[0-9]| ?[后後])|(?<![0-9:.分間])(?P<b>[1-9][0-9]{{0,5}}) ?分目){_HAN_WHEN}?"
+    r"(?<![到至从從自])(?<![到至从從自] )[在于於]? ?(?:第 ?(?P<a>[1-9][0-9]{0,5}) ?"
+    r"(?P<unit>小(?=[时時])|時(?=間)|分)[时時間钟鐘]*+|(?<![0-9:.分間])(?P<b>[1-9][0-9]{0,5}) ?分目)"
+    r"(?! ?(?:[0-9后後前起半零又整多]|[之以][后後前降]|[过過][后後]|[开開]始|[为為]止|[结結]束|より|から|まで"
+    r"|の?あと|の[前後]))(?:的时候|的時候|时候|時候|の時点|[时時处處]|左右)?"
 )
 _HAN_MOMENT = re.compile(
     rf"(?:在|第|到|于|於) ?第?(?P<a>{_HAN_TIME})(?:的时候|的時候|时候|時候|の時点|时|時|处|處|左右|后|後|目)?"
