@@ -195,7 +195,8 @@ def driver(records: int) -> dict[str, Any]:
     memory: list[int] = []
     own = psutil.Process()
     setup = WorkerSetup(None, None, {}, "/")  # type: ignore[arg-type]
-    with results.opened(several_videos=True, quiet=True), cluster(None, 2) as ray:
+    with results.opened(quiet=True), cluster(None, 2) as ray:
+        results.resume(several_videos=True, quiet=True)
         run = SharedJob(Job(videos, True, questions, RunOptions(), "text", True, results))
         pool = WorkerPool(ray, setup, PoolSize(2, 2, 1, 0), 2, TinyWorker)
         began, cpu = time.monotonic(), sum(own.cpu_times()[:2])

@@ -173,6 +173,8 @@ def gathered(
     for problem in questions.problems:
         say(f"Error: {problem}")
     with ExitStack() as stack:
+        if results is not None:
+            stack.enter_context(results.opened(quiet=output.quiet))
         if batch.null and batch_videos.STDIN not in arguments:
             raise UsageError("-0 says how paths on standard input end: give - as the video.")
         stdin = None if sys.stdin is None else sys.stdin.buffer
@@ -184,7 +186,7 @@ def gathered(
         if output.format == "json" and several and not one_object:
             raise UsageError("--json prints one object and there are several videos: use --jsonl.")
         if results is not None:
-            stack.enter_context(results.opened(several_videos=several, quiet=output.quiet))
+            results.resume(several_videos=several, quiet=output.quiet)
         videos = shard.part((path for path in chain(first, paths) if queries.of(path)), str)
         # Names on standard input may take their time; what is in folders is soon known, and can be counted.
         listed = videos if batch_videos.STDIN in arguments else list(videos)

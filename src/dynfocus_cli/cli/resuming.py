@@ -50,22 +50,14 @@ class ResumableResults:
     from, also where the file has been written to since."""
 
     @contextmanager
-    def opened(self, *, several_videos: bool, quiet: bool) -> Iterator[ResumableResults]:
-        """This run alone has the file until the block ends; says what it holds, before and after.
+    def opened(self, *, quiet: bool) -> Iterator[ResumableResults]:
+        """This run alone has the file until the block ends; says what it holds then.
 
         Raises:
-            UsageError: it cannot be written, another run writes to it, or it is of other settings.
+            UsageError: it cannot be written, or another run writes to it.
         """
         with ResultFile(self.path) as file:
             self._file = file
-            file.resume(self.settings(several_videos))
-            self.had_results = file.count > 0
-            self._warn()
-            if file.count and not quiet:
-                failures = f", {file.failures} of them failures" if file.failures else ""
-                if failures and self.retry_failed:
-                    failures += " to be tried again"
-                say(f"{self.path} has {_results(file.count)} of earlier runs{failures}.")
             try:
                 yield self
             finally:
@@ -74,6 +66,22 @@ class ResumableResults:
                 self._warn()
                 if not quiet and self.added:
                     say(f"{self.path} has {_results(file.count)}: {self.added} new, {self.done} made before.")
+
+    def resume(self, *, several_videos: bool, quiet: bool) -> None:
+        """Reads what the file holds, and says so; nothing is looked up or added before.
+
+        Raises:
+            UsageError: it is of other settings.
+        """
+        file = self._file
+        file.resume(self.settings(several_videos))
+        self.had_results = file.count > 0
+        self._warn()
+        if file.count and not quiet:
+            failures = f", {file.failures} of them failures" if file.failures else ""
+            if failures and self.retry_failed:
+                failures += " to be tried again"
+            say(f"{self.path} has {_results(file.count)} of earlier runs{failures}.")
 
     def stay_empty(self) -> None:
         """Has the file stay though nothing was to be done: it is the part of a run that has no videos."""
