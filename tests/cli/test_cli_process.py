@@ -226,10 +226,10 @@ def test_an_interrupt_exits_130(tmp_path):
     (tmp_path / "a.mp4").touch()
     # A shell that starts its jobs in the background has them ignore interrupts, and children inherit that.
     slow = """
-        import signal, time
+        import os, signal, time
         signal.signal(signal.SIGINT, signal.default_int_handler)
         def ask(*_):
-            print("started", file=sys.stderr, flush=True)
+            os.write(2, b"started\\n")  # what is interrupted in a buffer's write may be written again
             time.sleep(60)
         sys.modules["dynfocus_cli.pipeline"].ask = ask
     """
