@@ -98,6 +98,7 @@ from dynfocus_cli.video.mentions import Mentions, find_mentions, with_time_codes
         ("30 seconds into our video", [30]),
         ("30 seconds into that video", [30]),
         ("30 seconds into the match recording", [30]),
+        ("10 seconds into the fight scene video", [10]),
         ("2 minutes into the trailer", [120]),
         ("2 minutes into the tape", [120]),
         ("2 minutes into the episode", [120]),

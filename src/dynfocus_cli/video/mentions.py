@@ -116,7 +116,7 @@ _LASTING = _pattern(
 """A verb, after an auxiliary and its subject: "does the applause last 10 seconds"."""
 _GAME = (
     r"(?:half|halftime|period|quarter|inning|set|round|lap|race|game|match|fight|bout|song|overtime)\b"
-    r"(?! (?:video|clip|film|movie|recording|footage|tape|trailer|stream|room|area)\b)"
+    r"(?! (?:[\w-]+ )?(?:video|clip|film|movie|recording|footage|tape|trailer|stream|room|area)\b)"
 )
 _ELSEWHERE = _pattern(
     rf"(?:\b(?:between|from) (?:{_TIME}|{_NUMBER}) ?{_TO} ?)?(?:{_TIME}(?:{_OF_PART}"
